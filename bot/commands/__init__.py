@@ -1,0 +1,1 @@
+"""One file for each slash command or group."""

@@ -1,0 +1,1 @@
+"""What the product is: requests, jobs, pictures, the queue and the engine that draws."""

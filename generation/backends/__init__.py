@@ -1,0 +1,1 @@
+"""Where pictures are drawn: implementations of :class:`generation.backend.Backend`."""

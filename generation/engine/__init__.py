@@ -1,0 +1,1 @@
+"""How pictures are drawn; imported only in the worker process, because torch is."""

@@ -1,0 +1,117 @@
+"""A request on its way: who asked, what became of it, and the events that say so."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NewType
+
+from generation.image import Picture
+from generation.request import GenerationRequest
+
+JobId = NewType("JobId", str)
+UserId = NewType("UserId", int)
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
+
+
+def new_job_id() -> JobId:
+    """A new id: 48 bits of milliseconds and 32 random ones, so that ids sort by age. 16 characters."""
+    value = (time.time_ns() // 1_000_000) << 32 | secrets.randbits(32)
+    return JobId("".join(_ALPHABET[(value >> shift) & 31] for shift in range(75, -1, -5)))
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return not LEGAL_MOVES[self]
+
+
+LEGAL_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.FAILED, JobState.CANCELLED}),
+    # Back to the queue when the worker that drew it was lost.
+    JobState.RUNNING: frozenset({JobState.QUEUED, JobState.DONE, JobState.FAILED, JobState.CANCELLED}),
+    JobState.DONE: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request of one person, from the moment it is accepted."""
+
+    id: JobId
+    request: GenerationRequest
+    asker: UserId
+    created_at: float
+    """Seconds since the epoch, UTC."""
+    parent: JobId | None = None
+    """The job this one rerolls."""
+    state: JobState = JobState.QUEUED
+    failure: str | None = None
+    """Why it failed, as a sentence for the person; set exactly when the state is FAILED."""
+
+    def moved(self, state: JobState, *, failure: str | None = None) -> Job:
+        """This job in another state.
+
+        Raises:
+            ValueError: the move is not legal, or `failure` does not go with the state.
+        """
+        if state not in LEGAL_MOVES[self.state]:
+            raise ValueError(f"job {self.id} cannot move from {self.state} to {state}")
+        if (failure is not None) != (state is JobState.FAILED):
+            raise ValueError(f"job {self.id}: a failure goes with the state failed and with no other")
+        return replace(self, state=state, failure=failure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """The job waits; emitted again whenever its place changes."""
+
+    job: Job
+    place: int
+    """1 for the next in line, counted in jobs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """The job runs; emitted when it starts (step 0) and after each step."""
+
+    job: Job
+    step: int
+    steps: int
+    """Of all its pictures together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """All pictures are drawn and kept."""
+
+    job: Job
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """It will not be drawn; `job.failure` says why."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Somebody who may took it back."""
+
+    job: Job
+
+
+JobEvent = Queued | Progressed | Finished | Failed | Cancelled

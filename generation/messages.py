@@ -1,0 +1,128 @@
+"""All that crosses the wall between the bot's process and the places where pictures are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from generation.job import JobId
+from generation.request import GenerationRequest
+
+Blob = bytes
+"""A picture file on its way; a cluster may pass a reference instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskId:
+    """One try at one picture. A late report of an earlier try is told apart by `attempt`."""
+
+    job: JobId
+    index: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One picture to draw; `request.count` is 1 and `request.seed` is this picture's own."""
+
+    id: TaskId
+    request: GenerationRequest
+
+
+# To the worker -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Stop this task at the next step; it answers Stopped, or its outcome if that came first."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Finish nothing more and exit."""
+
+
+Command = Draw | Cancel | Leave
+
+
+# From the worker: exactly one of Drawn, Failed, Stopped, Lost ends each task ------------------------------
+
+
+class Phase(StrEnum):
+    """What a worker is doing; each has its own patience before it counts as hung."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    IDLE = "idle"
+    DRAWING = "drawing"
+    DECODING = "decoding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """The worker entered a phase."""
+
+    phase: Phase
+    task: TaskId | None = None
+    """The task it is about, while DRAWING or DECODING."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """No worker can be had and starting another will not help: the model cannot be read, say."""
+
+    reason: str
+    """A sentence for the owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """`step` of `steps` is done. Sent after each denoising step."""
+
+    task: TaskId
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    task: TaskId
+    png: Blob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFailed:
+    """This one cannot be drawn, but the worker lives."""
+
+    task: TaskId
+    reason: str
+    """A sentence for the person who asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Cancelled before it was drawn."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A worker died or hung and took these along; made by the backend, never by the worker."""
+
+    suspects: tuple[TaskId, ...]
+    """Being drawn at that moment: one of them may be the cause."""
+    bystanders: tuple[TaskId, ...]
+    """Handed over but not begun."""
+    reason: str
+    """For the log."""
+
+
+Report = Entered | Unavailable | Stepped | Drawn | TaskFailed | Stopped | Lost

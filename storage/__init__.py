@@ -1,0 +1,1 @@
+"""Keeps what must outlive the process: jobs, pictures, and the answers that are owed."""
