@@ -75,11 +75,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """The job waits; emitted again whenever its place changes."""
+    """The job waits; emitted again whenever one of these changes."""
 
     job: Job
     place: int
     """1 for the next in line, counted in jobs."""
+    loading: bool = False
+    """Nothing can be drawn until a model is loaded, which is happening now."""
+    trouble: str | None = None
+    """Why nothing can be drawn until the owner mends it; the job is kept until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,419 @@
+"""The studio keeps backends fed, settles what comes back and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from generation.image import Picture
+from generation.job import (
+    Cancelled,
+    Failed,
+    Finished,
+    Job,
+    JobEvent,
+    JobId,
+    JobState,
+    Progressed,
+    Queued,
+    UserId,
+)
+from generation.messages import (
+    Drawn,
+    Entered,
+    Lost,
+    Phase,
+    Report,
+    Stepped,
+    Stopped,
+    Task,
+    TaskFailed,
+    TaskId,
+    Unavailable,
+)
+from generation.studio import MAX_ATTEMPTS, Studio
+from tests.generation.test_job import a_job
+from tests.generation.test_request import REQUEST
+
+
+class HandBackend:
+    """A backend moved by hand: the test says what happens to the tasks it was given."""
+
+    def __init__(self, room: int = 1) -> None:
+        self.room = room
+        self.held: dict[TaskId, Task] = {}
+        self.taken: list[Task] = []
+        self.cancelled: list[TaskId] = []
+        self.reports_: asyncio.Queue[Report] = asyncio.Queue()
+        self.is_open = False
+
+    async def __aenter__(self) -> Self:
+        self.is_open = True
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.is_open = False
+
+    def reject_reason(self, task: Task) -> str | None:
+        return None if len(self.held) < self.room else "full"
+
+    async def submit(self, task: Task) -> None:
+        assert self.reject_reason(task) is None
+        self.held[task.id] = task
+        self.taken.append(task)
+
+    async def cancel(self, task: TaskId) -> None:
+        self.cancelled.append(task)
+
+    async def reports(self) -> AsyncIterator[Report]:
+        while True:
+            yield await self.reports_.get()
+
+    def say(self, report: Report) -> None:
+        self.reports_.put_nowait(report)
+
+    def begin(self, task: TaskId) -> None:
+        self.say(Entered(phase=Phase.DRAWING, task=task))
+
+    def draw(self, task: TaskId) -> None:
+        self.begin(task)
+        self.say(Drawn(task=self.held.pop(task).id, png=b"png of seed %d" % self.taken[-1].request.seed))
+
+    def lose(self, *suspects: TaskId) -> None:
+        bystanders = tuple(task for task in self.held if task not in suspects)
+        self.held.clear()
+        self.say(Lost(suspects=suspects, bystanders=bystanders, reason="killed"))
+
+
+class ListStore:
+    """A store in memory that can be made to fail for a while."""
+
+    def __init__(self, unfinished: Sequence[Job] = ()) -> None:
+        self.left = list(unfinished)
+        self.settled: dict[JobId, tuple[Job, tuple[Picture, ...]]] = {}
+        self.failures = 0
+
+    async def settle(self, job: Job, pictures: Sequence[Picture] = ()) -> bool:
+        assert job.state.final
+        if self.failures:
+            self.failures -= 1
+            raise OSError("disk full")
+        if job.id in self.settled:
+            return False
+        self.settled[job.id] = (job, tuple(pictures))
+        return True
+
+    async def unfinished(self) -> list[Job]:
+        return self.left
+
+
+class Story:
+    """A studio with a backend moved by hand, and what it said."""
+
+    def __init__(self, *backends: HandBackend, store: ListStore | None = None) -> None:
+        self.backends = backends or (HandBackend(),)
+        self.backend = self.backends[0]
+        self.store = store or ListStore()
+        self.events: list[JobEvent] = []
+        self.studio = Studio(self.backends, self.store)
+        self.studio.listen(self.events.append)
+
+    async def __aenter__(self) -> Self:
+        await self.studio.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.studio.__aexit__(exc_type, exc, traceback)
+
+    async def until(self, happened: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not happened():  # noqa: ASYNC110 - all in memory: one turn of the loop at a time
+                await asyncio.sleep(0)
+
+    def of(self, job: Job) -> list[JobEvent]:
+        return [event for event in self.events if event.job.id == job.id]
+
+    def ask(self, person: int = 1, count: int = 1) -> Job:
+        job = a_job(asker=UserId(person), request=replace(REQUEST, count=count))
+        self.studio.submit(job)
+        return job
+
+    async def took(self, count: int, backend: HandBackend | None = None) -> Task:
+        chosen = backend or self.backend
+        await self.until(lambda: len(chosen.taken) >= count)
+        return chosen.taken[count - 1]
+
+
+async def test_a_job_is_queued_drawn_kept_and_told_in_that_order() -> None:
+    async with Story() as story:
+        job = story.ask()
+        task = await story.took(1)
+        story.backend.begin(task.id)
+        story.backend.say(Stepped(task=task.id, step=1, steps=20))
+        story.backend.draw(task.id)
+        await story.until(lambda: isinstance(story.events[-1], Finished))
+        kept, pictures = story.store.settled[job.id]
+        assert kept.state is JobState.DONE
+        assert [picture.seed for picture in pictures] == [REQUEST.seed]
+        kinds = [type(event) for event in story.of(job)]
+        assert kinds == [Queued, Progressed, Progressed, Finished]
+        assert story.studio.waiting == 0
+
+
+async def test_four_pictures_have_seeds_one_apart_and_are_told_in_order() -> None:
+    async with Story(HandBackend(room=4)) as story:
+        story.ask(count=4)
+        await story.took(4)
+        for task in reversed(story.backend.taken.copy()):
+            story.backend.draw(task.id)
+        await story.until(lambda: isinstance(story.events[-1], Finished))
+        finished = story.events[-1]
+        assert isinstance(finished, Finished)
+        assert [picture.index for picture in finished.pictures] == [0, 1, 2, 3]
+        assert [picture.seed for picture in finished.pictures] == [7, 8, 9, 10]
+
+
+async def test_people_take_turns_picture_by_picture() -> None:
+    async with Story() as story:
+        anna, ben = story.ask(person=1, count=3), story.ask(person=2, count=1)
+        for count in range(1, 5):
+            story.backend.draw((await story.took(count)).id)
+        assert [task.id.job for task in story.backend.taken] == [anna.id, ben.id, anna.id, anna.id]
+
+
+async def test_places_are_told_again_when_they_change() -> None:
+    async with Story() as story:
+        first, second = story.ask(person=1), story.ask(person=2)
+        task = await story.took(1)
+        story.backend.draw(task.id)
+        await story.took(2)
+        await story.until(lambda: first.id in story.store.settled)
+        places = [event.place for event in story.of(second) if isinstance(event, Queued)]
+        assert places == [2, 1]
+
+
+async def test_a_waiting_job_is_cancelled_at_once_and_never_drawn() -> None:
+    async with Story() as story:
+        first, second = story.ask(person=1), story.ask(person=2)
+        await story.took(1)
+        assert await story.studio.cancel(second.id)
+        assert not await story.studio.cancel(second.id)
+        assert isinstance(story.of(second)[-1], Cancelled)
+        story.backend.draw(story.backend.taken[0].id)
+        await story.until(lambda: first.id in story.store.settled)
+        assert len(story.backend.taken) == 1
+
+
+async def test_cancelling_a_running_job_stops_its_tasks_and_frees_the_place() -> None:
+    async with Story() as story:
+        first, second = story.ask(person=1), story.ask(person=2)
+        task = await story.took(1)
+        story.backend.begin(task.id)
+        assert await story.studio.cancel(first.id)
+        assert story.backend.cancelled == [task.id]
+        del story.backend.held[task.id]
+        story.backend.say(Stopped(task=task.id))
+        assert (await story.took(2)).id.job == second.id
+
+
+async def test_a_picture_that_comes_after_the_cancel_changes_nothing() -> None:
+    async with Story() as story:
+        job = story.ask()
+        task = await story.took(1)
+        await story.studio.cancel(job.id)
+        story.backend.draw(task.id)
+        next_job = story.ask()
+        story.backend.draw((await story.took(2)).id)
+        await story.until(lambda: next_job.id in story.store.settled)
+        assert story.store.settled[job.id][0].state is JobState.CANCELLED
+        assert not any(isinstance(event, Finished) for event in story.of(job))
+
+
+async def test_a_failed_picture_fails_its_job_in_words_and_nobody_elses() -> None:
+    async with Story(HandBackend(room=3)) as story:
+        bad, good = story.ask(person=1, count=2), story.ask(person=2)
+        await story.took(3)
+        for task in story.backend.taken:
+            if task.id.job == good.id:
+                story.backend.draw(task.id)
+            elif task.id.index == 0:
+                del story.backend.held[task.id]
+                story.backend.say(TaskFailed(task=task.id, reason="It does not fit."))
+        await story.until(lambda: len(story.store.settled) == 2)
+        assert story.store.settled[bad.id][0].failure == "It does not fit."
+        assert story.store.settled[good.id][0].state is JobState.DONE
+        assert isinstance(story.of(bad)[-1], Failed)
+
+
+async def test_after_a_loss_suspects_are_drawn_again_alone_and_bystanders_with_others() -> None:
+    async with Story(HandBackend(room=3)) as story:
+        poison, bystander, other = (story.ask(person=n) for n in (1, 2, 3))
+        await story.took(3)
+        suspect = story.backend.taken[0].id
+        story.backend.begin(suspect)
+        await story.until(lambda: isinstance(story.of(poison)[-1], Progressed))
+        story.backend.lose(suspect)
+        again = await story.took(4)
+        assert again.id == TaskId(job=poison.id, index=0, attempt=2)
+        assert list(story.backend.held) == [again.id]  # alone, though there is room for three
+        assert isinstance(story.of(poison)[-1], Queued)
+        story.backend.draw(again.id)
+        await story.took(6)
+        assert {task.id.job for task in story.backend.taken[4:]} == {bystander.id, other.id}
+
+
+async def test_a_poisonous_job_is_given_up_after_its_attempts_and_the_others_go_on() -> None:
+    async with Story(HandBackend(room=2)) as story:
+        poison, innocent = story.ask(person=1), story.ask(person=2)
+
+        def draw_the_innocent() -> None:
+            for task in [task for task in story.backend.held if task.job == innocent.id]:
+                story.backend.draw(task)
+
+        for count in range(1, MAX_ATTEMPTS + 1):
+
+            def tried(count: int = count) -> bool:
+                if count > 1:
+                    draw_the_innocent()
+                return sum(task.id.job == poison.id for task in story.backend.taken) == count
+
+            await story.until(tried)
+            story.backend.lose(next(task for task in story.backend.held if task.job == poison.id))
+        await story.until(lambda: poison.id in story.store.settled)
+        tries = [task for task in story.backend.taken if task.id.job == poison.id]
+        assert len(tries) == MAX_ATTEMPTS
+        assert "3 times" in str(story.store.settled[poison.id][0].failure)
+        await story.until(lambda: innocent.id in story.store.settled)
+        assert story.store.settled[innocent.id][0].state is JobState.DONE
+
+
+async def test_bystanders_are_never_condemned_however_often_workers_die() -> None:
+    async with Story(HandBackend(room=1)) as story:
+        job = story.ask()
+        for count in range(1, 8):
+            await story.took(count)
+            story.backend.lose()
+        story.backend.draw((await story.took(8)).id)
+        await story.until(lambda: job.id in story.store.settled)
+        assert story.store.settled[job.id][0].state is JobState.DONE
+
+
+async def test_a_late_report_of_an_earlier_attempt_is_dropped() -> None:
+    async with Story() as story:
+        job = story.ask()
+        first = await story.took(1)
+        story.backend.lose(first.id)
+        second = await story.took(2)
+        story.backend.say(Drawn(task=first.id, png=b"late"))
+        story.backend.draw(second.id)
+        await story.until(lambda: job.id in story.store.settled)
+        assert story.store.settled[job.id][1][0].png != b"late"
+
+
+async def test_work_left_unfinished_by_an_earlier_run_is_taken_up() -> None:
+    left = [a_job(request=REQUEST.image(0)), a_job(request=REQUEST.image(1))]
+    async with Story(store=ListStore(unfinished=left)) as story:
+        for count, job in enumerate(left, start=1):
+            task = await story.took(count)
+            assert task.id.job == job.id
+            story.backend.draw(task.id)
+        await story.until(lambda: len(story.store.settled) == 2)
+
+
+async def test_a_disk_that_fails_for_a_while_loses_no_picture(caplog: pytest.LogCaptureFixture) -> None:
+    store = ListStore()
+    store.failures = 2
+    async with Story(store=store) as story:
+        job = story.ask()
+        story.backend.draw((await story.took(1)).id)
+        await story.until(lambda: job.id in store.settled)
+        assert len(store.settled[job.id][1]) == 1
+    assert "could not keep the end" in caplog.text
+
+
+async def test_a_job_asked_while_nothing_can_be_drawn_waits_and_says_why() -> None:
+    async with Story() as story:
+        story.backend.room = 0
+        story.backend.say(Unavailable(reason="The model cannot be read."))
+        await story.until(lambda: story.studio.unavailable)
+        job = story.ask()
+        event = story.studio.latest(job.id)
+        assert isinstance(event, Queued)
+        assert event.trouble == "The model cannot be read."
+        story.backend.room = 1
+        story.backend.say(Entered(phase=Phase.IDLE))
+        story.backend.draw((await story.took(1)).id)
+        await story.until(lambda: job.id in story.store.settled)
+        assert story.studio.unavailable is None
+
+
+async def test_who_waits_is_told_that_the_model_is_loading() -> None:
+    async with Story() as story:
+        story.backend.room = 0
+        job = story.ask()
+        story.backend.say(Entered(phase=Phase.LOADING))
+        story.backend.say(Entered(phase=Phase.IDLE))
+        await story.until(lambda: len(story.of(job)) == 2)
+        assert [event.loading for event in story.of(job) if isinstance(event, Queued)] == [True, False]
+
+
+async def test_leaving_with_work_in_hand_leaves_it_unsettled_for_the_next_start() -> None:
+    async with Story() as story:
+        job = story.ask()
+        await story.took(1)
+    assert job.id not in story.store.settled
+    assert not story.backend.is_open
+
+
+async def test_what_ends_the_body_comes_out_as_it_is() -> None:
+    with pytest.raises(LookupError, match="the bot's own trouble"):
+        async with Story() as story:
+            story.ask()
+            await story.took(1)
+            raise LookupError("the bot's own trouble")
+
+
+async def test_a_crash_of_the_studio_itself_ends_the_body() -> None:
+    class Broken(HandBackend):
+        async def submit(self, task: Task) -> None:
+            raise AssertionError("a bug")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with Story(Broken()) as story:
+            story.ask()
+            await asyncio.Event().wait()
+    assert caught.group_contains(AssertionError, match="a bug")
+
+
+async def test_two_backends_share_the_line() -> None:
+    one, two = HandBackend(), HandBackend()
+    async with Story(one, two) as story:
+        for person in range(4):
+            story.ask(person=person)
+        await story.took(1, one)
+        await story.took(1, two)
+        one.draw(one.taken[0].id)
+        await story.took(2, one)
+        assert len(two.taken) == 1
+
+
+async def test_more_than_a_hundred_queued_jobs_all_come_to_an_end() -> None:
+    async with Story(HandBackend(room=3)) as story:
+        for person in range(150):
+            story.ask(person=person % 7)
+        drawn = 0
+        while drawn < 150:
+            await story.until(lambda: story.backend.held)
+            story.backend.draw(next(iter(story.backend.held)))
+            drawn += 1
+        await story.until(lambda: len(story.store.settled) == 150)
+        assert story.studio.waiting == 0
