@@ -1,0 +1,160 @@
+"""python -m bot: open the rooms in order, serve until told to stop, close them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+import discord
+import yarl
+
+from bot.app import Atelier
+from bot.delivery import Courier
+from bot.house import House
+from bot.limits import Limits, Places
+from bot.settings import Settings, SettingsError, read_settings
+from generation.backends.process import ProcessBackend
+from generation.catalogue import UnreadableModel, describe
+from generation.studio import Studio
+from storage.database import Database, DatabaseTooNew, DatabaseUnusable
+from storage.deliveries import Deliveries
+from storage.jobs import Jobs
+from storage.pictures import Pictures
+
+log = logging.getLogger("bot")
+
+
+class CannotServe(Exception):  # noqa: N818 - the message is a sentence for the owner
+    """The bot cannot start, or cannot go on, until the owner changes something."""
+
+
+async def serve(settings: Settings) -> None:
+    """Be the bot until this is cancelled.
+
+    Raises:
+        CannotServe, SettingsError, UnreadableModel, DatabaseTooNew, DatabaseUnusable: a sentence says why.
+    """
+    token = settings.token
+    model = await asyncio.to_thread(describe, settings.model)
+    discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
+    limits = Limits(
+        waiting=settings.max_waiting,
+        waiting_per_person=settings.max_waiting_per_person,
+        pixels=settings.max_pixels,
+        steps=settings.max_steps,
+    )
+    async with AsyncExitStack() as rooms:
+        _make_folder(settings)
+        database = await rooms.enter_async_context(Database.open(settings.data_dir / "atelier.db"))
+        pictures = Pictures(database, settings.data_dir / "pictures")
+        jobs, deliveries = Jobs(database, pictures), Deliveries(database)
+        client = await rooms.enter_async_context(Atelier(guild_id=settings.guild_id))
+        await _login(client, token, settings.discord_api_url)
+        backend = ProcessBackend(model=settings.model, device=settings.device, dtype=settings.dtype)
+        studio = Studio([backend], jobs)
+        courier = Courier(client, model=model, jobs=jobs, pictures=pictures, deliveries=deliveries)
+        studio.listen(courier.hear)
+        await rooms.enter_async_context(courier)
+        await rooms.enter_async_context(studio)
+        client.house = House(
+            model=model,
+            limits=limits,
+            places=Places(limits, studio),
+            jobs=jobs,
+            pictures=pictures,
+            deliveries=deliveries,
+            studio=studio,
+            courier=courier,
+        )
+        await _connect(client)
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotServe(
+            f"DATA_DIR is {settings.data_dir}, which cannot be written to: {error.strerror}."
+        ) from error
+
+
+async def _login(client: Atelier, token: str, api: str) -> None:
+    try:
+        await client.login(token)
+    except discord.LoginFailure as error:
+        raise CannotServe(
+            "Discord does not accept DISCORD_TOKEN; copy the bot's token again from "
+            "https://discord.com/developers/applications, Bot, Reset Token."
+        ) from error
+    except discord.HTTPException as error:
+        raise CannotServe(f"Discord refused the bot's start: it answered {error.status}.") from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise CannotServe(f"Discord cannot be reached at {api}; check the network, and try again.") from error
+
+
+async def _connect(client: Atelier) -> None:
+    """Serve until cancelled; the client reconnects by itself as often as it takes."""
+    try:
+        await client.connect()
+    except discord.PrivilegedIntentsRequired as error:
+        raise CannotServe("Discord does not allow this bot the intents that it asks for.") from error
+    except discord.ConnectionClosed as error:
+        raise CannotServe(f"Discord ended the connection for good, with code {error.code}.") from error
+    except AttributeError as error:
+        # discord.py asks a connection that it never had for its sequence number.
+        if client.ws is not None:
+            raise
+        raise CannotServe("Discord's gateway cannot be reached; check the network, and try again.") from error
+
+
+async def main() -> int:
+    """Run until a signal comes; the exit status."""
+    stopped = asyncio.Event()
+    serving: asyncio.Task[None] | None = None
+
+    def stop() -> None:
+        if serving is not None and not stopped.is_set():
+            serving.cancel()
+        stopped.set()
+
+    _on_signals(stop)
+    try:
+        settings = read_settings()
+        _log_to_stderr(settings.log_level)
+        serving = asyncio.create_task(serve(settings), name="serve")
+        await serving
+    except asyncio.CancelledError:
+        if not stopped.is_set():
+            raise
+    except (CannotServe, SettingsError, UnreadableModel, DatabaseTooNew, DatabaseUnusable) as reason:
+        sys.stderr.write(f"{reason}\n")
+        return 1
+    log.info("closed")
+    return 0
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # What these say at DEBUG, and partly at INFO, holds prompts and tokens.
+    logging.getLogger("discord").setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main()))

@@ -1,0 +1,52 @@
+"""What a person is told when something goes wrong: our sentence if there is one, else an id to look for."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import aiohttp
+import discord
+
+from bot.limits import Refused
+from bot.messages import NO_MENTIONS
+from generation.request import InvalidRequest
+
+log = logging.getLogger(__name__)
+
+
+async def apologise(interaction: discord.Interaction, error: BaseException) -> None:
+    """Answer an interaction that ended in `error`, privately. Never raises; called at the edges."""
+    await tell(interaction, sentence_for(error))
+
+
+def sentence_for(error: BaseException) -> str:
+    """The sentence that explains `error`. What nobody foresaw is logged under an id that it names."""
+    if isinstance(error, discord.app_commands.CommandInvokeError):
+        error = error.original
+    if isinstance(error, Refused | InvalidRequest):
+        return str(error)
+    number = secrets.token_hex(4)
+    log.error("apologised with id %s", number, exc_info=error)
+    return (
+        f"Something went wrong on my side; it is in my log as `{number}`. Please try again. "
+        "If it happens again, tell whoever runs me this number."
+    )
+
+
+async def tell(interaction: discord.Interaction, sentence: str) -> None:
+    """Say a sentence to the person who pressed or typed, and to nobody else. Never raises."""
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NO_MENTIONS)
+        else:
+            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NO_MENTIONS)
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as problem:
+        log.warning("could not answer an interaction: %s", describe(problem))
+
+
+def describe(problem: Exception) -> str:
+    """A failed request in words for the log; without its address, which may hold a token."""
+    if isinstance(problem, discord.HTTPException):
+        return f"Discord answered {problem.status} (error code {problem.code})"
+    return type(problem).__name__

@@ -1,0 +1,119 @@
+"""What the buttons under a card do. A custom_id says all they need, so that they outlive every restart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self
+
+import discord
+
+from bot.apologies import apologise, tell
+from bot.cards import Action, settings_card
+from bot.house import Interaction, may_manage
+from bot.limits import Refused
+from bot.messages import NO_MENTIONS, with_command_line
+from bot.orders import GONE, reroll
+from generation.job import Job, JobId
+
+_JOB = r"(?P<job>[0-9a-z]{16})"
+
+
+class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"):
+    """A button of one job. What its callback raises is told to the person who pressed it."""
+
+    def __init__(self, item: discord.ui.Button[Any], job: JobId) -> None:
+        super().__init__(item)
+        self.job_id = job
+
+    @classmethod
+    async def from_custom_id(  # type: ignore[override]  # the base is typed for any client
+        cls, interaction: Interaction, item: discord.ui.Button[Any], match: re.Match[str], /
+    ) -> Self:
+        return cls(item, JobId(match["job"]))
+
+    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
+        try:
+            await self.pressed(interaction)
+        except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
+            await apologise(interaction, error)
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Do what the button says.
+
+        Raises:
+            Refused: it cannot be done; the message is for the person.
+        """
+        raise NotImplementedError
+
+    async def known_job(self, interaction: Interaction) -> Job:
+        """The button's job, from memory if it is still waiting or running, else from the database."""
+        house = interaction.client.house
+        if (event := house.studio.latest(self.job_id)) is not None:
+            return event.job
+        job = await house.jobs.get(self.job_id)
+        if job is None:
+            raise Refused(GONE)
+        return job
+
+
+class RerollButton(JobButton, template=f"{Action.REROLL}:{_JOB}"):
+    """The same request with a new seed; anybody may."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await reroll(interaction, self.job_id)
+
+
+class CancelButton(JobButton, template=f"{Action.CANCEL}:{_JOB}"):
+    """Take a job back while it waits or runs. The card follows by itself."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        studio = interaction.client.house.studio
+        event = studio.latest(self.job_id)
+        if event is None:
+            raise Refused("That request has ended already; there is nothing left to cancel.")
+        if not may_manage(interaction, event.job):
+            raise Refused("Only the person who asked for this, or a moderator, can cancel it.")
+        await interaction.response.defer()
+        if not await studio.cancel(self.job_id):
+            await tell(interaction, "That request ended just now; there is nothing left to cancel.")
+
+
+class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
+    """Remove the message and forget its pictures."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await interaction.response.defer()
+        job = await self.known_job(interaction)
+        if not may_manage(interaction, job):
+            raise Refused("Only the person who asked for this, or a moderator, can delete it.")
+        await interaction.client.house.pictures.forget(job.id)
+        try:
+            await interaction.delete_original_response()
+        except discord.NotFound:
+            raise Refused("That message is gone already, and I have forgotten its pictures.") from None
+
+
+class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
+    """Show privately everything that made a picture, and the command that draws it again."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        house = interaction.client.house
+        job = await self.known_job(interaction)
+        card = settings_card(job, house.model, parent_link=await self._parent_link(interaction, job))
+        view, files = with_command_line(card, job.request)
+        await interaction.followup.send(view=view, files=files, ephemeral=True, allowed_mentions=NO_MENTIONS)
+
+    @staticmethod
+    async def _parent_link(interaction: Interaction, job: Job) -> str | None:
+        if job.parent is None:
+            return None
+        delivery = await interaction.client.house.deliveries.get(job.parent)
+        if delivery is None or delivery.address.message_id is None:
+            return None
+        place = delivery.address
+        server = "@me" if place.guild_id is None else str(place.guild_id)
+        return f"https://discord.com/channels/{server}/{place.channel_id}/{place.message_id}"
+
+
+BUTTONS: tuple[type[JobButton], ...] = (RerollButton, CancelButton, DeleteButton, SettingsButton)

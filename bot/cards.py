@@ -1,0 +1,268 @@
+"""What a message says and shows: event in, Card out. Pure; Discord's widgets are in messages.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from generation.catalogue import ModelInfo
+from generation.image import Picture
+from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued, UserId
+from generation.request import GenerationRequest, Seed
+
+MAX_ALT = 1024
+"""Characters of alt text that Discord takes."""
+PROMPT_ON_CARD = 300
+NEGATIVE_ON_CARD = 150
+REASON_ON_CARD = 600
+BAR = 12
+"""Segments of the progress bar."""
+
+
+class Tone(StrEnum):
+    """What kind of news a card brings; the words say it too, the colour only repeats it."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Action(StrEnum):
+    """What a button does. The name stands in the custom_id of messages for years: never rename one."""
+
+    REROLL = "reroll"
+    SETTINGS = "settings"
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    action: Action
+    job: JobId
+    label: str
+
+    @property
+    def custom_id(self) -> str:
+        return f"{self.action}:{self.job}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A file that rides along and is shown in the gallery."""
+
+    name: str
+    alt: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """All that a message says: markdown above the pictures, the pictures, small print below, buttons."""
+
+    tone: Tone
+    text: tuple[str, ...]
+    pictures: tuple[Attached, ...] = ()
+    small: tuple[str, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    mention: UserId | None = None
+    """Whom this message calls; everybody else it names hears nothing."""
+
+
+def card_for(
+    event: JobEvent, model: ModelInfo, *, seconds: float | None = None, mention: bool = False
+) -> Card:
+    """The card that shows the newest event of a job.
+
+    `seconds` is how long drawing took, if known; with `mention` the asker is called to it.
+    """
+    job = event.job
+    request = job.request
+    prompt = f"> {literal(shortened(request.prompt, PROMPT_ON_CARD))}"
+    facts = _facts(request, model)
+    text: tuple[str, ...]
+    small: tuple[str, ...] = (facts,)
+    pictures: tuple[Attached, ...] = ()
+    buttons: tuple[Button, ...] = (Button(action=Action.CANCEL, job=job.id, label="Cancel"),)
+    match event:
+        case Queued():
+            tone, text = Tone.WAITING, (_waiting(event),)
+        case Progressed():
+            tone, text = Tone.WORKING, _drawing(event)
+        case Finished():
+            tone, text = Tone.DONE, ()
+            pictures = tuple(attached(job, picture) for picture in event.pictures)
+            small = (f"{facts} · {_seeds(event.pictures)}", _whose(job, seconds), *_hints(request, model))
+            buttons = (
+                Button(action=Action.REROLL, job=job.id, label="Reroll"),
+                Button(action=Action.SETTINGS, job=job.id, label="Settings"),
+                Button(action=Action.DELETE, job=job.id, label="Delete"),
+            )
+        case Failed():
+            tone = Tone.FAILED
+            reason = literal(shortened(job.failure or "The reason is not known.", REASON_ON_CARD))
+            text = (f"**This one did not work.** {reason}",)
+            small = (facts, _whose(job, None))
+            buttons = _after_an_end(job, "Try again")
+        case Cancelled():
+            tone, text = Tone.CANCELLED, ("**Cancelled.** It was taken back before it was finished.",)
+            small = (facts, _whose(job, None))
+            buttons = _after_an_end(job, "Draw it after all")
+        case _:
+            assert_never(event)
+    called = (f"<@{job.asker}>, here is what became of your request.",) if mention else ()
+    return Card(
+        tone=tone,
+        text=(*called, prompt, *text),
+        pictures=pictures,
+        small=small,
+        buttons=buttons,
+        mention=job.asker if mention else None,
+    )
+
+
+def settings_card(job: Job, model: ModelInfo, *, parent_link: str | None) -> Card:
+    """Everything that made a picture, for the person who asked to see it."""
+    request = job.request
+    seeds = [request.image(index).seed for index in range(request.count)]
+    listed = ", ".join(f"`{seed}`" for seed in seeds)
+    lines = [
+        "### Settings",
+        f"**Prompt** {literal(shortened(request.prompt, 600))}",
+        f"**Model** {literal(_model_name(request, model))}",
+        f"**Size** {request.size}",
+        f"**Steps** {request.steps}",
+        f"**Guidance** {request.guidance:g}",
+        f"**Sampler** {literal(request.sampler)}",
+        f"**Seed** {listed}" if len(seeds) == 1 else f"**Seeds**, one for each picture: {listed}",
+        f"**Asked by** <@{job.asker}> <t:{int(job.created_at)}:f>",
+    ]
+    if request.negative_prompt:
+        lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
+    if job.parent is not None:
+        lines.append(f"**Reroll of** {parent_link or f'`{job.parent}`'}")
+    lines.append(f"-# Request `{job.id}`")
+    return Card(tone=Tone.DONE, text=tuple(lines))
+
+
+def command_line(request: GenerationRequest) -> str:
+    """The /imagine that draws exactly this again; paste it into the message box."""
+
+    def one_line(text: str) -> str:
+        return " ".join(text.split())
+
+    parts = [f"/imagine prompt:{one_line(request.prompt)}"]
+    if request.negative_prompt:
+        parts.append(f"negative_prompt:{one_line(request.negative_prompt)}")
+    parts.append(f"size:{request.size} steps:{request.steps} guidance:{request.guidance:g}")
+    parts.append(f"sampler:{request.sampler} seed:{request.seed}")
+    if request.count > 1:
+        parts.append(f"count:{request.count}")
+    return " ".join(parts)
+
+
+def attached(job: Job, picture: Picture) -> Attached:
+    """One picture as a file: its alt text is the prompt, as far as Discord takes it."""
+    many = job.request.count > 1
+    which = f"Picture {picture.index + 1} of {job.request.count}: " if many else ""
+    return Attached(
+        name=f"atelier-{job.id}-{picture.index + 1}.png",
+        alt=shortened(which + " ".join(job.request.prompt.split()), MAX_ALT),
+        data=picture.png,
+    )
+
+
+def literal(text: str) -> str:
+    """Markdown that shows exactly this text on one line: no formatting, no links, no mentions."""
+    text = " ".join(text.split())
+    text = re.sub(r"([\\`*_~|<>\[\]@])", r"\\\1", text)
+    text = text.replace("://", "\\://")
+    return re.sub(r"^(?:([#+-])|(\d+)\.)", lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\.", text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis, in at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _waiting(event: Queued) -> str:
+    line = "Your picture is next." if event.place <= 1 else f"You are number {event.place} in line."
+    if event.trouble is not None:
+        return f"**I cannot draw at the moment.** {literal(event.trouble)} Your request is kept. {line}"
+    if event.loading:
+        return f"**Loading the model.** {line}"
+    return f"**Waiting.** {line}"
+
+
+def _drawing(event: Progressed) -> tuple[str, ...]:
+    if event.step <= 0:
+        return ("**Drawing** has begun.",)
+    share = min(1.0, event.step / event.steps)
+    full = int(share * BAR)
+    several = f", {event.job.request.count} pictures" if event.job.request.count > 1 else ""
+    return (
+        f"**Drawing** step {event.step} of {event.steps}{several}",
+        f"{'▰' * full}{'▱' * (BAR - full)} {share:.0%}",
+    )
+
+
+def _facts(request: GenerationRequest, model: ModelInfo) -> str:
+    steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
+    facts = [_model_name(request, model), f"{request.size.width} × {request.size.height}", steps]
+    facts += [f"guidance {request.guidance:g}", request.sampler]
+    line = literal(" · ".join(facts))
+    if request.negative_prompt:
+        line += f" · without: {literal(shortened(request.negative_prompt, NEGATIVE_ON_CARD))}"
+    return line
+
+
+def _model_name(request: GenerationRequest, model: ModelInfo) -> str:
+    if request.model == model.source:
+        return model.name
+    return re.split(r"[\\/]", request.model.rstrip("\\/"))[-1].removesuffix(".safetensors")
+
+
+def _seeds(pictures: Sequence[Picture]) -> str:
+    seeds: list[Seed] = [picture.seed for picture in pictures]
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
+def _whose(job: Job, seconds: float | None) -> str:
+    asked = f"asked by <@{job.asker}>"
+    return asked if seconds is None else f"{asked} · drawn in {_duration(seconds)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _hints(request: GenerationRequest, model: ModelInfo) -> tuple[str, ...]:
+    if request.model != model.source:
+        return ()
+    unknown = model.unknown_words(request.prompt)
+    if not unknown:
+        return ()
+    words = literal(shortened(", ".join(unknown), 200))
+    return (f"The embedded model does not know: {words}",)
+
+
+def _after_an_end(job: Job, again: str) -> tuple[Button, ...]:
+    return (
+        Button(action=Action.REROLL, job=job.id, label=again),
+        Button(action=Action.SETTINGS, job=job.id, label="Settings"),
+        Button(action=Action.DELETE, job=job.id, label="Delete"),
+    )

@@ -1,0 +1,67 @@
+"""/imagine: a picture from words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.options import ASPECTS, Typed, suggest_samplers, suggest_sizes
+from bot.orders import place_order
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+
+@app_commands.command()
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.describe(
+    prompt="What the picture shall show",
+    negative_prompt="What it shall not show",
+    aspect="Its shape; I choose a size that suits the model",
+    size="Its width and height in pixels, like 512x768",
+    steps="How often it is refined: more is finer and slower",
+    guidance="How closely it follows the prompt, 0 to 30",
+    sampler="How it is refined",
+    seed="The number it grows from: the same seed and settings draw the same picture",
+    count="How many pictures, 1 to 4",
+)
+@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
+async def imagine(
+    interaction: Interaction,
+    prompt: str,
+    negative_prompt: str | None = None,
+    aspect: str | None = None,
+    size: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    sampler: str | None = None,
+    seed: int | None = None,
+    count: int | None = None,
+) -> None:
+    """Draw a picture from words"""
+    typed = Typed(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        aspect=aspect,
+        size=size,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        seed=seed,
+        count=count,
+    )
+    await place_order(interaction, typed.request(interaction.client.house.model))
+
+
+@imagine.autocomplete("size")
+async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    sizes = suggest_sizes(typed, interaction.client.house.model)
+    return [Choice(name=size.replace("x", " × "), value=size) for size in sizes]
+
+
+@imagine.autocomplete("sampler")
+async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return [Choice(name=name, value=name) for name in suggest_samplers(typed)]

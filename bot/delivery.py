@@ -1,0 +1,372 @@
+"""Brings what happens to jobs into their messages; the only writer of a job's message."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, assert_never
+
+import aiohttp
+import discord
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot import pacing
+from bot.apologies import describe
+from bot.cards import Card, card_for
+from bot.messages import files, layout, mentions
+from generation.catalogue import ModelInfo
+from generation.image import Picture
+from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, JobState, Progressed, Queued
+from storage.deliveries import Address, Deliveries
+from storage.jobs import Jobs
+from storage.pictures import PictureGone, Pictures
+
+log = logging.getLogger(__name__)
+
+PROGRESS_PATIENCE = 2.5
+"""Seconds after which a progress edit is given up: the next state must not wait behind it."""
+
+CLOSING_PATIENCE = 3.0
+"""Seconds that ends under way have when the bot closes; what is left is owed to the next start."""
+
+UNKNOWN_MESSAGE = 10008
+
+Connection = (aiohttp.ClientError, OSError, TimeoutError)
+"""What is raised when Discord could not be reached; it may have heard us nevertheless."""
+
+Ended = Finished | Failed | Cancelled
+
+
+class _Undeliverable(Exception):  # noqa: N818 - a fact about one delivery
+    """There is nowhere to bring it; the message says why, for the record."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Round:
+    """What is known about one job's message while somebody looks after it."""
+
+    job_id: JobId
+    address: Address | None = None
+    file_limit: int = DEFAULT_FILE_SIZE_LIMIT_BYTES
+    asked_at: float
+    """Monotonic seconds, as are all times here."""
+    newest: JobEvent | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    began_at: float | None = None
+    ended_at: float | None = None
+    edited_at: float | None = None
+    shown: Card | None = None
+    deaf: bool = False
+    """Its message takes no progress any more: the token died, or somebody removed it."""
+    resumed: bool = False
+    """It was taken up from the database: an earlier run may have brought it already."""
+
+
+class Courier:
+    """Looks after the message of every job: one task each, and of the events only the newest.
+
+    Entered when the client has logged in. Ends that are owed from an earlier run are brought first.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        *,
+        model: ModelInfo,
+        jobs: Jobs,
+        pictures: Pictures,
+        deliveries: Deliveries,
+    ) -> None:
+        self._client = client
+        self._model = model
+        self._jobs = jobs
+        self._pictures = pictures
+        self._deliveries = deliveries
+        self._rounds: dict[JobId, _Round] = {}
+        self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        for job_id in await self._deliveries.owed():
+            self._round(job_id).resumed = True
+            self._look_after(job_id)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        ending = [task for job_id, task in self._tasks.items() if self._rounds[job_id].ended_at is not None]
+        if ending:
+            await asyncio.wait(ending, timeout=CLOSING_PATIENCE)
+        left = list(self._tasks.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def expect(self, job_id: JobId, address: Address, file_limit: int) -> None:
+        """Events of this job will come; they go there, in files of at most `file_limit` bytes."""
+        round_ = self._round(job_id)
+        round_.address, round_.file_limit = address, file_limit
+
+    def hear(self, event: JobEvent) -> None:
+        """Take in an event; listener of the studio, so it only notes."""
+        round_ = self._round(event.job.id)
+        now = time.monotonic()
+        match event:
+            case Queued():
+                round_.began_at = None
+            case Progressed():
+                round_.began_at = round_.began_at or now
+            case Finished() | Failed() | Cancelled():
+                round_.ended_at = now
+            case _:
+                assert_never(event)
+        round_.newest = event
+        round_.changed.set()
+        self._look_after(event.job.id)
+
+    def _round(self, job_id: JobId) -> _Round:
+        if job_id not in self._rounds:
+            self._rounds[job_id] = _Round(job_id=job_id, asked_at=time.monotonic())
+        return self._rounds[job_id]
+
+    def _look_after(self, job_id: JobId) -> None:
+        if job_id not in self._tasks and not self._closing:
+            task = asyncio.create_task(self._follow(self._rounds[job_id]), name=f"message of {job_id}")
+            self._tasks[job_id] = task
+
+    async def _follow(self, round_: _Round) -> None:
+        try:
+            await self._bring_to_end(round_)
+        except Exception:
+            log.exception("job %s: its message was given up until the next start", round_.job_id)
+        finally:
+            del self._tasks[round_.job_id]
+            del self._rounds[round_.job_id]
+
+    async def _bring_to_end(self, round_: _Round) -> None:
+        event = round_.newest
+        while isinstance(event, Queued | Progressed):
+            round_.changed.clear()
+            card = card_for(event, self._model)
+            wait = None if round_.deaf else self._wait(round_, event, card)
+            if wait == 0:
+                await self._show_progress(round_, card)
+            else:
+                try:
+                    async with asyncio.timeout(wait):
+                        await round_.changed.wait()
+                except TimeoutError:
+                    pass
+            event = round_.newest
+        await self._bring(round_, event)
+
+    # Progress ---------------------------------------------------------------------------------------------
+
+    def _wait(self, round_: _Round, event: Queued | Progressed, card: Card) -> float | None:
+        now = time.monotonic()
+        left = None
+        if isinstance(event, Progressed) and round_.began_at is not None:
+            left = pacing.remaining(step=event.step, steps=event.steps, running_for=now - round_.began_at)
+        return pacing.Pace(
+            now=now,
+            asked_at=round_.asked_at,
+            edited_at=round_.edited_at,
+            changed=card != round_.shown,
+            remaining=left,
+        ).wait()
+
+    async def _show_progress(self, round_: _Round, card: Card) -> None:
+        address = await self._address(round_)
+        round_.edited_at = time.monotonic()
+        if address is None or address.message_id is None or _expired(address):
+            round_.deaf = True
+            return
+        try:
+            async with asyncio.timeout(PROGRESS_PATIENCE):
+                await self._edit(address, address.message_id, card)
+            round_.shown = card
+        except discord.HTTPException as error:
+            round_.deaf = error.status in (401, 403, 404)
+            log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
+        except Connection as error:
+            log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
+
+    # The end ----------------------------------------------------------------------------------------------
+
+    async def _bring(self, round_: _Round, event: Ended | None) -> None:
+        """Show how a job ended, however long it takes."""
+        attempt = 0
+        while True:
+            try:
+                await self._bring_once(round_, event or await self._recalled(round_.job_id))
+            except _Undeliverable as reason:
+                await self._deliveries.abandoned(round_.job_id, str(reason))
+                log.warning("job %s: not delivered: %s", round_.job_id, reason)
+                return
+            except discord.HTTPException as error:
+                if error.status < 500 and error.status != 429:
+                    raise
+                attempt += 1
+                wait = max(pacing.backoff(attempt), _retry_after(error))
+                log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
+            except Connection as error:
+                attempt += 1
+                wait = pacing.backoff(attempt)
+                log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
+            else:
+                await self._deliveries.done(round_.job_id)
+                return
+            round_.resumed = True  # Discord may have taken it although we did not hear so
+            await asyncio.sleep(wait)
+
+    async def _bring_once(self, round_: _Round, event: Ended) -> None:
+        address = await self._address(round_)
+        if address is None:
+            raise _Undeliverable("nobody knows where its answer goes")
+        seconds = None
+        if round_.began_at is not None and round_.ended_at is not None:
+            seconds = round_.ended_at - round_.began_at
+        if address.message_id is not None and not _expired(address):
+            try:
+                await self._edit(address, address.message_id, card_for(event, self._model, seconds=seconds))
+            except discord.HTTPException as error:
+                if error.code == UNKNOWN_MESSAGE:
+                    raise _Undeliverable("somebody removed its message") from error
+                if error.status not in (401, 403, 404):
+                    raise
+                log.info("job %s: its token is dead; a message of my own follows", round_.job_id)
+            else:
+                return
+        await self._post(round_, address, card_for(event, self._model, seconds=seconds, mention=True))
+
+    async def _post(self, round_: _Round, address: Address, card: Card) -> None:
+        """Bring the answer as a message of the bot's own: in the channel, or else directly."""
+        channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
+        try:
+            message = await self._send_once(round_, channel, address, card)
+        except (discord.Forbidden, discord.NotFound):
+            try:
+                direct = await self._client.create_dm(discord.Object(address.user_id))
+                message = await self._send_once(round_, direct, address, card)
+            except (discord.Forbidden, discord.NotFound) as error:
+                raise _Undeliverable("neither the channel nor a direct message takes it") from error
+        await self._deliveries.moved(round_.job_id, message.channel.id, message.id)
+        if address.message_id is not None and address.message_id != message.id:
+            await self._remove_stale(address, address.message_id)
+
+    async def _send_once(
+        self, round_: _Round, channel: discord.abc.Messageable, address: Address, card: Card
+    ) -> discord.Message:
+        """Post, unless it turns out that we posted this before and were interrupted.
+
+        The nonce makes Discord itself refuse a second copy, but only for some minutes.
+        """
+        if round_.resumed and (earlier := await self._earlier(round_, channel, address)) is not None:
+            return earlier
+        return await channel.send(
+            view=layout(card),
+            files=files(card),
+            allowed_mentions=mentions(card),
+            nonce=f"atelier-{round_.job_id}",
+        )
+
+    async def _earlier(
+        self, round_: _Round, channel: discord.abc.Messageable, address: Address
+    ) -> discord.Message | None:
+        """Our own message about this job, other than the one that acknowledged it."""
+        try:
+            async for message in channel.history(limit=100):
+                if (
+                    message.author == self._client.user
+                    and message.id != address.message_id
+                    and _speaks_of(message, round_.job_id)
+                ):
+                    return message
+        except discord.Forbidden:
+            return None  # we may write here, but not read
+        return None
+
+    async def _remove_stale(self, address: Address, message_id: int) -> None:
+        """Remove the card that stopped living when its token died; a fresh one stands below it."""
+        channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
+        try:
+            await channel.get_partial_message(message_id).delete()
+        except (discord.HTTPException, *Connection) as error:
+            log.info("could not remove a stale card: %s", describe(error))
+
+    # What both need ---------------------------------------------------------------------------------------
+
+    async def _edit(self, address: Address, message_id: int, card: Card) -> None:
+        webhook = discord.Webhook.partial(address.application_id, address.token, client=self._client)
+        await webhook.edit_message(
+            message_id, view=layout(card), attachments=files(card), allowed_mentions=mentions(card)
+        )
+
+    async def _address(self, round_: _Round) -> Address | None:
+        if round_.address is None:
+            delivery = await self._deliveries.get(round_.job_id)
+            round_.address = None if delivery is None else delivery.address
+        return round_.address
+
+    async def _recalled(self, job_id: JobId) -> Ended:
+        """How a job of an earlier run ended, from what is kept."""
+        job = await self._jobs.get(job_id)
+        if job is None:
+            raise _Undeliverable("the job is not known any more")
+        match job.state:
+            case JobState.DONE:
+                return Finished(job=job, pictures=await self._stored(job))
+            case JobState.FAILED:
+                return Failed(job=job)
+            case JobState.CANCELLED:
+                return Cancelled(job=job)
+            case JobState.QUEUED | JobState.RUNNING:
+                raise _Undeliverable("the job has not ended")
+            case _:
+                assert_never(job.state)
+
+    async def _stored(self, job: Job) -> tuple[Picture, ...]:
+        try:
+            return tuple(
+                [
+                    Picture(
+                        index=stored.index,
+                        seed=stored.seed,
+                        size=stored.size,
+                        png=await self._pictures.read(stored),
+                    )
+                    for stored in await self._pictures.of(job.id)
+                ]
+            )
+        except PictureGone as error:
+            raise _Undeliverable("its pictures are gone") from error
+
+
+def _expired(address: Address) -> bool:
+    return time.time() >= address.token_expires_at
+
+
+def _retry_after(error: discord.HTTPException) -> float:
+    """Seconds that Discord asked us to wait, 0 if it did not."""
+    try:
+        return float(error.response.headers.get("Retry-After", 0))
+    except ValueError:
+        return 0.0
+
+
+def _speaks_of(message: discord.Message, job_id: JobId) -> bool:
+    """Whether one of the message's buttons belongs to the job."""
+    return any(
+        child.custom_id is not None and child.custom_id.endswith(f":{job_id}")
+        for row in message.components
+        if isinstance(row, discord.ActionRow)
+        for child in row.children
+    )

@@ -1,0 +1,42 @@
+"""The rooms that a command may walk into, and the interactions that carry the way there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import discord
+
+from bot.limits import Limits, Places
+from generation.catalogue import ModelInfo
+from generation.job import Job
+from generation.studio import Studio
+from storage.deliveries import Deliveries
+from storage.jobs import Jobs
+from storage.pictures import Pictures
+
+if TYPE_CHECKING:
+    from bot.app import Atelier
+    from bot.delivery import Courier
+
+Interaction: TypeAlias = "discord.Interaction[Atelier]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """All rooms, open."""
+
+    model: ModelInfo
+    limits: Limits
+    places: Places
+    jobs: Jobs
+    pictures: Pictures
+    deliveries: Deliveries
+    studio: Studio
+    courier: Courier
+
+
+def may_manage(interaction: Interaction, job: Job) -> bool:
+    """Whether this person may take back or remove that job: who asked for it, and moderators."""
+    held = interaction.permissions
+    return interaction.user.id == job.asker or held.manage_messages or held.administrator

@@ -1,0 +1,90 @@
+"""Who may ask for how much: the owner's limits, decided from memory alone before anything is acknowledged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from generation.job import UserId
+from generation.request import GenerationRequest
+
+
+class Refused(Exception):  # noqa: N818 - it is a sentence for a person, not a programming error
+    """Something a person may not do or have now; the message is the sentence that tells them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the owner allows."""
+
+    waiting: int
+    """Requests that may wait or run at once."""
+    waiting_per_person: int
+    pixels: int
+    """Width times height of one picture."""
+    steps: int
+
+    def reject_reason(self, request: GenerationRequest) -> str | None:
+        """Why the owner does not want this drawn, or None."""
+        if request.size.pixels > self.pixels:
+            edge = int(self.pixels**0.5) // 8 * 8
+            return (
+                f"{request.size} is larger than I may draw here; "
+                f"a square can be {edge}x{edge}, and other shapes have as many pixels at the most."
+            )
+        if request.steps > self.steps:
+            return f"{request.steps} steps are more than I may take here; choose 1 to {self.steps}."
+        return None
+
+
+def full_reason(limits: Limits, *, waiting: int, of_asker: int) -> str | None:
+    """Why nobody, or not this person, can put another request into the queue, or None."""
+    if of_asker >= limits.waiting_per_person:
+        many = "a request" if of_asker == 1 else f"{of_asker} requests"
+        return f"You have {many} waiting already; ask again when one of them is done."
+    if waiting >= limits.waiting:
+        return "The queue is full at the moment; please ask again in a little while."
+    return None
+
+
+class Waiting(Protocol):
+    """Who counts the requests that were accepted: the studio."""
+
+    @property
+    def waiting(self) -> int: ...
+
+    def waiting_of(self, asker: UserId) -> int: ...
+
+
+class Places:
+    """Places in the queue, promised before the first await: two commands at once cannot pass a full one."""
+
+    def __init__(self, limits: Limits, accepted: Waiting) -> None:
+        self._limits = limits
+        self._accepted = accepted
+        self._promised: Counter[UserId] = Counter()
+
+    @contextmanager
+    def promised(self, asker: UserId) -> Iterator[None]:
+        """Hold a place for this person until the block ends; by then the studio has the job or nobody has.
+
+        Raises:
+            Refused: there is none.
+        """
+        reason = full_reason(
+            self._limits,
+            waiting=self._accepted.waiting + self._promised.total(),
+            of_asker=self._accepted.waiting_of(asker) + self._promised[asker],
+        )
+        if reason is not None:
+            raise Refused(reason)
+        self._promised[asker] += 1
+        try:
+            yield
+        finally:
+            self._promised[asker] -= 1
+            if not self._promised[asker]:
+                del self._promised[asker]

@@ -1,0 +1,83 @@
+"""Cards as Discord's widgets: a Card becomes a layout with buttons, and files to send along."""
+
+from __future__ import annotations
+
+import io
+
+import discord
+from discord import ui
+
+from bot.cards import Action, Card, Tone, command_line
+from generation.request import GenerationRequest
+
+MAX_TEXT = 4000
+"""Characters in all the texts of one message with a layout."""
+
+NO_MENTIONS = discord.AllowedMentions.none()
+
+COLOURS = {
+    Tone.WAITING: discord.Colour(0x8A8F98),
+    Tone.WORKING: discord.Colour(0x4F7CFF),
+    Tone.DONE: discord.Colour(0x3BA55D),
+    Tone.FAILED: discord.Colour(0xD83C3E),
+    Tone.CANCELLED: discord.Colour(0x8A8F98),
+}
+STYLES = {
+    Action.REROLL: (discord.ButtonStyle.primary, "🎲"),
+    Action.SETTINGS: (discord.ButtonStyle.secondary, "🔎"),
+    Action.CANCEL: (discord.ButtonStyle.secondary, "✖️"),
+    Action.DELETE: (discord.ButtonStyle.secondary, "🗑️"),
+}
+
+
+def layout(card: Card) -> ui.LayoutView:
+    """The card's widgets. Its files are sent along with it; see :func:`files`."""
+    body: ui.Container[ui.LayoutView] = ui.Container(accent_colour=COLOURS[card.tone])
+    body.add_item(ui.TextDisplay("\n".join(card.text)))
+    if card.pictures:
+        gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
+        for picture in card.pictures:
+            gallery.add_item(media=f"attachment://{picture.name}", description=picture.alt)
+        body.add_item(gallery)
+    if card.small:
+        body.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in card.small)))
+    view = ui.LayoutView(timeout=None).add_item(body)
+    if card.buttons:
+        row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
+        for button in card.buttons:
+            style, emoji = STYLES[button.action]
+            row.add_item(ui.Button(style=style, emoji=emoji, label=button.label, custom_id=button.custom_id))
+        view.add_item(row)
+    # The client dispatches by custom_id (see buttons.py) and must not keep a view for each message it sent.
+    view.stop()
+    return view
+
+
+def files(card: Card) -> list[discord.File]:
+    """The card's pictures as new file objects: one that was sent cannot be sent again."""
+    return [
+        discord.File(io.BytesIO(picture.data), filename=picture.name, description=picture.alt)
+        for picture in card.pictures
+    ]
+
+
+def mentions(card: Card) -> discord.AllowedMentions:
+    """Whom this card may call: one person at the most, whatever stands in its prompt."""
+    if card.mention is None:
+        return NO_MENTIONS
+    return discord.AllowedMentions(
+        everyone=False, roles=False, replied_user=False, users=[discord.Object(card.mention)]
+    )
+
+
+def with_command_line(card: Card, request: GenerationRequest) -> tuple[ui.LayoutView, list[discord.File]]:
+    """A card and, to be copied, the command that draws the same; as a file if it is too long to show."""
+    line = command_line(request)
+    fenced = line.replace("```", "`\u200b`\u200b`")
+    block = f"To draw the same again, copy this line:\n```\n{fenced}\n```"
+    view = layout(card)
+    if view.content_length() + len(block) <= MAX_TEXT:
+        return view.add_item(ui.TextDisplay(block)), []
+    view.add_item(ui.TextDisplay("To draw the same again, copy the line in this file:"))
+    view.add_item(ui.File("attachment://imagine.txt"))
+    return view, [discord.File(io.BytesIO(line.encode()), filename="imagine.txt")]

@@ -1,0 +1,110 @@
+"""What people type into a command, read at the door: out comes a complete request or a sentence why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from generation.catalogue import ModelInfo
+from generation.request import SEEDS, GenerationRequest, InvalidRequest, Seed, Size, new_seed
+from generation.samplers import SAMPLERS
+
+ASPECTS: dict[str, tuple[int, int]] = {
+    "square 1:1": (1, 1),
+    "landscape 3:2": (3, 2),
+    "landscape 4:3": (4, 3),
+    "wide 16:9": (16, 9),
+    "portrait 2:3": (2, 3),
+    "portrait 3:4": (3, 4),
+    "tall 9:16": (9, 16),
+}
+MAX_CHOICES = 25
+"""What Discord shows of an autocompletion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """The options of /imagine as they came; None: left out."""
+
+    prompt: str
+    negative_prompt: str | None = None
+    aspect: str | None = None
+    size: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    seed: int | None = None
+    count: int | None = None
+
+    def request(self, model: ModelInfo) -> GenerationRequest:
+        """The complete request: defaults of the model filled in, the seed drawn.
+
+        Raises:
+            InvalidRequest: it cannot be; the message is for the person.
+        """
+        if self.seed is not None and not 0 <= self.seed < SEEDS:
+            raise InvalidRequest(
+                f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}, "
+                "or leave it out for a new one."
+            )
+        request = GenerationRequest(
+            prompt=self.prompt,
+            negative_prompt=self.negative_prompt or "",
+            model=model.source,
+            size=self._size(model),
+            steps=model.defaults.steps if self.steps is None else self.steps,
+            guidance=model.defaults.guidance if self.guidance is None else self.guidance,
+            sampler=model.defaults.sampler if self.sampler is None else parse_sampler(self.sampler),
+            seed=new_seed() if self.seed is None else Seed(self.seed),
+            count=1 if self.count is None else self.count,
+        )
+        if (reason := model.reject_reason(request)) is not None:
+            raise InvalidRequest(reason)
+        return request
+
+    def _size(self, model: ModelInfo) -> Size:
+        if self.aspect is not None and self.size is not None:
+            raise InvalidRequest("An aspect and a size together do not go; choose one of them.")
+        if self.size is not None:
+            return Size.parse(self.size)
+        return aspect_size("square 1:1" if self.aspect is None else self.aspect, model)
+
+
+def aspect_size(aspect: str, model: ModelInfo) -> Size:
+    """The size in which this model draws an aspect."""
+    ratio = ASPECTS.get(aspect)
+    if ratio is None:
+        raise InvalidRequest(f"I do not know that aspect; there are {', '.join(ASPECTS)}.")
+    return Size.from_aspect(ratio, native=model.native, multiple=model.multiple)
+
+
+def parse_sampler(text: str) -> str:
+    """The name of a sampler, however it was capitalised."""
+    names = {name.casefold(): name for name in SAMPLERS}
+    wanted = text.strip().casefold()
+    if wanted in names:
+        return names[wanted]
+    near = get_close_matches(wanted, names, n=1, cutoff=0.6)
+    shown = text[:40].replace("`", "'")
+    hint = f"did you mean `{names[near[0]]}`?" if near else f"there are {', '.join(SAMPLERS)}."
+    raise InvalidRequest(f"I do not know the sampler `{shown}`; {hint}")
+
+
+def suggest_samplers(typed: str) -> list[str]:
+    """Names of samplers in which all the typed words occur."""
+    words = typed.casefold().split()
+    return [name for name in SAMPLERS if all(word in name.casefold() for word in words)][:MAX_CHOICES]
+
+
+def suggest_sizes(typed: str, model: ModelInfo) -> list[str]:
+    """Sizes that this model draws well, the typed one first if it can be drawn."""
+    sizes = {str(aspect_size(aspect, model)): None for aspect in ASPECTS}
+    wanted = typed.strip().lower().replace(" ", "")
+    if not wanted:
+        return list(sizes)
+    found = [size for size in sizes if size.startswith(wanted)]
+    try:
+        exact = str(Size.parse(typed))
+    except InvalidRequest:
+        return found or list(sizes)
+    return list(dict.fromkeys([exact, *found]))

@@ -1,0 +1,107 @@
+"""Takes orders: acknowledge, keep, submit. Every way to ask for a picture ends here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import aiohttp
+import discord
+
+from bot.apologies import describe
+from bot.house import House, Interaction
+from bot.limits import Refused
+from generation.job import Job, JobId, UserId, new_job_id
+from generation.request import GenerationRequest, new_seed
+from storage.deliveries import Address
+
+log = logging.getLogger(__name__)
+
+GONE = "I no longer have that picture."
+
+
+async def place_order(
+    interaction: Interaction, request: GenerationRequest, *, parent: JobId | None = None
+) -> None:
+    """Have `request` drawn, with the answer where the interaction was.
+
+    Raises:
+        Refused: the owner's limits forbid it, or the queue is full. Nothing was acknowledged.
+    """
+    if (reason := interaction.client.house.limits.reject_reason(request)) is not None:
+        raise Refused(reason)
+
+    async def known() -> GenerationRequest:
+        return request
+
+    await _order(interaction, known, parent)
+
+
+async def reroll(interaction: Interaction, parent: JobId) -> None:
+    """Have the request of an earlier job drawn again with a new seed.
+
+    Raises:
+        Refused: the queue is full, the job is not known any more, or it cannot be drawn any more.
+    """
+    house = interaction.client.house
+
+    async def looked_up() -> GenerationRequest:
+        job = await house.jobs.get(parent)
+        if job is None:
+            raise Refused(GONE)
+        request = replace(job.request.rerolled(new_seed()), model=house.model.source)
+        reason = house.limits.reject_reason(request) or house.model.reject_reason(request)
+        if reason is not None:
+            raise Refused(reason)
+        return request
+
+    await _order(interaction, looked_up, parent)
+
+
+async def _order(
+    interaction: Interaction, find: Callable[[], Awaitable[GenerationRequest]], parent: JobId | None
+) -> None:
+    house = interaction.client.house
+    asker = UserId(interaction.user.id)
+    channel_id = interaction.channel_id
+    if channel_id is None:
+        raise Refused("I cannot tell which channel this is, so I could not bring you a picture.")
+    with house.places.promised(asker):
+        try:
+            response = await interaction.response.defer(thinking=True)
+        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("a request came to nothing, it could not be acknowledged: %s", describe(error))
+            return
+        try:
+            request = await find()
+            job = Job(id=new_job_id(), request=request, asker=asker, created_at=time.time(), parent=parent)
+            address = Address(
+                application_id=interaction.application_id,
+                guild_id=interaction.guild_id,
+                channel_id=channel_id,
+                user_id=asker,
+                token=interaction.token,
+                token_expires_at=interaction.expires_at.timestamp(),
+                message_id=response.message_id if response else None,
+            )
+            await house.jobs.keep(job, address)
+        except Exception:
+            await _withdraw(interaction)
+            raise
+        _submit(house, job, address, interaction.filesize_limit)
+
+
+def _submit(house: House, job: Job, address: Address, file_limit: int) -> None:
+    house.courier.expect(job.id, address, file_limit)
+    house.studio.submit(job)
+    log.info("job %s: accepted, %d waiting", job.id, house.studio.waiting)
+
+
+async def _withdraw(interaction: Interaction) -> None:
+    """Remove the acknowledgement of what will not be drawn; the reason follows privately."""
+    try:
+        await interaction.delete_original_response()
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.warning("could not remove an acknowledgement: %s", describe(error))

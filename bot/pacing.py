@@ -1,0 +1,49 @@
+"""Which progress is worth an edit, and when. The end of a job is shown at once and is not asked here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FIRST_EDIT = 0.8
+"""Seconds for which Discord's own 'is thinking' says enough; most small pictures are done by then."""
+
+EDIT_INTERVAL = 2.0
+"""Seconds between edits of one message; Discord allows five edits of one interaction in two seconds."""
+
+NEARLY_DONE = 1.0
+"""Seconds: a picture expected sooner than this gets no more progress, so that its end never waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What is known about one message when something about its job changed. Times are monotonic seconds."""
+
+    now: float
+    asked_at: float
+    edited_at: float | None
+    """When the last edit of this message was sent; None: never."""
+    changed: bool
+    """The message would look different."""
+    remaining: float | None
+    """Seconds until the end is expected; None: unknown."""
+
+    def wait(self) -> float | None:
+        """Seconds to wait before an edit, 0 for at once; None: not until something changes."""
+        if not self.changed:
+            return None
+        if self.remaining is not None and self.remaining < NEARLY_DONE:
+            return None
+        due = self.asked_at + FIRST_EDIT if self.edited_at is None else self.edited_at + EDIT_INTERVAL
+        return max(0.0, due - self.now)
+
+
+def remaining(*, step: int, steps: int, running_for: float) -> float | None:
+    """Seconds that the other steps will take if they go on like the ones so far; None before the first."""
+    if step <= 0:
+        return None
+    return running_for / step * (steps - step)
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before try `attempt` + 1 of something that must arrive: 1, 2, 4 ... 60."""
+    return float(min(2 ** max(0, attempt - 1), 60))

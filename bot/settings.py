@@ -1,0 +1,98 @@
+"""All that the owner may set, read from the environment and `.env`; each variable is in .env.example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from generation.request import MAX_STEPS
+
+Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?|wss?)://\S+$")]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be; the message is a sentence for the owner and names the variable."""
+
+
+class Settings(BaseSettings):
+    """What the owner decided. A variable that is set but empty counts as not set."""
+
+    model_config = SettingsConfigDict(env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+
+    discord_token: SecretStr | None = None
+    guild_id: int | None = Field(default=None, gt=0)
+    """Register the commands in this server only; None: everywhere."""
+    discord_api_url: Url = "https://discord.com/api/v10"
+    discord_gateway_url: Url = "wss://gateway.discord.gg/"
+
+    model: str = "models/mini"
+    device: str = "auto"
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+
+    data_dir: Path = Path("data")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    max_waiting: int = Field(default=200, ge=1)
+    """Requests that may wait or run at once."""
+    max_waiting_per_person: int = Field(default=10, ge=1)
+    max_pixels: int = Field(default=4096 * 4096, ge=64 * 64)
+    """Width times height of one picture."""
+    max_steps: int = Field(default=MAX_STEPS, ge=1, le=MAX_STEPS)
+
+    @property
+    def token(self) -> str:
+        """The bot's token.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        token = self.discord_token.get_secret_value().strip() if self.discord_token else ""
+        if not token:
+            raise SettingsError(
+                "DISCORD_TOKEN is not set; copy .env.example to .env and put your bot's token there."
+            )
+        return token
+
+
+def read_settings(env_file: Path = Path(".env")) -> Settings:
+    """The settings from the environment, which wins, and from `env_file` if it exists.
+
+    Raises:
+        SettingsError: a value cannot be, or the file cannot be read.
+    """
+    try:
+        broken = next((n for n, line in enumerate(_lines(env_file), start=1) if _is_broken(line)), None)
+        if broken is not None:
+            raise SettingsError(f"Line {broken} of {env_file} is not understood; write it like NAME=value.")
+        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = str(first["loc"][0]).upper()
+        raise SettingsError(f"{variable} cannot be used: {_because(first['type'], first['msg'])}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{env_file} is not a text file in UTF-8; save it as one.") from error
+    except OSError as error:
+        raise SettingsError(f"{env_file} cannot be read: {error.strerror}.") from error
+
+
+def _lines(env_file: Path) -> list[str]:
+    return env_file.read_text(encoding="utf-8").splitlines() if env_file.exists() else []
+
+
+def _is_broken(line: str) -> bool:
+    """Whether python-dotenv would skip this line with no more than a warning."""
+    line = line.strip().removeprefix("export ")
+    name, equals, _ = line.partition("=")
+    return bool(line) and not line.startswith("#") and not (equals and name.strip().isidentifier())
+
+
+def _because(kind: str, message: str) -> str:
+    """Pydantic's reason without its jargon, and never with the value: it may be a secret."""
+    if kind == "string_pattern_mismatch":
+        return "it must be an address that begins with http://, https://, ws:// or wss://"
+    if kind.startswith("int_"):
+        return "it must be a whole number"
+    return message.replace("Input should be", "it must be").replace("'", "").removesuffix(".")

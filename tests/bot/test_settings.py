@@ -1,0 +1,92 @@
+"""What the owner sets, and the sentence for everything that cannot be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings, SettingsError, read_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def env(folder: Path, text: str) -> Path:
+    path = folder / ".env"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(env(folder, text))
+    return str(caught.value)
+
+
+def test_without_a_file_everything_but_the_token_has_a_default(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path / ".env")
+    assert settings.model == "models/mini"
+    assert settings.discord_api_url == "https://discord.com/api/v10"
+
+
+def test_a_missing_token_says_where_to_put_it(tmp_path: Path) -> None:
+    settings = read_settings(env(tmp_path, "DISCORD_TOKEN=\n"))
+    with pytest.raises(SettingsError) as caught:
+        _ = settings.token
+    assert str(caught.value) == (
+        "DISCORD_TOKEN is not set; copy .env.example to .env and put your bot's token there."
+    )
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL", "from/environment")
+    assert read_settings(env(tmp_path, "MODEL=from/file\nDEVICE=cpu\n")).model == "from/environment"
+
+
+def test_every_variable_stands_in_the_example_and_the_example_is_valid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    example = ROOT / ".env.example"
+    named = set(re.findall(r"^([A-Z_]+)=", example.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
+    assert read_settings(example) == Settings(_env_file=None)  # type: ignore[call-arg]  # pydantic's own
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("MAX_STEPS=many\n", "MAX_STEPS cannot be used: it must be a whole number."),
+        ("GUILD_ID=my server\n", "GUILD_ID cannot be used: it must be a whole number."),
+        ("DISCORD_API_URL=discord.com\n", "DISCORD_API_URL cannot be used: it must be an address"),
+        ("MAX_WAITING=0\n", "MAX_WAITING cannot be used: it must be greater than or equal to 1."),
+        ("LOG_LEVEL=LOUD\n", "LOG_LEVEL cannot be used: it must be DEBUG, INFO, WARNING or ERROR."),
+        ("DTYPE=float8\n", "DTYPE cannot be used: it must be auto, float16, bfloat16 or float32."),
+        ("# fine\nMODEL=x\nthis is no setting\n", "Line 3 of"),
+    ],
+)
+def test_a_broken_setting_is_a_sentence_with_its_name(tmp_path: Path, text: str, sentence: str) -> None:
+    assert sentence in refusal(tmp_path, text)
+
+
+def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"DISCORD_TOKEN=\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="not a text file in UTF-8"):
+        read_settings(path)
+
+
+def test_a_sentence_about_a_setting_never_holds_its_value(tmp_path: Path) -> None:
+    assert "s3cret" not in refusal(tmp_path, "MAX_WAITING=s3cret\n")
+
+
+def test_the_token_does_not_show_when_settings_are_printed(tmp_path: Path) -> None:
+    settings = read_settings(env(tmp_path, "DISCORD_TOKEN=s3cret\n"))
+    assert settings.token == "s3cret"
+    assert "s3cret" not in repr(settings)
