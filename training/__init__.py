@@ -1,0 +1,1 @@
+"""How the embedded model was made: pictures drawn by code, captions, a checker, and the training itself."""
