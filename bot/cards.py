@@ -41,6 +41,11 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+def custom_id(action: Action, job: JobId) -> str:
+    """What a button's message says to us when it is pressed, after however many restarts."""
+    return f"{action}:{job}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
     action: Action
@@ -49,7 +54,7 @@ class Button:
 
     @property
     def custom_id(self) -> str:
-        return f"{self.action}:{self.job}"
+        return custom_id(self.action, self.job)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

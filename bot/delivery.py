@@ -15,7 +15,7 @@ from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot import pacing
 from bot.apologies import describe
-from bot.cards import Card, card_for
+from bot.cards import Action, Card, card_for, custom_id
 from bot.messages import files, layout, mentions
 from generation.catalogue import ModelInfo
 from generation.image import Picture
@@ -251,11 +251,11 @@ class Courier:
         """Bring the answer as a message of the bot's own: in the channel, or else directly."""
         channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
         try:
-            message = await self._send_once(round_, channel, address, card)
+            message = await self._send_once(round_, channel, card)
         except (discord.Forbidden, discord.NotFound):
             try:
                 direct = await self._client.create_dm(discord.Object(address.user_id))
-                message = await self._send_once(round_, direct, address, card)
+                message = await self._send_once(round_, direct, card)
             except (discord.Forbidden, discord.NotFound) as error:
                 raise _Undeliverable("neither the channel nor a direct message takes it") from error
         await self._deliveries.moved(round_.job_id, message.channel.id, message.id)
@@ -263,13 +263,13 @@ class Courier:
             await self._remove_stale(address, address.message_id)
 
     async def _send_once(
-        self, round_: _Round, channel: discord.abc.Messageable, address: Address, card: Card
+        self, round_: _Round, channel: discord.abc.Messageable, card: Card
     ) -> discord.Message:
         """Post, unless it turns out that we posted this before and were interrupted.
 
         The nonce makes Discord itself refuse a second copy, but only for some minutes.
         """
-        if round_.resumed and (earlier := await self._earlier(round_, channel, address)) is not None:
+        if round_.resumed and (earlier := await self._earlier(channel, round_.job_id)) is not None:
             return earlier
         return await channel.send(
             view=layout(card),
@@ -278,17 +278,11 @@ class Courier:
             nonce=f"atelier-{round_.job_id}",
         )
 
-    async def _earlier(
-        self, round_: _Round, channel: discord.abc.Messageable, address: Address
-    ) -> discord.Message | None:
-        """Our own message about this job, other than the one that acknowledged it."""
+    async def _earlier(self, channel: discord.abc.Messageable, job_id: JobId) -> discord.Message | None:
+        """Our own message that says how this job ended, if it is among the newest in the channel."""
         try:
             async for message in channel.history(limit=100):
-                if (
-                    message.author == self._client.user
-                    and message.id != address.message_id
-                    and _speaks_of(message, round_.job_id)
-                ):
+                if message.author == self._client.user and _tells_the_end_of(message, job_id):
                     return message
         except discord.Forbidden:
             return None  # we may write here, but not read
@@ -362,10 +356,11 @@ def _retry_after(error: discord.HTTPException) -> float:
         return 0.0
 
 
-def _speaks_of(message: discord.Message, job_id: JobId) -> bool:
-    """Whether one of the message's buttons belongs to the job."""
+def _tells_the_end_of(message: discord.Message, job_id: JobId) -> bool:
+    """Whether this is the card of an ended job: those have a button to draw it again."""
+    again = custom_id(Action.REROLL, job_id)
     return any(
-        child.custom_id is not None and child.custom_id.endswith(f":{job_id}")
+        isinstance(child, discord.Button) and child.custom_id == again
         for row in message.components
         if isinstance(row, discord.ActionRow)
         for child in row.children

@@ -1,0 +1,167 @@
+"""What a card says in each state of a job."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from bot.cards import Action, Card, Tone, card_for, command_line, literal, settings_card, shortened
+from generation.job import Cancelled, Failed, Finished, Job, JobId, Progressed, Queued
+from generation.request import SEEDS, Seed
+from tests.bot.things import ADA, MODEL, done, job, pictures, request
+
+
+def words(card: Card) -> str:
+    return "\n".join((*card.text, *card.small))
+
+
+def actions(card: Card) -> list[Action]:
+    return [button.action for button in card.buttons]
+
+
+def finished(of: Job, seconds: float | None = None) -> Card:
+    return card_for(Finished(job=done(of), pictures=pictures(of)), MODEL, seconds=seconds)
+
+
+def test_a_waiting_job_shows_its_place_and_can_be_cancelled() -> None:
+    card = card_for(Queued(job=job(), place=3), MODEL)
+    assert "You are number 3 in line." in words(card)
+    assert card.tone is Tone.WAITING
+    assert actions(card) == [Action.CANCEL]
+
+
+def test_the_first_in_line_is_told_so() -> None:
+    assert "Your picture is next." in words(card_for(Queued(job=job(), place=1), MODEL))
+
+
+def test_loading_the_model_is_said() -> None:
+    assert "Loading the model" in words(card_for(Queued(job=job(), place=1, loading=True), MODEL))
+
+
+def test_what_keeps_the_studio_from_drawing_is_said_and_that_the_request_is_kept() -> None:
+    said = words(card_for(Queued(job=job(), place=1, trouble="There is no such model."), MODEL))
+    assert "There is no such model." in said
+    assert "Your request is kept." in said
+
+
+def test_a_running_job_shows_its_step_and_a_bar_that_says_the_same() -> None:
+    card = card_for(Progressed(job=job(), step=5, steps=20), MODEL)
+    assert "step 5 of 20" in words(card)
+    assert "▰▰▰▱▱▱▱▱▱▱▱▱ 25%" in words(card)
+    assert actions(card) == [Action.CANCEL]
+
+
+@pytest.mark.parametrize("step", range(0, 81, 10))
+def test_the_bar_always_has_the_same_length(step: int) -> None:
+    card = card_for(Progressed(job=job(count=4), step=step, steps=80), MODEL)
+    bar = re.search("[▰▱]+", words(card))
+    assert bar is None or len(bar[0]) == 12
+
+
+def test_a_result_shows_all_settings_whose_it_is_and_how_long_it_took() -> None:
+    said = words(finished(job(), seconds=0.84))
+    for fact in ("Mini", "128 × 128", "20 steps", "guidance 5", "Euler a", "seed 123", f"<@{ADA}>", "0.8 s"):
+        assert fact in said
+
+
+def test_a_result_can_be_rerolled_inspected_and_deleted() -> None:
+    assert actions(finished(job())) == [Action.REROLL, Action.SETTINGS, Action.DELETE]
+
+
+def test_a_result_has_one_described_file_for_each_picture() -> None:
+    card = finished(job("two squares", count=2))
+    assert [picture.alt for picture in card.pictures] == [
+        "Picture 1 of 2: two squares",
+        "Picture 2 of 2: two squares",
+    ]
+    assert len({picture.name for picture in card.pictures}) == 2
+
+
+def test_alt_text_is_never_longer_than_discord_takes() -> None:
+    assert all(len(picture.alt) <= 1024 for picture in finished(job("x" * 2000, count=4)).pictures)
+
+
+def test_the_seeds_of_several_pictures_are_all_there() -> None:
+    assert "seeds 123 to 126" in words(finished(job(count=4)))
+    last = finished(job(count=3, seed=Seed(SEEDS - 1)))
+    assert f"seeds {SEEDS - 1}, 0, 1" in words(last)
+
+
+def test_words_that_the_model_does_not_know_are_named() -> None:
+    said = words(finished(job("a red spaceship with a cat")))
+    assert "The embedded model does not know: spaceship, with, cat" in said
+    assert "does not know" not in words(finished(job("a red circle")))
+
+
+def test_a_failure_says_why_and_offers_another_try() -> None:
+    failed = replace(job(), state="failed", failure="The picture is too large for this machine's memory.")
+    card = card_for(Failed(job=failed), MODEL)
+    assert "The picture is too large for this machine's memory." in words(card)
+    assert card.buttons[0].label == "Try again"
+    assert card.buttons[0].action is Action.REROLL
+
+
+def test_a_cancelled_job_says_so_and_can_be_drawn_after_all() -> None:
+    card = card_for(Cancelled(job=replace(job(), state="cancelled")), MODEL)
+    assert "Cancelled" in words(card)
+    assert Action.REROLL in actions(card)
+
+
+def test_only_a_message_of_its_own_calls_the_asker() -> None:
+    event = Finished(job=done(job()), pictures=pictures(job()))
+    assert card_for(event, MODEL).mention is None
+    called = card_for(event, MODEL, mention=True)
+    assert called.mention == ADA
+    assert called.text[0].startswith(f"<@{ADA}>")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown"),
+    [
+        ("@everyone look", r"\@everyone look"),
+        ("<@123> and <@&4>", r"\<\@123\> and \<\@&4\>"),
+        ("**bold** _thin_ `code` ||spoiler||", r"\*\*bold\*\* \_thin\_ \`code\` \|\|spoiler\|\|"),
+        ("[a link](https://example.org)", r"\[a link\](https\://example.org)"),
+        ("# heading", r"\# heading"),
+        ("- item", r"\- item"),
+        ("1. item", r"1\. item"),
+        ("two\nlines\t and   gaps", "two lines and gaps"),
+        ("back\\slash", r"back\\slash"),
+        ("a plain prompt, 8k. (masterpiece:1.2)", "a plain prompt, 8k. (masterpiece:1.2)"),
+    ],
+)
+def test_a_prompt_is_shown_literally(prompt: str, shown: str) -> None:
+    assert literal(prompt) == shown
+
+
+def test_a_long_prompt_is_shortened_on_the_card() -> None:
+    card = finished(job("x" * 2000, negative_prompt="y" * 2000))
+    assert len(words(card)) < 1000
+    assert "x…" in words(card)
+
+
+def test_shortening_keeps_within_its_limit() -> None:
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcdefg", 6) == "abcde…"
+
+
+def test_settings_show_the_seed_of_every_image_and_the_parent() -> None:
+    of = job(count=2, parent=JobId("fedcba9876543210"), negative_prompt="blue")
+    said = words(settings_card(of, MODEL, parent_link="https://discord.com/channels/1/2/3"))
+    for fact in ("`123`", "`124`", "blue", "Euler a", "Mini", "https://discord.com/channels/1/2/3"):
+        assert fact in said
+
+
+def test_a_parent_whose_message_is_not_known_is_named_by_its_id() -> None:
+    of = job(parent=JobId("fedcba9876543210"))
+    assert "`fedcba9876543210`" in words(settings_card(of, MODEL, parent_link=None))
+
+
+def test_the_ready_command_names_every_setting() -> None:
+    line = command_line(request("a red\ncircle", negative_prompt="blue", count=2))
+    assert line == (
+        "/imagine prompt:a red circle negative_prompt:blue size:128x128 steps:20 guidance:5 "
+        "sampler:Euler a seed:123 count:2"
+    )

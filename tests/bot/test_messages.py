@@ -1,0 +1,89 @@
+"""Cards as Discord's widgets keep Discord's limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from bot.cards import Card, card_for, command_line, settings_card
+from bot.messages import MAX_TEXT, files, layout, mentions, with_command_line
+from generation.job import Failed, Finished, JobState
+from tests.bot.things import ADA, MODEL, done, job, pictures
+
+
+def worst_card() -> Card:
+    """Four pictures, and prompts as long and as hostile as they may be."""
+    of = job("*" * 2000, negative_prompt="_" * 2000, count=4)
+    return card_for(Finished(job=done(of), pictures=pictures(of)), MODEL, mention=True)
+
+
+def every_component(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for component in components:
+        found += [component, *every_component(component.get("components", []))]
+    return found
+
+
+async def test_the_longest_card_keeps_within_the_text_of_one_message() -> None:
+    assert layout(worst_card()).content_length() <= MAX_TEXT
+
+
+async def test_a_long_failure_keeps_within_the_text_of_one_message() -> None:
+    of = job("*" * 2000).moved(JobState.FAILED, failure="_" * 5000)
+    assert layout(card_for(Failed(job=of), MODEL)).content_length() <= MAX_TEXT
+
+
+async def test_custom_ids_labels_and_descriptions_keep_their_limits() -> None:
+    for component in every_component(layout(worst_card()).to_components()):
+        assert len(component.get("custom_id", "")) <= 100
+        assert len(component.get("label", "")) <= 80
+        for item in component.get("items", []):
+            assert len(item["description"]) <= 1024
+
+
+async def test_the_buttons_stand_below_the_card_and_not_in_it() -> None:
+    kinds = [component["type"] for component in layout(worst_card()).to_components()]
+    assert kinds == [discord.ComponentType.container.value, discord.ComponentType.action_row.value]
+
+
+async def test_every_file_is_shown_in_the_gallery_with_its_alt_text() -> None:
+    card = worst_card()
+    gallery = next(c for c in every_component(layout(card).to_components()) if "items" in c)
+    assert [item["media"]["url"] for item in gallery["items"]] == [
+        f"attachment://{file.filename}" for file in files(card)
+    ]
+    assert all(file.description for file in files(card))
+
+
+async def test_a_sent_view_is_not_kept() -> None:
+    assert layout(worst_card()).is_finished()
+
+
+def test_a_card_calls_its_asker_or_nobody() -> None:
+    assert mentions(worst_card()).to_dict() == {"parse": [], "users": [ADA]}
+    of = job()
+    quiet = card_for(Finished(job=done(of), pictures=pictures(of)), MODEL)
+    assert mentions(quiet).to_dict() == {"parse": [], "replied_user": False}
+
+
+async def test_the_ready_command_is_shown_if_it_fits() -> None:
+    of = job("a red circle")
+    view, attached = with_command_line(settings_card(of, MODEL, parent_link=None), of.request)
+    texts = [c["content"] for c in every_component(view.to_components()) if "content" in c]
+    assert any(command_line(of.request) in text for text in texts)
+    assert attached == []
+
+
+async def test_a_ready_command_that_is_too_long_comes_as_a_file() -> None:
+    of = job("*" * 2000, negative_prompt="_" * 2000)
+    view, attached = with_command_line(settings_card(of, MODEL, parent_link=None), of.request)
+    assert view.content_length() <= MAX_TEXT
+    assert attached[0].fp.read().decode() == command_line(of.request)
+
+
+async def test_back_ticks_in_a_prompt_do_not_end_the_block_of_the_ready_command() -> None:
+    of = job("a ``` b")
+    view, _ = with_command_line(settings_card(of, MODEL, parent_link=None), of.request)
+    texts = [c["content"] for c in every_component(view.to_components()) if "content" in c]
+    assert all(text.count("```") in (0, 2) for text in texts)

@@ -1,0 +1,90 @@
+"""What people type becomes a complete request, or a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.options import ASPECTS, Typed, suggest_samplers, suggest_sizes
+from generation.request import SEEDS, InvalidRequest, Size
+from tests.bot.things import MODEL
+
+
+def refusal(**typed: Any) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        Typed(**{"prompt": "a red circle", **typed}).request(MODEL)
+    return str(caught.value)
+
+
+def test_a_prompt_alone_gets_the_models_defaults() -> None:
+    made = Typed(prompt="a red circle").request(MODEL)
+    assert (made.steps, made.guidance, made.sampler) == (20, 5.0, "DPM++ 2M Karras")
+    assert made.size == Size(width=128, height=128)
+    assert made.model == MODEL.source
+    assert made.count == 1
+
+
+def test_a_seed_that_nobody_chose_is_drawn() -> None:
+    assert len({Typed(prompt="a red circle").request(MODEL).seed for _ in range(8)}) > 1
+
+
+def test_what_is_typed_wins_over_the_defaults() -> None:
+    made = Typed(
+        prompt="a red circle", steps=7, guidance=0.0, sampler=" euler A ", seed=0, size="96x64", count=3
+    ).request(MODEL)
+    assert (made.steps, made.guidance, made.sampler, made.seed, made.count) == (7, 0.0, "Euler a", 0, 3)
+    assert made.size == Size(width=96, height=64)
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_every_aspect_is_a_size_that_the_model_draws(aspect: str) -> None:
+    made = Typed(prompt="a red circle", aspect=aspect).request(MODEL)
+    across, down = ASPECTS[aspect]
+    assert made.size.width / made.size.height == pytest.approx(across / down, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"prompt": "   "}, "The prompt is empty"),
+        ({"prompt": "x" * 6000}, "The prompt has 6,000 characters; I can take 2,000 at the most."),
+        ({"negative_prompt": "x" * 2001}, "The negative prompt has 2,001 characters"),
+        ({"size": "huge"}, "I could not read the size `huge`; write it like `512x768`."),
+        ({"size": "100x100"}, "100x100"),
+        ({"size": "4096x4096"}, "each edge must be 64 to 256 pixels"),
+        ({"aspect": "square 1:1", "size": "128x128"}, "choose one of them"),
+        ({"seed": -1}, "The seed -1 is out of range; choose 0 to 4294967295"),
+        ({"seed": SEEDS}, "out of range"),
+        ({"steps": 0}, "0 steps are not possible; choose 1 to 150."),
+        ({"steps": 151}, "151 steps are not possible"),
+        ({"guidance": 31.0}, "A guidance of 31 is not possible; choose 0 to 30."),
+        ({"guidance": float("nan")}, "guidance"),
+        ({"count": 5}, "5 pictures at once are not possible; choose 1 to 4."),
+        ({"count": 0}, "0 pictures"),
+        ({"sampler": "Euler b"}, "I do not know the sampler `Euler b`; did you mean `Euler a`?"),
+        ({"sampler": "`zzz`"}, "there are DDPM, DDIM"),
+        ({"aspect": "round"}, "I do not know that aspect"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(typed: dict[str, Any], said: str) -> None:
+    assert said in refusal(**typed)
+
+
+def test_samplers_are_suggested_by_the_words_in_them() -> None:
+    assert "DPM++ 2M Karras" in suggest_samplers("karras 2m")
+    assert suggest_samplers("nothing like it") == []
+    assert len(suggest_samplers("")) >= 6
+
+
+def test_sizes_are_suggested_that_the_model_draws() -> None:
+    for size in suggest_sizes("", MODEL):
+        assert Typed(prompt="a red circle", size=size).request(MODEL)
+
+
+def test_a_size_that_is_typed_in_full_is_suggested_first() -> None:
+    assert suggest_sizes("96 x 64", MODEL)[0] == "96x64"
+
+
+def test_half_a_size_is_completed() -> None:
+    assert all(size.startswith("1") for size in suggest_sizes("1", MODEL))

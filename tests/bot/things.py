@@ -1,0 +1,59 @@
+"""Jobs and models for the tests of the bot's pure parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from generation.catalogue import Defaults, Family, ModelInfo
+from generation.image import Picture
+from generation.job import Job, JobId, JobState, UserId
+from generation.request import GenerationRequest, Seed, Size
+
+MODEL = ModelInfo(
+    name="Mini",
+    source="models/mini",
+    family=Family.SD1,
+    native=128,
+    multiple=16,
+    defaults=Defaults(steps=20, guidance=5.0, sampler="DPM++ 2M Karras"),
+    min_edge=64,
+    max_edge=256,
+    words=frozenset({"a", "red", "circle", "on", "blue", "background"}),
+)
+
+ADA = UserId(11)
+
+
+def request(prompt: str = "a red circle", **changes: Any) -> GenerationRequest:
+    fields: dict[str, Any] = {
+        "model": MODEL.source,
+        "size": Size(width=128, height=128),
+        "steps": 20,
+        "guidance": 5.0,
+        "sampler": "Euler a",
+        "seed": Seed(123),
+    }
+    return GenerationRequest(prompt=prompt, **{**fields, **changes})
+
+
+def job(prompt: str = "a red circle", *, parent: JobId | None = None, **changes: Any) -> Job:
+    return Job(
+        id=JobId("0123456789abcdef"),
+        request=request(prompt, **changes),
+        asker=ADA,
+        created_at=1_700_000_000.0,
+        parent=parent,
+    )
+
+
+def done(of: Job) -> Job:
+    return replace(of, state=JobState.DONE)
+
+
+def pictures(of: Job) -> tuple[Picture, ...]:
+    parts = [of.request.image(index) for index in range(of.request.count)]
+    return tuple(
+        Picture(index=index, seed=part.seed, size=part.size, png=b"a picture")
+        for index, part in enumerate(parts)
+    )
