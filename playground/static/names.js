@@ -1,0 +1,25 @@
+// What ids stand for: names of people, roles and channels, for mentions, titles and option lists.
+
+import { isDirect } from "./options.js";
+
+export function makeNames(state, { openChannel, startCommand }) {
+  const names = {
+    openChannel,
+    startCommand: (text) => startCommand(text.replace(/^\//, "")),
+    user: (id) => (state.users.has(id) ? state.name(id) : null),
+    role: (id) => state.guild?.roles?.find((role) => role.id === id)?.name.replace(/^@/, "") ?? null,
+    channel: (id) => state.channels.get(id)?.name ?? null,
+    title(channel) {
+      if (!isDirect(channel)) return `#${channel.name}`;
+      const others = (channel.recipients ?? []).filter(({ id }) => id !== state.me?.id);
+      return others.map(({ id }) => state.name(id)).join(", ") || channel.name || "Direct message";
+    },
+    /** Who and what an option of a command may name. */
+    directory: () => ({
+      users: [...state.members.keys()].map((id) => ({ id, name: state.name(id) })),
+      channels: [...state.channels.values()].filter(({ guild_id: guild }) => guild).map(({ id, name, type }) => ({ id, name, type })),
+      roles: (state.guild?.roles ?? []).map(({ id, name }) => ({ id, name: name.replace(/^@/, "") })),
+    }),
+  };
+  return names;
+}

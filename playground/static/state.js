@@ -1,0 +1,238 @@
+// What this window knows of the chat. Gateway events come in through `apply`, views listen for topics.
+//
+// Topics: "channels", "people", "messages" (channel id), "message" (the message), "typing" (channel id),
+// "active", "connection", "commands", "presence".
+
+import { Flag } from "./flags.js";
+import { snowflakeTime } from "./api.js";
+
+const TYPING_MS = 9000;
+
+export class State extends EventTarget {
+  constructor(world) {
+    super();
+    this.world = world;
+    this.me = null;
+    this.connection = "connecting";
+    this.guild = null;
+    this.users = new Map();
+    this.members = new Map();
+    this.presences = new Map();
+    this.channels = new Map();
+    this.commands = [];
+    this.activeId = null;
+  }
+
+  tell(topic, detail = null) {
+    this.dispatchEvent(new CustomEvent(topic, { detail }));
+  }
+
+  on(topic, listener) {
+    this.addEventListener(topic, (event) => listener(event.detail));
+  }
+
+  get active() {
+    return this.channels.get(this.activeId) ?? null;
+  }
+
+  /** The user behind the application: the bot people talk to. */
+  get bot() {
+    return this.users.get(this.world.bot_id ?? this.world.application_id) ?? [...this.users.values()].find((user) => user.bot) ?? null;
+  }
+
+  get botOnline() {
+    const presence = this.bot && this.presences.get(this.bot.id);
+    return presence ? presence.status !== "offline" : this.commands.length > 0;
+  }
+
+  isBot(userId) {
+    return userId === this.world.application_id || Boolean(this.users.get(userId)?.bot);
+  }
+
+  name(userId) {
+    const user = this.users.get(userId);
+    return this.members.get(userId)?.nick ?? user?.global_name ?? user?.username ?? "someone";
+  }
+
+  setConnection(connection) {
+    this.connection = connection;
+    this.tell("connection");
+  }
+
+  setCommands(commands) {
+    this.commands = commands;
+    this.tell("commands");
+  }
+
+  open(channelId) {
+    if (!this.channels.has(channelId)) return;
+    this.activeId = channelId;
+    this.active.unread = 0;
+    this.tell("active");
+    this.tell("channels");
+  }
+
+  /** One gateway event. What it does not know it leaves alone. */
+  apply(name, data) {
+    this[`on${name}`]?.(data);
+  }
+
+  onREADY(data) {
+    this.me = this.learn(data.user);
+    (data.users ?? []).forEach((user) => this.learn(user));
+    const guild = (data.guilds ?? []).find(({ id }) => id === this.world.guild_id) ?? data.guilds?.[0];
+    if (guild) this.onGUILD_CREATE(guild);
+    (data.private_channels ?? []).forEach((channel) => this.addChannel(channel));
+    (data.presences ?? []).forEach((presence) => this.setPresence(presence));
+    this.tell("people");
+    this.tell("channels");
+  }
+
+  onGUILD_CREATE(guild) {
+    if (guild.unavailable || (this.guild && this.guild.id !== guild.id)) return;
+    this.guild = { ...this.guild, ...guild };
+    (guild.channels ?? []).forEach((channel) => this.addChannel({ ...channel, guild_id: guild.id }));
+    (guild.members ?? []).forEach((member) => this.addMember(member));
+    (guild.presences ?? []).forEach((presence) => this.setPresence(presence));
+    this.tell("people");
+    this.tell("channels");
+  }
+
+  onGUILD_MEMBER_ADD(member) {
+    this.addMember(member);
+    this.tell("people");
+  }
+
+  onGUILD_MEMBER_UPDATE(member) {
+    this.onGUILD_MEMBER_ADD(member);
+  }
+
+  onPRESENCE_UPDATE(presence) {
+    this.setPresence(presence);
+    this.tell("presence", presence.user?.id);
+  }
+
+  onCHANNEL_CREATE(channel) {
+    this.addChannel(channel);
+    this.tell("channels");
+  }
+
+  onCHANNEL_UPDATE(channel) {
+    this.onCHANNEL_CREATE(channel);
+  }
+
+  onCHANNEL_DELETE({ id }) {
+    this.channels.delete(id);
+    this.tell("channels");
+  }
+
+  onMESSAGE_CREATE(message) {
+    const channel = this.channels.get(message.channel_id);
+    if (!channel) return;
+    this.stopTyping(channel, message.author.id);
+    this.keep(channel, message);
+    const mine = message.author.id === this.me?.id;
+    if (channel.id !== this.activeId && !mine) {
+      channel.unread += 1;
+      this.tell("channels");
+    }
+    this.tell("messages", channel.id);
+    this.tell("arrived", message);
+  }
+
+  onMESSAGE_UPDATE(message) {
+    const channel = this.channels.get(message.channel_id);
+    const known = channel?.messages.find(({ id }) => id === message.id);
+    if (!known) return;
+    this.keep(channel, { ...known, ...message });
+    this.tell("messages", channel.id);
+  }
+
+  onMESSAGE_DELETE({ id, channel_id: channelId }) {
+    const channel = this.channels.get(channelId);
+    if (!channel) return;
+    channel.messages = channel.messages.filter((message) => message.id !== id);
+    this.tell("messages", channelId);
+  }
+
+  onMESSAGE_DELETE_BULK({ ids, channel_id: channelId }) {
+    ids.forEach((id) => this.onMESSAGE_DELETE({ id, channel_id: channelId }));
+  }
+
+  onTYPING_START({ channel_id: channelId, user_id: userId }) {
+    const channel = this.channels.get(channelId);
+    if (!channel || userId === this.me?.id) return;
+    clearTimeout(channel.typing.get(userId));
+    channel.typing.set(userId, setTimeout(() => this.stopTyping(channel, userId), TYPING_MS));
+    this.tell("typing", channelId);
+  }
+
+  stopTyping(channel, userId) {
+    if (!channel.typing.has(userId)) return;
+    clearTimeout(channel.typing.get(userId));
+    channel.typing.delete(userId);
+    this.tell("typing", channel.id);
+  }
+
+  /** A page of history, newest first as Discord gives it. */
+  addHistory(channelId, page, complete) {
+    const channel = this.channels.get(channelId);
+    page.forEach((message) => this.keep(channel, message));
+    channel.loaded = true;
+    channel.complete = channel.complete || complete;
+    this.tell("messages", channelId);
+  }
+
+  /** After a new session: what is in memory may have holes, so it is read again. Ephemeral ones exist only here. */
+  forgetHistory() {
+    for (const channel of this.channels.values()) {
+      channel.messages = channel.messages.filter((message) => message.flags & Flag.ephemeral);
+      channel.loaded = false;
+      channel.complete = false;
+    }
+  }
+
+  dismiss(message) {
+    this.onMESSAGE_DELETE(message);
+  }
+
+  keep(channel, message) {
+    this.learn(message.author, message.member);
+    (message.mentions ?? []).forEach((user) => this.learn(user, user.member));
+    const kept = { ...message, $version: (message.$version ?? 0) + 1 };
+    const at = channel.messages.findIndex(({ id }) => id === message.id);
+    if (at >= 0) {
+      kept.$version = channel.messages[at].$version + 1;
+      channel.messages[at] = kept;
+      return;
+    }
+    channel.messages.push(kept);
+    channel.messages.sort((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1));
+  }
+
+  learn(user, member = null) {
+    if (!user?.id) return null;
+    this.users.set(user.id, { ...this.users.get(user.id), ...user });
+    if (member && this.members.has(user.id)) this.members.set(user.id, { ...this.members.get(user.id), ...member });
+    return this.users.get(user.id);
+  }
+
+  addMember(member) {
+    this.learn(member.user);
+    this.members.set(member.user.id, { ...this.members.get(member.user.id), ...member });
+  }
+
+  setPresence(presence) {
+    if (presence.user?.id) this.presences.set(presence.user.id, presence);
+  }
+
+  addChannel(channel) {
+    (channel.recipients ?? []).forEach((user) => this.learn(user));
+    const fresh = { messages: [], loaded: false, complete: false, unread: 0, typing: new Map() };
+    this.channels.set(channel.id, { ...fresh, ...this.channels.get(channel.id), ...channel });
+  }
+}
+
+export function messageTime(message) {
+  return new Date(message.timestamp ?? snowflakeTime(message.id));
+}
