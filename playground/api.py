@@ -1,0 +1,268 @@
+"""How a request to the API is served: who asks, how often, with what body, and in what shape it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from playground.asking import snowflake
+from playground.drafts import REQUEST_LIMIT
+from playground.errors import ApiError, invalid_json, not_found, too_large, unauthorized
+from playground.faults import Faults
+from playground.gateway import Gateway
+from playground.interactions import Interactions
+from playground.nouns import Json, Snowflake, Upload, User
+from playground.openapi import OpenApi
+from playground.ratelimits import RateLimits
+from playground.world import World
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v{version:9|10}"
+FILE_PART = re.compile(r"files?\[(\d+)\]|file")
+VIA = "1.1 playground"
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """Everything an endpoint may need."""
+
+    world: World
+    interactions: Interactions
+    gateway: Gateway
+    ratelimits: RateLimits
+    faults: Faults
+    openapi: OpenApi | None
+    requests: deque[Request]
+    registered: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request that was answered, for tests to look back at."""
+
+    who: str
+    method: str
+    path: str
+    status: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One request, read: who asks for what."""
+
+    house: House
+    user: User | None
+    path: dict[str, str]
+    query: dict[str, str]
+    body: Any = None
+    uploads: Sequence[Upload] = ()
+
+    @property
+    def world(self) -> World:
+        return self.house.world
+
+    @property
+    def me(self) -> User:
+        if self.user is None:
+            raise unauthorized()
+        return self.user
+
+    @property
+    def fields(self) -> Json:
+        """The body, where it must be an object."""
+        if not isinstance(self.body, dict):
+            raise invalid_json()
+        return self.body
+
+    def id(self, name: str) -> Snowflake:
+        return snowflake(self.path[name], name)
+
+    def flag(self, name: str) -> bool:
+        return self.query.get(name, "").lower() in ("1", "true")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    body: object
+    status: int = 200
+
+
+Handler = Callable[[Call], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One operation. A handler returns JSON (200), None (204) or a `Reply`."""
+
+    method: str
+    path: str
+    handler: Handler
+    login: bool = True
+
+
+@dataclass(slots=True)
+class Api:
+    """Serves endpoints to bots and people."""
+
+    house: House
+    endpoints: Sequence[Endpoint]
+
+    def routes(self) -> list[web.RouteDef]:
+        routes = [
+            web.route(endpoint.method, PREFIX + endpoint.path, self._server(endpoint))
+            for endpoint in self.endpoints
+        ]
+        return [*routes, web.route("*", "/api/{rest:.*}", self._nothing)]
+
+    def _server(self, endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def serve(request: web.Request) -> web.Response:
+            return await self._serve(endpoint, request)
+
+        return serve
+
+    async def _serve(self, endpoint: Endpoint, request: web.Request) -> web.Response:
+        house = self.house
+        path = {key: value for key, value in request.match_info.items() if key != "version"}
+        below = request.path.split("/", 3)[3]
+        user = self._user(request)
+        token = path.get("webhook_token") or path.get("interaction_token") or "nobody"
+        who = user.username if user else self.house.world.bot.username
+        major = path.get("channel_id") or path.get("guild_id") or path.get("webhook_token") or ""
+        verdict = house.ratelimits.ask(
+            user.username if user else token,
+            endpoint.method,
+            endpoint.path,
+            major,
+            counted_globally=user is not None and user.bot and endpoint.login,
+        )
+        headers = verdict.headers()
+        by_bot = user is None or user.bot
+        fault = house.faults.take(endpoint.method, f"/{below}") if by_bot else None
+        reply: Reply | None = None
+        try:
+            if fault is not None and fault.delay:
+                await asyncio.sleep(fault.delay)
+            body, uploads = await _read(request)
+            if endpoint.login and user is None:
+                raise unauthorized()
+            if not verdict.allowed:
+                raise RateLimitedError(verdict.reset_after, everywhere=verdict.everywhere)
+            if fault is not None and fault.status is not None and not fault.after:
+                raise _failed(fault.status, fault.retry_after)
+            if house.openapi is not None and by_bot:
+                house.openapi.check_request(endpoint.method, endpoint.path, body)
+            call = Call(
+                house=house, user=user, path=path, query=dict(request.query), body=body, uploads=uploads
+            )
+            result = endpoint.handler(call)
+            reply = (
+                result
+                if isinstance(result, Reply)
+                else Reply(body=result, status=200 if result is not None else 204)
+            )
+            if fault is not None and fault.status is not None:
+                raise _failed(fault.status, fault.retry_after)
+        except ApiError as error:
+            reply = Reply(body=error.body(), status=error.status)
+            if isinstance(error, RateLimitedError):
+                headers["Retry-After"] = str(error.retry_after)
+        if house.openapi is not None:
+            house.openapi.check_response(endpoint.method, endpoint.path, reply.status, reply.body)
+        house.requests.append(Request(who=who, method=endpoint.method, path=f"/{below}", status=reply.status))
+        log.debug("%s %s /%s: %s", who, endpoint.method, below, reply.status)
+        return _response(reply, headers)
+
+    async def _nothing(self, request: web.Request) -> web.Response:
+        log.warning("%s %s: there is no such endpoint in the playground", request.method, request.path)
+        error = not_found()
+        return _response(Reply(body=error.body(), status=error.status), {})
+
+    def _user(self, request: web.Request) -> User | None:
+        """Who the Authorization header names; bots say `Bot` before their token, people do not."""
+        header = request.headers.get("Authorization", "")
+        user = self.house.world.user_by_token(header.removeprefix("Bot "))
+        return user if user is not None and user.bot == header.startswith("Bot ") else None
+
+
+class RateLimitedError(ApiError):
+    """429: come back later."""
+
+    def __init__(self, retry_after: float, *, everywhere: bool) -> None:
+        super().__init__(429, 0, "You are being rate limited.")
+        self.retry_after = retry_after
+        self.everywhere = everywhere
+
+    def body(self) -> Json:
+        return {**super().body(), "retry_after": round(self.retry_after, 3), "global": self.everywhere}
+
+
+async def _read(request: web.Request) -> tuple[Any, list[Upload]]:
+    """The body as JSON, and the files beside it. Reads all, so that the client can hear a refusal."""
+    if not request.can_read_body:
+        return None, []
+    if request.content_type.startswith("multipart/"):
+        return await _read_multipart(await request.multipart())
+    content = bytearray()
+    size = 0
+    async for chunk in request.content.iter_chunked(2**16):
+        size += len(chunk)
+        if size <= REQUEST_LIMIT:
+            content += chunk
+    if size > REQUEST_LIMIT:
+        raise too_large()
+    return _parsed(bytes(content)) if content else None, []
+
+
+async def _read_multipart(reader: MultipartReader) -> tuple[Any, list[Upload]]:
+    body: Any = {}
+    uploads: list[Upload] = []
+    size = 0
+    async for part in reader:
+        if not isinstance(part, BodyPartReader):
+            raise invalid_json()
+        content = bytearray()
+        while chunk := await part.read_chunk(2**16):
+            size += len(chunk)
+            if size <= REQUEST_LIMIT:
+                content += chunk
+        found = FILE_PART.fullmatch(part.name or "")
+        if part.name == "payload_json":
+            body = _parsed(bytes(content)) if size <= REQUEST_LIMIT else {}
+        elif found is not None:
+            key = int(found[1] or 0)
+            uploads.append(Upload(key=key, filename=part.filename or "unknown", content=bytes(content)))
+    if size > REQUEST_LIMIT:
+        raise too_large()
+    return body, uploads
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise invalid_json() from None
+
+
+def _failed(status: int, retry_after: float) -> ApiError:
+    if status == 429:
+        return RateLimitedError(retry_after, everywhere=False)
+    return ApiError(status, 0, f"{status}: a fault that was asked for")
+
+
+def _response(reply: Reply, headers: dict[str, str]) -> web.Response:
+    headers = {**headers, "Via": VIA}
+    if reply.body is None:
+        return web.Response(status=reply.status, headers=headers)
+    # `body`, not `text`: with a charset in its content type discord.py takes JSON for a string.
+    content = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode()
+    headers["Content-Type"] = "application/json"
+    return web.Response(status=reply.status, headers=headers, body=content)

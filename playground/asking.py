@@ -1,0 +1,380 @@
+"""What a person asks of the bot: commands, presses, choices being typed and modals, checked and complete."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+
+from playground import components as parts
+from playground import invocations
+from playground.errors import Form, invalid_form, missing_access, unknown
+from playground.nouns import (
+    Attachment,
+    Channel,
+    Command,
+    CommandKind,
+    Interaction,
+    InteractionKind,
+    Json,
+    Message,
+    OptionKind,
+    Snowflake,
+    Upload,
+    User,
+)
+from playground.permissions import Permission
+from playground.world import World
+
+
+def read_question(
+    world: World, modals: dict[Snowflake, Interaction], user: User, body: Json, uploads: Sequence[Upload]
+) -> Interaction:
+    """The body of POST /interactions as an interaction; raise `ApiError` if Discord would refuse it."""
+    try:
+        kind = InteractionKind(body.get("type") or 0)
+    except ValueError:
+        raise invalid_form(["type"], "BASE_TYPE_CHOICES", "Value must be one of (2, 3, 4, 5).") from None
+    if str(body.get("application_id")) != str(world.bot.id):
+        raise unknown("Application")
+    channel = world.visit(
+        user, snowflake(body.get("channel_id"), "channel_id"), Permission.USE_APPLICATION_COMMANDS
+    )
+    if channel.direct and world.bot.id not in channel.recipients:
+        raise missing_access()
+    place = None if channel.direct else str(world.guild.id)
+    if body.get("guild_id") not in (None, place):
+        raise unknown("Guild")
+    data = body.get("data")
+    if not isinstance(data, dict):
+        raise invalid_form(["data"], "BASE_TYPE_REQUIRED", "This field is required")
+    question = _Question(world, modals, user, channel, uploads)
+    match kind:
+        case InteractionKind.COMMAND | InteractionKind.AUTOCOMPLETE:
+            return question.command(kind, body, data)
+        case InteractionKind.COMPONENT:
+            return question.component(body, data)
+        case InteractionKind.MODAL:
+            return question.modal(body, data)
+
+
+def usable(world: World, user: User, command: Command, channel: Channel | None = None) -> bool:
+    """Whether this person may use the command, in this channel or at all."""
+    needs = command.shape.get("default_member_permissions")
+    if needs is not None:
+        place = channel or world.first_channel
+        held = world.permissions(user, place)
+        if not place.direct and (held & int(needs) != int(needs) or int(needs) == 0):
+            return bool(held & Permission.ADMINISTRATOR)
+    if channel is None:
+        return True
+    contexts = command.shape.get("contexts")
+    if contexts:
+        return (1 if channel.direct else 0) in contexts
+    return not channel.direct or (command.guild is None and command.shape.get("dm_permission") is not False)
+
+
+def snowflake(value: object, field: str) -> Snowflake:
+    if isinstance(value, str | int) and str(value).isdigit():
+        return Snowflake(int(value))
+    raise invalid_form([field], "NUMBER_TYPE_COERCE", f'Value "{value!r:.40}" is not snowflake.')
+
+
+class _Question:
+    def __init__(
+        self,
+        world: World,
+        modals: dict[Snowflake, Interaction],
+        user: User,
+        channel: Channel,
+        uploads: Sequence[Upload],
+    ) -> None:
+        self.world = world
+        self.modals = modals
+        self.user = user
+        self.channel = channel
+        self.uploads = {upload.key: upload for upload in uploads}
+
+    def command(self, kind: InteractionKind, body: Json, data: Json) -> Interaction:
+        command = self.world.commands.get(snowflake(data.get("id"), "id"))
+        if command is None or not usable(self.world, self.user, command, self.channel):
+            raise unknown("application command")
+        if data.get("version") not in (None, str(command.version)):
+            raise invalid_form(
+                ["data", "version"],
+                "INTERACTION_APPLICATION_COMMAND_INVALID_VERSION",
+                "This command is outdated, please try again in a few minutes",
+            )
+        if data.get("name") not in (None, command.name):
+            raise invalid_form(["data", "name"], "INTERACTION_APPLICATION_COMMAND_INVALID_NAME", "Wrong name")
+        asked: Json = {"id": str(command.id), "name": command.name, "type": int(command.kind)}
+        if command.guild is not None:
+            asked["guild_id"] = str(command.guild)
+        resolved = _Resolved(self.world)
+        extra: Json = {}
+        if command.kind is CommandKind.CHAT:
+            form = Form()
+            given = form.many(["data", "options"], data.get("options"), most=25)
+            autocomplete = kind is InteractionKind.AUTOCOMPLETE
+            filled = invocations.fill(form, command.shape, given, autocomplete=autocomplete)
+            self._resolve(form, resolved, filled.entities, data.get("attachments"))
+            form.refuse()
+            if filled.options:
+                asked["options"] = filled.options
+                self._renumber(filled.options, resolved)
+        else:
+            target = snowflake(data.get("target_id"), "target_id")
+            asked["target_id"] = str(target)
+            if command.kind is CommandKind.USER:
+                resolved.user(target)
+                extra["target_user"] = self.world.wire.user(self.world.users[target])
+            else:
+                message = self._visible(target)
+                resolved.add("messages", target, self.world.wire.message(message))
+                extra["target_message_id"] = str(target)
+        if resolved.found:
+            asked["resolved"] = resolved.found
+        return self._made(kind, body, asked, command=command, extra=extra)
+
+    def component(self, body: Json, data: Json) -> Interaction:
+        message = self._visible(snowflake(body.get("message_id"), "message_id"))
+        if message.author != self.world.bot.id:
+            raise unknown("Message")
+        custom_id = data.get("custom_id")
+        part = next((p for p in parts.walk(message.components) if p.get("custom_id") == custom_id), None)
+        if part is None or part.get("disabled") or data.get("component_type") != part["type"]:
+            raise invalid_form(
+                ["data", "custom_id"],
+                "COMPONENT_VALIDATION_FAILED",
+                "The message has no such component, or it is disabled",
+            )
+        asked: Json = {"custom_id": custom_id, "component_type": part["type"], "id": part["id"]}
+        if part["type"] in parts.SELECTS:
+            resolved = _Resolved(self.world)
+            asked["values"] = self._selected(["data", "values"], part, data.get("values"), resolved)
+            if resolved.found:
+                asked["resolved"] = resolved.found
+        extra = {"interacted_message_id": str(message.id)}
+        return self._made(InteractionKind.COMPONENT, body, asked, source=message.id, extra=extra)
+
+    def modal(self, body: Json, data: Json) -> Interaction:
+        opened = self.modals.get(snowflake(data.get("id"), "id"))
+        if opened is None or opened.user != self.user.id or opened.channel != self.channel.id:
+            raise unknown("interaction")
+        definition = opened.modal
+        if definition is None or data.get("custom_id") != definition["custom_id"]:
+            raise invalid_form(["data", "custom_id"], "COMPONENT_VALIDATION_FAILED", "No such modal is open")
+        submitted = {
+            part["custom_id"]: part
+            for part in parts.walk(data.get("components") or ())
+            if isinstance(part.get("custom_id"), str)
+        }
+        resolved = _Resolved(self.world)
+        form = Form()
+        answers = [self._answered(form, part, submitted, resolved) for part in definition["components"]]
+        form.refuse()
+        asked: Json = {"custom_id": definition["custom_id"], "components": answers}
+        if resolved.found:
+            asked["resolved"] = resolved.found
+        extra = {"triggering_interaction_metadata": opened.metadata}
+        return self._made(InteractionKind.MODAL, body, asked, source=opened.source, extra=extra)
+
+    def _made(
+        self,
+        kind: InteractionKind,
+        body: Json,
+        asked: Json,
+        *,
+        command: Command | None = None,
+        source: Snowflake | None = None,
+        extra: Json | None = None,
+    ) -> Interaction:
+        made = self.world.mint()
+        metadata: Json = {
+            "id": str(made),
+            "type": int(kind),
+            "user": self.world.wire.user(self.user),
+            "authorizing_integration_owners": {"0": "0" if self.channel.direct else str(self.world.guild.id)},
+            **(extra or {}),
+        }
+        if command is not None:
+            metadata |= {"name": command.name, "command_type": int(command.kind)}
+        return Interaction(
+            id=made,
+            token=secrets.token_urlsafe(48),
+            kind=kind,
+            user=self.user.id,
+            channel=self.channel.id,
+            data=asked,
+            nonce=body.get("nonce"),
+            asked_at=self.world.clock.now(),
+            metadata=metadata,
+            command=command,
+            source=source,
+        )
+
+    def _visible(self, message_id: Snowflake) -> Message:
+        message = self.world.messages.get(message_id)
+        if message is None or message.channel != self.channel.id:
+            raise unknown("Message")
+        if message.only_to not in (None, self.user.id):
+            raise unknown("Message")
+        return message
+
+    def _resolve(
+        self, form: Form, resolved: _Resolved, entities: dict[OptionKind, list[str]], attachments: object
+    ) -> None:
+        for kind, ids in entities.items():
+            for value in (Snowflake(int(i)) for i in ids if i.isdigit()):
+                if kind is OptionKind.ATTACHMENT:
+                    upload = self._uploaded(value, attachments)
+                    if upload is None:
+                        form.fail(
+                            ["data", "options"], "ATTACHMENT_NOT_FOUND", f"No file was sent for {value}"
+                        )
+                    else:
+                        resolved.attachment(self.channel, value, self.world.lend(self.channel, upload))
+                elif not resolved.entity(kind, value):
+                    form.fail(["data", "options"], "NUMBER_TYPE_COERCE", f"There is no {value} here")
+
+    def _uploaded(self, number: Snowflake, attachments: object) -> Upload | None:
+        """The file for an attachment option: its value is an id listed in `attachments`, or an index."""
+        listed = attachments if isinstance(attachments, list) else []
+        for index, entry in enumerate(listed):
+            if isinstance(entry, dict) and str(entry.get("id")) == str(number):
+                return self.uploads.get(int(number)) or self.uploads.get(index)
+        return self.uploads.get(int(number))
+
+    def _renumber(self, options: Iterable[Json], resolved: _Resolved) -> None:
+        """Give attachment options the id under which their file was kept."""
+        for option in options:
+            if option["type"] == OptionKind.ATTACHMENT:
+                option["value"] = resolved.kept_as[str(option["value"])]
+            self._renumber(option.get("options") or (), resolved)
+
+    def _selected(
+        self, path: Sequence[str | int], part: Json, values: object, resolved: _Resolved
+    ) -> list[str]:
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise invalid_form(path, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+        least, most = part.get("min_values", 1), part.get("max_values", 1)
+        if not least <= len(values) <= most:
+            raise invalid_form(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+        if part["type"] == parts.STRING_SELECT:
+            allowed = [option["value"] for option in part["options"]]
+            known = all(value in allowed for value in values)
+        else:
+            kind = {
+                parts.USER_SELECT: OptionKind.USER,
+                parts.ROLE_SELECT: OptionKind.ROLE,
+                parts.MENTIONABLE_SELECT: OptionKind.MENTIONABLE,
+                parts.CHANNEL_SELECT: OptionKind.CHANNEL,
+            }[part["type"]]
+            known = all(v.isdigit() and resolved.entity(kind, Snowflake(int(v))) for v in values)
+        if not known:
+            raise invalid_form(path, "SELECT_COMPONENT_INVALID_VALUE", "The select has no such value")
+        return values
+
+    def _answered(self, form: Form, part: Json, submitted: dict[str, Json], resolved: _Resolved) -> Json:
+        """One component of the modal, with what the person put into it."""
+        if part["type"] == parts.ROW:
+            inner = [self._answered(form, child, submitted, resolved) for child in part["components"]]
+            return {"type": part["type"], "id": part["id"], "components": inner}
+        if part["type"] == parts.LABEL:
+            inside = self._answered(form, part["component"], submitted, resolved)
+            return {"type": part["type"], "id": part["id"], "component": inside}
+        if part["type"] == parts.TEXT:
+            return {"type": part["type"], "id": part["id"]}
+        custom_id = part["custom_id"]
+        path = ["data", "components", custom_id]
+        given = submitted.get(custom_id, {})
+        answer: Json = {"type": part["type"], "id": part["id"], "custom_id": custom_id}
+        required = part.get("required", part["type"] != parts.CHECKBOX)
+        if part["type"] == parts.TEXT_INPUT:
+            value = given.get("value") or ""
+            least, most = part.get("min_length") or 0, part.get("max_length") or 4000
+            if required and not value:
+                form.required(path)
+            elif value:
+                form.text(path, value, least=max(least, 1), most=most)
+            answer["value"] = value
+        elif part["type"] == parts.CHECKBOX:
+            answer["value"] = bool(given.get("value"))
+        elif part["type"] == parts.RADIO_GROUP:
+            answer["value"] = given.get("value")
+            if answer["value"] is None and required:
+                form.required(path)
+            elif answer["value"] not in (None, *(option["value"] for option in part["options"])):
+                form.fail(path, "RADIO_GROUP_INVALID_VALUE", "The group has no such value")
+        elif part["type"] == parts.FILE_UPLOAD:
+            answer["values"] = self._lent(form, path, part, given.get("values") or [], resolved, required)
+        elif part["type"] == parts.CHECKBOX_GROUP:
+            allowed = [option["value"] for option in part["options"]]
+            answer["values"] = [value for value in given.get("values") or [] if value in allowed]
+            if required and not answer["values"]:
+                form.required(path)
+        elif given.get("values") or required:
+            answer["values"] = self._selected(path, part, given.get("values"), resolved)
+        else:
+            answer["values"] = []
+        return answer
+
+    def _lent(
+        self,
+        form: Form,
+        path: Sequence[str | int],
+        part: Json,
+        values: list[object],
+        resolved: _Resolved,
+        required: bool,
+    ) -> list[str]:
+        least = part.get("min_values", 1 if required else 0)
+        if not least <= len(values) <= part.get("max_values", 1):
+            form.fail(path, "BASE_TYPE_BAD_LENGTH", "Wrong number of files")
+        kept = []
+        for value in values:
+            upload = self.uploads.get(int(str(value))) if str(value).isdigit() else None
+            if upload is None:
+                form.fail(path, "ATTACHMENT_NOT_FOUND", f"No file was sent for {value!r:.40}")
+                continue
+            attachment = self.world.lend(self.channel, upload)
+            resolved.attachment(self.channel, Snowflake(int(str(value))), attachment)
+            kept.append(str(attachment.id))
+        return kept
+
+
+class _Resolved:
+    """The things that ids in an interaction stand for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.found: Json = {}
+        self.kept_as: dict[str, str] = {}
+
+    def add(self, group: str, key: Snowflake, thing: Json) -> None:
+        self.found.setdefault(group, {})[str(key)] = thing
+
+    def attachment(self, channel: Channel, number: Snowflake, attachment: Attachment) -> None:
+        shown = self.world.wire.attachment(channel.id, attachment, ephemeral=True)
+        self.add("attachments", attachment.id, shown)
+        self.kept_as[str(number)] = str(attachment.id)
+
+    def user(self, key: Snowflake) -> None:
+        user = self.world.users.get(key)
+        if user is None:
+            raise unknown("User")
+        self.add("users", key, self.world.wire.user(user))
+        self.add("members", key, {**self.world.wire.member(user, with_user=False), "permissions": "0"})
+
+    def entity(self, kind: OptionKind, key: Snowflake) -> bool:
+        """Resolve a user, role or channel; False if there is none."""
+        world = self.world
+        if kind in (OptionKind.USER, OptionKind.MENTIONABLE) and key in world.users:
+            self.user(key)
+        elif kind in (OptionKind.ROLE, OptionKind.MENTIONABLE) and key in world.roles:
+            self.add("roles", key, world.wire.role(world.roles[key]))
+        elif kind is OptionKind.CHANNEL and key in world.channels:
+            channel = world.wire.channel(world.channels[key], world.bot)
+            self.add("channels", key, {**channel, "permissions": "0"})
+        else:
+            return False
+        return True

@@ -1,0 +1,224 @@
+"""Commands: which may be registered, and whether what a person filled in fits them (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from playground.errors import Form
+from playground.nouns import CommandKind, Json, OptionKind
+
+NAME = re.compile(r"[-_'\w]{1,32}")
+MOST_PER_KIND = {CommandKind.CHAT: 100, CommandKind.USER: 15, CommandKind.MESSAGE: 15}
+MOST_CHARACTERS = 8000
+NESTING = (OptionKind.SUBCOMMAND, OptionKind.GROUP)
+ENTITIES = (OptionKind.USER, OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.MENTIONABLE)
+
+
+def check_commands(form: Form, shapes: Sequence[Json]) -> None:
+    """Note what is wrong with a whole set of commands."""
+    names: set[tuple[int, str]] = set()
+    for index, shape in enumerate(shapes):
+        check_command(form, [index], shape)
+        key = (shape.get("type") or 1, str(shape.get("name")))
+        if key in names:
+            form.fail(
+                [index, "name"],
+                "APPLICATION_COMMANDS_DUPLICATE_NAME",
+                "Application command names must be unique",
+            )
+        names.add(key)
+    for kind, most in MOST_PER_KIND.items():
+        if sum(1 for found, _ in names if found == kind) > most:
+            form.fail([], "APPLICATION_COMMANDS_LIMIT", f"At most {most} commands of type {int(kind)}.")
+
+
+def check_command(form: Form, path: Sequence[str | int], shape: Json) -> None:
+    kind = shape.get("type") or CommandKind.CHAT
+    if kind not in tuple(CommandKind):
+        form.fail([*path, "type"], "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3}.")
+        return
+    name = shape.get("name")
+    form.text([*path, "name"], name, least=1, most=32, required=True)
+    if kind == CommandKind.CHAT:
+        _check_name(form, path, name)
+        form.text([*path, "description"], shape.get("description"), least=1, most=100, required=True)
+        _check_options(form, path, shape, depth=0)
+        if _characters(shape) > MOST_CHARACTERS:
+            form.fail(
+                path,
+                "APPLICATION_COMMAND_TOO_LARGE",
+                f"Command exceeds maximum size ({MOST_CHARACTERS})",
+            )
+    elif shape.get("description") or shape.get("options"):
+        form.fail(
+            [*path, "description" if shape.get("description") else "options"],
+            "APPLICATION_COMMAND_INVALID_FIELD",
+            "Context menu commands have neither a description nor options",
+        )
+
+
+@dataclass(slots=True)
+class Filled:
+    """The options a person filled in, checked; and the ids among them, by what they name."""
+
+    options: list[Json]
+    entities: dict[OptionKind, list[str]] = field(default_factory=dict)
+
+
+def fill(form: Form, shape: Json, given: Sequence[Json], *, autocomplete: bool) -> Filled:
+    """Note what does not fit the command's definition. With `autocomplete`, it need not be complete."""
+    filled = Filled([])
+    filled.options = _fill(form, ["data", "options"], shape, given, filled, autocomplete)
+    return filled
+
+
+def leaf(shape: Json, given: Sequence[Json]) -> tuple[Json, Sequence[Json]]:
+    """The definition and the options of the sub-command that was chosen, or of the command itself."""
+    for option in given:
+        for definition in shape.get("options") or ():
+            if definition["name"] == option.get("name") and definition["type"] in NESTING:
+                return leaf(definition, option.get("options") or ())
+    return shape, given
+
+
+def _check_name(form: Form, path: Sequence[str | int], name: object) -> None:
+    if isinstance(name, str) and name and (not NAME.fullmatch(name) or name != name.lower()):
+        form.fail(
+            [*path, "name"],
+            "APPLICATION_COMMAND_INVALID_NAME",
+            "Command name is invalid: lower case letters, digits, - and _ only",
+        )
+
+
+def _check_options(form: Form, path: Sequence[str | int], shape: Json, *, depth: int) -> None:
+    options = form.many([*path, "options"], shape.get("options"), most=25)
+    names: set[object] = set()
+    optional_seen = False
+    for index, option in enumerate(options):
+        at = [*path, "options", index]
+        name = option.get("name")
+        form.text([*at, "name"], name, least=1, most=32, required=True)
+        _check_name(form, at, name)
+        form.text([*at, "description"], option.get("description"), least=1, most=100, required=True)
+        if name in names:
+            form.fail([*at, "name"], "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS",
+                      "Option name already exists")  # fmt: skip
+        names.add(name)
+        kind = option.get("type")
+        if kind not in tuple(OptionKind):
+            form.fail([*at, "type"], "BASE_TYPE_CHOICES", "Value must be a type from 1 to 11.")
+        elif kind in NESTING:
+            if depth > (0 if kind == OptionKind.GROUP else 1):
+                form.fail([*at, "type"], "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+                          "Sub-commands nest at most two deep")  # fmt: skip
+            else:
+                _check_options(form, at, option, depth=depth + 1)
+        elif option.get("required") and optional_seen:
+            form.fail([*at, "required"], "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID",
+                      "Required options must be placed before non-required options")  # fmt: skip
+        optional_seen = optional_seen or not option.get("required")
+        choices = form.many([*at, "choices"], option.get("choices"), most=25)
+        for number, choice in enumerate(choices):
+            form.text([*at, "choices", number, "name"], choice.get("name"), least=1, most=100, required=True)
+        if choices and option.get("autocomplete"):
+            form.fail([*at, "choices"], "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES",
+                      "Options with autocomplete cannot have choices")  # fmt: skip
+        for bound in ("min_length", "max_length"):
+            form.number([*at, bound], option.get(bound), least=0, most=6000)
+
+
+def _characters(shape: Json) -> int:
+    def longest(key: str) -> int:
+        texts = [shape.get(key) or "", *(shape.get(f"{key}_localizations") or {}).values()]
+        return max(len(text) for text in texts)
+
+    own = longest("name") + longest("description")
+    choices = sum(len(str(c.get("name"))) + len(str(c.get("value"))) for c in shape.get("choices") or ())
+    return own + choices + sum(_characters(option) for option in shape.get("options") or ())
+
+
+def _fill(
+    form: Form,
+    path: list[str | int],
+    shape: Json,
+    given: Sequence[Json],
+    filled: Filled,
+    autocomplete: bool,
+) -> list[Json]:
+    defined = {option["name"]: option for option in shape.get("options") or ()}
+    nested = any(option["type"] in NESTING for option in defined.values())
+    answers: list[Json] = []
+    for index, option in enumerate(given):
+        at = [*path, index]
+        name = option.get("name")
+        definition = defined.get(name) if isinstance(name, str) else None
+        if definition is None:
+            form.fail([*at, "name"], "INTERACTION_APPLICATION_COMMAND_OPTION_MISSING", "Unknown option")
+            continue
+        kind = OptionKind(definition["type"])
+        answer: Json = {"name": name, "type": int(kind)}
+        if kind in NESTING:
+            inner = [child for child in option.get("options") or () if isinstance(child, dict)]
+            answer["options"] = _fill(form, [*at, "options"], definition, inner, filled, autocomplete)
+        else:
+            focused = autocomplete and bool(option.get("focused"))
+            answer["value"] = _value(form, [*at, "value"], definition, option.get("value"), focused)
+            if focused:
+                answer["focused"] = True
+            if kind in (*ENTITIES, OptionKind.ATTACHMENT):
+                filled.entities.setdefault(kind, []).append(str(answer["value"]))
+        answers.append(answer)
+    names = [answer["name"] for answer in answers]
+    if nested and len(names) != 1:
+        form.fail(path, "APPLICATION_COMMAND_SUBCOMMAND_REQUIRED", "Choose one of its sub-commands")
+    for name, definition in defined.items():
+        if definition.get("required") and name not in names and not autocomplete:
+            form.fail([*path, name], "BASE_TYPE_REQUIRED", f"The option {name} is required")
+    if len(set(names)) != len(names):
+        form.fail(path, "APPLICATION_COMMAND_OPTIONS_DUPLICATE", "An option is given twice")
+    return answers
+
+
+def _value(form: Form, path: list[str | int], option: Json, value: object, focused: bool) -> object:
+    if focused:
+        return "" if value is None else str(value)
+    for problem in _problems(option, value):
+        form.fail(path, *problem)
+    return value
+
+
+def _problems(option: Json, value: object) -> Iterator[tuple[str, str]]:
+    kind = option["type"]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == OptionKind.STRING:
+        if not isinstance(value, str):
+            yield "STRING_TYPE_CONVERT", f'Could not interpret "{value!r:.80}" as string.'
+            return
+        least, most = option.get("min_length") or 0, option.get("max_length") or 6000
+        if not least <= len(value) <= most:
+            yield "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length."
+    elif kind == OptionKind.INTEGER and not (number and float(str(value)).is_integer()):
+        yield "NUMBER_TYPE_COERCE", f'Value "{value!r:.80}" is not int.'
+        return
+    elif kind == OptionKind.NUMBER and not number:
+        yield "NUMBER_TYPE_COERCE", f'Value "{value!r:.80}" is not float.'
+        return
+    elif kind == OptionKind.BOOLEAN and not isinstance(value, bool):
+        yield "BOOLEAN_TYPE_CONVERT", "Must be either true or false."
+    elif kind in ENTITIES and not str(value).isdigit():
+        yield "NUMBER_TYPE_COERCE", f'Value "{value!r:.80}" is not snowflake.'
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if option.get("min_value") is not None and value < option["min_value"]:
+            yield (
+                "NUMBER_TYPE_MIN",
+                f"int value should be greater than or equal to {option['min_value']}.",
+            )
+        if option.get("max_value") is not None and value > option["max_value"]:
+            yield "NUMBER_TYPE_MAX", f"int value should be less than or equal to {option['max_value']}."
+        if kind == OptionKind.INTEGER and abs(value) > 2**53:
+            yield "NUMBER_TYPE_MAX", "int value should be less than or equal to 9007199254740992."
+    choices = option.get("choices")
+    if choices and value not in [choice["value"] for choice in choices]:
+        yield "APPLICATION_COMMAND_OPTION_CHOICE_INVALID", "Choose one of the choices."

@@ -1,0 +1,82 @@
+"""The page for people, the files they and the bot sent, and faces made of initials."""
+
+from __future__ import annotations
+
+import colorsys
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from playground.media import INLINE_TYPES
+from playground.nouns import Snowflake, User
+
+if TYPE_CHECKING:
+    from playground.server import Playground
+
+NOT_BUILT = (
+    "The playground runs, but its page is not installed: there is no index.html in playground/static.\n"
+)
+
+
+def page_routes(playground: Playground) -> list[web.RouteDef]:
+    """GET / (the page, or the gateway if a websocket is asked for), its files, attachments and avatars."""
+
+    async def front(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await playground.gateway.handle(request)
+        return _file(playground.static, "index.html")
+
+    async def static(request: web.Request) -> web.StreamResponse:
+        return _file(playground.static, request.match_info["path"])
+
+    async def attachment(request: web.Request) -> web.StreamResponse:
+        numbers = [request.match_info[name] for name in ("channel", "attachment")]
+        channel, key = (Snowflake(int(number)) for number in numbers)
+        found = playground.world.file(channel, key, request.match_info["filename"])
+        if found is None or not found[1].exists():
+            raise web.HTTPNotFound(text="This content is no longer available.\n")
+        about, path = found
+        response = web.FileResponse(path)
+        response.content_type, *charset = about.content_type.split("; charset=")
+        response.charset = charset[0] if charset else None
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        if response.content_type not in INLINE_TYPES:
+            response.headers["Content-Disposition"] = f'attachment; filename="{about.filename}"'
+        return response
+
+    async def avatar(request: web.Request) -> web.StreamResponse:
+        user = playground.world.users.get(Snowflake(int(request.match_info["user"])))
+        if user is None:
+            raise web.HTTPNotFound
+        return web.Response(text=_face(user), content_type="image/svg+xml")
+
+    return [
+        web.get("/", front),
+        web.get("/static/{path:.+}", static),
+        web.get(r"/attachments/{channel:\d+}/{attachment:\d+}/{filename}", attachment),
+        web.get(r"/avatars/{user:\d+}.svg", avatar),
+    ]
+
+
+def _file(folder: Path, name: str) -> web.StreamResponse:
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise web.HTTPNotFound(text=NOT_BUILT if name == "index.html" else "There is no such file.\n")
+    response = web.FileResponse(path)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _face(user: User) -> str:
+    """A round picture of the first letter of the name, in a colour of its own."""
+    hue = (user.id >> 22) * 0.618 % 1
+    red, green, blue = (round(255 * value) for value in colorsys.hls_to_rgb(hue, 0.42, 0.5))
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">'
+        f'<circle cx="32" cy="32" r="32" fill="#{red:02x}{green:02x}{blue:02x}"/>'
+        '<text x="32" y="43" font-family="sans-serif" font-size="32" fill="#fff" text-anchor="middle">'
+        f"{escape(user.name[:1])}</text></svg>"
+    )

@@ -1,0 +1,163 @@
+"""The playground: a Discord small enough to run on this machine, behind one port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from playground.api import Api, House, Request
+from playground.clock import Clock
+from playground.endpoints import ENDPOINTS
+from playground.faults import Faults
+from playground.gateway import Gateway
+from playground.guard import guard
+from playground.interactions import Interactions
+from playground.keep import Keeper
+from playground.levers import lever_routes
+from playground.nouns import Json
+from playground.openapi import OpenApi
+from playground.pages import page_routes
+from playground.ratelimits import RateLimits
+from playground.world import World
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Playground:
+    """A chat server for one bot and its people; use it as `async with Playground() as playground`.
+
+    `port` 0 lets the system choose. The world is kept in `data`, or in a temporary folder that goes with
+    it. `openapi` is Discord's OpenAPI document, against which all is checked; by default the one that the
+    environment names in DISCORD_OPENAPI. `heartbeat` is the gateway's interval in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        data: Path | None = None,
+        openapi: Path | None = None,
+        heartbeat: float = 41.25,
+        static: Path = STATIC,
+    ) -> None:
+        self._port = port
+        self._temporary = None if data else tempfile.TemporaryDirectory(prefix="playground-")
+        self.data = data or Path(self._temporary.name if self._temporary else "")
+        named = os.environ.get("DISCORD_OPENAPI")
+        document = openapi or (Path(named) if named else None)
+        self.openapi = OpenApi(document) if document else None
+        self.heartbeat = heartbeat
+        self.static = static
+        self.clock = Clock()
+        self.bot_control: Callable[[str], Awaitable[int | None]] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._keeper = Keeper(self.data)
+        self.world = World(self.clock, self._keeper)
+        self.gateway = Gateway(self.world, heartbeat=self.heartbeat)
+        self.interactions = Interactions(self.world)
+        self.faults = Faults()
+        self.ratelimits = RateLimits()
+        self.requests: deque[Request] = deque(maxlen=10_000)
+        self._registered = asyncio.Event()
+        house = House(
+            world=self.world,
+            interactions=self.interactions,
+            gateway=self.gateway,
+            ratelimits=self.ratelimits,
+            faults=self.faults,
+            openapi=self.openapi,
+            requests=self.requests,
+            registered=self._registered,
+        )
+        application = web.Application(middlewares=[guard])
+        application.add_routes(Api(house=house, endpoints=ENDPOINTS).routes())
+        application.add_routes(lever_routes(self))
+        application.add_routes(page_routes(self))
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        try:
+            await site.start()
+        except OSError:
+            await self._stop()
+            raise
+        host, port = self._runner.addresses[0][:2]
+        self._port = port
+        self.url = f"http://{host}:{port}"
+        self.world.wire.url = self.url
+        self.gateway.url = f"ws://{host}:{port}/"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stop()
+
+    async def _stop(self) -> None:
+        self.gateway.close_all()
+        await self._runner.cleanup()
+        self.clock.stop()
+        self._keeper.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def api(self) -> str:
+        return f"{self.url}/api/v10"
+
+    @property
+    def bot_token(self) -> str:
+        return self.world.bot.token
+
+    @property
+    def violations(self) -> list[str]:
+        """What did not conform to Discord's OpenAPI document, a sentence each."""
+        return self.openapi.violations if self.openapi else []
+
+    def describe(self) -> Json:
+        """Where everything is and who can log in, as `--json` and world.json give it."""
+        return {
+            "url": self.url,
+            "api": self.api,
+            "gateway": self.gateway.url,
+            "application_id": str(self.world.bot.id),
+            "guild_id": str(self.world.guild.id),
+            "channel_id": str(self.world.first_channel.id),
+            "users": [
+                {"id": str(user.id), "name": user.name, "token": user.token} for user in self.world.people
+            ],
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        """What a bot's process needs in its environment to come here instead of to Discord."""
+        return {
+            "DISCORD_TOKEN": self.bot_token,
+            "DISCORD_API_URL": self.api,
+            "DISCORD_GATEWAY_URL": self.gateway.url,
+        }
+
+    async def registered(self, seconds: float = 30.0) -> None:
+        """Wait until a bot has registered its commands since the start (or the last `forget_bot`)."""
+        await asyncio.wait_for(self._registered.wait(), seconds)
+
+    def forget_bot(self) -> None:
+        self._registered.clear()
