@@ -1,0 +1,297 @@
+"""The default place where pictures are drawn: one worker process on this machine, watched and replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, assert_never
+
+from generation.messages import (
+    Cancel,
+    Draw,
+    Drawn,
+    Entered,
+    Leave,
+    Lost,
+    Phase,
+    Report,
+    Stepped,
+    Stopped,
+    Task,
+    TaskFailed,
+    TaskId,
+    Unavailable,
+)
+from generation.wire import encode, read_report
+
+log = logging.getLogger(__name__)
+
+HOLD = 2
+"""Tasks handed over at once: one to draw and one in hand, so that the worker never waits for the bot."""
+
+PATIENCE: Mapping[Phase, float] = {
+    Phase.STARTING: 120.0,
+    Phase.LOADING: 600.0,  # without a sign of life; a worker that fetches or reads gives one every few seconds
+    Phase.DRAWING: 600.0,  # for one step: a large model on a small processor
+    Phase.DECODING: 600.0,
+}
+"""Seconds without a report after which a worker counts as hung. Idleness has no end."""
+
+FAILED_STARTS = 3
+"""After so many starts in a row that came to nothing, people are told; it goes on trying."""
+
+_LEAVE_S = 1.5  # time a worker has to leave by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Seconds until the next start: `first` after a failed one, twice as long after each further one."""
+
+    first: float
+    most: float
+
+    def after(self, failures: int) -> float:
+        return min(self.most, self.first * 2.0 ** (failures - 1))
+
+
+class ProcessBackend:
+    """Draws in a worker process of its own, see :class:`generation.backend.Backend`.
+
+    The pipe is the truth about the worker: what it says is read to the end, and the end of the pipe is its
+    death. A worker that says nothing for longer than its phase may take is killed. Either way another one
+    is started. One that cannot read its model leaves with a sentence; then it is tried again, but slowly.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        patience: Mapping[Phase, float] | None = None,
+        restart: Backoff = Backoff(first=1.0, most=60.0),
+        reread: Backoff = Backoff(first=30.0, most=600.0),
+    ) -> None:
+        self._arguments = ["--model", model, "--device", device, "--dtype", dtype]
+        self._patience = {**PATIENCE, **(patience or {})}
+        self._restart = restart
+        self._reread = reread
+        self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
+        self._held: dict[TaskId, bool] = {}
+        """Tasks that the worker has; True once it began to draw them."""
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready = False
+        self._phase = Phase.STARTING
+        self._watch: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> Self:
+        self._supervisor = asyncio.create_task(self._supervise(), name="worker process")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._supervisor.cancel()
+        await asyncio.wait({self._supervisor})
+
+    def reject_reason(self, task: Task) -> str | None:
+        if not self._ready:
+            return "The drawing process is not ready yet."
+        if len(self._held) >= HOLD:
+            return "The drawing process has its hands full."
+        return None
+
+    async def submit(self, task: Task) -> None:
+        self._held[task.id] = False
+        self._send(Draw(task=task))
+        if self._watch is not None and not self._watch.expired():  # an idle worker had no deadline so far
+            self._watch.reschedule(self._deadline())
+
+    async def cancel(self, task: TaskId) -> None:
+        if task in self._held:
+            self._send(Cancel(task=task))
+
+    async def reports(self) -> AsyncIterator[Report]:
+        while (report := await self._reports.get()) is not None:
+            yield report
+        if not self._supervisor.cancelled():
+            self._supervisor.result()  # raises what ended it
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, while there is one."""
+        return self._process.pid if self._process else None
+
+    # The worker's lives ---------------------------------------------------------------------------------------
+
+    async def _supervise(self) -> None:
+        failures, said = 0, None
+        try:
+            while True:
+                self._enter(Phase.STARTING)
+                unavailable, reason, was_ready = await self._one_life()
+                if unavailable is None and (was_ready or self._held):
+                    self._lose(reason)
+                failures = 0 if was_ready else failures + 1
+                if failures == 0:
+                    said = None
+                    continue
+                backoff = self._restart if unavailable is None else self._reread
+                if unavailable is None and failures >= FAILED_STARTS:
+                    unavailable = (
+                        f"The drawing process ended {FAILED_STARTS} times in a row before it could draw; "
+                        f"the last time {reason}. I keep trying."
+                    )
+                if unavailable is not None and unavailable != said:
+                    said = unavailable
+                    self._reports.put_nowait(Unavailable(reason=unavailable))
+                log.warning("%s; starting another in %.3g s", reason, backoff.after(failures))
+                await asyncio.sleep(backoff.after(failures))
+        finally:
+            self._reports.put_nowait(None)
+
+    async def _one_life(self) -> tuple[str | None, str, bool]:
+        """Start a worker and take in what it says until it is gone.
+
+        Returns why its model cannot be read, if that is so; what became of it; whether it ever was ready.
+        """
+        try:
+            process = await self._spawn()
+        except OSError as error:
+            return None, f"the drawing process could not be started ({error})", False
+        self._process = process
+        was_ready, unavailable, hung = False, None, None
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout_at(self._deadline()) as self._watch:
+                        report = await read_report(_stdout(process))
+                except TimeoutError:
+                    hung = self._phase
+                    process.kill()
+                    break
+                if report is None:
+                    break
+                if isinstance(report, Unavailable):
+                    unavailable = report.reason
+                else:
+                    self._take_in(report)
+                    was_ready = was_ready or self._ready
+        finally:
+            self._watch, self._process, self._ready = None, None, False
+            await _put_down(process)
+        if hung is not None:
+            seconds = self._patience[Phase.DRAWING if hung is Phase.IDLE else hung]
+            return None, f"the drawing process hung ({hung}: no sign of life for {seconds:g} s)", was_ready
+        return unavailable, f"the drawing process {_how_it_ended(process.returncode)}", was_ready
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        # A program of its own rather than multiprocessing's child, which would import the bot's __main__.
+        root = str(Path(__file__).parents[2])
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        own_group: dict[str, Any] = {"start_new_session": True}  # the terminal's Ctrl-C is the bot's matter
+        if sys.platform == "win32":
+            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        level = logging.getLevelName(log.getEffectiveLevel())
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "generation.worker", *self._arguments, "--log-level", level),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            **own_group,
+        )
+
+    def _take_in(self, report: Report) -> None:
+        match report:
+            case Entered(phase=phase, task=task):
+                self._enter(phase, task)
+                return
+            case Stepped(task=task):
+                self._phase = Phase.DRAWING
+                self._held[task] = True
+            case Drawn(task=task) | TaskFailed(task=task) | Stopped(task=task):
+                del self._held[task]
+            case Unavailable() | Lost():
+                raise AssertionError(f"{report} is not for a worker to say here")
+            case _:
+                assert_never(report)
+        self._reports.put_nowait(report)
+
+    def _enter(self, phase: Phase, task: TaskId | None = None) -> None:
+        self._phase = phase
+        self._ready = self._ready or phase is Phase.IDLE
+        if task is not None:
+            self._held[task] = True
+        self._reports.put_nowait(Entered(phase=phase, task=task))
+
+    def _lose(self, reason: str) -> None:
+        lost, self._held = self._held, {}
+        self._reports.put_nowait(
+            Lost(
+                suspects=tuple(task for task, begun in lost.items() if begun),
+                bystanders=tuple(task for task, begun in lost.items() if not begun),
+                reason=reason,
+            )
+        )
+
+    def _deadline(self) -> float | None:
+        """When the worker counts as hung, in the loop's time, if nothing comes from it until then."""
+        phase = Phase.DRAWING if self._phase is Phase.IDLE and self._held else self._phase
+        patience = self._patience.get(phase)
+        return None if patience is None else asyncio.get_running_loop().time() + patience
+
+    def _send(self, command: Draw | Cancel) -> None:
+        if self._process is not None:  # else it has just died, and what it held is reported as lost
+            _stdin(self._process).write(encode(command))
+
+
+async def _put_down(process: asyncio.subprocess.Process) -> None:
+    """Make sure that a worker is gone and nothing of it is left open."""
+    stdin, stdout = _stdin(process), _stdout(process)
+    rest = asyncio.ensure_future(stdout.read())  # the process counts as ended only when its pipe is read out
+    try:
+        if process.returncode is None:
+            with contextlib.suppress(ConnectionError):
+                stdin.write(encode(Leave()))
+            stdin.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LEAVE_S):
+                    await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+        stdin.close()
+        with contextlib.suppress(ConnectionError):
+            await stdin.wait_closed()
+    finally:
+        await rest
+
+
+def _stdin(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
+    assert process.stdin is not None
+    return process.stdin
+
+
+def _stdout(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def _how_it_ended(status: int | None) -> str:
+    if status is not None and status < 0:
+        with contextlib.suppress(ValueError):
+            return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"

@@ -1,0 +1,357 @@
+"""Which model draws and what it can do, read from its files without loading it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from generation.request import MAX_EDGE, MIN_EDGE, GenerationRequest, Size
+from generation.samplers import SAMPLERS
+
+
+class UnreadableModel(Exception):  # noqa: N818 - it is a sentence for the owner
+    """A model that cannot be used; the message is a sentence for the owner."""
+
+
+class Family(StrEnum):
+    """What a model is built like; decides how it is loaded and what suits it."""
+
+    SD1 = "Stable Diffusion 1"
+    SD2 = "Stable Diffusion 2"
+    SDXL = "Stable Diffusion XL"
+    NOISE = "coloured noise"
+    """No model at all: the small engine that tests use, see :mod:`generation.engine.noise`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What is used where somebody gives no setting of their own."""
+
+    steps: int
+    guidance: float
+    sampler: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a model is called and what it can do."""
+
+    name: str
+    """For people."""
+    source: str
+    """A folder, a .safetensors file or a Hugging Face id; what a request carries as its model."""
+    family: Family
+    native: int
+    """The edge of the square pictures it was trained on, in pixels."""
+    multiple: int
+    """Both edges must be multiples of this many pixels, so that every level of the UNet divides."""
+    defaults: Defaults
+    min_edge: int
+    max_edge: int
+    words: frozenset[str] | None = None
+    """The words it knows, folded to lower case; None when it knows language at large."""
+    note: str | None = None
+    """A sentence about it for the owner."""
+
+    def reject_reason(self, request: GenerationRequest) -> str | None:
+        """Why this model cannot draw this request, as a sentence for a person, or None."""
+        if request.sampler not in SAMPLERS:
+            shown = request.sampler[:40].replace("`", "'")
+            return f"I do not know the sampler `{shown}`; I have {', '.join(SAMPLERS)}."
+        size = request.size
+        if min(size.width, size.height) < self.min_edge or max(size.width, size.height) > self.max_edge:
+            return (
+                f"{self.name} cannot draw {size}: each edge must be {self.min_edge} to {self.max_edge} pixels, "
+                f"and {self.native}x{self.native} suits it best."
+            )
+        if size.width % self.multiple or size.height % self.multiple:
+            return (
+                f"{self.name} cannot draw {size}: both edges must be multiples of {self.multiple}. "
+                f"The nearest that works is {self._nearest(size)}."
+            )
+        return None
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """The words of a prompt that this model never saw, as they were typed, each once."""
+        if self.words is None:
+            return ()
+        unknown: dict[str, str] = {}
+        for word in _words(text):
+            if (folded := word.casefold()) not in self.words:
+                unknown.setdefault(folded, word)
+        return tuple(unknown.values())
+
+    def _nearest(self, size: Size) -> Size:
+        low = -(-self.min_edge // self.multiple) * self.multiple
+        high = self.max_edge // self.multiple * self.multiple
+
+        def snapped(edge: int) -> int:
+            return min(high, max(low, round(edge / self.multiple) * self.multiple))
+
+        return Size(width=snapped(size.width), height=snapped(size.height))
+
+
+_DEFAULTS: Mapping[Family, Defaults] = {
+    Family.SD1: Defaults(steps=25, guidance=7.0, sampler="DPM++ 2M Karras"),
+    Family.SD2: Defaults(steps=25, guidance=7.0, sampler="DPM++ 2M Karras"),
+    Family.SDXL: Defaults(steps=30, guidance=5.0, sampler="Euler"),
+    Family.NOISE: Defaults(steps=8, guidance=5.0, sampler="Euler"),
+}
+_NATIVE = {Family.SD1: 512, Family.SD2: 768, Family.SDXL: 1024, Family.NOISE: 128}
+_MULTIPLE = {Family.SD1: 64, Family.SD2: 64, Family.SDXL: 32, Family.NOISE: 8}
+
+_MOVED = {
+    "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
+}
+_PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
+_PIPELINES = {"StableDiffusionPipeline", "StableDiffusionXLPipeline"}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_FAKE = "fake:"
+
+
+def describe(source: str) -> ModelInfo:
+    """What the model at `source` is and can do. Reads small files only; neither torch nor network.
+
+    Args:
+        source: a folder in diffusers' format, a .safetensors checkpoint, a Hugging Face id ("owner/name"),
+            or "fake:..." for the engine that draws noise.
+
+    Raises:
+        UnreadableModel: it is not there, or nothing that this engine draws with; a sentence for the owner.
+    """
+    if source.startswith(_FAKE):
+        note = "No model is loaded: pictures are coloured noise, made for tests."
+        return _info(source.removeprefix(_FAKE) or "noise", source, Family.NOISE, note=note)
+    path = Path(source).expanduser()
+    if path.suffix.lower() in _PICKLES:
+        raise UnreadableModel(
+            f"The model {source} is a pickle, which can run any code when it is read, so I never open one. "
+            "Use the .safetensors version of it."
+        )
+    if path.is_dir():
+        return _folder(path, source)
+    if path.is_file():
+        return _single_file(path, source)
+    on_disk = path.is_absolute() or path.suffix == ".safetensors" or source.startswith((".", "~"))
+    if on_disk or path.parent.is_dir() and path.parent != Path() or not _HUB_ID.fullmatch(source):
+        raise UnreadableModel(
+            f"There is no model at {source}. MODEL must be a folder in diffusers' format, "
+            "a .safetensors file, or a Hugging Face id like stable-diffusion-v1-5/stable-diffusion-v1-5."
+        )
+    return _hub(source)
+
+
+def _info(
+    name: str, source: str, family: Family, *, native: int | None = None, note: str | None = None
+) -> ModelInfo:
+    native = native or _NATIVE[family]
+    return ModelInfo(
+        name=name,
+        source=source,
+        family=family,
+        native=native,
+        multiple=_MULTIPLE[family],
+        defaults=_DEFAULTS[family],
+        min_edge=max(MIN_EDGE, native // 2),
+        max_edge=min(MAX_EDGE, native * 2),
+        note=note,
+    )
+
+
+# A folder ------------------------------------------------------------------------------------------------
+
+
+def _folder(path: Path, source: str) -> ModelInfo:
+    if not (path / "model_index.json").is_file():
+        raise UnreadableModel(
+            f"The folder {source} holds no model_index.json, so it is not a model in diffusers' format."
+        )
+    pipeline = _json(path / "model_index.json").get("_class_name")
+    if pipeline not in _PIPELINES:
+        raise UnreadableModel(
+            f"The model {source} is a {pipeline}; I draw with Stable Diffusion 1, 2 and XL text-to-image models."
+        )
+    unet, vae = _json(path / "unet" / "config.json"), _json(path / "vae" / "config.json")
+    if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
+        raise UnreadableModel(
+            f"The model {source} wants more than noise and a prompt as its input (for inpainting or depth, say); "
+            "I draw with text-to-image models."
+        )
+    if not any((path / "unet").glob("*.safetensors")):
+        if any((path / "unet").glob("*.bin")):
+            raise UnreadableModel(
+                f"The model {source} keeps its weights in pickles (.bin), which can run any code when they are "
+                "read, so I never open them. Use a version with .safetensors files."
+            )
+        raise UnreadableModel(f"The model {source} has no weights: unet/ holds no .safetensors file.")
+    if pipeline == "StableDiffusionXLPipeline":
+        family = Family.SDXL
+    else:
+        family = Family.SD2 if unet.get("cross_attention_dim") == 1024 else Family.SD1
+    try:
+        factor = 2 ** (len(vae["block_out_channels"]) - 1)
+        sample = unet.get("sample_size") or _NATIVE[family] // factor
+        native = (sample if isinstance(sample, int) else max(sample)) * factor
+        multiple = factor * 2 ** (len(unet["block_out_channels"]) - 1)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableModel(f"The configuration of the model {source} is not complete: {error!r}.") from error
+    info = replace(_info(path.resolve().name, source, family, native=native), multiple=multiple)
+    words = path / "words.txt"
+    if words.is_file():
+        known = frozenset(line.strip().casefold() for line in words.read_text("utf-8").splitlines())
+        info = replace(info, words=known - {""})
+    card = path / "atelier.json"
+    return _with_card(info, _json(card)) if card.is_file() else info
+
+
+def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
+    """`atelier.json` in a model's folder says what suits it better than its family does."""
+    defaults = info.defaults
+    allowed = {"name", "steps", "guidance", "sampler", "min_edge", "max_edge", "note"}
+    if unknown := set(card) - allowed:
+        raise UnreadableModel(
+            f"The atelier.json of the model {info.source} says {', '.join(sorted(unknown))}, "
+            f"which I do not know; it may say {', '.join(sorted(allowed))}."
+        )
+    if card.get("sampler", defaults.sampler) not in SAMPLERS:
+        raise UnreadableModel(
+            f"The atelier.json of the model {info.source} names the sampler {card['sampler']}, "
+            f"which I do not know; I have {', '.join(SAMPLERS)}."
+        )
+    return replace(
+        info,
+        name=str(card.get("name", info.name)),
+        defaults=Defaults(
+            steps=int(card.get("steps", defaults.steps)),
+            guidance=float(card.get("guidance", defaults.guidance)),
+            sampler=str(card.get("sampler", defaults.sampler)),
+        ),
+        min_edge=int(card.get("min_edge", info.min_edge)),
+        max_edge=int(card.get("max_edge", info.max_edge)),
+        note=card.get("note", info.note),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UnreadableModel(f"The model's file {path} is missing.") from error
+    except (OSError, ValueError) as error:
+        raise UnreadableModel(f"The model's file {path} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise UnreadableModel(f"The model's file {path} does not hold a JSON object.")
+    return value
+
+
+# One file ------------------------------------------------------------------------------------------------
+
+_MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
+_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
+_CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.transformer_blocks.0.attn2.to_k.weight"
+
+
+def _single_file(path: Path, source: str) -> ModelInfo:
+    if path.suffix.lower() != ".safetensors":
+        raise UnreadableModel(f"The model {source} is not a .safetensors file, the only kind of file I open.")
+    shapes = _tensor_shapes(path)
+    if any(key.startswith(("lora_", "lycoris_")) or ".lora_" in key for key in shapes):
+        raise UnreadableModel(f"The file {source} is a LoRA, which goes on top of a model; MODEL must be a model.")
+    if _INPUT not in shapes:
+        raise UnreadableModel(
+            f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint: it has no UNet of theirs in it."
+        )
+    if shapes[_INPUT][1:2] != [4]:
+        raise UnreadableModel(
+            f"The file {source} wants more than noise and a prompt as its input (for inpainting or depth, say); "
+            "I draw with text-to-image models."
+        )
+    name = path.name.removesuffix(path.suffix)
+    if any(key.startswith("conditioner.embedders.1.") for key in shapes):
+        return _info(name, source, Family.SDXL)
+    if any(key.startswith("conditioner.embedders.0.") for key in shapes):
+        raise UnreadableModel(f"The file {source} is an SDXL refiner, which cannot draw alone; use the base model.")
+    if shapes.get(_CROSS_ATTENTION.format("2.1"), [0])[-1] == 1024:
+        return _info(name, source, Family.SD2)
+    if shapes.get(_CROSS_ATTENTION.format("1.1"), [0])[-1] == 768:
+        return _info(name, source, Family.SD1)
+    raise UnreadableModel(f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint that I know.")
+
+
+def _tensor_shapes(path: Path) -> dict[str, list[int]]:
+    """Names and shapes of the tensors of a safetensors file: eight bytes of length, then JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= _MAX_HEADER:
+                raise ValueError("it does not begin with a header")
+            header = json.loads(file.read(length))
+        tensors = {key: value for key, value in header.items() if key != "__metadata__"}
+        end = 8 + length + max((value["data_offsets"][1] for value in tensors.values()), default=0)
+        if path.stat().st_size < end:
+            raise ValueError(f"it should have {end:,} bytes and has {path.stat().st_size:,}; fetch it again")
+        return {key: value["shape"] for key, value in tensors.items()}
+    except OSError as error:
+        raise UnreadableModel(f"The model {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableModel(f"The model {path} is not a whole safetensors file: {error}.") from error
+
+
+# A Hugging Face id ---------------------------------------------------------------------------------------
+
+
+def _hub(source: str) -> ModelInfo:
+    current = _MOVED.get(source.lower(), source)
+    moved = f"{source} is gone from Hugging Face; {current} is its successor and is used." if current != source else None
+    if (folder := hub_snapshot(current)) is not None and (folder / "model_index.json").is_file():
+        info = _folder(folder, current)
+        return replace(info, name=current.split("/")[1], source=current, note=moved)
+    name = current.split("/")[1].lower()
+    if "xl" in name:
+        family, native = Family.SDXL, 1024
+    elif re.search(r"(stable-diffusion-2|sd-?2|v2)", name):
+        family, native = Family.SD2, 512 if "base" in name else 768
+    else:
+        family, native = Family.SD1, 512
+    note = (
+        f"{current} is not on this machine yet and is fetched at the first start (several gigabytes). "
+        f"By its name I take it for {family}."
+    )
+    return _info(current.split("/")[1], current, family, native=native, note=f"{moved} {note}" if moved else note)
+
+
+def hub_snapshot(repo: str) -> Path | None:
+    """The folder of this repository's main revision in Hugging Face's cache on this machine, if it is there."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+    store = cache / f"models--{repo.replace('/', '--')}"
+    try:
+        revision = (store / "refs" / "main").read_text("utf-8").strip()
+    except OSError:
+        return None
+    folder = store / "snapshots" / revision
+    return folder if folder.is_dir() else None
+
+
+# Words ---------------------------------------------------------------------------------------------------
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words with at least one letter; marks belong to their letters, apostrophes inside a word to the word."""
+    word = ""
+    for character in unicodedata.normalize("NFC", text).replace("’", "'") + " ":
+        if unicodedata.category(character)[0] in "LMN" or (character == "'" and word):
+            word += character
+            continue
+        word = word.rstrip("'")
+        if any(c.isalpha() for c in word):
+            yield word
+        word = ""

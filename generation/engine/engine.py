@@ -1,0 +1,40 @@
+"""The wall between the worker's loop and whatever draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from generation.messages import Report, Task, TaskId
+
+Say = Callable[[Report], None]
+"""How an engine tells what happens, at once and in order."""
+
+
+class Engine(Protocol):
+    """Draws the tasks it admitted, a step of all of them at a time. Not thread-safe.
+
+    Exactly one of Drawn, TaskFailed and Stopped is said for each task that was admitted.
+    """
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it would admit now."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether `tick` has anything to do."""
+        ...
+
+    def admit(self, task: Task) -> None:
+        """Take a task in; it joins at the next tick."""
+        ...
+
+    def cancel(self, task: TaskId) -> bool:
+        """Drop a task at once and say Stopped; False if it is not in hand."""
+        ...
+
+    def tick(self) -> None:
+        """Advance every image in hand by one call of the model, and finish those that are done."""
+        ...

@@ -1,0 +1,261 @@
+"""Loading a model: from a folder, one checkpoint file or the hub, onto the device that will draw."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+
+from generation.catalogue import Family, ModelInfo, UnreadableModel, hub_snapshot
+
+log = logging.getLogger(__name__)
+
+_DTYPES = {
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "float16": torch.float16,
+    "fp16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextEncoder:
+    """One CLIP text encoder with its tokenizer; SDXL has two."""
+
+    tokenizer: Any
+    model: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A loaded model, ready to draw. diffusers loads it; the loop is our own."""
+
+    info: ModelInfo
+    unet: Any
+    vae: Any
+    encoders: tuple[TextEncoder, ...]
+    scheduler_config: Mapping[str, Any]
+    """The model's own, from which every image's scheduler is made."""
+    zero_empty_negative: bool
+    """SDXL: an empty negative prompt is zeros instead of the encoding of nothing."""
+    device: torch.device
+    dtype: torch.dtype
+    hash: Future[str]
+    """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels along one edge of a latent."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    def record(self) -> dict[str, Any]:
+        """What the bits of its pictures depend on, apart from the request and the batch."""
+        return {
+            "model": self.info.name,
+            "model_source": self.info.source,
+            "model_hash": self.hash.result(),
+            "model_family": self.info.family.value,
+            "prediction_type": self.scheduler_config.get("prediction_type", "epsilon"),
+            "device": _device_name(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads() if self.device.type == "cpu" else None,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "diffusers": diffusers.__version__,
+            "transformers": transformers.__version__,
+        }
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" takes CUDA before Apple's MPS before the CPU.
+
+    Raises:
+        UnreadableModel: the device that was asked for is not here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UnreadableModel(
+            f"DEVICE is {name}, which torch cannot use here ({_first_line(error)}); try DEVICE=auto or cpu."
+        ) from error
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """ "auto" is float16 on CUDA and MPS, float32 on the CPU.
+
+    Raises:
+        UnreadableModel: no such dtype.
+    """
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if name not in _DTYPES:
+        raise UnreadableModel(f"DTYPE is {name}; it may be auto, {', '.join(_DTYPES)}.")
+    return _DTYPES[name]
+
+
+def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model:
+    """Load a Stable Diffusion 1, 2 or XL model; fetches it first if it is on the hub only.
+
+    Only safetensors are read and no code that comes with a model runs.
+
+    Raises:
+        UnreadableModel: it cannot be had or read; a sentence for the owner.
+    """
+    where = choose_device(device)
+    kind = choose_dtype(dtype, where)
+    log.info("loading %s on %s in %s", info.source, where, kind)
+    try:
+        path, pipe, digest = _pipeline(info, kind)
+    except UnreadableModel:
+        raise
+    except Exception as error:  # whatever a broken file makes the libraries raise, the owner gets a sentence
+        log.exception("could not load %s", info.source)
+        raise UnreadableModel(
+            f"The model {info.source} could not be loaded: {_first_line(error)}"
+        ) from error
+    log.info("read %s", path)
+    pipe.unet.eval().requires_grad_(False).to(where)
+    # The VAE of SDXL overflows in float16; it says so itself. For the others the same field is only a default.
+    overflows = info.family is Family.SDXL and kind is torch.float16 and pipe.vae.config.force_upcast
+    pipe.vae.eval().requires_grad_(False).to(where, dtype=torch.float32 if overflows else kind)
+    if where.type == "cuda":
+        pipe.unet.to(memory_format=torch.channels_last)
+        pipe.vae.to(memory_format=torch.channels_last)
+    names = ("", "_2") if info.family is Family.SDXL else ("",)
+    encoders = []
+    for name in names:
+        encoder = getattr(pipe, f"text_encoder{name}").eval().requires_grad_(False).to(where)
+        encoders.append(TextEncoder(tokenizer=getattr(pipe, f"tokenizer{name}"), model=encoder))
+    return Model(
+        info=info,
+        unet=pipe.unet,
+        vae=pipe.vae,
+        encoders=tuple(encoders),
+        scheduler_config=dict(pipe.scheduler.config),
+        zero_empty_negative=bool(pipe.config.get("force_zeros_for_empty_prompt", False)),
+        device=where,
+        dtype=kind,
+        hash=digest,
+    )
+
+
+def _pipeline(info: ModelInfo, dtype: torch.dtype) -> tuple[Path, Any, Future[str]]:
+    """Where it lies, the pipeline object that diffusers makes of it, and its hash to come."""
+    cls = StableDiffusionXLPipeline if info.family is Family.SDXL else StableDiffusionPipeline
+    # The safety checker is a separate model that most distributions leave out; moderation is the bot's matter.
+    extras = {} if info.family is Family.SDXL else {"safety_checker": None, "requires_safety_checker": False}
+    path = Path(info.source).expanduser()
+    if path.is_file():
+        digest = _in_thread(lambda: hash_file(path))
+        return path, cls.from_single_file(str(path), dtype=dtype, **extras), digest
+    if not path.is_dir():
+        path = _fetch(info.source, half=dtype is not torch.float32)
+    variant = _variant(path)
+    digest = _in_thread(lambda: hash_folder(path, variant))
+    pipe = cls.from_pretrained(str(path), dtype=dtype, use_safetensors=True, variant=variant, **extras)
+    return path, pipe, digest
+
+
+def _fetch(repo: str, *, half: bool) -> Path:
+    """The folder of a hub model, fetched if need be; half-size weights where they exist and suffice."""
+    if (folder := hub_snapshot(repo)) is not None and _whole(folder):
+        return folder
+    log.info("fetching %s from Hugging Face", repo)
+    for variant in ("fp16", None) if half else (None, "fp16"):
+        try:
+            return Path(
+                DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, safety_checker=None)
+            )
+        except (ValueError, OSError) as error:
+            failure = error
+    raise UnreadableModel(
+        f"The model {repo} could not be fetched from Hugging Face: {_first_line(failure)} "
+        "Check the name and the network, or set MODEL to a folder or a .safetensors file."
+    ) from failure
+
+
+def _whole(folder: Path) -> bool:
+    """Whether every part that the model's index names has come; an interrupted fetch leaves some out."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
+    parts -= {"safety_checker", "feature_extractor", "image_encoder"}
+    weighty = parts - {"scheduler", "tokenizer", "tokenizer_2"}
+    return all((folder / part).is_dir() for part in parts) and all(
+        any((folder / part).glob("*.safetensors")) for part in weighty
+    )
+
+
+def _variant(folder: Path) -> str | None:
+    """`fp16` if the folder holds its weights under that suffix only."""
+    weights = [path.name for path in (folder / "unet").glob("*.safetensors")]
+    return "fp16" if weights and all(".fp16." in name for name in weights) else None
+
+
+# The hash ------------------------------------------------------------------------------------------------
+
+
+def hash_file(path: Path) -> str:
+    """What A1111 calls the model hash: the first 10 hexadecimal digits of the file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+
+
+def hash_folder(folder: Path, variant: str | None) -> str:
+    """One hash over names and contents of the weights, configurations and vocabularies in a model's folder."""
+    total = hashlib.sha256()
+    for path in _hashed_files(folder, variant):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+    return total.hexdigest()[:10]
+
+
+def _hashed_files(folder: Path, variant: str | None) -> Iterator[Path]:
+    for part in ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"):
+        for path in sorted((folder / part).glob("*")):
+            is_variant = ".fp16." in path.name
+            if path.suffix in {".json", ".txt"} or (
+                path.suffix == ".safetensors" and is_variant == (variant == "fp16")
+            ):
+                yield path
+
+
+def _in_thread(compute: Callable[[], str]) -> Future[str]:
+    with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model hash")
+    future = with_one.submit(compute)
+    with_one.shutdown(wait=False)
+    return future
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    return f"{device.type} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return os.linesep.join(text.splitlines()[:1]).strip()

@@ -1,0 +1,123 @@
+"""An engine without a model: it draws coloured noise at once, or misbehaves on purpose where a prompt says so.
+
+Chosen by a model source that begins with "fake:". It needs no torch, so that tests of the worker, the backend
+and everything above them take milliseconds. Its pictures follow every setting, as real ones do, and say in
+their metadata what drew them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import asdict
+from typing import Any
+
+from PIL import Image
+
+from generation import __version__
+from generation.catalogue import ModelInfo, UnreadableModel
+from generation.engine.engine import Say
+from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
+from generation.metadata import write_png
+
+SLOW_STEP_S = 0.05
+_CELL = 8  # pixels
+
+MISBEHAVIOUR = {
+    "crash": "end the process in the middle of the picture",
+    "crash-once": "the same, at the first attempt only",
+    "hang": "never come back from a step",
+    "hang-once": "the same, at the first attempt only",
+    "fail": "say that it cannot be drawn",
+    "slow": "take 50 ms for each step",
+}
+"""Words that a prompt may hold, and what they do."""
+
+
+class NoiseEngine:
+    """See :class:`generation.engine.engine.Engine`. One task at a time.
+
+    The sources: "fake:noise" works; "fake:unreadable" cannot be loaded; "fake:crash" ends the process and
+    "fake:hang" hangs while loading.
+    """
+
+    def __init__(self, info: ModelInfo, say: Say) -> None:
+        match info.source:
+            case "fake:unreadable":
+                raise UnreadableModel("The model fake:unreadable cannot be read, as its name says.")
+            case "fake:crash":
+                os._exit(3)
+            case "fake:hang":
+                _hang()
+        self._info = info
+        self._say = say
+        self._task: Task | None = None
+        self._step = 0
+
+    @property
+    def room(self) -> int:
+        return 0 if self._task else 1
+
+    @property
+    def busy(self) -> bool:
+        return self._task is not None
+
+    def admit(self, task: Task) -> None:
+        self._say(Entered(phase=Phase.DRAWING, task=task.id))
+        if (reason := self._info.reject_reason(task.request)) is not None:
+            self._say(TaskFailed(task=task.id, reason=reason))
+            return
+        self._task, self._step = task, 0
+
+    def cancel(self, task: TaskId) -> bool:
+        if self._task is None or self._task.id != task:
+            return False
+        self._task = None
+        self._say(Stopped(task=task))
+        return True
+
+    def tick(self) -> None:
+        if (task := self._task) is None:
+            return
+        words = set(task.request.prompt.lower().split())
+        once = task.id.attempt == 1
+        steps = task.request.steps
+        self._step += 1
+        if self._step == (steps + 1) // 2:
+            if "crash" in words or ("crash-once" in words and once):
+                os._exit(3)
+            if "hang" in words or ("hang-once" in words and once):
+                _hang()
+            if "fail" in words:
+                self._task = None
+                self._say(TaskFailed(task=task.id, reason="This cannot be drawn, as its prompt asks."))
+                return
+        if "slow" in words:
+            time.sleep(SLOW_STEP_S)
+        self._say(Stepped(task=task.id, step=self._step, steps=steps))
+        if self._step == steps:
+            self._say(Entered(phase=Phase.DECODING, task=task.id))
+            self._task = None
+            self._say(Drawn(task=task.id, png=self._draw(task)))
+
+    def _draw(self, task: Task) -> bytes:
+        request = task.request
+        across, down = -(-request.size.width // _CELL), -(-request.size.height // _CELL)
+        settings = repr(sorted(asdict(request).items())).encode()
+        pixels = hashlib.shake_256(settings).digest(across * down * 3)
+        cells = Image.frombytes("RGB", (across, down), pixels)
+        image = cells.resize((request.size.width, request.size.height), Image.Resampling.NEAREST)
+        record: dict[str, Any] = {
+            "model": self._info.name,
+            "model_source": self._info.source,
+            "model_hash": hashlib.sha256(self._info.source.encode()).hexdigest()[:10],
+            "model_family": self._info.family.value,
+            "version": __version__,
+        }
+        return write_png(image, request, record)
+
+
+def _hang() -> None:
+    while True:
+        time.sleep(60)

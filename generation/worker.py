@@ -1,0 +1,188 @@
+"""The worker process: takes commands from one pipe, lets the engine draw, and says what happens into another.
+
+Run as `python -m generation.worker`, by :mod:`generation.backends.process` only. It lives as long as the pipe
+it reads: when the bot's process is gone, however it went, so is this one, in the middle of a step if need be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn, assert_never
+
+from generation.catalogue import Family, UnreadableModel, describe
+from generation.engine.engine import Engine, Say
+from generation.messages import (
+    Cancel,
+    Draw,
+    Entered,
+    Leave,
+    Phase,
+    Report,
+    Stopped,
+    Task,
+    Unavailable,
+)
+from generation.wire import encode, read_command
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = 64
+"""Exit status when the model cannot be had: another worker would not have it either."""
+
+_NICENESS = 5  # the bot's process answers people, and comes first
+_HEARTBEAT_S = 5.0
+_ALIVE_CPU_S = 0.02  # of processor time in a heartbeat; waiting for nothing takes less
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Load the model and draw until told to leave."""
+    parser = argparse.ArgumentParser(prog="python -m generation.worker")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--log-level", default="INFO")
+    options = parser.parse_args(arguments)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bot, which then sends Leave
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
+    os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
+    logging.basicConfig(
+        level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    say = _Speaker(_own_stdout())
+    inbox: Inbox = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), name="commands", daemon=True).start()
+    try:
+        say(Entered(phase=Phase.LOADING))
+        with _heartbeat(say):
+            engine = _open_engine(options.model, options.device, options.dtype, say)
+        Worker(engine, inbox, say).run()
+    except UnreadableModel as error:
+        say(Unavailable(reason=str(error)))
+        sys.exit(UNREADABLE)
+
+
+Inbox = queue.SimpleQueue[Draw | Cancel]
+
+
+class Worker:
+    """The loop of the worker process: commands are taken between two ticks of the engine."""
+
+    def __init__(self, engine: Engine, inbox: Inbox, say: Say) -> None:
+        self._engine = engine
+        self._inbox = inbox
+        self._say = say
+        self._waiting: deque[Task] = deque()
+
+    def run(self) -> NoReturn:
+        """Draw until the process ends."""
+        while True:
+            if not self._engine.busy and not self._waiting:
+                self._say(Entered(phase=Phase.IDLE))
+                self._take(self._inbox.get())
+            while not self._inbox.empty():
+                self._take(self._inbox.get())
+            while self._waiting and self._engine.room:
+                self._engine.admit(self._waiting.popleft())
+            self._engine.tick()
+
+    def _take(self, command: Draw | Cancel) -> None:
+        match command:
+            case Draw(task=task):
+                self._waiting.append(task)
+            case Cancel(task=task_id):
+                if not self._engine.cancel(task_id):
+                    waiting = next((task for task in self._waiting if task.id == task_id), None)
+                    if waiting is not None:
+                        self._waiting.remove(waiting)
+                        self._say(Stopped(task=task_id))
+            case _:
+                assert_never(command)
+
+
+def _open_engine(model: str, device: str, dtype: str, say: Say) -> Engine:
+    info = describe(model)
+    if info.note:
+        log.info("%s", info.note)
+    if info.family is Family.NOISE:
+        from generation.engine.noise import NoiseEngine
+
+        return NoiseEngine(info, say)
+    from generation.engine.loop import DiffusionEngine
+    from generation.engine.models import load
+
+    return DiffusionEngine(load(info, device=device, dtype=dtype), say)
+
+
+def _own_stdout() -> BinaryIO:
+    """The pipe for reports, kept from everybody else: what libraries print goes to the log instead."""
+    own = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(own, "wb", buffering=0)
+
+
+class _Speaker:
+    """Says reports into the pipe, from any thread."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def __call__(self, report: Report) -> None:
+        frame = memoryview(encode(report))
+        with self._lock:
+            try:
+                while frame:
+                    frame = frame[self._pipe.write(frame) :]
+            except BrokenPipeError:
+                os._exit(0)  # nobody listens any more
+
+
+def _listen(pipe: BinaryIO, inbox: Inbox) -> None:
+    """Hand commands to the loop; when the pipe ends or says so, end the process at once, mid-step too.
+
+    A step of a large model takes seconds to minutes, and nothing here needs an orderly end.
+    """
+    while (command := read_command(pipe)) is not None and not isinstance(command, Leave):
+        inbox.put(command)
+    os._exit(0)
+
+
+@contextlib.contextmanager
+def _heartbeat(say: Say) -> Iterator[None]:
+    """While something long runs, say that it still does, as long as it uses the processor.
+
+    Fetching and reading a model may take an hour; standing still for minutes is a hang.
+    """
+    stop = threading.Event()
+
+    def beat() -> None:
+        used = time.process_time()
+        while not stop.wait(_HEARTBEAT_S):
+            now = time.process_time()
+            if now - used > _ALIVE_CPU_S:
+                say(Entered(phase=Phase.LOADING))
+            used = now
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()
