@@ -72,7 +72,7 @@ async def serve(settings: Settings) -> None:
             studio=studio,
             courier=courier,
         )
-        await _connect(client)
+        await _answer(client)
 
 
 def _make_folder(settings: Settings) -> None:
@@ -98,8 +98,27 @@ async def _login(client: Atelier, token: str, api: str) -> None:
         raise CannotServe(f"Discord cannot be reached at {api}; check the network, and try again.") from error
 
 
+async def _answer(client: Atelier) -> None:
+    """Connect, and offer the commands once they can be answered. Serves until cancelled."""
+    connection = asyncio.create_task(_connect(client), name="gateway")
+    connected = asyncio.create_task(client.connected.wait(), name="first connection")
+    try:
+        await asyncio.wait((connection, connected), return_when=asyncio.FIRST_COMPLETED)
+        if not connection.done():
+            await client.register()
+        await connection
+    except discord.HTTPException as error:
+        raise CannotServe(f"Discord did not take the bot's commands: it answered {error.status}.") from error
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise CannotServe("Discord could not be reached to register the bot's commands.") from error
+    finally:
+        for task in (connection, connected):
+            task.cancel()
+        await asyncio.gather(connection, connected, return_exceptions=True)
+
+
 async def _connect(client: Atelier) -> None:
-    """Serve until cancelled; the client reconnects by itself as often as it takes."""
+    """Listen to the gateway; the client reconnects by itself as often as it takes."""
     try:
         await client.connect()
     except discord.PrivilegedIntentsRequired as error:

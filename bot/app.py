@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import discord
@@ -43,10 +44,19 @@ class Atelier(discord.Client):
         self.tree = Tree(self)
         self.tree.add_command(imagine, guild=self._guild)
         self.add_dynamic_items(*BUTTONS)
+        self.connected = asyncio.Event()
+        """Set when the gateway has taken us; from then on interactions arrive."""
 
-    async def setup_hook(self) -> None:
+    async def on_connect(self) -> None:
+        self.connected.set()
+
+    async def register(self) -> None:
+        """Tell Discord which commands there are. Called once they can be answered.
+
+        Raises:
+            discord.HTTPException: Discord does not take them.
+        """
         commands = await self.tree.sync(guild=self._guild)
-        log.info("registered %s", ", ".join(f"/{command.name}" for command in commands))
-
-    async def on_ready(self) -> None:
-        log.info("at your service")
+        if self._guild is not None:
+            await self.tree.sync()  # there are none for everywhere: what an earlier run left there goes
+        log.info("at your service: %s", ", ".join(f"/{command.name}" for command in commands))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -79,13 +79,8 @@ class Card:
     """Whom this message calls; everybody else it names hears nothing."""
 
 
-def card_for(
-    event: JobEvent, model: ModelInfo, *, seconds: float | None = None, mention: bool = False
-) -> Card:
-    """The card that shows the newest event of a job.
-
-    `seconds` is how long drawing took, if known; with `mention` the asker is called to it.
-    """
+def card_for(event: JobEvent, model: ModelInfo, *, seconds: float | None = None) -> Card:
+    """The card that shows the newest event of a job; `seconds` is how long drawing took, if known."""
     job = event.job
     request = job.request
     prompt = f"> {literal(shortened(request.prompt, PROMPT_ON_CARD))}"
@@ -120,14 +115,13 @@ def card_for(
             buttons = _after_an_end(job, "Draw it after all")
         case _:
             assert_never(event)
-    called = (f"<@{job.asker}>, here is what became of your request.",) if mention else ()
-    return Card(
-        tone=tone,
-        text=(*called, prompt, *text),
-        pictures=pictures,
-        small=small,
-        buttons=buttons,
-        mention=job.asker if mention else None,
+    return Card(tone=tone, text=(prompt, *text), pictures=pictures, small=small, buttons=buttons)
+
+
+def calling(card: Card, asker: UserId) -> Card:
+    """The card as a message of its own, which calls the person who has been waiting for it."""
+    return replace(
+        card, text=(f"<@{asker}>, here is what became of your request.", *card.text), mention=asker
     )
 
 

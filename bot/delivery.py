@@ -15,8 +15,8 @@ from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot import pacing
 from bot.apologies import describe
-from bot.cards import Action, Card, card_for, custom_id
-from bot.messages import files, layout, mentions
+from bot.cards import Action, Card, calling, card_for, custom_id
+from bot.messages import files, fits, layout, mentions, shrunk
 from generation.catalogue import ModelInfo
 from generation.image import Picture
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, JobState, Progressed, Queued
@@ -234,9 +234,12 @@ class Courier:
         seconds = None
         if round_.began_at is not None and round_.ended_at is not None:
             seconds = round_.ended_at - round_.began_at
+        card = card_for(event, self._model, seconds=seconds)
+        if not fits(card, round_.file_limit):
+            card = await asyncio.to_thread(shrunk, card, round_.file_limit)
         if address.message_id is not None and not _expired(address):
             try:
-                await self._edit(address, address.message_id, card_for(event, self._model, seconds=seconds))
+                await self._edit(address, address.message_id, card)
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     raise _Undeliverable("somebody removed its message") from error
@@ -245,7 +248,7 @@ class Courier:
                 log.info("job %s: its token is dead; a message of my own follows", round_.job_id)
             else:
                 return
-        await self._post(round_, address, card_for(event, self._model, seconds=seconds, mention=True))
+        await self._post(round_, address, calling(card, event.job.asker))
 
     async def _post(self, round_: _Round, address: Address, card: Card) -> None:
         """Bring the answer as a message of the bot's own: in the channel, or else directly."""

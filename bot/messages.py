@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import discord
 from discord import ui
 
-from bot.cards import Action, Card, Tone, command_line
+from bot.cards import Action, Attached, Card, Tone, command_line
+from generation.image import SmallerFile, fitted
 from generation.request import GenerationRequest
+
+MAX_REQUEST = 25 * 2**20 - 2**16
+"""Bytes of all the files of one request; Discord takes 25 MiB with what else is in it."""
 
 MAX_TEXT = 4000
 """Characters in all the texts of one message with a layout."""
@@ -28,6 +33,37 @@ STYLES = {
     Action.CANCEL: (discord.ButtonStyle.secondary, "✖️"),
     Action.DELETE: (discord.ButtonStyle.secondary, "🗑️"),
 }
+
+
+def fits(card: Card, file_limit: int) -> bool:
+    """Whether Discord takes the card's files, of which one may have `file_limit` bytes, as they are."""
+    return all(len(picture.data) <= _share(card, file_limit) for picture in card.pictures)
+
+
+def shrunk(card: Card, file_limit: int) -> Card:
+    """The card with smaller files of its pictures and a line that says so. Slow: not for the event loop."""
+    pictures: list[Attached] = []
+    smaller: list[SmallerFile] = []
+    for picture in card.pictures:
+        if len(picture.data) <= _share(card, file_limit):
+            pictures.append(picture)
+        elif (file := fitted(picture.data, _share(card, file_limit))) is not None:
+            name = picture.name.removesuffix(".png") + ".webp"
+            pictures.append(replace(picture, name=name, data=file.data))
+            smaller.append(file)
+    notes = []
+    if smaller:
+        same = all(file.lossless for file in smaller)
+        quality = "with every pixel the same" if same else "with a little less quality"
+        notes.append(f"too large for Discord as PNG, so sent as WebP, {quality}")
+    if lost := len(card.pictures) - len(pictures):
+        notes.append(f"{lost} of {len(card.pictures)} too large for Discord; a smaller size will arrive")
+    return replace(card, pictures=tuple(pictures), small=(*card.small, *notes))
+
+
+def _share(card: Card, file_limit: int) -> int:
+    """Bytes that each of the card's files may have."""
+    return min(file_limit, MAX_REQUEST // max(1, len(card.pictures)))
 
 
 def layout(card: Card) -> ui.LayoutView:

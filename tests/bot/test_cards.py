@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
-from bot.cards import Action, Card, Tone, card_for, command_line, literal, settings_card, shortened
-from generation.job import Cancelled, Failed, Finished, Job, JobId, Progressed, Queued
+from bot.cards import Action, Card, Tone, calling, card_for, command_line, literal, settings_card, shortened
+from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Progressed, Queued
 from generation.request import SEEDS, Seed
 from tests.bot.things import ADA, MODEL, done, job, pictures, request
 
@@ -96,7 +95,7 @@ def test_words_that_the_model_does_not_know_are_named() -> None:
 
 
 def test_a_failure_says_why_and_offers_another_try() -> None:
-    failed = replace(job(), state="failed", failure="The picture is too large for this machine's memory.")
+    failed = job().moved(JobState.FAILED, failure="The picture is too large for this machine's memory.")
     card = card_for(Failed(job=failed), MODEL)
     assert "The picture is too large for this machine's memory." in words(card)
     assert card.buttons[0].label == "Try again"
@@ -104,15 +103,15 @@ def test_a_failure_says_why_and_offers_another_try() -> None:
 
 
 def test_a_cancelled_job_says_so_and_can_be_drawn_after_all() -> None:
-    card = card_for(Cancelled(job=replace(job(), state="cancelled")), MODEL)
+    card = card_for(Cancelled(job=job().moved(JobState.CANCELLED)), MODEL)
     assert "Cancelled" in words(card)
     assert Action.REROLL in actions(card)
 
 
 def test_only_a_message_of_its_own_calls_the_asker() -> None:
-    event = Finished(job=done(job()), pictures=pictures(job()))
-    assert card_for(event, MODEL).mention is None
-    called = card_for(event, MODEL, mention=True)
+    card = finished(job())
+    assert card.mention is None
+    called = calling(card, ADA)
     assert called.mention == ADA
     assert called.text[0].startswith(f"<@{ADA}>")
 

@@ -1,0 +1,89 @@
+"""What `python -m bot` says when it cannot start: one sentence, exit code 1, no traceback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(folder: Path, **variables: str) -> str:
+    """Start the bot with these variables only, expect it to give up, and return what it said."""
+    bare = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "SYSTEMROOT")}
+    done = subprocess.run(
+        [sys.executable, "-m", "bot"],
+        cwd=folder,
+        env={**bare, "PYTHONPATH": str(ROOT), "DISCORD_TOKEN": "a.b.c", "MODEL": "fake:noise", **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    lines = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_no_token(tmp_path: Path) -> None:
+    assert start(tmp_path, DISCORD_TOKEN="") == (
+        "DISCORD_TOKEN is not set; copy .env.example to .env and put your bot's token there."
+    )
+
+
+def test_a_broken_env_file(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISCORD_TOKEN abc\n")
+    assert start(tmp_path) == "Line 1 of .env is not understood; write it like NAME=value."
+
+
+def test_a_setting_that_cannot_be(tmp_path: Path) -> None:
+    assert start(tmp_path, MAX_STEPS="0") == (
+        "MAX_STEPS cannot be used: it must be greater than or equal to 1."
+    )
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    said = start(tmp_path, MODEL="models/none")
+    assert "models/none" in said
+
+
+def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file stands in the way")
+    assert start(tmp_path).startswith("DATA_DIR is data, which cannot be written to")
+
+
+def test_a_database_from_a_newer_version(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    database = sqlite3.connect(tmp_path / "data" / "atelier.db")
+    database.execute("PRAGMA user_version = 9999")
+    database.commit()
+    database.close()
+    assert "newer" in start(tmp_path)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "atelier.db").write_bytes(b"not a database " * 1000)
+    assert "atelier.db" in start(tmp_path)
+
+
+def test_discord_out_of_reach(tmp_path: Path, closed_port: int) -> None:
+    api = f"http://127.0.0.1:{closed_port}/api/v10"
+    assert start(tmp_path, DISCORD_API_URL=api) == (
+        f"Discord cannot be reached at {api}; check the network, and try again."
+    )
