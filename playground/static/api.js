@@ -69,6 +69,14 @@ export class Api {
     return this.request("POST", `/channels/${channelId}/messages`, { content, nonce, attachments }, files);
   }
 
+  typing(channelId) {
+    return this.request("POST", `/channels/${channelId}/typing`);
+  }
+
+  deleteMessage(message) {
+    return this.request("DELETE", `/channels/${message.channel_id}/messages/${message.id}`);
+  }
+
   interact(body, files = []) {
     return this.request("POST", "/interactions", body, files);
   }

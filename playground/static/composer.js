@@ -13,6 +13,7 @@ import { avatar } from "./people.js";
 
 const LONGEST = 2000;
 const COUNTED_FROM = 1800;
+const TYPING_EVERY_MS = 8000;
 
 export class Composer {
   constructor(context) {
@@ -33,13 +34,14 @@ export class Composer {
       this.takeFiles([...picker.files]);
       picker.value = "";
     });
-    const attach = h("button.icon-button.attach", { type: "button", "aria-label": "Attach a file", title: "Attach a file", onclick: () => picker.click() }, icon("plus", 22));
+    this.attach = h("button.icon-button.attach", { type: "button", "aria-label": "Attach a file", title: "Attach a file", onclick: () => picker.click() }, icon("plus", 22));
     this.sendButton = h("button.icon-button.send", { type: "submit", "aria-label": "Send", title: "Send" }, icon("send", 22));
-    this.element = h("form.composer", { onsubmit: (event) => this.submitted(event), onpaste: (event) => this.pasted(event) }, this.chips, this.panel, h("div.composer-box", {}, this.tray.element, h("div.composer-row", {}, attach, picker, this.slot, this.sendButton)), this.note);
+    this.element = h("form.composer", { onsubmit: (event) => this.submitted(event), onpaste: (event) => this.pasted(event) }, this.chips, this.panel, h("div.composer-box", {}, this.tray.element, h("div.composer-row", {}, this.attach, picker, this.slot, this.sendButton)), this.note);
 
     const { state } = context;
     state.on("active", () => this.opened());
     state.on("commands", () => this.refreshed());
+    state.on("people", () => this.refreshed());
     this.refreshed();
   }
 
@@ -64,8 +66,12 @@ export class Composer {
     const { state, names } = this.context;
     const example = exampleCommand(this.entries);
     const place = state.active ? names.title(state.active) : "";
-    this.text.placeholder = example ? `Try /imagine ${EXAMPLES[0]}` : `Message ${place}`;
+    const allowed = state.maySpeak;
+    const invitation = example ? `Try /imagine ${shortEnough(EXAMPLES[0])}` : `Message ${place}`;
+    this.text.placeholder = allowed ? invitation : `You may read ${place}, but not write here.`;
     this.text.setAttribute("aria-label", `Message ${place}`);
+    for (const control of [this.text, this.attach, this.sendButton]) control.disabled = !allowed;
+    this.element.classList.toggle("closed", !allowed);
     this.paintChips(example);
     if (document.activeElement === this.text) this.typed();
   }
@@ -73,7 +79,7 @@ export class Composer {
   /** Things to try, until this person has sent a first command. */
   paintChips(example) {
     const { state } = this.context;
-    const hidden = !example || this.form || !state.me || localStorage.getItem(`began ${state.me.id}`);
+    const hidden = !example || !state.maySpeak || this.form || !state.me || localStorage.getItem(`began ${state.me.id}`);
     this.chips.hidden = Boolean(hidden);
     if (hidden) return;
     const chip = (words) => h("button.chip", { type: "button", onclick: () => this.start(example.entry, new Map([[example.option.name, words]])) }, words);
@@ -90,6 +96,7 @@ export class Composer {
       return;
     }
     this.count(value);
+    this.sayTyping(value);
     const wanted = value.startsWith("/") && !value.includes("\n") ? search(this.entries, value.slice(1)) : null;
     if (!wanted) {
       this.hidePanel();
@@ -103,6 +110,14 @@ export class Composer {
     fill(this.panel, wanted.length ? [h("div.panel-head", {}, h("strong", {}, "Commands")), this.list.element] : h("p.panel-empty", {}, nothing));
     this.panel.hidden = false;
     this.text.setAttribute("aria-expanded", String(wanted.length > 0));
+  }
+
+  /** Others see "Anna is typing…" while this goes on. */
+  sayTyping(value) {
+    if (!value || value.startsWith("/") || Date.now() - (this.saidTyping ?? 0) < TYPING_EVERY_MS) return;
+    this.saidTyping = Date.now();
+    // Whether it is heard makes no difference to the person who types.
+    this.context.api.typing(this.channelId).catch(() => {});
   }
 
   count(value) {
@@ -141,6 +156,7 @@ export class Composer {
     const { files } = this.tray;
     if ((!content && !files.length) || [...content].length > LONGEST || !this.context.state.active) return;
     this.text.value = "";
+    this.saidTyping = 0;
     this.tray.clear();
     this.hidePanel();
     try {
@@ -209,7 +225,7 @@ export class Composer {
   // Files, from wherever they come.
 
   takeFiles(files) {
-    if (!files.length) return;
+    if (!files.length || !this.context.state.maySpeak) return;
     if (!this.form) {
       this.tray.add(files);
       this.text.focus();
@@ -222,4 +238,9 @@ export class Composer {
     event.preventDefault();
     this.takeFiles(files);
   }
+}
+
+/** On a narrow screen an example must still be readable where it stands as a placeholder. */
+function shortEnough(example) {
+  return matchMedia("(max-width: 500px)").matches ? example.split(" ").slice(0, 3).join(" ") : example;
 }

@@ -79,7 +79,8 @@ function start(app, world) {
       const direct = !state.active.guild_id;
       const commands = menuEntries(state.commands, CommandType.message, { direct }).map((command) => ({ label: command.name, icon: icon("slash", 18), act: () => actions.useOnTarget(command, message.id) }));
       const text = message.content ? [{ label: "Copy text", icon: icon("copy", 18), act: () => actions.copy(message.content) }] : [];
-      openMenu(anchor, "Message", [...commands, ...text, { label: "Copy message ID", icon: icon("copy", 18), act: () => actions.copy(message.id) }]);
+      const remove = state.mayDelete(message) ? [{ label: "Delete message", icon: icon("close", 18), danger: true, act: () => api.deleteMessage(message).catch((error) => shell.notice(error.message)) }] : [];
+      openMenu(anchor, "Message", [...commands, ...text, { label: "Copy message ID", icon: icon("copy", 18), act: () => actions.copy(message.id) }, ...remove]);
     },
   };
 
@@ -97,7 +98,7 @@ function start(app, world) {
     state.apply(name, data);
     interactions.apply(name, data);
     if (name === "READY") arrive();
-    if (name === "READY" || name === "GUILD_APPLICATION_COMMAND_INDEX_UPDATE" || name === "PRESENCE_UPDATE") readCommands();
+    if (name === "READY" || name === "GUILD_APPLICATION_COMMAND_INDEX_UPDATE") readCommands();
     if (name === "INTERACTION_MODAL_CREATE" && interactions.isMine(data.nonce)) {
       interactions.settle(data.nonce, {});
       openModal(data, context);

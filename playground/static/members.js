@@ -30,7 +30,7 @@ export class Members {
   row(id) {
     const { state } = this.context;
     const bot = state.isBot(id);
-    const online = bot ? state.botOnline : (state.presences.get(id)?.status ?? "online") !== "offline";
+    const online = state.isOnline(id);
     const button = h("button.member", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", class: online ? null : "away" }, h("span.face", { class: online ? "online" : "offline" }, avatar(state, id, 32)), h("span.member-name", {}, state.name(id)), bot && botTag());
     button.addEventListener("click", () => openMenu(button, state.name(id), this.actions(id)));
     return h("li", {}, button);

@@ -30,7 +30,7 @@ export function messageElement(message, start, context) {
     h(
       "div.message-main",
       {},
-      start && h("div.message-head", {}, h("span.author", { class: message.author.bot ? "of-bot" : null }, author), message.author.bot && botTag(), stamp),
+      start && h("div.message-head", {}, authorTag(message, author, state), message.author.bot && botTag(), stamp),
       h("div.message-body", {}, body(message, context)),
       failure(message, context),
       ephemeral && privately(() => actions.dismiss(message)),
@@ -41,6 +41,14 @@ export function messageElement(message, start, context) {
 
 function authorName(message, state) {
   return state.members.has(message.author.id) ? state.name(message.author.id) : (message.author.global_name ?? message.author.username);
+}
+
+function authorTag(message, name, state) {
+  const tag = h("span.author", {}, name);
+  const tint = state.nameColour(message.author.id);
+  if (tint) tag.style.setProperty("--role", tint);
+  if (tint) tag.classList.add("tinted");
+  return tag;
 }
 
 function mentionsMe(message, state) {
@@ -124,6 +132,6 @@ export function echoElement(echo, { state, interactions }) {
     { dataset: { nonce: echo.nonce } },
     h("div.origin", {}, h("span.spine", { "aria-hidden": "true" }), avatar(state, state.me.id, 16), h("span.origin-name", {}, state.name(state.me.id)), " used ", h("span.mention", {}, echo.title)),
     h("div.gutter", {}, bot && avatar(state, bot.id)),
-    h("div.message-main", {}, h("div.message-head", {}, h("span.author.of-bot", {}, bot ? state.name(bot.id) : "The bot"), botTag()), text, echo.failure && privately(() => interactions.dismissEcho(echo))),
+    h("div.message-main", {}, h("div.message-head", {}, h("span.author", {}, bot ? state.name(bot.id) : "The bot"), botTag()), text, echo.failure && privately(() => interactions.dismissEcho(echo))),
   );
 }

@@ -19,6 +19,7 @@ export function menuEntries(commands, type, { direct = false } = {}) {
 }
 
 function fits(command, direct) {
+  if (direct && command.guild_id) return false;
   if (command.contexts?.length) return command.contexts.includes(direct ? 1 : 0);
   return !direct || command.dm_permission !== false;
 }

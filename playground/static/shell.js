@@ -11,6 +11,9 @@ const CONNECTION = {
   refused: "The playground does not know this person any more. Open the page again from its address.",
 };
 
+// A bot that restarts is away for a few seconds; that is not worth a line.
+const BOT_CALM_MS = 4000;
+
 // Reconnecting within a moment is nobody's concern, and a line that flashes would be.
 const CALM_MS = 700;
 const NOTICE_MS = 4000;
@@ -23,10 +26,11 @@ export class Shell {
     this.menuButton = h("button.icon-button.drawer-button", { type: "button", "aria-label": "Channels", "aria-controls": "sidebar", "aria-expanded": "false", onclick: () => this.toggleDrawer() }, icon("menu"), h("span.dot", { hidden: true }));
     this.memberButton = h("button.icon-button.members-button", { type: "button", "aria-label": "Members", title: "Members", "aria-pressed": "true", onclick: () => this.toggleMembers() }, icon("people"));
     this.connection = h("p.connection", { role: "status", hidden: true });
+    this.away = h("p.connection", { role: "status", hidden: true });
     this.typing = h("p.typing", { role: "status" });
     this.notices = h("div.notices", { role: "status" });
     const head = h("header.chat-head", {}, this.menuButton, this.title, this.topic, this.memberButton);
-    this.chat = h("main.chat", {}, head, this.connection, h("div.chat-body", {}, h("section.chat-main", { "aria-label": "Chat" }, messages.element, composer.element, this.typing), members.element), this.notices);
+    this.chat = h("main.chat", {}, head, this.connection, this.away, h("div.chat-body", {}, h("section.chat-main", { "aria-label": "Chat" }, messages.element, composer.element, this.typing), members.element), this.notices);
     this.veil = h("div.drawer-veil", { onclick: () => this.closeDrawer() });
     this.element = h("div.shell", { onkeydown: (event) => event.key === "Escape" && this.closeDrawer() }, sidebar.element, this.veil, this.chat);
     const { state } = context;
@@ -36,7 +40,21 @@ export class Shell {
     state.on("connection", () => this.paintConnection());
     state.on("typing", (channelId) => channelId === state.activeId && this.paintTyping());
     state.on("active", () => this.paintTyping());
+    for (const topic of ["presence", "commands", "people"]) state.on(topic, () => this.paintBot());
     this.paintConnection();
+  }
+
+  /** Says when the bot, which was here once, is not. */
+  paintBot() {
+    const { state } = this.context;
+    clearTimeout(this.botCalm);
+    const away = () => state.me && state.commands.length > 0 && !state.botOnline;
+    const show = () => {
+      this.away.hidden = !away();
+      this.away.textContent = state.bot ? `${state.name(state.bot.id)} is offline. It answers again as soon as it is back.` : "";
+    };
+    if (away()) this.botCalm = setTimeout(show, BOT_CALM_MS);
+    else show();
   }
 
   paintHead() {

@@ -64,7 +64,7 @@ export class Sidebar {
 
   face(userId, size) {
     const { state } = this.context;
-    const online = state.isBot(userId) ? state.botOnline : (state.presences.get(userId)?.status ?? "online") !== "offline";
+    const online = state.isOnline(userId);
     return h("span.face", { class: online ? "online" : "offline" }, avatar(state, userId, size));
   }
 

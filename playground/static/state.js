@@ -4,6 +4,7 @@
 // "active", "connection", "commands", "presence".
 
 import { Flag } from "./flags.js";
+import { mayManage, maySpeak, nameColour } from "./permissions.js";
 import { snowflakeTime } from "./api.js";
 
 const TYPING_MS = 9000;
@@ -41,8 +42,24 @@ export class State extends EventTarget {
   }
 
   get botOnline() {
-    const presence = this.bot && this.presences.get(this.bot.id);
-    return presence ? presence.status !== "offline" : this.commands.length > 0;
+    return this.bot ? this.isOnline(this.bot.id) : false;
+  }
+
+  isOnline(userId) {
+    return (this.presences.get(userId)?.status ?? "offline") !== "offline";
+  }
+
+  get maySpeak() {
+    return !this.active || !this.me || maySpeak(this.guild, this.active, this.members.get(this.me.id), this.me.id);
+  }
+
+  mayDelete(message) {
+    if (message.flags & Flag.ephemeral || !this.me) return false;
+    return message.author.id === this.me.id || mayManage(this.guild, this.channels.get(message.channel_id), this.members.get(this.me.id), this.me.id);
+  }
+
+  nameColour(userId) {
+    return nameColour(this.guild, this.members.get(userId));
   }
 
   isBot(userId) {
@@ -79,6 +96,7 @@ export class State extends EventTarget {
 
   onREADY(data) {
     this.me = this.learn(data.user);
+    this.presences.clear();
     (data.users ?? []).forEach((user) => this.learn(user));
     const guild = (data.guilds ?? []).find(({ id }) => id === this.world.guild_id) ?? data.guilds?.[0];
     if (guild) this.onGUILD_CREATE(guild);
@@ -91,6 +109,8 @@ export class State extends EventTarget {
   onGUILD_CREATE(guild) {
     if (guild.unavailable || (this.guild && this.guild.id !== guild.id)) return;
     this.guild = { ...this.guild, ...guild };
+    // READY gives all channels this person may see; one that is not there any more is gone.
+    for (const [id, channel] of this.channels) if (guild.channels && channel.guild_id === guild.id && !guild.channels.some((one) => one.id === id)) this.channels.delete(id);
     (guild.channels ?? []).forEach((channel) => this.addChannel({ ...channel, guild_id: guild.id }));
     (guild.members ?? []).forEach((member) => this.addMember(member));
     (guild.presences ?? []).forEach((presence) => this.setPresence(presence));
