@@ -1,4 +1,4 @@
-"""How a request to the API is served: who asks, how often, with what body, and in what shape it is answered."""
+"""Serving a request to the API: who asks, how often, with what body, and how it is answered."""
 
 from __future__ import annotations
 

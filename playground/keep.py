@@ -51,11 +51,16 @@ class Keeper:
         self.files = folder / "attachments"
         self.files.mkdir(parents=True, exist_ok=True)
         path = folder / "world.db"
-        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            raise WorldFileError(
+                f"{path} cannot be used ({error}); is another playground running on this --data?"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise WorldFileError(
                 f"{path} is not a playground's world ({error}); move it away or give another --data."

@@ -155,9 +155,9 @@ class Playground:
             "DISCORD_GATEWAY_URL": self.gateway.url,
         }
 
-    async def registered(self, seconds: float = 30.0) -> None:
+    async def registered(self) -> None:
         """Wait until a bot has registered its commands since the start (or the last `forget_bot`)."""
-        await asyncio.wait_for(self._registered.wait(), seconds)
+        await self._registered.wait()
 
     def forget_bot(self) -> None:
         self._registered.clear()

@@ -1,0 +1,131 @@
+"""python -m playground: a small Discord on this machine, and the bot in it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from playground.bot_process import BotProcess
+from playground.keep import WorldFileError
+from playground.server import Playground
+
+DEFAULT_PORT = 8123
+USAGE_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run until asked to end; 2 if it could not begin."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return asyncio.run(_run(options))
+    except KeyboardInterrupt:
+        return 0
+
+
+async def _run(options: argparse.Namespace) -> int:
+    ended = ending()
+    async with AsyncExitStack() as stack:
+        try:
+            playground = await stack.enter_async_context(Playground(port=options.port, data=options.data))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            _say(f"Port {options.port} is in use; choose another with --port, or --port 0 for any free one.")
+            return USAGE_ERROR
+        except WorldFileError as error:
+            _say(str(error))
+            return USAGE_ERROR
+        if options.no_bot:
+            _announce(playground, None, as_json=options.json)
+            await ended.wait()
+            return 0
+        bot = await stack.enter_async_context(bot_in(playground, said=_say))
+        registered = asyncio.create_task(playground.registered())
+        stopped = asyncio.create_task(ended.wait())
+        await asyncio.wait({registered, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if registered.done():
+            _announce(playground, bot, as_json=options.json)
+        else:
+            registered.cancel()
+        await stopped
+    return 0
+
+
+def bot_in(playground: Playground, *, said: Callable[[str], None]) -> BotProcess:
+    """The bot of this project, told to come to this playground."""
+    folder = playground.data / "bot"
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = {**playground.environment(), "DATA_DIR": str(folder), "GUILD_ID": ""}
+    bot = BotProcess(environment, playground.data / "bot.log", said=said)
+    playground.bot_control = bot.control
+    return bot
+
+
+def ending() -> asyncio.Event:
+    """Set when the process is asked to end (Ctrl-C, SIGTERM)."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, ended.set)
+        except NotImplementedError:  # Windows: Ctrl-C raises KeyboardInterrupt instead
+            break
+    return ended
+
+
+def _announce(playground: Playground, bot: BotProcess | None, *, as_json: bool) -> None:
+    if as_json:
+        line = {
+            **playground.describe(),
+            "bot_token": playground.bot_token,
+            "bot_pid": bot.pid if bot else None,
+        }
+        print(json.dumps(line), flush=True)
+        return
+    names = ", ".join(user.name for user in playground.world.people)
+    print(f"The playground is at {playground.url}", flush=True)
+    print(f"Open it in a browser and be one of {names}. Type / to ask the bot. Ctrl-C ends it.", flush=True)
+    if bot is None:
+        for name, value in playground.environment().items():
+            print(f"{name}={value}", flush=True)
+    else:
+        print(f"The bot's log: {playground.data / 'bot.log'}", flush=True)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help="where to listen on 127.0.0.1; 0 for any free port (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="a folder in which people, messages and the bot's data are kept (default: a temporary one)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one line of JSON when the bot has registered its commands, and nothing else",
+    )
+    parser.add_argument("--no-bot", action="store_true", help="do not start the bot; start one yourself")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

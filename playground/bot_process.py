@@ -1,0 +1,152 @@
+"""The bot as a process of its own: started, watched, started again when it dies, and ended with us."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+log = logging.getLogger(__name__)
+
+LONGEST_BACK_OFF = 30.0
+HEALTHY_SECONDS = 60.0
+KEPT_LINES = 15
+
+
+class BotProcess:
+    """`async with BotProcess(environment, log_file)`: the bot runs inside, whatever happens to it.
+
+    `environment` comes on top of our own. What the bot logs goes to `log_file`. `said` is told, in
+    sentences, when it dies. Commands other than `python -m bot` are for tests.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        log_file: Path,
+        *,
+        command: Sequence[str] = (sys.executable, "-m", "bot"),
+        said: Callable[[str], None] = log.warning,
+    ) -> None:
+        self._environment = {**os.environ, **environment}
+        self._log_file = log_file
+        self._command = command
+        self._said = said
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._process: asyncio.subprocess.Process | None = None
+        self._wanted = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._again = asyncio.Event()
+        self.pid: int | None = None
+        self.deaths = 0
+
+    async def __aenter__(self) -> Self:
+        self._wanted.set()
+        await self._start()
+        self._task = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._wanted.clear()
+        await self._end()
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def control(self, action: str) -> int | None:
+        """`start`, `stop`, `restart` (as the owner would) or `kill`; the process id then, if it runs."""
+        match action:
+            case "kill":
+                if self.pid is not None:
+                    os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+                    await self._ended.wait()
+            case "start":
+                if not self._wanted.is_set():
+                    self._wanted.set()
+                    await self._start()
+            case "stop":
+                self._wanted.clear()
+                await self._end()
+            case "restart":
+                self._wanted.clear()
+                await self._end()
+                self._wanted.set()
+                await self._start()
+            case other:
+                raise ValueError(f"The bot can start, stop, restart and be killed, not {other!r}.")
+        return self.pid
+
+    async def _start(self) -> None:
+        self._ended.clear()
+        leash = [sys.executable, "-I", str(Path(__file__).with_name("leash.py")), *self._command]
+        self._process = await asyncio.create_subprocess_exec(
+            *leash,
+            env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        first = await self._process.stdout.readline()
+        self.pid = int(first) if first.strip() else None
+        self._again.set()
+
+    async def _end(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+        self.pid = None
+
+    async def _watch(self) -> None:
+        back_off = 1.0
+        loop = asyncio.get_running_loop()
+        while True:
+            self._again.clear()
+            started = loop.time()
+            process = self._process
+            assert process is not None
+            await self._follow(process)
+            code = await process.wait()
+            self.pid = None
+            self._ended.set()
+            if not self._wanted.is_set() or self._process is not process:
+                await self._again.wait()
+                continue
+            self.deaths += 1
+            if loop.time() - started > HEALTHY_SECONDS:
+                back_off = 1.0
+            self._said(
+                f"The bot ended by itself (exit code {code}); it is started again in {back_off:g} s. "
+                f"Its last words:\n" + "\n".join(f"  {line}" for line in self._lines)
+            )
+            await asyncio.sleep(back_off)
+            back_off = min(back_off * 2, LONGEST_BACK_OFF)
+            if self._wanted.is_set() and self._process is process:
+                await self._start()
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        """Write what the bot logs to its file until it has nothing more to say."""
+        assert process.stderr is not None
+        self._lines.clear()
+        with self._log_file.open("ab") as file:
+            async for line in process.stderr:
+                file.write(line)
+                file.flush()
+                self._lines.append(line.decode(errors="replace").rstrip())
