@@ -1,0 +1,118 @@
+"""The jobs: what was asked for with every setting, by whom, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from generation.image import Picture
+from generation.job import Job, JobId, JobState, UserId
+from generation.request import GenerationRequest, Seed, Size
+from storage.database import Database, Row
+from storage.deliveries import Address, open_delivery, owe_delivery
+from storage.pictures import Pictures, insert_pictures
+
+
+class Jobs:
+    """All jobs that were ever accepted. A :class:`generation.studio.JobStore`."""
+
+    def __init__(self, database: Database, pictures: Pictures) -> None:
+        self._database = database
+        self._pictures = pictures
+
+    async def keep(self, job: Job, address: Address) -> None:
+        """Keep an accepted job and where its answer goes. On return it outlives a power cut.
+
+        Raises:
+            ValueError: the job does not wait any more.
+            sqlite3.IntegrityError: a job of that id is kept already, or its parent is not.
+        """
+        if job.state is not JobState.QUEUED:
+            raise ValueError(f"job {job.id} is {job.state}; only what still waits is kept")
+        request = job.request
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                """
+                INSERT INTO jobs (
+                    id, asker, parent, prompt, negative_prompt, model, width, height,
+                    steps, guidance, sampler, seed, count, state, created_at
+                ) VALUES (
+                    :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
+                    :steps, :guidance, :sampler, :seed, :count, 'queued', :created_at
+                )
+                """,
+                {
+                    **asdict(request),
+                    "width": request.size.width,
+                    "height": request.size.height,
+                    "id": job.id,
+                    "asker": job.asker,
+                    "parent": job.parent,
+                    "created_at": job.created_at,
+                },
+            )
+            await open_delivery(transaction, job.id, address)
+
+    async def get(self, job_id: JobId) -> Job | None:
+        """A job, or None if it is not known. One that runs is QUEUED here."""
+        row = await self._database.fetch_one("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        return None if row is None else _job(row)
+
+    async def unfinished(self) -> list[Job]:
+        """Every job that is not settled, oldest first, as QUEUED."""
+        rows = await self._database.fetch_all(
+            "SELECT * FROM jobs WHERE settled_at IS NULL ORDER BY created_at, id"
+        )
+        return [_job(row) for row in rows]
+
+    async def settle(self, job: Job, pictures: Sequence[Picture] = ()) -> bool:
+        """Keep a final state, the pictures and the delivery that is owed, in one transaction.
+
+        Returns False, and changes nothing, if the job was settled before or is not known.
+
+        Raises:
+            ValueError: the job has not ended.
+        """
+        if not job.state.final:
+            raise ValueError(f"job {job.id} is {job.state}; only what has ended is settled")
+        if not await self._waits(job.id):
+            return False  # before any file is written
+        async with self._pictures.saved(pictures) as digests, self._database.transaction() as transaction:
+            changed = await transaction.execute(
+                "UPDATE jobs SET state = ?, failure = ?, settled_at = ? WHERE id = ? AND settled_at IS NULL",
+                (job.state, job.failure, time.time(), job.id),
+            )
+            if not changed:
+                return False
+            await insert_pictures(transaction, job.id, pictures, digests)
+            await owe_delivery(transaction, job.id)
+        return True
+
+    async def _waits(self, job_id: JobId) -> bool:
+        row = await self._database.fetch_one(
+            "SELECT 1 FROM jobs WHERE id = ? AND settled_at IS NULL", (job_id,)
+        )
+        return row is not None
+
+
+def _job(row: Row) -> Job:
+    return Job(
+        id=JobId(row["id"]),
+        request=GenerationRequest(
+            prompt=row["prompt"],
+            negative_prompt=row["negative_prompt"],
+            model=row["model"],
+            size=Size(width=row["width"], height=row["height"]),
+            steps=row["steps"],
+            guidance=row["guidance"],
+            sampler=row["sampler"],
+            seed=Seed(row["seed"]),
+            count=row["count"],
+        ),
+        asker=UserId(row["asker"]),
+        created_at=row["created_at"],
+        parent=None if row["parent"] is None else JobId(row["parent"]),
+        state=JobState(row["state"]),
+        failure=row["failure"],
+    )

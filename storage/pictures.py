@@ -1,0 +1,200 @@
+"""The pictures: files named by their content, and a row for each that says whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from generation.image import Picture
+from generation.job import JobId
+from generation.request import Seed, Size
+from storage import disk
+from storage.database import Database, Transaction, to_the_end
+
+_AT_ONCE = 500
+"""Files that a sweep looks up in one query; below the number of parameters that SQLite takes."""
+
+
+class PictureGone(Exception):  # noqa: N818 - a fact, and its message a sentence
+    """A picture that is not kept any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPicture:
+    """A picture that is kept."""
+
+    job_id: JobId
+    index: int
+    """Its place in the request, from 0."""
+    seed: Seed
+    """The seed that draws this one alone."""
+    size: Size
+    digest: str
+    """SHA-256 of the file, in hexadecimal."""
+    byte_count: int
+
+
+class Pictures:
+    """The pictures in `folder`, which need not exist yet.
+
+    A file is there before its first row and until after its last one, so a row never points at nothing; a
+    file that a crash left without a row is found by `sweep`.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._folder = folder
+        self._opened_at = time.time()
+        # Whoever is between file and row, in either direction, holds this.
+        self._between = asyncio.Lock()
+
+    async def of(self, job_id: JobId) -> tuple[StoredPicture, ...]:
+        """The pictures of a job in their order; none if it has none (yet).
+
+        Raises:
+            PictureGone: it had some, and they were forgotten.
+        """
+        rows = await self._database.fetch_all(
+            "SELECT * FROM pictures WHERE job_id = ? ORDER BY position", (job_id,)
+        )
+        if not rows:
+            job = await self._database.fetch_one("SELECT forgotten_at FROM jobs WHERE id = ?", (job_id,))
+            if job is not None and job["forgotten_at"] is not None:
+                raise PictureGone("The pictures of this job were deleted.")
+        return tuple(
+            StoredPicture(
+                job_id=JobId(row["job_id"]),
+                index=row["position"],
+                seed=Seed(row["seed"]),
+                size=Size(width=row["width"], height=row["height"]),
+                digest=row["digest"],
+                byte_count=row["byte_count"],
+            )
+            for row in rows
+        )
+
+    async def read(self, stored: StoredPicture) -> bytes:
+        """The picture file.
+
+        Raises:
+            PictureGone: it was deleted, or is damaged.
+        """
+        try:
+            content, digest = await asyncio.to_thread(_read, self._path(stored.digest))
+        except FileNotFoundError as error:
+            raise PictureGone("The file of this picture is not there any more.") from error
+        if digest != stored.digest:
+            raise PictureGone("The file of this picture is damaged.")
+        return content
+
+    @asynccontextmanager
+    async def saved(self, pictures: Sequence[Picture]) -> AsyncIterator[Mapping[int, str]]:
+        """Save the files; in the block their rows are inserted. Yields the digest of each picture by index.
+
+        Until the block ends, no file is removed that is about to get a row.
+        """
+        if not pictures:
+            yield {}
+            return
+        async with self._between:
+            yield await asyncio.to_thread(self._save, pictures)
+
+    async def forget(self, job_id: JobId) -> None:
+        """Remove the pictures of a job: the rows, and the files that no other row needs. The job stays."""
+        async with self._between:
+            async with self._database.transaction() as transaction:
+                rows = await transaction.fetch_all("SELECT digest FROM pictures WHERE job_id = ?", (job_id,))
+                await transaction.execute("DELETE FROM pictures WHERE job_id = ?", (job_id,))
+                await transaction.execute(
+                    """
+                    UPDATE jobs SET forgotten_at = ?
+                    WHERE id = ? AND state = 'done' AND forgotten_at IS NULL
+                    """,
+                    (time.time(), job_id),
+                )
+            # Not to be cut off here: the lock must be held for as long as a thread removes files.
+            await to_the_end(self._remove_unneeded({self._path(row["digest"]) for row in rows}))
+
+    async def sweep(self) -> int:
+        """Remove the files that a crash of an earlier run left without a row; how many there were."""
+        candidates = await asyncio.to_thread(self._of_earlier_runs)
+        removed = 0
+        for start in range(0, len(candidates), _AT_ONCE):
+            async with self._between:
+                removed += await to_the_end(self._remove_unneeded(candidates[start : start + _AT_ONCE]))
+        return removed
+
+    async def _remove_unneeded(self, paths: Iterable[Path]) -> int:
+        by_digest = {path.name: path for path in paths}
+        marks = ", ".join("?" * len(by_digest))
+        rows = await self._database.fetch_all(
+            f"SELECT DISTINCT digest FROM pictures WHERE digest IN ({marks})", tuple(by_digest)
+        )
+        for row in rows:
+            del by_digest[row["digest"]]
+        await asyncio.to_thread(_remove, by_digest.values())
+        return len(by_digest)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / digest[:2] / digest
+
+    # In threads -------------------------------------------------------------------------------------------
+
+    def _save(self, pictures: Sequence[Picture]) -> dict[int, str]:
+        digests = {picture.index: hashlib.sha256(picture.png).hexdigest() for picture in pictures}
+        for picture in pictures:
+            path = self._path(digests[picture.index])
+            if not (path.is_file() and path.stat().st_size == len(picture.png)):
+                disk.write_durably(path, picture.png)
+        return digests
+
+    def _of_earlier_runs(self) -> list[Path]:
+        if not self._folder.is_dir():
+            return []
+        return [
+            Path(entry.path)
+            for shard in self._folder.iterdir()
+            if shard.is_dir()
+            for entry in os.scandir(shard)
+            if entry.is_file() and entry.stat().st_mtime < self._opened_at
+        ]
+
+
+async def insert_pictures(
+    transaction: Transaction, job_id: JobId, pictures: Iterable[Picture], digests: Mapping[int, str]
+) -> None:
+    """Insert the rows of pictures whose files are saved."""
+    await transaction.execute_many(
+        """
+        INSERT INTO pictures (job_id, position, seed, width, height, digest, byte_count)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            (
+                job_id,
+                picture.index,
+                picture.seed,
+                picture.size.width,
+                picture.size.height,
+                digests[picture.index],
+                len(picture.png),
+            )
+            for picture in pictures
+        ],
+    )
+
+
+def _read(path: Path) -> tuple[bytes, str]:
+    content = path.read_bytes()
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
