@@ -227,6 +227,7 @@ def _noun_phrase(thing: Thing, rng: Random) -> str:
 
 def _view(scene: View, rng: Random, *, certain: bool = False) -> str:
     colour = scene.colour.value if certain or rng.random() < 0.85 else ""
+    options: tuple[str, ...]
     match scene.subject:
         case Subject.SUN:
             hills = _join(colour, "hills")

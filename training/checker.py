@@ -81,8 +81,9 @@ def look(picture: Image.Image) -> Sight:
 def judge(scene: Scene, picture: Image.Image) -> Mapping[str, bool]:
     """Which attributes that the scene's full caption names are right in the picture.
 
-    Keys: background; colour and shape of every thing; position and size (single things); count (always,
-    one for a single thing); pair (both things right, apart, and standing as told); and all of them as `all`.
+    Keys: background; colour and shape of every thing; position and size (of single things, where they are not
+    the usual ones, which the caption leaves out); count (one for a single thing); pair (both things right,
+    apart, and standing as told); and all of them as `all`.
     """
     sight = look(picture)
     things = sight.things
@@ -93,10 +94,12 @@ def judge(scene: Scene, picture: Image.Image) -> Mapping[str, bool]:
                 "background": sight.background == scene.background,
                 "colour": first is not None and first.colour == scene.thing.colour,
                 "shape": first is not None and first.shape == scene.thing.shape,
-                "position": first is not None and first.position == scene.position,
-                "size": first is not None and first.size == scene.size,
                 "count": len(things) == 1,
             }
+            if scene.position is not Position.CENTER:
+                verdict["position"] = first is not None and first.position == scene.position
+            if scene.size is not Size.MEDIUM:
+                verdict["size"] = first is not None and first.size == scene.size
         case Group():
             verdict = {
                 "background": sight.background == scene.background,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -332,5 +332,5 @@ def _sketch(flat: Image.Image) -> Image.Image:
     return _to_image(fill * (1 - dark) + np.array((62, 60, 66), np.float32) * dark)
 
 
-def _to_image(pixels: NDArray[np.float32]) -> Image.Image:
+def _to_image(pixels: NDArray[np.floating[Any]]) -> Image.Image:
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))

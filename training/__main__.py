@@ -1,0 +1,63 @@
+"""`python -m training`: makes the embedded model from nothing, or goes on where it was stopped.
+
+On a GPU half an hour is plenty: `python -m training --minutes 30`. Without one, several hours in the
+background do the same. Stop it whenever you like; the same command goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.autoencoder import train_autoencoder
+from training.denoiser import train_denoiser
+from training.machine import choose_machine
+from training.models import Widths, new_tokenizer
+from training.text import train_text_encoder
+
+AUTOENCODER_SHARE, TEXT_SHARE = 0.16, 0.05
+"""Shares of the whole time; the denoiser has the rest."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=95.0, help="training time of all stages (default 95)"
+    )
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--work", type=Path, default=Path(".training"), help="checkpoints and log.txt")
+    parser.add_argument("--into", type=Path, default=Path("models/mini"), help="the folder to write")
+    parser.add_argument("--unet", type=int, nargs="+", help="widths of the denoiser, such as 64 128 160")
+    parser.add_argument("--until", choices=("autoencoder", "text", "denoiser"), default="denoiser")
+    options = parser.parse_args()
+
+    work, minutes, seed = options.work, options.minutes, options.seed
+    machine = choose_machine(options.device)
+    widths = Widths(unet=tuple(options.unet)) if options.unet else Widths()
+    tokenizer = new_tokenizer()
+    autoencoder = train_autoencoder(work, machine, widths, minutes=minutes * AUTOENCODER_SHARE, seed=seed)
+    if options.until == "autoencoder":
+        return
+    text_encoder = train_text_encoder(
+        work, machine, widths, tokenizer, minutes=minutes * TEXT_SHARE, seed=seed + 1
+    )
+    if options.until == "text":
+        return
+    train_denoiser(
+        work,
+        machine,
+        widths,
+        tokenizer,
+        text_encoder,
+        autoencoder,
+        minutes=minutes * (1 - AUTOENCODER_SHARE - TEXT_SHARE),
+        seed=seed + 2,
+        into=options.into,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Trains the denoiser: from noisy latents, the time and the caption's hidden states to v."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from random import Random
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from training.captions import caption
+from training.clock import Clock, load_checkpoint, log, save_checkpoint
+from training.evaluation import describe, evaluate, held_out_prompts, pipeline_of
+from training.machine import Machine
+from training.models import SCHEDULER, Widths, new_unet, save_folder
+from training.pool import Pool
+from training.text import tokenize
+
+CAPTION_DROPOUT = 0.1
+NOISE_DRAWS = 2
+"""Each captioned picture of a batch is seen at this many times, which spares the text encoder work."""
+PEAK_RATE = 1e-3
+FLAT = 0.35
+"""Share of the time at the full learning rate, before the cosine to zero."""
+PROBE_MINUTES = 8.0
+
+
+def train_denoiser(
+    folder: Path,
+    machine: Machine,
+    widths: Widths,
+    tokenizer: CLIPTokenizer,
+    text_encoder: CLIPTextModel,
+    autoencoder: AutoencoderKL,
+    *,
+    minutes: float,
+    seed: int,
+    into: Path,
+) -> UNet2DConditionModel:
+    """Trains or goes on training from `folder`/denoiser.pt; now and then writes the average into `into`.
+
+    v-prediction (Salimans and Ho 2022) with AdamW; what ships is the exponential moving average.
+    """
+    torch.manual_seed(seed)
+    unet = new_unet(widths).to(machine.device)
+    average = deepcopy(unet).requires_grad_(False)
+    if machine.device.type == "cpu":
+        unet.set_attn_processor(AttnProcessor())  # plain matrices: the fused kernel's backward is slow there
+    optimiser = torch.optim.AdamW(unet.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
+    clock = Clock(minutes=minutes)
+    pool = Pool(autoencoder, machine, seed=seed, capacity=machine.pictures, plain=machine.pictures // 3)
+    if kept := load_checkpoint(folder / "denoiser.pt"):
+        unet.load_state_dict(kept["unet"])
+        average.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        clock.step, clock.seconds = kept["step"], kept["seconds"]
+    rng = Random(seed + clock.step)
+    torch.manual_seed(seed + clock.step)
+    fresh = max(1, machine.unet_batch // 12)
+    if not pool.load(folder / "pool.pt"):
+        log(folder, "denoiser: drawing the first pictures")
+        pool.grow(machine.pictures // 3 // fresh, batch=fresh)
+        pool.save(folder / "pool.pt")
+        log(folder, f"denoiser: begins with {pool.drawn} pictures")
+    alphas = DDPMScheduler.from_config(SCHEDULER).alphas_cumprod.to(machine.device)
+
+    def keep() -> None:
+        content = {
+            "unet": unet.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+        }
+        save_checkpoint(folder / "denoiser.pt", {**content, "step": clock.step, "seconds": clock.seconds})
+        pool.save(folder / "pool.pt")
+        parts = {"tokenizer": tokenizer, "text_encoder": text_encoder, "autoencoder": autoencoder}
+        save_folder(into, **parts, unet=average)
+
+    running, probed = 1.0, clock.seconds
+    clock.rested()
+    while not clock.done:
+        pool.grow(1, batch=fresh)
+        scenes, latents = pool.sample(machine.unet_batch // NOISE_DRAWS, rng)
+        texts = ["" if rng.random() < CAPTION_DROPOUT else caption(scene, rng) for scene in scenes]
+        ids = tokenize(tokenizer, texts).to(machine.device)
+        with machine.autocast(), torch.no_grad():
+            hidden = text_encoder(ids).last_hidden_state
+        for group in optimiser.param_groups:
+            group["lr"] = PEAK_RATE * clock.rate(flat=FLAT)
+        loss = _loss(
+            unet, machine, alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1), hidden.repeat(NOISE_DRAWS, 1, 1)
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        _follow(average, unet, min(0.999, (1 + clock.step) / (10 + clock.step)))
+        running += 0.01 * (loss.item() - running)
+        clock.tick()
+        if clock.step % 100 == 0:
+            rows = clock.step * machine.unet_batch / clock.seconds
+            log(
+                folder,
+                f"denoiser {clock.progress:.1%} step {clock.step}: loss {running:.4f}, {rows:.0f} rows/s",
+            )
+            clock.rested()
+        if clock.seconds - probed > 60 * PROBE_MINUTES:
+            probed = clock.seconds
+            keep()
+            pipeline = pipeline_of(tokenizer, text_encoder, autoencoder, average)
+            scores = evaluate(pipeline, held_out_prompts(7, share=0.2), ["dpm++ 2m karras"])
+            log(folder, f"denoiser {clock.progress:.1%} held out: {describe(scores)}")
+            clock.rested()
+    keep()
+    return average
+
+
+def _loss(
+    unet: UNet2DConditionModel, machine: Machine, alphas: Tensor, latents: Tensor, hidden: Tensor
+) -> Tensor:
+    """Mean squared error of v; seven tenths of the times lie in the middle, where outlines are decided."""
+    count = len(latents)
+    times = torch.randint(0, len(alphas), (count,), device=latents.device)
+    middle = torch.randint(150, 850, (count,), device=latents.device)
+    times = torch.where(torch.rand(count, device=latents.device) < 0.7, middle, times)
+    signal = alphas[times].sqrt()[:, None, None, None]
+    dirt = (1 - alphas[times]).sqrt()[:, None, None, None]
+    noise = torch.randn_like(latents)
+    with machine.autocast():
+        predicted = unet(signal * latents + dirt * noise, times, hidden).sample
+    return functional.mse_loss(predicted.float(), signal * noise - dirt * latents)
+
+
+@torch.no_grad()
+def _follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
