@@ -16,7 +16,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from playground.errors import Form
@@ -92,7 +92,7 @@ class _Document:
 
     def __init__(self, contents: Json) -> None:
         self.contents = _discriminated(contents, contents["components"]["schemas"])
-        resource: Resource[Any] = Resource(self.contents, DRAFT202012)
+        resource = DRAFT202012.create_resource(self.contents)
         self._registry: Registry[Any] = Registry().with_resource(NAME, resource)
         self._validators: dict[str, Draft202012Validator] = {}
 
@@ -171,10 +171,10 @@ def _cases(members: list[Json], schemas: Mapping[str, Json]) -> list[tuple[list[
         if member == {"type": "null"}:
             continue
         reference = str(member.get("$ref", ""))
-        schema = schemas.get(reference.rsplit("/", 1)[-1], {})
-        kinds = schema.get("properties", {}).get("type", {}).get("enum")
-        required: Sequence[str] = schema.get("required", ())
-        if not kinds or "type" not in required or taken & set(kinds):
+        schema: Json = schemas.get(reference.rsplit("/", 1)[-1], {})
+        kinds: list[int] = schema.get("properties", {}).get("type", {}).get("enum") or []
+        decides = kinds and "type" in schema.get("required", []) and not taken & set(kinds)
+        if not decides:
             return []
         taken |= set(kinds)
         cases.append((kinds, NAME + reference))
