@@ -42,7 +42,7 @@ def choose_machine(name: str) -> Machine:
             pictures=400_000,
         )
     return Machine(
-        device=device, workers=0, autoencoder_batch=16, text_batch=32, unet_batch=64, pictures=18_000
+        device=device, workers=0, autoencoder_batch=16, text_batch=32, unet_batch=48, pictures=18_000
     )
 
 
