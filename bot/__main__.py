@@ -21,7 +21,7 @@ from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
 from generation.catalogue import UnreadableModel, describe
 from generation.studio import Studio
-from storage.database import Database, DatabaseTooNew, DatabaseUnusable
+from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
@@ -37,7 +37,7 @@ async def serve(settings: Settings) -> None:
     """Be the bot until this is cancelled.
 
     Raises:
-        CannotServe, SettingsError, UnreadableModel, DatabaseTooNew, DatabaseUnusable: a sentence says why.
+        CannotServe, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
     """
     token = settings.token
     model = await asyncio.to_thread(describe, settings.model)
@@ -151,7 +151,7 @@ async def main() -> int:
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise
-    except (CannotServe, SettingsError, UnreadableModel, DatabaseTooNew, DatabaseUnusable) as reason:
+    except (CannotServe, SettingsError, UnreadableModel, DatabaseUnusable) as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
     log.info("closed")

@@ -32,6 +32,8 @@ class Atelier(discord.Client):
     house: House
 
     def __init__(self, *, guild_id: int | None = None) -> None:
+        # Voice is not our business either; without this the client warns at each start that it cannot speak.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         # Interactions need no intent; guilds tells channels apart. Messages and members are not our business.
         super().__init__(
             intents=discord.Intents(guilds=True),

@@ -1,0 +1,130 @@
+"""The main job with the embedded model: ask, watch, receive, look at the pixels, ask for another."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from generation import metadata
+from playground.nouns import Json
+from playground.person import Person
+from playground.reading import button_labels, pictures_of, text_of
+from tests.journeys.stage import MINI, Stage, draws, result, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with staged(tmp_path_factory.mktemp("bot"), model=MINI) as stage:
+        yield stage
+
+
+async def files_of(person: Person, card: Json) -> list[bytes]:
+    return [await person.fetch(picture) for picture in pictures_of(card)]
+
+
+def pixels(png: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+def is_mostly(colour: tuple[int, int, int], channel: int) -> bool:
+    """Whether this channel outshines the other two."""
+    return colour[channel] > 1.4 * max(value for index, value in enumerate(colour) if index != channel)
+
+
+def average(image: Image.Image, box: tuple[int, int, int, int]) -> tuple[int, int, int]:
+    colour = image.crop(box).resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(colour, tuple)
+    return colour[0], colour[1], colour[2]
+
+
+async def test_a_prompt_becomes_a_picture_of_what_it_says(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle on a blue background", seed=7)
+    (png,) = await files_of(stage.anna, card)
+    image = pixels(png)
+    assert image.size == (128, 128)
+    assert is_mostly(average(image, (0, 0, 10, 10)), 2)
+    assert is_mostly(average(image, (56, 56, 72, 72)), 0)
+
+
+async def test_the_card_shows_what_made_it_and_offers_what_comes_next(stage: Stage) -> None:
+    card = await draws(
+        stage.anna, "a red circle", steps=8, guidance=3.5, sampler="Euler a", seed=7, aspect="square 1:1"
+    )
+    said = text_of(card)
+    for fact in ("a red circle", "128 × 128", "8 steps", "guidance 3.5", "Euler a", "seed 7", stage.anna.id):
+        assert fact in said
+    assert button_labels(card) == ["Reroll", "Settings", "Delete"]
+    (picture,) = pictures_of(card)
+    assert picture["description"] == "a red circle"
+
+
+async def test_the_settings_are_written_into_the_file(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", negative_prompt="blue", steps=8, seed=7)
+    (png,) = await files_of(stage.anna, card)
+    settings = metadata.read(png)
+    assert settings.prompt == "a red circle"
+    assert settings.negative_prompt == "blue"
+    assert (settings.steps, settings.seed) == (8, 7)
+    assert "parameters" in Image.open(io.BytesIO(png)).info
+
+
+async def test_several_pictures_come_in_one_message_each_reproducible_alone(stage: Stage) -> None:
+    card = await draws(stage.anna, "a green square", count=3, steps=8, seed=20)
+    several = await files_of(stage.anna, card)
+    assert len(several) == 3
+    third = await draws(stage.anna, "a green square", steps=8, seed=22)
+    (alone,) = await files_of(stage.anna, third)
+    assert pixels(alone).tobytes() == pixels(several[2]).tobytes()
+
+
+async def test_a_reroll_and_its_reroll_are_new_pictures_of_the_same_prompt(stage: Stage) -> None:
+    first = await draws(stage.anna, "a red circle", steps=8)
+    second = await result(stage.bruno, await stage.bruno.press(first, "Reroll"))
+    third = await result(stage.anna, await stage.anna.press(second, "Reroll"))
+    drawn = [(await files_of(stage.anna, card))[0] for card in (first, second, third)]
+    assert len({pixels(png).tobytes() for png in drawn}) == 3
+    assert {metadata.read(png).prompt for png in drawn} == {"a red circle"}
+    assert stage.bruno.id in text_of(second)
+
+
+async def test_words_that_the_model_never_saw_are_named(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle and a spaceship", steps=4)
+    assert "The embedded model does not know: spaceship" in text_of(card)
+
+
+async def test_it_works_in_a_direct_message(stage: Stage) -> None:
+    direct = await stage.anna.direct_messages()
+    card = await draws(stage.anna, "a red circle", steps=4, channel_id=direct)
+    assert card["channel_id"] == direct
+    again = await result(stage.anna, await stage.anna.press(card, "Reroll"))
+    assert again["channel_id"] == direct
+
+
+async def test_two_people_at_once_get_each_their_own(stage: Stage) -> None:
+    red, green = await asyncio.gather(
+        draws(stage.anna, "a red circle", steps=8, seed=1),
+        draws(stage.bruno, "a green square", steps=8, seed=1),
+    )
+    assert "a red circle" in text_of(red)
+    assert stage.anna.id in text_of(red)
+    assert "a green square" in text_of(green)
+    assert stage.bruno.id in text_of(green)
+
+
+async def test_torch_is_in_the_worker_and_not_in_the_bots_process(stage: Stage) -> None:
+    await draws(stage.anna, "a red circle", steps=2)
+    assert "torch" not in mapped_by(stage.bot.process.pid)
+    assert any("torch" in mapped_by(pid) for pid in stage.bot.workers())
+
+
+def mapped_by(pid: int) -> str:
+    """The files that a process has mapped into its memory, libraries among them."""
+    return Path(f"/proc/{pid}/maps").read_text()
