@@ -256,6 +256,8 @@ def _stored(part: Json, numbers: Iterator[int]) -> Json:
             kept[key] = _stored(kept[key], numbers)
     if "components" in kept:
         kept["components"] = [_stored(child, numbers) for child in kept["components"]]
+    if "emoji" in kept:
+        kept["emoji"] = {key: value for key, value in kept["emoji"].items() if value is not None}
     match kept["type"]:
         case 3 | 5 | 6 | 7 | 8:
             kept.setdefault("min_values", 1)
