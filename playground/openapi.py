@@ -147,9 +147,8 @@ def _discriminated(node: Any, schemas: Mapping[str, Json]) -> Any:
         return node
     made = {key: _discriminated(value, schemas) for key, value in node.items()}
     for union in ("oneOf", "anyOf"):
-        members = node.get(union)
-        cases = _cases(members, schemas) if isinstance(members, list) else None
-        if cases:
+        members: list[Json] = node[union] if isinstance(node.get(union), list) else []
+        if cases := _cases(members, schemas):
             del made[union]
             kinds = [kind for case, _ in cases for kind in case]
             nullable = {"type": "null"} in members

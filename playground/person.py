@@ -14,20 +14,14 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 
-from playground import reading
-from playground.components import BUTTON, LABEL, ROW, SELECTS, TEXT_INPUT
-from playground.nouns import CommandKind, Json, OptionKind
+from playground import bodies, reading
+from playground.bodies import File, PersonError, filename
+from playground.components import BUTTON, SELECTS
+from playground.nouns import Json
 
 T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds that waiting takes at most, if nothing else is said."""
-
-File = Path | tuple[str, bytes]
-"""A file to send: where it is, or its name and its bytes."""
-
-
-class PersonError(Exception):
-    """Something a person would notice; the message says what."""
 
 
 class RefusedError(PersonError):
@@ -168,8 +162,8 @@ class Person:
         `name` may name sub-commands ("group sub"). The value of an attachment option is a `File`.
         `target` is the id of the message or user that a context menu is used on.
         """
-        body, files = await self._command_body(2, name, options or {}, channel_id, target)
-        return await self._interact(body, files, timeout)
+        data, files = bodies.command(await self.commands(), name, options or {}, target)
+        return await self._interact(self._body(2, channel_id, data), files, timeout)
 
     async def autocomplete(
         self,
@@ -183,11 +177,9 @@ class Person:
     ) -> list[Json]:
         """The choices the bot offers while the option `focused` is being typed."""
         given = {**(options or {}), focused: typed}
-        body, files = await self._command_body(4, name, given, channel_id, None)
-        options_list = body["data"]["options"]
-        while options_list and options_list[0]["type"] in (OptionKind.SUBCOMMAND, OptionKind.GROUP):
-            options_list = options_list[0]["options"]
-        next(option for option in options_list if option["name"] == focused)["focused"] = True
+        data, files = bodies.command(await self.commands(), name, given, None)
+        bodies.focus(data, focused)
+        body = self._body(4, channel_id, data)
         async with self._asking(body) as pending:
             await self._post(body, files)
             await self._patiently(pending.done, timeout, f"choices for {focused}")
@@ -197,7 +189,7 @@ class Person:
         """Press a button, by its label or custom_id, wherever in the message it is."""
         part = self._component(message, button, (BUTTON,))
         data = {"component_type": part["type"], "custom_id": part["custom_id"]}
-        return await self._interact(self._component_body(message, data), [], timeout)
+        return await self._interact(self._body(3, message["channel_id"], data, message), [], timeout)
 
     async def select(
         self,
@@ -214,7 +206,7 @@ class Person:
             "custom_id": part["custom_id"],
             "values": list(values),
         }
-        return await self._interact(self._component_body(message, data), [], timeout)
+        return await self._interact(self._body(3, message["channel_id"], data, message), [], timeout)
 
     async def submit(
         self,
@@ -227,13 +219,8 @@ class Person:
         modal = asked.modal if isinstance(asked, Asked) else asked
         if modal is None:
             raise PersonError("The bot's answer was not a modal, so there is nothing to submit.")
-        left = dict(values or {})
-        components = [_filled(part, left, part.get("label")) for part in modal["components"]]
-        if left:
-            raise PersonError(f"The modal has no field {', '.join(left)}.")
-        data = {"id": modal["id"], "custom_id": modal["custom_id"], "components": components}
-        body = self._body(5, modal["channel_id"], data)
-        return await self._interact(body, [], timeout)
+        data = bodies.modal(modal, values or {})
+        return await self._interact(self._body(5, modal["channel_id"], data), [], timeout)
 
     # Reading
 
@@ -328,8 +315,8 @@ class Person:
             data = aiohttp.FormData(quote_fields=False)
             data.add_field("payload_json", json.dumps(body), content_type="application/json")
             for index, file in enumerate(files):
-                name, content = (file.name, file.read_bytes()) if isinstance(file, Path) else file
-                data.add_field(f"files[{index}]", content, filename=name)
+                content = file.read_bytes() if isinstance(file, Path) else file[1]
+                data.add_field(f"files[{index}]", content, filename=filename(file))
         elif body is not None:
             data = json.dumps(body)
             headers["Content-Type"] = "application/json"
@@ -345,56 +332,6 @@ class Person:
 
     # Inside
 
-    async def _command_body(
-        self,
-        kind: int,
-        name: str,
-        options: Mapping[str, object],
-        channel_id: str | None,
-        target: str | None,
-    ) -> tuple[Json, list[File]]:
-        first, *rest = [name] if target else name.split(" ")
-        wanted = (CommandKind.USER, CommandKind.MESSAGE) if target else (CommandKind.CHAT,)
-        command = next((c for c in await self.commands() if c["name"] == first and c["type"] in wanted), None)
-        if command is None:
-            known = ", ".join(c["name"] for c in await self.commands()) or "none"
-            raise PersonError(f"The bot has no command {name!r}; it has {known}.")
-        definition, path = command, []
-        for step in rest:
-            found = next((o for o in definition.get("options", ()) if o["name"] == step), None)
-            if found is None:
-                raise PersonError(f"/{first} has no sub-command {step!r}.")
-            definition = found
-            path.append(found)
-        files: list[File] = []
-        defined = {option["name"]: option["type"] for option in definition.get("options", ())}
-        filled: list[Json] = []
-        for key, value in options.items():
-            if defined.get(key) == OptionKind.ATTACHMENT and isinstance(value, Path | tuple):
-                files.append(value)
-                value = str(len(files) - 1)
-            filled.append({"type": defined.get(key, 3), "name": key, "value": value})
-        for step in reversed(path):
-            filled = [{"type": step["type"], "name": step["name"], "options": filled}]
-        data: Json = {
-            "id": command["id"],
-            "version": command["version"],
-            "name": command["name"],
-            "type": command["type"],
-            "options": filled,
-            "attachments": [
-                {"id": str(index), "filename": file.name if isinstance(file, Path) else file[0]}
-                for index, file in enumerate(files)
-            ],
-        }
-        if target is not None:
-            data["target_id"] = target
-        return self._body(kind, channel_id or self.channel_id, data), files
-
-    def _component_body(self, message: Json, data: Json) -> Json:
-        body = self._body(3, message["channel_id"], data)
-        return body | {"message_id": message["id"], "message_flags": message["flags"]}
-
     def _component(self, message: Json, name: str, kinds: tuple[int, ...]) -> Json:
         part = reading.component(message, name, kinds)
         if part is None:
@@ -402,17 +339,20 @@ class Person:
             raise PersonError(f"The message has no {name!r} to use; its buttons: {there}.")
         return part
 
-    def _body(self, kind: int, channel_id: str, data: Json) -> Json:
+    def _body(self, kind: int, channel_id: str | None, data: Json, message: Json | None = None) -> Json:
+        place = channel_id or self.channel_id
         body: Json = {
             "type": kind,
             "application_id": self.bot["id"],
-            "channel_id": channel_id,
+            "channel_id": place,
             "session_id": self.ready["session_id"],
             "nonce": str(secrets.randbits(62)),
             "data": data,
         }
-        if any(channel["id"] == channel_id for channel in self.guild["channels"]):
+        if any(channel["id"] == place for channel in self.guild["channels"]):
             body["guild_id"] = self.guild["id"]
+        if message is not None:
+            body |= {"message_id": message["id"], "message_flags": message["flags"]}
         return body
 
     async def _interact(self, body: Json, files: Sequence[File], patience: float) -> Asked:
@@ -503,28 +443,3 @@ class Person:
 
 def _newest_first(message: Json) -> int:
     return -int(message["id"])
-
-
-def _filled(part: Json, left: dict[str, object], label: str | None) -> Json:
-    """A component of a modal as a client sends it; takes its value out of `left`."""
-    answer: Json = {"type": part["type"], "id": part["id"]}
-    if part["type"] == ROW:
-        children = part["components"]
-        return {**answer, "components": [_filled(child, left, child.get("label")) for child in children]}
-    if part["type"] == LABEL:
-        return {**answer, "component": _filled(part["component"], left, label)}
-    if "custom_id" not in part:
-        return answer
-    answer["custom_id"] = part["custom_id"]
-    named = next((name for name in (part["custom_id"], label) if name in left), None)
-    value = left.pop(named) if named is not None else None
-    if part["type"] == TEXT_INPUT:
-        answer["value"] = part.get("value", "") if named is None else value
-    elif isinstance(value, list | tuple):
-        answer["values"] = list(value)
-    elif named is None:
-        chosen = [option["value"] for option in part.get("options", ()) if option.get("default")]
-        answer |= {"values": chosen, "value": chosen[0] if chosen else None}
-    else:
-        answer |= {"value": value, "values": [value]}
-    return answer

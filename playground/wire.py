@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from playground.attached import Shown
 from playground.clock import iso, minted_at
-from playground.components import REFERENCE
 from playground.drafts import FILE_LIMIT
-from playground.media import safe_filename
 from playground.nouns import (
     Attachment,
     Channel,
@@ -285,7 +284,7 @@ class Wire:
     def message(self, message: Message, *, quoting: bool = True) -> Json:
         """A message as REST and the gateway give it; `quoting` adds what it replies to."""
         world = self.world
-        media = _Media(self, message)
+        media = Shown(message, self.attachment)
         wire: Json = {
             "id": str(message.id),
             "channel_id": str(message.channel),
@@ -383,69 +382,6 @@ class Wire:
         if source is not None and interaction.kind in (InteractionKind.COMPONENT, InteractionKind.MODAL):
             wire["message"] = self.message(source)
         return wire
-
-
-class _Media:
-    """Resolves `attachment://name` and links in one message to full media items."""
-
-    def __init__(self, wire: Wire, message: Message) -> None:
-        self.wire = wire
-        self.message = message
-        self.by_name = {attachment.filename: attachment for attachment in message.attachments}
-
-    def find(self, url: str) -> Attachment | None:
-        if url.startswith(REFERENCE):
-            return self.by_name.get(safe_filename(url.removeprefix(REFERENCE)))
-        return None
-
-    def item(self, media: Json) -> Json:
-        attachment = self.find(media["url"])
-        if attachment is None:
-            return {"id": str(self.message.id), "url": media["url"], "proxy_url": media["url"]}
-        shown = self.wire.attachment(self.message.channel, attachment)
-        return {
-            "id": shown["id"],
-            "url": shown["url"],
-            "proxy_url": shown["proxy_url"],
-            "width": attachment.width,
-            "height": attachment.height,
-            "content_type": attachment.content_type,
-            "attachment_id": shown["id"],
-        }
-
-    def component(self, part: Json) -> Json:
-        shown = dict(part)
-        for key in ("media", "file"):
-            if key in shown:
-                if key == "file":
-                    attachment = self.find(shown[key]["url"])
-                    shown["name"] = attachment.filename if attachment else None
-                    shown["size"] = attachment.size if attachment else None
-                shown[key] = self.item(shown[key])
-        if "accessory" in shown:
-            shown["accessory"] = self.component(shown["accessory"])
-        for key in ("components", "items"):
-            if key in shown:
-                shown[key] = [self.component(child) for child in shown[key]]
-        return shown
-
-    def embed(self, embed: Json) -> Json:
-        shown = dict(embed)
-        for key, field in (
-            ("image", "url"),
-            ("thumbnail", "url"),
-            ("footer", "icon_url"),
-            ("author", "icon_url"),
-        ):
-            url = shown[key].get(field) if key in shown else None
-            attachment = self.find(url) if isinstance(url, str) else None
-            if attachment is not None:
-                found = self.wire.attachment(self.message.channel, attachment)
-                shown[key] = {**shown[key], field: found["url"], f"proxy_{field}": found["url"]}
-                if key in ("image", "thumbnail"):
-                    sizes = {"width": attachment.width, "height": attachment.height}
-                    shown[key] |= {k: v for k, v in sizes.items() if v is not None}
-        return shown
 
 
 def _option(option: Json) -> Json:

@@ -8,8 +8,7 @@ import discord
 import pytest
 from discord import app_commands
 
-from playground import InteractionFailed, Person, Playground, RefusedError
-from playground.person import PersonError
+from playground import InteractionFailed, Person, PersonError, Playground, RefusedError
 from playground.reading import is_ephemeral, is_loading, text_of
 from tests.playground.bots import Bot, png, running
 
