@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent / "migrations"
 
+_RECORDS = """
+CREATE TABLE IF NOT EXISTS migrations (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at REAL NOT NULL
+)
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
@@ -85,22 +94,16 @@ async def migrate(database: Database, path: Path, migrations: Sequence[Migration
             )
     for migration in migrations[len(applied) :]:
         async with database.transaction() as transaction:
-            await transaction.execute(
-                """
-                CREATE TABLE IF NOT EXISTS migrations (
-                    number INTEGER PRIMARY KEY,
-                    name TEXT NOT NULL,
-                    checksum TEXT NOT NULL,
-                    applied_at REAL NOT NULL
-                )
-                """
-            )
+            await transaction.execute(_RECORDS)
             for statement in statements(migration.sql):
                 await transaction.execute(statement)
             await transaction.execute(
                 "INSERT INTO migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
                 (migration.number, migration.name, migration.checksum, time.time()),
             )
+    async with database.transaction() as transaction:
+        # For people with other tools; and SQLite opens what it may only read without a word, so write once.
+        await transaction.execute(f"PRAGMA user_version = {len(migrations)}")
 
 
 async def _applied(database: Database, path: Path) -> list[str]:

@@ -1,0 +1,39 @@
+"""The rooms of storage, opened on real files."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database
+from storage.deliveries import Deliveries
+from storage.jobs import Jobs
+from storage.pictures import Pictures
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "atelier.db"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    async with Database.open(path) as database:
+        yield database
+
+
+@pytest.fixture
+def pictures(database: Database, tmp_path: Path) -> Pictures:
+    return Pictures(database, tmp_path / "pictures")
+
+
+@pytest.fixture
+def jobs(database: Database, pictures: Pictures) -> Jobs:
+    return Jobs(database, pictures)
+
+
+@pytest.fixture
+def deliveries(database: Database) -> Deliveries:
+    return Deliveries(database)

@@ -1,0 +1,63 @@
+CREATE TABLE deliveries (
+    job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
+    state TEXT NOT NULL CHECK (state IN ('open', 'owed', 'done', 'abandoned')),
+    -- Why it was abandoned.
+    reason TEXT CHECK ((reason IS NOT NULL) = (state = 'abandoned')),
+    application_id INTEGER NOT NULL,
+    guild_id INTEGER,
+    channel_id INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    token TEXT NOT NULL,
+    token_expires_at REAL NOT NULL,
+    message_id INTEGER
+) WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    id TEXT NOT NULL PRIMARY KEY,
+    asker INTEGER NOT NULL,
+    parent TEXT REFERENCES jobs (id),
+    prompt TEXT NOT NULL,
+    negative_prompt TEXT NOT NULL,
+    model TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    steps INTEGER NOT NULL,
+    guidance REAL NOT NULL,
+    sampler TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    -- A job that runs is still 'queued' here: after a crash both are drawn again.
+    state TEXT NOT NULL CHECK (state IN ('queued', 'done', 'failed', 'cancelled')),
+    failure TEXT CHECK ((failure IS NOT NULL) = (state = 'failed')),
+    -- Seconds since the epoch, UTC, as are all times.
+    created_at REAL NOT NULL,
+    settled_at REAL CHECK ((settled_at IS NULL) = (state = 'queued')),
+    -- When its pictures were taken away; the settings stay.
+    forgotten_at REAL
+);
+
+CREATE TABLE migrations (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at REAL NOT NULL
+);
+
+CREATE TABLE pictures (
+    job_id TEXT NOT NULL REFERENCES jobs (id),
+    -- The picture's index in its request, from 0.
+    position INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    -- SHA-256 of the file, which is named after it; several rows may share one file.
+    digest TEXT NOT NULL,
+    byte_count INTEGER NOT NULL,
+    PRIMARY KEY (job_id, position)
+) WITHOUT ROWID;
+
+CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
+
+CREATE INDEX jobs_unfinished ON jobs (created_at, id) WHERE settled_at IS NULL;
+
+CREATE INDEX pictures_by_digest ON pictures (digest);

@@ -1,0 +1,89 @@
+"""Jobs, addresses and pictures for tests, and programs that die on command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from generation.image import Picture
+from generation.job import Job, JobId, JobState, UserId, new_job_id
+from generation.request import GenerationRequest, Seed, Size
+from storage.deliveries import Address
+
+ROOT = Path(__file__).parents[2]
+
+REQUEST = GenerationRequest(
+    prompt="a red circle",
+    negative_prompt="blurry",
+    model="models/mini",
+    size=Size(width=128, height=192),
+    steps=20,
+    guidance=7.1,
+    sampler="DPM++ 2M Karras",
+    seed=Seed(4_294_967_295),
+    count=2,
+)
+
+ADDRESS = Address(
+    application_id=1,
+    guild_id=2,
+    channel_id=3,
+    user_id=UserId(4),
+    token="of-an-interaction",
+    token_expires_at=1_700_000_900.25,
+    message_id=5,
+)
+
+
+def a_job(**changes: Any) -> Job:
+    job = Job(id=new_job_id(), request=REQUEST, asker=UserId(4), created_at=1_700_000_000.125)
+    return replace(job, **changes)
+
+
+def done(job: Job) -> Job:
+    return job.moved(JobState.RUNNING).moved(JobState.DONE)
+
+
+def a_picture(index: int = 0, content: bytes = b"a drawn picture") -> Picture:
+    return Picture(index=index, seed=REQUEST.image(index).seed, size=REQUEST.size, png=content)
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@asynccontextmanager
+async def program(name: str, *arguments: Path | str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """One of the functions in `programs.py`, as a process; killed with SIGKILL at the end of the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.storage.programs",
+        name,
+        *map(str, arguments),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def line(process: asyncio.subprocess.Process) -> str:
+    """The next line that the program prints."""
+    assert process.stdout is not None
+    text = await process.stdout.readline()
+    assert text, "the program ended early"
+    return text.decode().strip()
+
+
+def job_id(text: str) -> JobId:
+    return JobId(text)
