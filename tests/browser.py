@@ -10,7 +10,15 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    async_playwright,
+)
 
 ARGUMENTS = [
     "--headless",
@@ -72,6 +80,10 @@ class Window:
         """A button of the last message."""
         return self.last.get_by_role("button", name=name, exact=True)
 
+    async def close(self) -> None:
+        """Close the window before the test ends, for instance before its server does."""
+        await self.context.close()
+
     async def overflow(self) -> int:
         """By how many CSS pixels the page is wider than its window."""
         width: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -113,7 +125,7 @@ class Windows:
 
     async def close(self) -> None:
         for window in self._opened:
-            await window.context.close()
+            await window.close()
 
     def check(self) -> None:
         """No window may have complained, or asked anything of another machine."""

@@ -121,7 +121,7 @@ export class CommandForm {
     // An answer that has nothing to do with what is typed must not be taken by pressing Enter.
     const typed = input.text.trim().toLowerCase();
     const fits = choices.length && (!option.autocomplete || (typed && choices[0].name.toLowerCase().includes(typed)));
-    const first = fits && !input.picked && (option.required || typed) ? 0 : -1;
+    const first = fits && !input.picked ? 0 : -1;
     const empty = !choices.length && option.choices?.length ? "None of the choices fits." : null;
     this.reveal(field.control, h("div.panel-head", {}, h("strong", {}, option.name), h("span", {}, option.description), limits(option)), items, first, empty, field.problem);
   }

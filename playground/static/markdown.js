@@ -145,7 +145,8 @@ function inline(text, depth, context) {
   while (at < text.length) {
     const found = depth < DEEPEST ? rule(text, at, depth, context) : null;
     if (found) {
-      out.push(found.node);
+      if (found.node.type === "text") append(out, found.node.text);
+      else out.push(found.node);
       at = found.next;
     } else {
       append(out, text[at]);

@@ -74,8 +74,8 @@ class Press(ui.Button["Card"]):
             case "Delete":
                 await interaction.response.defer()
                 await interaction.delete_original_response()
-            case _:
-                return  # says nothing: Discord calls that a failure after three seconds
+            case other:
+                raise AssertionError(f"no such button: {other}")
 
 
 class Card(ui.LayoutView):
@@ -83,7 +83,10 @@ class Card(ui.LayoutView):
         super().__init__(timeout=None)
         self.prompt = prompt
         gallery = ui.MediaGallery["Card"](
-            *(discord.MediaGalleryItem(f"attachment://{name}", description=f"A picture of {prompt}") for name in files)
+            *(
+                discord.MediaGalleryItem(f"attachment://{name}", description=f"A picture of {prompt}")
+                for name in files
+            )
         )
         title = ui.TextDisplay["Card"](f"**{discord.utils.escape_markdown(prompt)}**")
         self.add_item(ui.Container(title, gallery, accent_colour=0x5B63E6))
@@ -91,13 +94,14 @@ class Card(ui.LayoutView):
             "Reroll": discord.ButtonStyle.primary,
             "Settings": discord.ButtonStyle.secondary,
             "Delete": discord.ButtonStyle.danger,
-            "Nothing": discord.ButtonStyle.success,
         }
         self.add_item(ui.ActionRow(*(Press(label=label, style=style) for label, style in styles.items())))
 
 
 class Choice(ui.View):
-    @ui.select(placeholder="Choose a sampler", options=[discord.SelectOption(label=name) for name in SAMPLERS])
+    @ui.select(
+        placeholder="Choose a sampler", options=[discord.SelectOption(label=name) for name in SAMPLERS]
+    )
     async def sampler(self, interaction: discord.Interaction, select: ui.Select[Choice]) -> None:
         await interaction.response.send_message(f"You chose {select.values[0]}.")
 
@@ -175,6 +179,13 @@ def add_commands(bot: PageBot) -> None:
         embed.set_footer(text="A footer")
         await interaction.response.send_message("Words", embed=embed, view=Choice(timeout=None))
 
+    @bot.tree.command(description="A button that nobody listens to")
+    async def forgotten(interaction: discord.Interaction) -> None:
+        view = ui.View(timeout=None)
+        view.add_item(ui.Button(label="Nothing", style=discord.ButtonStyle.success))
+        await interaction.response.send_message("Press it", view=view)
+        view.stop()
+
     group = app_commands.Group(name="queue", description="Who waits")
 
     @group.command(description="Show it")
@@ -195,7 +206,7 @@ async def page_bot(playground: Playground) -> AsyncIterator[PageBot]:
     Route.BASE = playground.api
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(playground.gateway.url)
     bot = PageBot()
-    running = asyncio.create_task(bot.start(playground.bot_token, reconnect=True))
+    running = asyncio.create_task(bot.start(playground.bot_token))
     try:
         await playground.registered()
         yield bot

@@ -2,24 +2,245 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import expect
 
 from playground.server import Playground
-from tests.browser import Windows
+from tests.browser import Window, Windows
 from tests.playground.page.bot import PageBot
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def answered(window: Window, prompt: str) -> None:
+    await expect(window.last.get_by_role("img", name=f"A picture of {prompt}").first).to_be_visible()
 
 
 async def test_a_command_typed_as_plain_text_makes_a_picture(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
     window = await windows.open(playground.url)
-    await expect(window.writing).to_have_attribute("placeholder", "Try /imagine a red circle on a blue background")
+    await expect(window.writing).to_have_attribute(
+        "placeholder", "Try /imagine a red circle on a blue background"
+    )
     await window.writing.press_sequentially("/imagine a red star")
     await window.page.keyboard.press("Enter")
-    shown = window.last.get_by_role("img", name="A picture of a red star")
-    await expect(shown).to_be_visible()
+    await answered(window, "a red star")
     assert bot.heard[-1]["prompt"] == "a red star"
-    await window.page.screenshot(path="/tmp/page/t1.png")
+    await expect(window.last.locator(".origin")).to_contain_text("Anna used /imagine")
+
+
+async def test_a_command_pasted_whole_is_taken_apart(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("/imagine prompt: a blue moon steps: 7 size:Wide")
+    await expect(window.option("prompt")).to_have_value("a blue moon")
+    await expect(window.option("steps")).to_have_value("7")
+    await window.option("prompt").press("Enter")
+    await answered(window, "a blue moon")
+    heard = bot.heard[-1]
+    assert (heard["prompt"], heard["steps"], heard["size"]) == ("a blue moon", 7, "3:2")
+
+
+async def test_an_example_fills_the_composer_and_enter_sends_it(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.page.get_by_role("button", name="a red circle on a blue background").click()
+    await expect(window.option("prompt")).to_be_focused()
+    await window.page.keyboard.press("Enter")
+    await answered(window, "a red circle on a blue background")
+    await expect(window.writing).to_be_focused()
+    await expect(window.page.locator(".chips")).to_be_hidden()
+
+
+async def test_a_picture_can_be_asked_for_with_the_keyboard_alone(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    keyboard = window.page.keyboard
+    await expect(window.writing).to_be_focused()
+    await keyboard.type("/ima")
+    await expect(window.page.get_by_role("option", name="/imagine")).to_be_visible()
+    await keyboard.press("Tab")
+    await keyboard.type("green hills")
+    await keyboard.press("Tab")
+    await keyboard.type("si")
+    await keyboard.press("Enter")
+    await keyboard.press("ArrowDown")
+    await keyboard.press("Enter")
+    await expect(window.option("size")).to_have_value("Wide")
+    await keyboard.type("sam")
+    await keyboard.press("Enter")
+    await keyboard.type("ddi")
+    await expect(window.page.get_by_role("option", name="DDIM")).to_be_visible()
+    await keyboard.press("Enter")
+    await keyboard.press("Enter")
+    await answered(window, "green hills")
+    heard = bot.heard[-1]
+    assert (heard["prompt"], heard["size"], heard["sampler"]) == ("green hills", "3:2", "ddim")
+
+
+async def test_what_is_missing_or_out_of_range_is_said_and_not_sent(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    before = len(bot.heard)
+    panel = window.page.locator(".composer-panel")
+    await window.writing.press_sequentially("/imagine ")
+    await window.page.keyboard.press("Enter")
+    await expect(panel).to_contain_text("This option is required.")
+    await expect(window.option("prompt")).to_have_attribute("aria-invalid", "true")
+    await window.option("prompt").fill("a house")
+    await window.page.locator(".more-options").fill("steps")
+    await window.page.keyboard.press("Enter")
+    for wrong, said in (
+        ("99", "The largest value is 50."),
+        ("0", "The smallest value is 1."),
+        ("x", "whole number"),
+    ):
+        await window.option("steps").fill(wrong)
+        await window.page.keyboard.press("Enter")
+        await expect(panel).to_contain_text(said)
+    assert len(bot.heard) == before
+    await window.option("steps").fill("12")
+    await window.page.keyboard.press("Enter")
+    await answered(window, "a house")
+    assert bot.heard[-1]["steps"] == 12
+
+
+async def test_backspace_takes_a_command_apart_again(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    keyboard = window.page.keyboard
+    await window.writing.press_sequentially("/imagine x")
+    await keyboard.press("Tab")
+    await keyboard.type("steps")
+    await keyboard.press("Enter")
+    await expect(window.option("steps")).to_be_focused()
+    await keyboard.press("Backspace")
+    await expect(window.option("steps")).to_have_count(0)
+    await expect(window.option("prompt")).to_be_focused()
+    await keyboard.press("Backspace")
+    await keyboard.press("Backspace")
+    await expect(window.writing).to_have_value("/imagine")
+    await keyboard.press("Escape")
+    await expect(window.page.locator(".composer-panel")).to_be_hidden()
+
+
+async def test_the_last_command_comes_back_with_the_up_arrow(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("/imagine a white cat")
+    await window.page.keyboard.press("Enter")
+    await answered(window, "a white cat")
+    await window.writing.press("ArrowUp")
+    await expect(window.option("prompt")).to_have_value("a white cat")
+
+
+async def test_subcommands_are_offered_side_by_side(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("/queue")
+    await window.page.get_by_role("option", name="/queue show").click()
+    await window.page.get_by_role("button", name="Send").click()
+    await expect(window.last).to_contain_text("Nobody waits.")
+    await expect(window.last.locator(".origin")).to_contain_text("used /queue")
+
+
+async def test_a_file_goes_into_the_option_that_takes_one(
+    playground: Playground, bot: PageBot, windows: Windows, tmp_path: Path
+) -> None:
+    window = await windows.open(playground.url)
+    file = tmp_path / "start.txt"
+    file.write_text("hello")
+    await window.writing.fill("/imagine a ship")
+    async with window.page.expect_file_chooser() as chosen:
+        await window.page.get_by_role("button", name="Attach a file").click()
+    await (await chosen.value).set_files(file)
+    await expect(window.page.locator(".pill-file-name")).to_have_text("start.txt")
+    await window.option("prompt").press("Enter")
+    await answered(window, "a ship")
+    assert bot.heard[-1]["image"] == "start.txt"
+
+
+async def test_a_file_dropped_on_the_chat_is_sent_with_a_message(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.page.evaluate(
+        """() => {
+            const files = new DataTransfer();
+            files.items.add(new File(["hello"], "<b>note.txt", {type: "text/plain"}));
+            const chat = document.querySelector("main");
+            const how = {dataTransfer: files, bubbles: true, cancelable: true};
+            for (const type of ["dragenter", "drop"]) chat.dispatchEvent(new DragEvent(type, how));
+        }"""
+    )
+    await expect(window.page.get_by_role("list", name="Files to send")).to_contain_text("note")
+    await window.writing.fill("look at this")
+    await window.page.keyboard.press("Enter")
+    await expect(window.last).to_contain_text("look at this")
+    await expect(window.last.locator(".file-name")).to_contain_text("note")
+    await expect(window.page.get_by_role("list", name="Files to send")).to_be_hidden()
+
+
+async def test_a_file_over_the_limit_is_refused_in_words(
+    playground: Playground, bot: PageBot, windows: Windows, tmp_path: Path
+) -> None:
+    window = await windows.open(playground.url)
+    file = tmp_path / "large.bin"
+    file.write_bytes(bytes(10 * 1024 * 1024 + 1))
+    await window.page.locator(".composer-row > input[type=file]").set_input_files(file)
+    await expect(window.page.locator(".composer-note")).to_contain_text("at most 10 MB")
+
+
+async def test_plain_words_reach_the_others_at_once(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    anna = await windows.open(playground.url)
+    bruno = await windows.open(f"{playground.url}/#user=Bruno")
+    await anna.writing.press_sequentially("Hel")
+    await expect(bruno.page.locator(".typing")).to_have_text("Anna is typing…")
+    await anna.writing.press_sequentially("lo **all**")
+    await anna.writing.press("Shift+Enter")
+    await anna.writing.press_sequentially("two lines")
+    await anna.writing.press("Enter")
+    await expect(bruno.last.locator("strong")).to_have_text("all")
+    await expect(bruno.last).to_contain_text("two lines")
+    await expect(bruno.page.locator(".typing")).to_be_empty()
+    await expect(anna.writing).to_have_value("")
+
+
+async def test_where_a_person_may_not_write_the_composer_says_so(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.page.get_by_role("button", name="notices").click()
+    await expect(window.writing).to_be_disabled()
+    await expect(window.writing).to_have_attribute(
+        "placeholder", "You may read #notices, but not write here."
+    )
+    mina = await windows.open(f"{playground.url}/#user=Mina")
+    await mina.page.get_by_role("button", name="notices").click()
+    await expect(mina.writing).to_be_enabled()
+
+
+async def test_unfinished_words_wait_in_their_channel(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("half a thought")
+    await window.page.get_by_role("button", name="showcase").click()
+    await expect(window.writing).to_have_value("")
+    await window.writing.fill("/imagine half a command")
+    await window.page.get_by_role("button", name="pictures").click()
+    await expect(window.writing).to_have_value("half a thought")
+    await window.page.get_by_role("button", name="showcase").click()
+    await expect(window.option("prompt")).to_have_value("half a command")

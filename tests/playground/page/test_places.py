@@ -1,0 +1,171 @@
+"""Channels, people, histories and connections: where one is and what one is told."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from playground.drafts import Draft, draft
+from playground.server import Playground
+from tests.browser import DESKTOP, PHONE, Windows
+from tests.playground.page.bot import PageBot
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def said(text: str) -> Draft:
+    return draft({"content": text}, ())
+
+
+async def test_two_windows_are_two_people(playground: Playground, bot: PageBot, windows: Windows) -> None:
+    anna = await windows.open(f"{playground.url}/#user=Anna")
+    bruno = await windows.open(f"{playground.url}/#user=Bruno")
+    await anna.writing.fill("/imagine a red door")
+    await anna.page.keyboard.press("Enter")
+    for window in (anna, bruno):
+        await expect(window.last.locator(".origin")).to_contain_text("Anna used /imagine")
+        await expect(window.last.get_by_role("img", name="A picture of a red door")).to_be_visible()
+
+
+async def test_the_menu_at_the_bottom_changes_who_one_is(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await expect(window.page.get_by_role("button", name=re.compile("moderators"))).to_have_count(0)
+    await window.page.get_by_role("button", name=re.compile("You are Anna")).click()
+    await window.page.get_by_role("menuitemradio", name="Mina").click()
+    await expect(window.page.get_by_role("button", name=re.compile("You are Mina"))).to_be_visible()
+    await expect(window.page.get_by_role("button", name="moderators")).to_be_visible()
+    assert "user=" in window.page.url
+
+
+async def test_a_deep_link_opens_its_channel(playground: Playground, bot: PageBot, windows: Windows) -> None:
+    showcase = next(c for c in playground.world.channels.values() if c.name == "showcase")
+    window = await windows.open(f"{playground.url}/#user=Bruno&channel={showcase.id}")
+    await expect(window.page.get_by_role("heading", name="Welcome to #showcase")).to_be_visible()
+
+
+async def test_other_channels_say_that_there_is_something_new(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    anna = await windows.open(playground.url)
+    bruno = await windows.open(f"{playground.url}/#user=Bruno")
+    await bruno.page.get_by_role("button", name="showcase").click()
+    for text in ("one", "two"):
+        await bruno.writing.fill(text)
+        await bruno.writing.press("Enter")
+    row = anna.page.locator(".channel", has_text="showcase")
+    await expect(row.locator(".unread")).to_have_text("2")
+    await expect(anna.page).to_have_title(re.compile(r"^\(2\) "))
+    await row.click()
+    await expect(row.locator(".unread")).to_have_count(0)
+    await expect(anna.last).to_contain_text("two")
+
+
+async def test_the_bot_answers_in_direct_messages(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    direct = window.page.get_by_role("region", name="Direct messages")
+    await direct.get_by_role("button").first.click()
+    await expect(window.page.get_by_text("This is the beginning of your messages")).to_be_visible()
+    await window.writing.fill("/imagine a private star")
+    await window.page.keyboard.press("Enter")
+    await expect(window.last.get_by_role("img", name="A picture of a private star")).to_be_visible()
+    await expect(direct.get_by_role("button")).to_have_count(1)
+
+
+async def test_history_is_there_after_a_reload_and_further_up(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    channel = playground.world.first_channel
+    people = list(playground.world.people)
+    for number in range(130):
+        author = people[number // 3 % 3]
+        playground.world.post(author, channel, said(f"line {number}"))
+    await expect(window.last).to_contain_text("line 129")
+    await window.page.reload()
+    await expect(window.last).to_contain_text("line 129")
+    scroller = window.page.locator(".scroller")
+    assert await scroller.evaluate("s => s.scrollHeight - s.scrollTop - s.clientHeight") < 5
+    await expect(window.page.get_by_text("line 129", exact=True)).to_be_in_viewport()
+    while not await window.page.get_by_text("line 0", exact=True).count():
+        await scroller.evaluate("s => { s.scrollTop = 0; }")
+        await window.page.wait_for_function("() => !document.querySelector('.scroller').scrollTop === false")
+    playground.world.post(people[1], channel, said("a late one"))
+    jump = window.page.get_by_role("button", name=re.compile("1 new message"))
+    await jump.click()
+    await expect(window.page.get_by_text("a late one", exact=True)).to_be_in_viewport()
+    await expect(jump).to_be_hidden()
+
+
+async def test_a_dropped_connection_is_said_calmly_and_nothing_is_missed(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await expect(window.messages.first).to_be_visible()
+    playground.gateway.drop(people=True)
+    playground.world.post(
+        playground.world.people[1], playground.world.first_channel, said("while you were away")
+    )
+    await expect(window.last).to_contain_text("while you were away")
+    playground.gateway.invalidate(people=True)
+    playground.world.post(
+        playground.world.people[1], playground.world.first_channel, said("in a new session")
+    )
+    await expect(window.last).to_contain_text("in a new session")
+    await expect(window.page.get_by_text("Reconnecting")).to_have_count(0)
+
+
+async def test_without_a_bot_the_page_says_so(windows: Windows) -> None:
+    async with Playground() as empty:
+        window = await windows.open(empty.url)
+        await expect(window.page.get_by_text("No bot is connected yet.")).to_be_visible()
+        await window.writing.fill("/")
+        await expect(window.page.locator(".composer-panel")).to_contain_text("No bot is connected yet")
+        await window.close()
+
+
+async def test_a_playground_that_ends_is_noticed(windows: Windows) -> None:
+    async with Playground() as short:
+        window = await windows.open(short.url)
+    await expect(window.page.get_by_text("The connection was lost. Reconnecting…")).to_be_visible()
+    assert all("WebSocket" in error or "Failed to load" in error for error in window.errors)
+    window.errors.clear()
+    await window.close()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE, (320, 640), (768, 1024), (1920, 1080)])
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+async def test_nothing_is_wider_than_the_window(
+    playground: Playground, bot: PageBot, windows: Windows, size: tuple[int, int], scheme: str
+) -> None:
+    window = await windows.open(playground.url, size=size, scheme="light" if scheme == "light" else "dark")
+    await window.writing.fill("/imagine " + "word" * 60)
+    assert await window.overflow() <= 0
+    await window.page.keyboard.press("Escape")
+    await window.page.keyboard.press("Escape")
+    await window.writing.fill("w" * 400)
+    await window.writing.press("Enter")
+    await expect(window.last).to_contain_text("w" * 400)
+    assert await window.overflow() <= 0
+
+
+async def test_on_a_phone_the_channels_are_in_a_drawer(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url, size=PHONE, touch=True)
+    opener = window.page.get_by_role("button", name="Channels")
+    row = window.page.locator(".channel", has_text="showcase")
+    await expect(row).to_be_hidden()
+    await opener.tap()
+    await expect(row).to_be_visible()
+    box = await row.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    await row.tap()
+    await expect(row).to_be_hidden()
+    await expect(window.page.locator(".channel-title")).to_have_text("showcase")
