@@ -1,0 +1,140 @@
+"""What is owed stays owed until it has arrived, and is told once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from generation.job import Job, JobId, JobState
+from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
+from storage.jobs import Jobs
+from tests.storage.things import ADDRESS, a_job
+
+
+async def kept(jobs: Jobs, address: Address = ADDRESS) -> Job:
+    job = a_job()
+    await jobs.keep(job, address)
+    return job
+
+
+async def ended(jobs: Jobs) -> Job:
+    job = await kept(jobs)
+    await jobs.settle(job.moved(JobState.CANCELLED))
+    return job
+
+
+async def the(deliveries: Deliveries, job: Job) -> Delivery:
+    delivery = await deliveries.get(job.id)
+    assert delivery is not None
+    return delivery
+
+
+@pytest.mark.parametrize("address", [ADDRESS, replace(ADDRESS, guild_id=None, message_id=None)])
+async def test_an_address_comes_back_as_it_was_kept(
+    jobs: Jobs, deliveries: Deliveries, address: Address
+) -> None:
+    job = await kept(jobs, address)
+
+    assert await the(deliveries, job) == Delivery(job_id=job.id, address=address, state=DeliveryState.OPEN)
+
+
+async def test_nothing_is_known_of_an_unknown_job(deliveries: Deliveries) -> None:
+    assert await deliveries.get(JobId("nobody knows")) is None
+
+
+async def test_an_answer_is_owed_from_the_end_of_its_job_until_it_has_arrived(
+    jobs: Jobs, deliveries: Deliveries
+) -> None:
+    job = await kept(jobs)
+    assert await deliveries.owed() == ()
+
+    await jobs.settle(job.moved(JobState.CANCELLED))
+    assert await deliveries.owed() == (job.id,)
+    assert (await the(deliveries, job)).state is DeliveryState.OWED
+
+    await deliveries.done(job.id)
+    assert await deliveries.owed() == ()
+    assert (await the(deliveries, job)).state is DeliveryState.DONE
+
+
+async def test_what_ended_first_is_owed_first(jobs: Jobs, deliveries: Deliveries) -> None:
+    one, two, three = await kept(jobs), await kept(jobs), await kept(jobs)
+    for job in (two, three, one):
+        await jobs.settle(job.moved(JobState.CANCELLED))
+
+    assert await deliveries.owed() == (two.id, three.id, one.id)
+
+
+async def test_an_answer_that_nobody_can_get_is_abandoned_with_its_reason(
+    jobs: Jobs, deliveries: Deliveries
+) -> None:
+    job = await ended(jobs)
+
+    await deliveries.abandoned(job.id, "The channel is gone.")
+
+    assert await deliveries.owed() == ()
+    delivery = await the(deliveries, job)
+    assert (delivery.state, delivery.reason) == (DeliveryState.ABANDONED, "The channel is gone.")
+
+
+async def test_an_answer_given_up_before_the_end_is_not_owed_after_it(
+    jobs: Jobs, deliveries: Deliveries
+) -> None:
+    job = await kept(jobs)
+    await deliveries.abandoned(job.id, "The channel is gone.")
+
+    assert await jobs.settle(job.moved(JobState.CANCELLED))
+
+    assert await deliveries.owed() == ()
+
+
+async def test_what_has_arrived_stays_so(jobs: Jobs, deliveries: Deliveries) -> None:
+    job = await ended(jobs)
+    await deliveries.done(job.id)
+
+    await deliveries.abandoned(job.id, "too late")
+    await deliveries.done(job.id)
+
+    assert (await the(deliveries, job)).state is DeliveryState.DONE
+
+
+async def test_what_is_not_owed_yet_cannot_have_arrived(jobs: Jobs, deliveries: Deliveries) -> None:
+    job = await kept(jobs)
+
+    await deliveries.done(job.id)
+
+    assert (await the(deliveries, job)).state is DeliveryState.OPEN
+
+
+async def test_an_answer_that_moved_within_its_channel_stays_in_its_server(
+    jobs: Jobs, deliveries: Deliveries
+) -> None:
+    job = await kept(jobs)
+
+    await deliveries.moved(job.id, ADDRESS.channel_id, 2**63 - 1)
+
+    assert (await the(deliveries, job)).address == replace(ADDRESS, message_id=2**63 - 1)
+
+
+async def test_an_answer_that_moved_elsewhere_is_in_a_direct_message(
+    jobs: Jobs, deliveries: Deliveries
+) -> None:
+    job = await kept(jobs)
+
+    await deliveries.moved(job.id, 99, 100)
+
+    address = (await the(deliveries, job)).address
+    assert (address.guild_id, address.channel_id, address.message_id) == (None, 99, 100)
+
+
+async def test_a_nonce_is_the_same_each_time_and_short_enough_for_discord(
+    jobs: Jobs, deliveries: Deliveries
+) -> None:
+    one, two = await kept(jobs), await kept(jobs)
+
+    nonce = (await the(deliveries, one)).nonce
+    await deliveries.moved(one.id, 99, 100)
+
+    assert nonce == (await the(deliveries, one)).nonce != (await the(deliveries, two)).nonce
+    assert len(nonce) <= 25

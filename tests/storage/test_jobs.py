@@ -1,0 +1,293 @@
+"""Jobs come back exactly as they were kept, and end exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from generation.job import Job, JobId, JobState, UserId
+from generation.request import MAX_PROMPT, Seed
+from generation.studio import JobStore
+from storage.database import Database
+from storage.deliveries import Deliveries, DeliveryState
+from storage.jobs import Jobs
+from storage.pictures import Pictures
+from tests.storage.things import ADDRESS, REQUEST, a_job, a_picture, done, files_in
+
+
+async def test_the_studio_can_use_it(jobs: Jobs) -> None:
+    store: JobStore = jobs
+
+    assert await store.unfinished() == []
+
+
+async def test_a_job_comes_back_with_every_setting(jobs: Jobs) -> None:
+    job = a_job()
+    await jobs.keep(job, ADDRESS)
+
+    assert await jobs.get(job.id) == job
+
+
+async def test_every_setting_has_a_column_of_its_own(jobs: Jobs, database: Database) -> None:
+    await jobs.keep(a_job(), ADDRESS)
+
+    [row] = map(dict, await database.fetch_all("SELECT * FROM jobs"))
+    assert {key: value for key, value in row.items() if value is not None and key not in ("id", "asker")} == {
+        "prompt": "a red circle",
+        "negative_prompt": "blurry",
+        "model": "models/mini",
+        "width": 128,
+        "height": 192,
+        "steps": 20,
+        "guidance": 7.1,
+        "sampler": "DPM++ 2M Karras",
+        "seed": 4_294_967_295,
+        "count": 2,
+        "state": "queued",
+        "created_at": 1_700_000_000.125,
+    }
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "x" * MAX_PROMPT,
+        "'; DROP TABLE jobs; --",
+        "日本語 🦊 é\u0301 \u202e",
+        "a\nb\tc",
+        "null \x00 inside",
+        "@everyone `x`",
+    ],
+)
+async def test_any_prompt_comes_back_as_it_was(jobs: Jobs, prompt: str) -> None:
+    job = a_job(request=replace(REQUEST, prompt=prompt, negative_prompt=prompt))
+    await jobs.keep(job, ADDRESS)
+
+    assert await jobs.get(job.id) == job
+
+
+async def test_ids_of_discord_are_exact_to_the_last_bit(jobs: Jobs, deliveries: Deliveries) -> None:
+    largest = 2**63 - 1
+    address = replace(
+        ADDRESS,
+        application_id=largest,
+        guild_id=largest - 1,
+        channel_id=largest - 2,
+        user_id=UserId(largest - 3),
+        message_id=largest - 4,
+    )
+    job = a_job(asker=UserId(largest))
+    await jobs.keep(job, address)
+
+    assert await jobs.get(job.id) == job
+    delivery = await deliveries.get(job.id)
+    assert delivery is not None
+    assert delivery.address == address
+
+
+async def test_an_unknown_job_is_none(jobs: Jobs) -> None:
+    assert await jobs.get(JobId("nobody knows")) is None
+
+
+async def test_a_reroll_knows_its_parent(jobs: Jobs) -> None:
+    parent = a_job()
+    child = a_job(parent=parent.id, request=REQUEST.rerolled(Seed(7)))
+    await jobs.keep(parent, ADDRESS)
+    await jobs.keep(child, ADDRESS)
+
+    kept = await jobs.get(child.id)
+    assert kept is not None
+    assert kept.parent == parent.id
+
+
+async def test_a_job_with_an_unknown_parent_is_not_kept_by_half(jobs: Jobs, deliveries: Deliveries) -> None:
+    job = a_job(parent=JobId("nobody knows"))
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await jobs.keep(job, ADDRESS)
+
+    assert await jobs.get(job.id) is None
+    assert await deliveries.get(job.id) is None
+
+
+async def test_a_job_is_kept_once(jobs: Jobs) -> None:
+    job = a_job()
+    await jobs.keep(job, ADDRESS)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await jobs.keep(job, ADDRESS)
+
+
+async def test_only_what_waits_is_kept(jobs: Jobs) -> None:
+    with pytest.raises(ValueError, match="only what still waits is kept"):
+        await jobs.keep(a_job().moved(JobState.RUNNING), ADDRESS)
+
+
+async def test_two_hundred_jobs_kept_at_once_are_all_there(jobs: Jobs, database: Database) -> None:
+    many = [a_job(asker=UserId(number)) for number in range(200)]
+
+    await asyncio.gather(*(jobs.keep(job, ADDRESS) for job in many))
+
+    assert {job.id for job in await jobs.unfinished()} == {job.id for job in many}
+    assert len(await database.fetch_all("SELECT 1 FROM deliveries WHERE state = 'open'")) == 200
+
+
+# What is unfinished --------------------------------------------------------------------------------------
+
+
+async def test_what_is_unfinished_comes_back_oldest_first(jobs: Jobs) -> None:
+    first, second, third = (a_job(created_at=float(number)) for number in range(3))
+    for job in (third, first, second):
+        await jobs.keep(job, ADDRESS)
+
+    assert await jobs.unfinished() == [first, second, third]
+
+
+async def test_what_is_settled_is_finished(jobs: Jobs) -> None:
+    one, two, three, four = (a_job() for _ in range(4))
+    for job in (one, two, three, four):
+        await jobs.keep(job, ADDRESS)
+    await jobs.settle(done(one), [a_picture()])
+    await jobs.settle(two.moved(JobState.CANCELLED))
+    await jobs.settle(three.moved(JobState.FAILED, failure="The model is broken."))
+
+    assert await jobs.unfinished() == [four]
+
+
+async def test_the_unfinished_are_found_without_reading_what_is_finished(database: Database) -> None:
+    plan = await database.fetch_all(
+        "EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE settled_at IS NULL ORDER BY created_at, id"
+    )
+
+    assert [row["detail"] for row in plan] == ["SCAN jobs USING INDEX jobs_unfinished"]
+
+
+# The end of a job ----------------------------------------------------------------------------------------
+
+
+async def kept(jobs: Jobs) -> Job:
+    job = a_job()
+    await jobs.keep(job, ADDRESS)
+    return job
+
+
+async def test_a_drawn_job_is_settled_with_its_pictures_and_the_answer_that_is_owed(
+    jobs: Jobs, pictures: Pictures, deliveries: Deliveries
+) -> None:
+    job = await kept(jobs)
+    drawn = [a_picture(0, b"first"), a_picture(1, b"second")]
+
+    assert await jobs.settle(done(job), drawn)
+
+    assert await jobs.get(job.id) == replace(job, state=JobState.DONE)
+    stored = await pictures.of(job.id)
+    assert [(s.index, s.seed, s.size, await pictures.read(s)) for s in stored] == [
+        (p.index, p.seed, p.size, p.png) for p in drawn
+    ]
+    assert [s.seed for s in stored] == [4_294_967_295, 0]  # each picture's own: seeds go round
+    assert await deliveries.owed() == (job.id,)
+
+
+async def test_a_failed_job_says_why(jobs: Jobs, deliveries: Deliveries) -> None:
+    job = await kept(jobs)
+
+    assert await jobs.settle(job.moved(JobState.FAILED, failure="The worker died three times."))
+
+    settled = await jobs.get(job.id)
+    assert settled is not None
+    assert (settled.state, settled.failure) == (JobState.FAILED, "The worker died three times.")
+    assert await deliveries.owed() == (job.id,)
+
+
+async def test_a_cancelled_job_is_settled_too(jobs: Jobs, deliveries: Deliveries) -> None:
+    job = await kept(jobs)
+
+    assert await jobs.settle(job.moved(JobState.CANCELLED))
+
+    assert await deliveries.owed() == (job.id,)
+
+
+async def test_a_second_end_changes_nothing(
+    jobs: Jobs, pictures: Pictures, deliveries: Deliveries, tmp_path: Path
+) -> None:
+    job = await kept(jobs)
+    await jobs.settle(done(job), [a_picture(0, b"first")])
+    await deliveries.done(job.id)
+    before = (await jobs.get(job.id), await pictures.of(job.id), files_in(tmp_path / "pictures"))
+
+    assert not await jobs.settle(done(job), [a_picture(0, b"another")])
+    assert not await jobs.settle(job.moved(JobState.CANCELLED))
+
+    assert (await jobs.get(job.id), await pictures.of(job.id), files_in(tmp_path / "pictures")) == before
+    assert await deliveries.owed() == ()
+
+
+async def test_of_two_ends_at_once_one_counts(jobs: Jobs, pictures: Pictures) -> None:
+    job = await kept(jobs)
+
+    counted = await asyncio.gather(
+        jobs.settle(done(job), [a_picture()]),
+        jobs.settle(job.moved(JobState.CANCELLED)),
+        jobs.settle(done(job), [a_picture()]),
+    )
+
+    assert sorted(counted) == [False, False, True]
+    settled = await jobs.get(job.id)
+    assert settled is not None
+    assert bool(await pictures.of(job.id)) == (settled.state is JobState.DONE)
+
+
+async def test_the_end_of_an_unknown_job_changes_nothing(jobs: Jobs, tmp_path: Path) -> None:
+    assert not await jobs.settle(done(a_job()), [a_picture()])
+
+    assert files_in(tmp_path / "pictures") == []
+
+
+async def test_what_still_runs_is_not_settled(jobs: Jobs) -> None:
+    job = await kept(jobs)
+
+    with pytest.raises(ValueError, match="only what has ended is settled"):
+        await jobs.settle(job.moved(JobState.RUNNING))
+
+
+async def test_an_end_that_cannot_be_written_whole_is_not_written_at_all(
+    jobs: Jobs, pictures: Pictures, deliveries: Deliveries
+) -> None:
+    job = await kept(jobs)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await jobs.settle(done(job), [a_picture(0, b"one"), a_picture(0, b"two")])
+
+    assert await jobs.get(job.id) == job
+    assert await pictures.of(job.id) == ()
+    delivery = await deliveries.get(job.id)
+    assert delivery is not None
+    assert delivery.state is DeliveryState.OPEN
+    assert await jobs.settle(
+        done(job), [a_picture(0, b"one"), a_picture(1, b"two")]
+    )  # and can be tried again
+
+
+async def test_whenever_an_end_is_cancelled_it_is_whole_or_did_not_happen(
+    jobs: Jobs, pictures: Pictures, deliveries: Deliveries
+) -> None:
+    for steps in range(0, 60, 3):
+        job = await kept(jobs)
+        task = asyncio.create_task(jobs.settle(done(job), [a_picture(0, job.id.encode())]))
+        for _ in range(steps):
+            await asyncio.to_thread(lambda: None)  # a turn of the loop, and a moment for other threads
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+        settled = await jobs.get(job.id)
+        assert settled is not None
+        delivery = await deliveries.get(job.id)
+        assert delivery is not None
+        ended = settled.state is JobState.DONE
+        assert len(await pictures.of(job.id)) == ended
+        assert (delivery.state is DeliveryState.OWED) == ended
+        assert await jobs.settle(done(job), [a_picture(0, job.id.encode())]) == (not ended)
