@@ -1,0 +1,190 @@
+"""The whole path, from a command sent in chat to its picture fetched, against the bare diffusers pipeline."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from benchmarks.place import ROOT, circumstances, playground
+from generation.samplers import SAMPLERS
+from playground.person import Person
+from playground.reading import button_labels, pictures_of
+
+MODEL = ROOT / "models" / "mini"
+SETTINGS = {"size": "128x128", "steps": 20, "guidance": 5, "sampler": "DPM++ 2M Karras"}
+WARM_UP = 3
+OWN_START = re.compile(r"saved", re.IGNORECASE)
+
+
+class BarePipeline:
+    """diffusers alone, as somebody would call it in a script: no queue, no chat, no PNG file."""
+
+    def __init__(self) -> None:
+        self._pipe = diffusers.StableDiffusionPipeline.from_pretrained(MODEL, dtype=torch.float32)
+        spec = SAMPLERS[str(SETTINGS["sampler"])]
+        scheduler = getattr(diffusers, spec.scheduler)
+        self._pipe.scheduler = scheduler.from_config(self._pipe.scheduler.config, **spec.overrides)
+        self._pipe.set_progress_bar_config(disable=True)
+
+    def seconds(self, prompt: str, seed: int) -> float:
+        start = time.perf_counter()
+        self._pipe(
+            prompt,
+            width=128,
+            height=128,
+            num_inference_steps=SETTINGS["steps"],
+            guidance_scale=SETTINGS["guidance"],
+            generator=torch.Generator("cpu").manual_seed(seed),
+        )
+        return time.perf_counter() - start
+
+
+async def whole_path(person: Person, prompt: str, seed: int) -> float:
+    """Seconds from sending the command to having the bytes of its picture."""
+    start = time.perf_counter()
+    asked = await person.command("imagine", {"prompt": prompt, "seed": seed} | SETTINGS)
+    message = await person.answer(asked, pictures_of)
+    await person.fetch(pictures_of(message)[0])
+    return time.perf_counter() - start
+
+
+async def compare(person: Person, runs: int) -> list[tuple[float, float]]:
+    """(whole path, bare pipeline) in turn, the same prompt and seed for both, a new prompt for each pair."""
+    bare = BarePipeline()
+    colours = ["red", "blue", "green", "yellow", "purple", "orange", "pink", "white"]
+    pairs = []
+    for run in range(WARM_UP + runs):
+        ground = colours[(run + 3) % len(colours)]
+        prompt = f"a {colours[run % len(colours)]} circle on a {ground} background, number {run}"
+        pair = (await whole_path(person, prompt, seed=run), bare.seconds(prompt, seed=run))
+        if run >= WARM_UP:
+            pairs.append(pair)
+    return pairs
+
+
+async def acknowledgements(person: Person, count: int) -> list[float]:
+    """Milliseconds until a command is acknowledged while the worker computes on all cores."""
+    busy = {"prompt": "a house", "count": 4, "steps": 150}
+    first = await person.command("imagine", busy)
+    await person.command("imagine", busy)
+    await person.answer(first, lambda message: "step" in json.dumps(message))
+    took = []
+    for _ in range(count):
+        asked = await person.command("imagine", {"prompt": "a red circle", **SETTINGS})
+        took.append(asked.seconds * 1000)
+        message = await person.answer(asked, button_labels)
+        await person.press(message, "Cancel")
+    return took
+
+
+async def peak_memory(person: Person, bot_pid: int) -> float | None:
+    """The most memory (MB, resident) that the bot's process ever had, four pictures delivered last."""
+    asked = await person.command("imagine", {"prompt": "a sun over green hills", "count": 4})
+    await person.answer(asked, lambda message: len(pictures_of(message)) == 4, timeout=120)
+    return _peak_resident(bot_pid)
+
+
+def _peak_resident(pid: int) -> float | None:
+    status = Path(f"/proc/{pid}/status")
+    match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(match[1]) / 1000 if match else None
+
+
+async def first_picture(data: Path) -> float:
+    """Seconds from `make demo` in an installed clone to the line that says where the first picture is."""
+    start = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *("make", "--no-print-directory", "demo"),
+        cwd=ROOT,
+        env=os.environ | {"PLAYGROUND_DATA": str(data), "PYTHONUNBUFFERED": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(180):
+            async for line in process.stdout:
+                if OWN_START.search(line.decode()):
+                    return time.perf_counter() - start
+        raise RuntimeError("make demo ended without a picture")
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        await process.wait()
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+async def measure(runs: int, acks: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        first = await first_picture(data / "demo")
+        room = {"MAX_WAITING": "1000", "MAX_WAITING_PER_PERSON": "1000", "LOG_LEVEL": "WARNING"}
+        async with playground(data / "path", room) as place, _somebody(place) as person:
+            pairs = await compare(person, runs)
+            memory = await peak_memory(person, place["bot_pid"])
+        async with playground(data / "acks", room) as place, _somebody(place) as person:
+            took = await acknowledgements(person, acks)
+    path, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return {
+        "overhead_ratio": round(statistics.median(whole / alone for whole, alone in pairs), 4),
+        "ack_p99_ms": round(percentile(took, 0.99), 1),
+        "bot_rss_mb": None if memory is None else round(memory, 1),
+        "first_picture_s": round(first, 1),
+        "path_ms": round(path * 1000, 1),
+        "bare_ms": round(bare * 1000, 1),
+        "overhead_ms": round(statistics.median((whole - alone) * 1000 for whole, alone in pairs), 1),
+        "ratio_range": [round(f(whole / alone for whole, alone in pairs), 3) for f in (min, max)],
+        "ack_p50_ms": round(percentile(took, 0.5), 1),
+        "runs": len(pairs),
+        "acks": len(took),
+        "threads": torch.get_num_threads(),
+        **circumstances(),
+    }
+
+
+def _somebody(place: Mapping[str, Any]) -> Person:
+    return Person(
+        api=place["api"],
+        gateway=place["gateway"],
+        token=place["users"][0]["token"],
+        channel_id=place["channel_id"],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="pairs of whole path and bare pipeline")
+    parser.add_argument("--acks", type=int, default=200, help="acknowledgements while the worker is busy")
+    options = parser.parse_args()
+    figures = asyncio.run(measure(options.runs, options.acks))
+    rows = [
+        ("whole path, median", f"{figures['path_ms']} ms"),
+        ("bare pipeline, median", f"{figures['bare_ms']} ms"),
+        ("overhead, median of pairs", f"{figures['overhead_ms']} ms, ratio {figures['overhead_ratio']}"),
+        ("acknowledged, p50 and p99", f"{figures['ack_p50_ms']} and {figures['ack_p99_ms']} ms"),
+        ("bot's peak memory", f"{figures['bot_rss_mb']} MB"),
+        ("make demo to first picture", f"{figures['first_picture_s']} s"),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The playground with the bot in it, run as the program that people run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+@asynccontextmanager
+async def playground(data: Path, settings: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
+    """`python -m playground --json` on a free port; yields what it says when the bot is there."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "playground", "--json", "--port", "0", "--data", str(data)),
+        cwd=ROOT,
+        env=os.environ | dict(settings or {}),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 120)
+        if not line:
+            raise RuntimeError("the playground ended before it said where it is")
+        yield json.loads(line)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def circumstances() -> dict[str, Any]:
+    """What a figure depends on: the machine, the versions, the commit."""
+    return {
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "diffusers", "transformers", "discord.py", "aiosqlite")},
+        "commit": _commit(),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,34 @@
+"""The walls between the rooms hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_room_imports_what_its_walls_forbid() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_bots_process_never_sees_torch() -> None:
+    # Everything that `python -m bot` imports, the process backend included, without starting it.
+    program = """
+import sys
+import bot.__main__, generation.backends.process, generation.studio, storage.jobs
+seen = {name.partition(".")[0] for name in sys.modules} & {"torch", "diffusers", "transformers", "numpy"}
+print(sorted(seen))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
