@@ -123,13 +123,13 @@ export class CommandForm {
     const fits = choices.length && (!option.autocomplete || (typed && choices[0].name.toLowerCase().includes(typed)));
     const first = fits && !input.picked ? 0 : -1;
     const empty = !choices.length && option.choices?.length ? "None of the choices fits." : null;
-    this.reveal(field.control, h("div.panel-head", {}, h("strong", {}, option.name), h("span", {}, option.description), limits(option)), items, first, empty, field.problem);
+    this.reveal(field.control, h("div.panel-head", {}, h("strong", {}, option.name), h("span", {}, described(option)), limits(option)), items, first, empty, field.problem);
   }
 
   suggestOptions() {
     const typed = this.more.value.trim().toLowerCase();
     const options = this.left.filter(({ name }) => name.includes(typed));
-    const items = options.map((option) => ({ label: option.name, detail: option.description, act: () => this.addPicked(option) }));
+    const items = options.map((option) => ({ label: option.name, detail: described(option), act: () => this.addPicked(option) }));
     const head = this.left.length ? h("div.panel-head", {}, h("strong", {}, "More options"), h("span", {}, "choose one, or press Enter to send")) : null;
     this.reveal(this.more, head, items, typed && items.length ? 0 : -1, null, null);
   }
@@ -232,6 +232,11 @@ function silently(field) {
   const result = field.check();
   field.showProblem(problem);
   return result;
+}
+
+/** Libraries put three dots where nobody wrote a description. */
+function described({ description }) {
+  return description === "…" ? "" : description;
 }
 
 function limits({ type, min_value: least, max_value: most }) {

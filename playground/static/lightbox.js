@@ -4,6 +4,8 @@ import { fill, h } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { icon } from "./icons.js";
 
+const SWIPE_PX = 50;
+
 export function openLightbox(items, start) {
   if (start < 0) return;
   let at = start;
@@ -40,6 +42,12 @@ export function openLightbox(items, start) {
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft" && many) step(-1);
     if (event.key === "ArrowRight" && many) step(1);
+  });
+  let from = null;
+  stage.addEventListener("touchstart", (event) => (from = event.changedTouches[0].clientX), { passive: true });
+  stage.addEventListener("touchend", (event) => {
+    const moved = event.changedTouches[0].clientX - from;
+    if (many && Math.abs(moved) > SWIPE_PX) step(moved < 0 ? 1 : -1);
   });
   show();
   exit.focus();

@@ -4,7 +4,7 @@ import { fill, h } from "./dom.js";
 import { Flag } from "./flags.js";
 import { longDate, sameDay } from "./format.js";
 import { icon } from "./icons.js";
-import { echoElement, messageElement } from "./message.js";
+import { echoElement, messageElement, summary } from "./message.js";
 import { messageTime } from "./state.js";
 import { welcome } from "./welcome.js";
 
@@ -18,11 +18,13 @@ export class MessageList {
     this.rows = new Map();
     this.stuck = true;
     this.missed = 0;
-    this.list = h("ol.messages", { role: "log", "aria-live": "polite", "aria-relevant": "additions", tabindex: "0" });
+    this.list = h("ol.messages", { role: "log", "aria-live": "off", tabindex: "0" });
     this.head = h("div.list-head");
     this.scroller = h("div.scroller", { onscroll: () => this.scrolled() }, h("div.spacer"), this.head, this.list);
     this.present = h("button.jump-present", { type: "button", hidden: true, onclick: () => this.toPresent() });
-    this.element = h("div.message-area", {}, this.scroller, this.present);
+    // A row that is drawn anew at each step of a picture would be read out at each step; so news is told here instead.
+    this.news = h("div.visually-hidden", { role: "status" });
+    this.element = h("div.message-area", {}, this.scroller, this.present, this.news);
     // Pictures that load and phones' keyboards change heights; whoever reads the newest keeps seeing it.
     const observer = new ResizeObserver(() => this.stuck && this.toEnd());
     observer.observe(this.list);
@@ -34,6 +36,7 @@ export class MessageList {
     state.on("people", () => this.repaint());
     state.on("commands", () => this.repaint());
     state.on("arrived", (message) => this.arrived(message));
+    state.on("finished", (message) => this.announce(message));
     interactions.on("pressed", (message) => this.repaintOne(message));
     interactions.on("echoes", (channelId) => {
       if (channelId !== state.activeId) return;
@@ -146,9 +149,17 @@ export class MessageList {
   arrived(message) {
     const { state } = this.context;
     if (message.channel_id !== state.activeId) return;
+    this.announce(message);
     if (message.author.id === state.me?.id) this.toPresent();
     else if (!this.stuck) this.missed += 1;
     this.paintPresent();
+  }
+
+  announce(message) {
+    const { state } = this.context;
+    if (message.channel_id !== state.activeId || message.author.id === state.me?.id) return;
+    const what = message.flags & Flag.loading ? "is thinking" : summary(message);
+    this.news.textContent = `${state.name(message.author.id)}: ${what}`;
   }
 
   paintPresent() {

@@ -1,7 +1,7 @@
 // What this window knows of the chat. Gateway events come in through `apply`, views listen for topics.
 //
 // Topics: "channels", "people", "messages" (channel id), "message" (the message), "typing" (channel id),
-// "active", "connection", "commands", "presence".
+// "active", "connection", "commands", "presence", "arrived" and "finished" (a message that came, or got its content).
 
 import { Flag } from "./flags.js";
 import { mayManage, maySpeak, nameColour } from "./permissions.js";
@@ -164,8 +164,10 @@ export class State extends EventTarget {
     const channel = this.channels.get(message.channel_id);
     const known = channel?.messages.find(({ id }) => id === message.id);
     if (!known) return;
+    const done = !known.attachments?.length && message.attachments?.length > 0;
     this.keep(channel, { ...known, ...message });
     this.tell("messages", channel.id);
+    if (done || (known.flags & Flag.loading && !(message.flags & Flag.loading))) this.tell("finished", message);
   }
 
   onMESSAGE_DELETE({ id, channel_id: channelId }) {

@@ -20,7 +20,7 @@ export function welcome(channel, { state, names }) {
 }
 
 function botNote(state) {
-  if (!state.commands.length) return h("p.welcome-note", { role: "status" }, icon("warning", 18), "No bot is connected yet. Its commands appear here as soon as it is.");
+  if (!state.commands.length) return h("p.welcome-note", { role: "status" }, icon("warning", 18), h("span", {}, "No bot is connected yet. Its commands appear here as soon as it is."));
   if (!state.commands.some(({ name }) => name === "imagine")) return h("p.welcome-note", {}, "Type / to see what the bot can do.");
-  return h("p.welcome-note", {}, "Write ", h("strong", {}, "/imagine"), " and what you would like to see, then press Enter.");
+  return h("p.welcome-note", {}, h("span", {}, "Write ", h("strong", {}, "/imagine"), " and what you would like to see, then press Enter."));
 }
