@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -66,6 +67,7 @@ def train_autoencoder(
     batch = machine.autoencoder_batch
     pictures = iter(DataLoader(Pictures(seed + clock.step), batch_size=batch, num_workers=machine.workers))
     rng = Random(seed + clock.step)
+    running = 0.1
     clock.rested()
     while not clock.done:
         pixels = to_signed(next(pictures).to(machine.device))
@@ -76,22 +78,14 @@ def train_autoencoder(
             pixels = pixels[:, :, top : top + CROP, left : left + CROP]
         for group in optimiser.param_groups:
             group["lr"] = 1.5e-3 * clock.rate()
-        with machine.autocast():
-            spread = model.encode(pixels).latent_dist
-            drawn = model.decode(spread.sample()).sample
-        error = _error(drawn.float(), pixels)
-        loss = error + 1e-4 * spread.kl().mean() / (pixels[0, 0].numel() / 64 * LATENT_CHANNELS)
-        loss.backward()
+        loss = machine.team.backward(model, partial(_loss, model, machine), pixels.chunk(machine.parts))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
         clock.tick()
-        if clock.step % 200 == 0:
-            decibels = -10 * torch.log10((drawn.float() - pixels).pow(2).mean() / 4).item()
-            log(
-                folder,
-                f"autoencoder {clock.progress:.0%} step {clock.step}: loss {loss:.4f}, {decibels:.1f} dB",
-            )
+        running += 0.02 * (loss - running)
+        if clock.step % 100 == 0:
+            log(folder, f"autoencoder {clock.progress:.0%} step {clock.step}: loss {running:.4f}")
             _keep(path, model, optimiser, clock)
             clock.rested()
     _keep(path, model, optimiser, clock)
@@ -101,6 +95,15 @@ def train_autoencoder(
         f"autoencoder done: {clock.step} steps, {measure_autoencoder(model, machine):.2f} dB whole, unseen",
     )
     return model
+
+
+def _loss(model: AutoencoderKL, machine: Machine, pixels: Tensor) -> Tensor:
+    with machine.autocast():
+        spread = model.encode(pixels).latent_dist
+        drawn = model.decode(spread.sample()).sample
+    latents = pixels[0, 0].numel() / 64 * LATENT_CHANNELS
+    kl: Tensor = spread.kl().mean()
+    return _error(drawn.float(), pixels) + 1e-4 * kl / latents
 
 
 def _error(drawn: Tensor, pixels: Tensor) -> Tensor:

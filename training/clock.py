@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ class Clock:
     warmup_steps: int = 100
     step: int = 0
     seconds: float = 0.0
-    _last: float = field(default_factory=time.monotonic)
+    now: Callable[[], float] = time.monotonic
+    _last: float = math.nan
     _quickest: float = math.inf
 
+    def __post_init__(self) -> None:
+        self._last = self.now()
+
     def tick(self) -> None:
-        now = time.monotonic()
+        now = self.now()
         took = now - self._last
         self._quickest = min(self._quickest, took)
         self.seconds += min(took, SLOWEST * self._quickest)
@@ -36,7 +41,7 @@ class Clock:
 
     def rested(self) -> None:
         """Leaves what happened since the last tick (saving, drawing a sample) out of the count."""
-        self._last = time.monotonic()
+        self._last = self.now()
 
     @property
     def progress(self) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -27,7 +29,7 @@ NOISE_DRAWS = 2
 PEAK_RATE = 1e-3
 FLAT = 0.35
 """Share of the time at the full learning rate, before the cosine to zero."""
-PROBE_MINUTES = 8.0
+KEEP_MINUTES, PROBE_MINUTES = 3.0, 8.0
 
 
 def train_denoiser(
@@ -80,7 +82,7 @@ def train_denoiser(
         parts = {"tokenizer": tokenizer, "text_encoder": text_encoder, "autoencoder": autoencoder}
         save_folder(into, **parts, unet=average)
 
-    running, probed = 1.0, clock.seconds
+    running, saved, probed = 1.0, clock.seconds, clock.seconds
     clock.rested()
     while not clock.done:
         pool.grow(1, batch=fresh)
@@ -91,15 +93,15 @@ def train_denoiser(
             hidden = text_encoder(ids).last_hidden_state
         for group in optimiser.param_groups:
             group["lr"] = PEAK_RATE * clock.rate(flat=FLAT)
-        loss = _loss(
-            unet, machine, alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1), hidden.repeat(NOISE_DRAWS, 1, 1)
+        examples = _examples(
+            alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1), hidden.float().repeat(NOISE_DRAWS, 1, 1)
         )
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = machine.team.backward(unet, partial(_loss, unet, machine), examples.split(machine.parts))
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
         _follow(average, unet, min(0.999, (1 + clock.step) / (10 + clock.step)))
-        running += 0.01 * (loss.item() - running)
+        running += 0.01 * (loss - running)
         clock.tick()
         if clock.step % 100 == 0:
             rows = clock.step * machine.unet_batch / clock.seconds
@@ -108,9 +110,12 @@ def train_denoiser(
                 f"denoiser {clock.progress:.1%} step {clock.step}: loss {running:.4f}, {rows:.0f} rows/s",
             )
             clock.rested()
+        if clock.seconds - saved > 60 * KEEP_MINUTES:
+            saved = clock.seconds
+            keep()
+            clock.rested()
         if clock.seconds - probed > 60 * PROBE_MINUTES:
             probed = clock.seconds
-            keep()
             pipeline = pipeline_of(tokenizer, text_encoder, autoencoder, average)
             scores = evaluate(pipeline, held_out_prompts(7, share=0.2), ["dpm++ 2m karras"])
             log(folder, f"denoiser {clock.progress:.1%} held out: {describe(scores)}")
@@ -119,10 +124,25 @@ def train_denoiser(
     return average
 
 
-def _loss(
-    unet: UNet2DConditionModel, machine: Machine, alphas: Tensor, latents: Tensor, hidden: Tensor
-) -> Tensor:
-    """Mean squared error of v; seven tenths of the times lie in the middle, where outlines are decided."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Noisy latents (B, 8, 16, 16), times (B,), hidden states (B, 77, width), and the v to predict."""
+
+    noisy: Tensor
+    times: Tensor
+    hidden: Tensor
+    wanted: Tensor
+
+    def split(self, parts: int) -> list[Examples]:
+        pieces = (tensor.chunk(parts) for tensor in (self.noisy, self.times, self.hidden, self.wanted))
+        return [
+            Examples(noisy=noisy, times=times, hidden=hidden, wanted=wanted)
+            for noisy, times, hidden, wanted in zip(*pieces, strict=True)
+        ]
+
+
+def _examples(alphas: Tensor, latents: Tensor, hidden: Tensor) -> Examples:
+    """Noise at random times; seven tenths of them lie in the middle, where outlines are decided."""
     count = len(latents)
     times = torch.randint(0, len(alphas), (count,), device=latents.device)
     middle = torch.randint(150, 850, (count,), device=latents.device)
@@ -130,9 +150,18 @@ def _loss(
     signal = alphas[times].sqrt()[:, None, None, None]
     dirt = (1 - alphas[times]).sqrt()[:, None, None, None]
     noise = torch.randn_like(latents)
+    return Examples(
+        noisy=signal * latents + dirt * noise,
+        times=times,
+        hidden=hidden,
+        wanted=signal * noise - dirt * latents,
+    )
+
+
+def _loss(unet: UNet2DConditionModel, machine: Machine, examples: Examples) -> Tensor:
     with machine.autocast():
-        predicted = unet(signal * latents + dirt * noise, times, hidden).sample
-    return functional.mse_loss(predicted.float(), signal * noise - dirt * latents)
+        predicted = unet(examples.noisy, examples.times, examples.hidden).sample
+    return functional.mse_loss(predicted.float(), examples.wanted)
 
 
 @torch.no_grad()
