@@ -19,6 +19,9 @@ __all__ = ["Database", "DatabaseBusy", "DatabaseTooNew", "DatabaseUnusable", "Ro
 PATIENCE = 5.0
 """Seconds to wait for a lock that another program holds on the database, before that is an error."""
 
+TURNS = 10
+"""A turn to write is waited for that many times as long: a burst of hundreds is no error."""
+
 T = TypeVar("T")
 Row = sqlite3.Row
 Parameters = Sequence[Any] | Mapping[str, Any]
@@ -77,6 +80,7 @@ class Database:
         self._patience = patience
         self._turn = asyncio.Lock()
         self._owner: asyncio.Task[Any] | None = None
+        self._closed = False
 
     @classmethod
     @asynccontextmanager
@@ -117,7 +121,7 @@ class Database:
             try:
                 yield database
             finally:
-                await to_the_end(database._turn.acquire())  # what is being written is written first
+                await to_the_end(database._close())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -129,18 +133,20 @@ class Database:
         Raises:
             DatabaseBusy: others have been writing for too long.
             DatabaseUnusable: the disk is full or broken.
-            RuntimeError: this task is inside a transaction already.
+            RuntimeError: this task is inside a transaction already, or the database is closed.
         """
         if self._owner is not None and self._owner is asyncio.current_task():
             raise RuntimeError("This task is inside a transaction already; pass that one on instead.")
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(TURNS * self._patience):
                 await self._turn.acquire()
         except TimeoutError as error:
             raise DatabaseBusy(_busy(self._path)) from error
         self._owner = asyncio.current_task()
         transaction = Transaction(self._writer)
         try:
+            if self._closed:
+                raise RuntimeError("The database is closed; whoever writes must end before it does.")
             with _in_words(self._path):
                 try:
                     await self._writer.execute_fetchall("BEGIN IMMEDIATE")
@@ -165,6 +171,11 @@ class Database:
         """The first row of a query, as of the last commit."""
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
+
+    async def _close(self) -> None:
+        """Let what is being written be written, and nothing after it."""
+        async with self._turn:
+            self._closed = True
 
 
 async def to_the_end(action: Coroutine[Any, Any, T]) -> T:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -17,31 +19,35 @@ TEMPORARY = ".tmp"
 """The suffix of a file that is being written."""
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Make `path` hold `content`, also after a power cut; a crash leaves all of it or nothing.
+def write_durably(files: Mapping[Path, bytes]) -> None:
+    """Make each path hold its content, also after a power cut; a crash leaves all of a file or nothing.
 
-    A file of that name is replaced. A crash may leave a file with the suffix TEMPORARY behind.
+    Files of these names are replaced. A crash may leave files with the suffix TEMPORARY behind. Several files
+    at once are much faster than one by one, because the disk is waited for twice and not twice for each.
     """
-    make_folder(path.parent)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    temporary = {path: path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}") for path in files}
+    changed = {path.parent for path in files}
+    for folder in tuple(changed):
+        changed.update(made.parent for made in (folder, *folder.parents) if not made.is_dir())
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with ExitStack() as stack:
+            handles = []
+            for path, content in files.items():
+                file = stack.enter_context(temporary[path].open("xb"))
+                file.write(content)
+                file.flush()
+                handles.append(file.fileno())
+            for handle in handles:
+                os.fsync(handle)
+        for path in files:
+            temporary[path].replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, to stay there after a power cut."""
-    if not folder.is_dir():
-        make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+    for folder in changed:
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

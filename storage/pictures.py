@@ -148,10 +148,8 @@ class Pictures:
 
     def _save(self, pictures: Sequence[Picture]) -> dict[int, str]:
         digests = {picture.index: hashlib.sha256(picture.png).hexdigest() for picture in pictures}
-        for picture in pictures:
-            path = self._path(digests[picture.index])
-            if not (path.is_file() and path.stat().st_size == len(picture.png)):
-                disk.write_durably(path, picture.png)
+        files = {self._path(digests[picture.index]): picture.png for picture in pictures}
+        disk.write_durably({path: png for path, png in files.items() if not _holds(path, png)})
         return digests
 
     def _of_earlier_runs(self) -> list[Path]:
@@ -188,6 +186,11 @@ async def insert_pictures(
             for picture in pictures
         ],
     )
+
+
+def _holds(path: Path, png: bytes) -> bool:
+    """Whether the file is there and whole: its name says what it held, not what a disk made of it."""
+    return path.is_file() and path.stat().st_size == len(png)
 
 
 def _read(path: Path) -> tuple[bytes, str]:

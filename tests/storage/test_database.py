@@ -288,6 +288,15 @@ async def test_closing_waits_for_what_is_being_written(path: Path) -> None:
         assert await database.fetch_all("SELECT * FROM written") == []
 
 
+async def test_a_closed_database_takes_nothing_more(path: Path) -> None:
+    async with Database.open(path.with_name("closed.db")) as database:
+        pass
+
+    with pytest.raises(RuntimeError, match="The database is closed"):
+        async with database.transaction():
+            pytest.fail("got in")
+
+
 # What cannot be opened -----------------------------------------------------------------------------------
 
 
