@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 NAME = "urn:discord"
 LONGEST_MESSAGE = 300
+MISSING = re.compile(r"'([^']+)' is a required property")
 
 
 class OpenApi:
@@ -51,6 +53,8 @@ class OpenApi:
             for error in self._document.errors(pointer, _with_text_ids(body)):
                 where = list(error.absolute_path)
                 code, sentence = _sentence(error)
+                if error.validator == "required" and (missing := MISSING.match(error.message)):
+                    where.append(missing[1])
                 self._note(method, path, f"request{_place(where)}: {sentence}")
                 form.fail(where, code, sentence)
         form.refuse()
@@ -75,7 +79,7 @@ class OpenApi:
             )
         for error in self._document.errors(pointer, body):
             place = _place(list(error.absolute_path))
-            self._note(method, path, f"our {status} answer{place}: {_sentence(error)[1]}")
+            self._note(method, path, f"our {status} answer{place}: {error.message[:LONGEST_MESSAGE]}")
 
     def _note(self, method: str, path: str, what: str) -> None:
         sentence = f"{method} {path}: {what}"
@@ -125,7 +129,7 @@ def _sentence(error: ValidationError) -> tuple[str, str]:
         case "minimum":
             return "NUMBER_TYPE_MIN", f"int value should be greater than or equal to {limit}."
         case "required":
-            return "BASE_TYPE_REQUIRED", f"This field is required: {error.message[:LONGEST_MESSAGE]}"
+            return "BASE_TYPE_REQUIRED", "This field is required"
         case _:
             return "OPENAPI_VIOLATION", error.message[-LONGEST_MESSAGE:]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import struct
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import discord
 import yarl
-from discord import app_commands
+from discord import app_commands, ui
 
 from playground import Person, Playground
 
@@ -33,6 +34,24 @@ class Bot(discord.Client):
 
     async def on_resumed(self) -> None:
         self.resumes += 1
+
+
+class Press(ui.Button[Any]):
+    """A button that does what it is given when it is pressed."""
+
+    def __init__(self, label: str, do: Callable[[discord.Interaction], Awaitable[object]]) -> None:
+        super().__init__(label=label, custom_id=label.lower())
+        self.do = do
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        await self.do(interaction)
+
+
+def view_of(*items: ui.Item[Any]) -> ui.View:
+    view = ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    return view
 
 
 @contextmanager
