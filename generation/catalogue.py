@@ -68,8 +68,8 @@ class ModelInfo:
         size = request.size
         if min(size.width, size.height) < self.min_edge or max(size.width, size.height) > self.max_edge:
             return (
-                f"{self.name} cannot draw {size}: each edge must be {self.min_edge} to {self.max_edge} pixels, "
-                f"and {self.native}x{self.native} suits it best."
+                f"{self.name} cannot draw {size}: each edge must be {self.min_edge} to {self.max_edge} "
+                f"pixels, and {self.native}x{self.native} suits it best."
             )
         if size.width % self.multiple or size.height % self.multiple:
             return (
@@ -141,7 +141,7 @@ def describe(source: str) -> ModelInfo:
     if path.is_file():
         return _single_file(path, source)
     on_disk = path.is_absolute() or path.suffix == ".safetensors" or source.startswith((".", "~"))
-    if on_disk or path.parent.is_dir() and path.parent != Path() or not _HUB_ID.fullmatch(source):
+    if on_disk or (path.parent.is_dir() and path.parent != Path()) or not _HUB_ID.fullmatch(source):
         raise UnreadableModel(
             f"There is no model at {source}. MODEL must be a folder in diffusers' format, "
             "a .safetensors file, or a Hugging Face id like stable-diffusion-v1-5/stable-diffusion-v1-5."
@@ -177,19 +177,20 @@ def _folder(path: Path, source: str) -> ModelInfo:
     pipeline = _json(path / "model_index.json").get("_class_name")
     if pipeline not in _PIPELINES:
         raise UnreadableModel(
-            f"The model {source} is a {pipeline}; I draw with Stable Diffusion 1, 2 and XL text-to-image models."
+            f"The model {source} is a {pipeline}; "
+            "I draw with Stable Diffusion 1, 2 and XL text-to-image models."
         )
     unet, vae = _json(path / "unet" / "config.json"), _json(path / "vae" / "config.json")
     if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
         raise UnreadableModel(
-            f"The model {source} wants more than noise and a prompt as its input (for inpainting or depth, say); "
-            "I draw with text-to-image models."
+            f"The model {source} wants more than noise and a prompt as its input "
+            "(for inpainting or depth, say); I draw with text-to-image models."
         )
     if not any((path / "unet").glob("*.safetensors")):
         if any((path / "unet").glob("*.bin")):
             raise UnreadableModel(
-                f"The model {source} keeps its weights in pickles (.bin), which can run any code when they are "
-                "read, so I never open them. Use a version with .safetensors files."
+                f"The model {source} keeps its weights in pickles (.bin), which can run any code when they "
+                "are read, so I never open them. Use a version with .safetensors files."
             )
         raise UnreadableModel(f"The model {source} has no weights: unet/ holds no .safetensors file.")
     if pipeline == "StableDiffusionXLPipeline":
@@ -202,7 +203,9 @@ def _folder(path: Path, source: str) -> ModelInfo:
         native = (sample if isinstance(sample, int) else max(sample)) * factor
         multiple = factor * 2 ** (len(unet["block_out_channels"]) - 1)
     except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableModel(f"The configuration of the model {source} is not complete: {error!r}.") from error
+        raise UnreadableModel(
+            f"The configuration of the model {source} is not complete: {error!r}."
+        ) from error
     info = replace(_info(path.resolve().name, source, family, native=native), multiple=multiple)
     words = path / "words.txt"
     if words.is_file():
@@ -264,21 +267,25 @@ def _single_file(path: Path, source: str) -> ModelInfo:
         raise UnreadableModel(f"The model {source} is not a .safetensors file, the only kind of file I open.")
     shapes = _tensor_shapes(path)
     if any(key.startswith(("lora_", "lycoris_")) or ".lora_" in key for key in shapes):
-        raise UnreadableModel(f"The file {source} is a LoRA, which goes on top of a model; MODEL must be a model.")
+        raise UnreadableModel(
+            f"The file {source} is a LoRA, which goes on top of a model; MODEL must be a model."
+        )
     if _INPUT not in shapes:
         raise UnreadableModel(
             f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint: it has no UNet of theirs in it."
         )
     if shapes[_INPUT][1:2] != [4]:
         raise UnreadableModel(
-            f"The file {source} wants more than noise and a prompt as its input (for inpainting or depth, say); "
-            "I draw with text-to-image models."
+            f"The file {source} wants more than noise and a prompt as its input "
+            "(for inpainting or depth, say); I draw with text-to-image models."
         )
     name = path.name.removesuffix(path.suffix)
     if any(key.startswith("conditioner.embedders.1.") for key in shapes):
         return _info(name, source, Family.SDXL)
     if any(key.startswith("conditioner.embedders.0.") for key in shapes):
-        raise UnreadableModel(f"The file {source} is an SDXL refiner, which cannot draw alone; use the base model.")
+        raise UnreadableModel(
+            f"The file {source} is an SDXL refiner, which cannot draw alone; use the base model."
+        )
     if shapes.get(_CROSS_ATTENTION.format("2.1"), [0])[-1] == 1024:
         return _info(name, source, Family.SD2)
     if shapes.get(_CROSS_ATTENTION.format("1.1"), [0])[-1] == 768:
@@ -310,7 +317,11 @@ def _tensor_shapes(path: Path) -> dict[str, list[int]]:
 
 def _hub(source: str) -> ModelInfo:
     current = _MOVED.get(source.lower(), source)
-    moved = f"{source} is gone from Hugging Face; {current} is its successor and is used." if current != source else None
+    moved = (
+        f"{source} is gone from Hugging Face; {current} is its successor and is used."
+        if current != source
+        else None
+    )
     if (folder := hub_snapshot(current)) is not None and (folder / "model_index.json").is_file():
         info = _folder(folder, current)
         return replace(info, name=current.split("/")[1], source=current, note=moved)
@@ -325,11 +336,13 @@ def _hub(source: str) -> ModelInfo:
         f"{current} is not on this machine yet and is fetched at the first start (several gigabytes). "
         f"By its name I take it for {family}."
     )
-    return _info(current.split("/")[1], current, family, native=native, note=f"{moved} {note}" if moved else note)
+    return _info(
+        current.split("/")[1], current, family, native=native, note=f"{moved} {note}" if moved else note
+    )
 
 
 def hub_snapshot(repo: str) -> Path | None:
-    """The folder of this repository's main revision in Hugging Face's cache on this machine, if it is there."""
+    """The folder of a repository's main revision in Hugging Face's cache on this machine, if it is there."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
     cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
     store = cache / f"models--{repo.replace('/', '--')}"
@@ -345,7 +358,7 @@ def hub_snapshot(repo: str) -> Path | None:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Words with at least one letter; marks belong to their letters, apostrophes inside a word to the word."""
+    """Words with at least one letter; marks belong to their letters, apostrophes within to the word."""
     word = ""
     for character in unicodedata.normalize("NFC", text).replace("’", "'") + " ":
         if unicodedata.category(character)[0] in "LMN" or (character == "'" and word):

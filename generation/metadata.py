@@ -1,4 +1,4 @@
-"""Settings into a picture file and out of it again: A1111's `parameters` and our own exact `atelier` chunk."""
+"""Settings into a picture file and out again: A1111's `parameters` and our own exact `atelier` chunk."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
         request, model=record["model"], model_hash=record["model_hash"], version=record["version"]
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
-    chunks.add_text(OWN_CHUNK, json.dumps({"request": asdict(request), "record": record}, separators=(",", ":")))
+    chunks.add_text(
+        OWN_CHUNK, json.dumps({"request": asdict(request), "record": record}, separators=(",", ":"))
+    )
     file = io.BytesIO()
     image.save(file, format="PNG", pnginfo=chunks, compress_level=_PNG_LEVEL)
     return file.getvalue()

@@ -23,17 +23,19 @@ class SamplerSpec:
     """What A1111 calls its spacing of noise levels under `Schedule type`."""
 
 
-_PLAIN: Mapping[str, str | bool | int] = {
+_Overrides = Mapping[str, str | bool | int]
+
+_PLAIN: _Overrides = {
     "use_karras_sigmas": False,
     "use_exponential_sigmas": False,
     "use_beta_sigmas": False,
 }
-_KARRAS = {**_PLAIN, "use_karras_sigmas": True}
-_DPM = {"solver_order": 2, "use_lu_lambdas": False, "use_flow_sigmas": False}
-_DPM_ODE = {**_DPM, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"}
-_DPM_SDE = {**_DPM, "algorithm_type": "sde-dpmsolver++", "solver_type": "midpoint"}
+_KARRAS: _Overrides = {**_PLAIN, "use_karras_sigmas": True}
+_DPM: _Overrides = {"solver_order": 2, "use_lu_lambdas": False, "use_flow_sigmas": False}
+_DPM_ODE: _Overrides = {**_DPM, "algorithm_type": "dpmsolver++", "solver_type": "midpoint"}
+_DPM_SDE: _Overrides = {**_DPM, "algorithm_type": "sde-dpmsolver++", "solver_type": "midpoint"}
 
-_TABLE = (
+_TABLE: tuple[tuple[str, str, _Overrides, str, str], ...] = (
     # Latents have no range to clip to; a configuration written for another scheduler does not say so.
     ("DDPM", "DDPMScheduler", {"clip_sample": False, "variance_type": "fixed_small"}, "DDPM", "Automatic"),
     ("DDIM", "DDIMScheduler", {"clip_sample": False}, "DDIM", "Automatic"),

@@ -40,6 +40,15 @@ UNREADABLE = 64
 """Exit status when the model cannot be had: another worker would not have it either."""
 
 _NICENESS = 5  # the bot's process answers people, and comes first
+_ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",  # else it advises about image processors that nothing here uses
+    # Threads that wait for each other sleep instead of spinning: on a machine that is busy otherwise spinning
+    # made a picture take 10 to 60 times as long (measured on two cores), and it starves the bot.
+    "OMP_WAIT_POLICY": "passive",
+}
 _HEARTBEAT_S = 5.0
 _ALIVE_CPU_S = 0.02  # of processor time in a heartbeat; waiting for nothing takes less
 
@@ -56,7 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bot, which then sends Leave
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
-    os.environ.update(HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1", TOKENIZERS_PARALLELISM="false")
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     logging.basicConfig(
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )

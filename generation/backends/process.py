@@ -40,7 +40,7 @@ HOLD = 2
 
 PATIENCE: Mapping[Phase, float] = {
     Phase.STARTING: 120.0,
-    Phase.LOADING: 600.0,  # without a sign of life; a worker that fetches or reads gives one every few seconds
+    Phase.LOADING: 600.0,  # without a sign of life; who fetches or reads gives one every few seconds
     Phase.DRAWING: 600.0,  # for one step: a large model on a small processor
     Phase.DECODING: 600.0,
 }
@@ -134,7 +134,7 @@ class ProcessBackend:
         """The worker's process id, while there is one."""
         return self._process.pid if self._process else None
 
-    # The worker's lives ---------------------------------------------------------------------------------------
+    # The worker's lives -------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
         failures, said = 0, None

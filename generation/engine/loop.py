@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ BATCH = 1
 """Images in flight at once: while it is 1 the same settings give the same bytes, whoever else asks."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Image:
     """One image on its way from noise to picture. All that differs between images of a batch is in here."""
 
@@ -89,33 +90,25 @@ class DiffusionEngine:
     @torch.inference_mode()
     def admit(self, task: Task) -> None:
         self._say(Entered(phase=Phase.DRAWING, task=task.id))
-        try:
+        with self._edge([task.id]):
             if task.request.model != self._model.info.source:
                 raise _CannotDraw(
-                    f"This was to be drawn with {task.request.model}, but {self._model.info.name} is the model now."
+                    f"This was to be drawn with {task.request.model}, "
+                    f"but {self._model.info.name} is the model now."
                 )
             if (reason := self._model.info.reject_reason(task.request)) is not None:
                 raise _CannotDraw(reason)
             self._images.append(self._prepare(task))
-        except Exception as error:  # the edge: one request that cannot be drawn must not end the others'
-            self._fail([task.id], error)
 
     @torch.inference_mode()
     def tick(self) -> None:
-        batch = list(self._images)
-        if not batch:
+        if not (batch := list(self._images)):
             return
-        try:
-            predictions = self._call_unet(batch)
-            for image, prediction in zip(batch, predictions, strict=True):
+        with self._edge([image.task.id for image in batch]):  # what goes wrong in here names no image
+            for image, prediction in zip(batch, self._call_unet(batch), strict=True):
                 self._step(image, prediction)
-        except Exception as error:  # the edge, as in admit; it names no image, so the whole batch is dropped
-            self._images = []
-            self._fail([image.task.id for image in batch], error)
-            return
-        for image in batch:
-            if image.done:
-                self._images.remove(image)
+        for image in [image for image in self._images if image.done]:
+            with self._edge([image.task.id]):
                 self._finish(image)
 
     # One image ----------------------------------------------------------------------------------------------
@@ -126,7 +119,12 @@ class DiffusionEngine:
         scheduler = make_scheduler(spec, model.scheduler_config, request.steps)
         generator = torch.Generator("cpu").manual_seed(request.seed)
         factor = model.vae_factor
-        shape = (1, model.unet.config.in_channels, request.size.height // factor, request.size.width // factor)
+        shape = (
+            1,
+            model.unet.config.in_channels,
+            request.size.height // factor,
+            request.size.width // factor,
+        )
         # Latents stay in float32 between the steps, whatever the UNet computes in: the noise is then the same
         # numbers for every dtype, and rounding does not add up.
         noise = torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device)
@@ -161,7 +159,9 @@ class DiffusionEngine:
             return {}
         pooled = [each.pooled for each in encoded if each.pooled is not None]
         original, corner, target = (height, width), (0, 0), (height, width)
-        time_ids = torch.tensor([[*original, *corner, *target]], dtype=self._model.dtype, device=self._model.device)
+        time_ids = torch.tensor(
+            [[*original, *corner, *target]], dtype=self._model.dtype, device=self._model.device
+        )
         return {
             "text_embeds": torch.cat(pooled).to(self._model.dtype),
             "time_ids": time_ids.repeat(len(encoded), 1),
@@ -186,19 +186,15 @@ class DiffusionEngine:
 
     def _finish(self, image: _Image) -> None:
         self._say(Entered(phase=Phase.DECODING, task=image.task.id))
-        try:
-            picture = decode(self._model, image.latents)
-            if picture is None:
-                raise _CannotDraw(
-                    "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or "
-                    "another sampler may help."
-                )
-            record = {**image.record, "unet_rows": image.rows_of_calls}
-            png = write_png(picture, image.task.request, record)
-        except Exception as error:  # the edge, as in admit
-            self._fail([image.task.id], error)
-        else:
-            self._say(Drawn(task=image.task.id, png=png))
+        picture = decode(self._model, image.latents)
+        if picture is None:
+            raise _CannotDraw(
+                "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or "
+                "another sampler may help."
+            )
+        png = write_png(picture, image.task.request, {**image.record, "unet_rows": image.rows_of_calls})
+        self._images.remove(image)
+        self._say(Drawn(task=image.task.id, png=png))
 
     # The batch ----------------------------------------------------------------------------------------------
 
@@ -228,16 +224,23 @@ class DiffusionEngine:
 
     # Failures -----------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def _edge(self, tasks: list[TaskId]) -> Iterator[None]:
+        """Whatever goes wrong in here ends these tasks with a sentence, and no others."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - the edge: the worker lives on
+            self._fail(tasks, error)
+
     def _fail(self, tasks: list[TaskId], error: Exception) -> None:
-        """Say that these cannot be drawn; what they held is free when this returns."""
+        self._images = [image for image in self._images if image.task.id not in tasks]
         match error:
             case _CannotDraw():
                 reason = str(error)
             case _ if _is_out_of_memory(error):
                 log.warning("out of memory: %s", error)
                 reason = (
-                    "There is not enough memory to draw this; a smaller size may fit. "
-                    "Nothing else was lost."
+                    "There is not enough memory to draw this; a smaller size may fit. Nothing else was lost."
                 )
             case _:
                 log.error("could not draw %s", tasks, exc_info=error)

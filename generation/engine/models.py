@@ -130,14 +130,14 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
         raise
     except Exception as error:  # whatever a broken file makes the libraries raise, the owner gets a sentence
         log.exception("could not load %s", info.source)
-        raise UnreadableModel(
-            f"The model {info.source} could not be loaded: {_first_line(error)}"
-        ) from error
+        raise UnreadableModel(f"The model {info.source} could not be loaded: {_first_line(error)}") from error
     log.info("read %s", path)
     pipe.unet.eval().requires_grad_(False).to(where)
-    # The VAE of SDXL overflows in float16; it says so itself. For the others the same field is only a default.
+    # The VAE of SDXL overflows in float16 and says so. For the others the same field is only a default.
     overflows = info.family is Family.SDXL and kind is torch.float16 and pipe.vae.config.force_upcast
-    pipe.vae.eval().requires_grad_(False).to(where, dtype=torch.float32 if overflows else kind)
+    pipe.vae.eval().requires_grad_(False).to(where)
+    if overflows:
+        pipe.vae.to(torch.float32)
     if where.type == "cuda":
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
@@ -161,8 +161,10 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
 
 def _pipeline(info: ModelInfo, dtype: torch.dtype) -> tuple[Path, Any, Future[str]]:
     """Where it lies, the pipeline object that diffusers makes of it, and its hash to come."""
+    diffusers.utils.logging.disable_progress_bar()  # reading takes seconds; fetching keeps its bars
+    transformers.utils.logging.disable_progress_bar()
     cls = StableDiffusionXLPipeline if info.family is Family.SDXL else StableDiffusionPipeline
-    # The safety checker is a separate model that most distributions leave out; moderation is the bot's matter.
+    # The safety checker is a separate model that most copies leave out; moderation is the bot's matter.
     extras = {} if info.family is Family.SDXL else {"safety_checker": None, "requires_safety_checker": False}
     path = Path(info.source).expanduser()
     if path.is_file():
@@ -224,7 +226,7 @@ def hash_file(path: Path) -> str:
 
 
 def hash_folder(folder: Path, variant: str | None) -> str:
-    """One hash over names and contents of the weights, configurations and vocabularies in a model's folder."""
+    """One hash over names and contents of the weights, configurations and vocabularies of a model."""
     total = hashlib.sha256()
     for path in _hashed_files(folder, variant):
         with path.open("rb") as file:

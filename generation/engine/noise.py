@@ -1,4 +1,4 @@
-"""An engine without a model: it draws coloured noise at once, or misbehaves on purpose where a prompt says so.
+"""An engine without a model: draws coloured noise at once, or misbehaves where a prompt asks for it.
 
 Chosen by a model source that begins with "fake:". It needs no torch, so that tests of the worker, the backend
 and everything above them take milliseconds. Its pictures follow every setting, as real ones do, and say in

@@ -12,7 +12,7 @@ from generation.samplers import SamplerSpec
 
 
 def make_scheduler(spec: SamplerSpec, config: Mapping[str, Any], steps: int) -> Any:
-    """A fresh scheduler with its time steps set, all of it on the CPU so that asking it never waits for a GPU."""
+    """A fresh scheduler with its time steps set, on the CPU so that asking it never waits for a GPU."""
     scheduler = getattr(diffusers, spec.scheduler).from_config(dict(config), **spec.overrides)
     scheduler.set_timesteps(steps, device="cpu")
     if hasattr(scheduler, "set_begin_index"):
