@@ -123,11 +123,12 @@ class Pictures:
 
     async def sweep(self) -> int:
         """Remove the files that a crash of an earlier run left without a row; how many there were."""
-        candidates = await asyncio.to_thread(self._of_earlier_runs)
         removed = 0
-        for start in range(0, len(candidates), _AT_ONCE):
-            async with self._between:
-                removed += await to_the_end(self._remove_unneeded(candidates[start : start + _AT_ONCE]))
+        for shard in await asyncio.to_thread(self._shards):
+            candidates = await asyncio.to_thread(self._of_earlier_runs, shard)
+            for start in range(0, len(candidates), _AT_ONCE):
+                async with self._between:
+                    removed += await to_the_end(self._remove_unneeded(candidates[start : start + _AT_ONCE]))
         return removed
 
     async def _remove_unneeded(self, paths: Iterable[Path]) -> int:
@@ -152,16 +153,12 @@ class Pictures:
         disk.write_durably({path: png for path, png in files.items() if not _holds(path, png)})
         return digests
 
-    def _of_earlier_runs(self) -> list[Path]:
-        if not self._folder.is_dir():
-            return []
-        return [
-            Path(entry.path)
-            for shard in self._folder.iterdir()
-            if shard.is_dir()
-            for entry in os.scandir(shard)
-            if entry.is_file() and entry.stat().st_mtime < self._opened_at
-        ]
+    def _shards(self) -> list[Path]:
+        return [path for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
+
+    def _of_earlier_runs(self, shard: Path) -> list[Path]:
+        with os.scandir(shard) as entries:
+            return [Path(entry.path) for entry in entries if entry.stat().st_mtime < self._opened_at]
 
 
 async def insert_pictures(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from generation.job import Job, JobId, JobState
+from storage.database import Database
 from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
 from tests.storage.things import ADDRESS, a_job
@@ -64,6 +65,15 @@ async def test_what_ended_first_is_owed_first(jobs: Jobs, deliveries: Deliveries
         await jobs.settle(job.moved(JobState.CANCELLED))
 
     assert await deliveries.owed() == (two.id, three.id, one.id)
+
+
+async def test_what_is_owed_is_found_without_reading_what_has_arrived(database: Database) -> None:
+    plan = await database.fetch_all(
+        "EXPLAIN QUERY PLAN SELECT job_id FROM deliveries JOIN jobs ON jobs.id = job_id "
+        "WHERE deliveries.state = 'owed' ORDER BY settled_at, job_id"
+    )
+
+    assert any("deliveries_owed" in row["detail"] for row in plan)
 
 
 async def test_an_answer_that_nobody_can_get_is_abandoned_with_its_reason(

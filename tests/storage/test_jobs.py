@@ -163,7 +163,8 @@ async def test_the_unfinished_are_found_without_reading_what_is_finished(databas
         "EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE settled_at IS NULL ORDER BY created_at, id"
     )
 
-    assert [row["detail"] for row in plan] == ["SCAN jobs USING INDEX jobs_unfinished"]
+    [step] = [row["detail"] for row in plan]  # no second one to sort
+    assert "jobs_unfinished" in step
 
 
 # The end of a job ----------------------------------------------------------------------------------------
