@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import discord
@@ -53,6 +53,7 @@ async def serve(settings: Settings) -> None:
         _make_folder(settings)
         database = await rooms.enter_async_context(Database.open(settings.data_dir / "atelier.db"))
         pictures = Pictures(database, settings.data_dir / "pictures")
+        await rooms.enter_async_context(_swept(pictures))
         jobs, deliveries = Jobs(database, pictures), Deliveries(database)
         client = await rooms.enter_async_context(Atelier(guild_id=settings.guild_id))
         await _login(client, token, settings.discord_api_url)
@@ -82,6 +83,25 @@ def _make_folder(settings: Settings) -> None:
         raise CannotServe(
             f"DATA_DIR is {settings.data_dir}, which cannot be written to: {error.strerror}."
         ) from error
+
+
+@asynccontextmanager
+async def _swept(pictures: Pictures) -> AsyncIterator[None]:
+    """Meanwhile, remove the picture files that a crash left without an owner."""
+
+    async def sweep() -> None:
+        try:
+            if removed := await pictures.sweep():
+                log.info("removed %d picture files that a crash had left over", removed)
+        except (OSError, DatabaseUnusable) as error:
+            log.warning("could not look for left-over picture files: %s", error)
+
+    sweeping = asyncio.create_task(sweep(), name="sweep")
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)
 
 
 async def _login(client: Atelier, token: str, api: str) -> None:
@@ -171,8 +191,18 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    # What these say at DEBUG, and partly at INFO, holds prompts and tokens.
+    # What discord.py says at DEBUG, and partly at INFO, holds prompts and tokens.
     logging.getLogger("discord").setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("discord.client").addFilter(_lost_connection_in_words)
+
+
+def _lost_connection_in_words(record: logging.LogRecord) -> bool:
+    """A lost connection is no error of ours: one line about it, without a traceback."""
+    if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
+        kind, record.exc_info = record.exc_info[0], None
+        record.msg = f"lost the connection to Discord ({kind.__name__ if kind else 'closed'}); {record.msg}"
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 if __name__ == "__main__":

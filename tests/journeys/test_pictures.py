@@ -17,7 +17,7 @@ from playground.person import Person
 from playground.reading import button_labels, pictures_of, text_of
 from tests.journeys.stage import MINI, Stage, draws, result, staged
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
