@@ -39,11 +39,10 @@ def page_routes(playground: Playground) -> list[web.RouteDef]:
             raise web.HTTPNotFound(text="This content is no longer available.\n")
         about, path = found
         response = web.FileResponse(path)
-        response.content_type, *charset = about.content_type.split("; charset=")
-        response.charset = charset[0] if charset else None
+        response.headers["Content-Type"] = about.content_type
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-        if response.content_type not in INLINE_TYPES:
+        if about.content_type not in INLINE_TYPES:
             response.headers["Content-Disposition"] = f'attachment; filename="{about.filename}"'
         return response
 
