@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.autoencoder import train_autoencoder
+from training.autoencoder import polish_decoder, train_autoencoder
 from training.denoiser import train_denoiser
 from training.machine import choose_machine
-from training.models import Widths, new_tokenizer
+from training.models import Widths, new_tokenizer, save_folder
 from training.text import train_text_encoder
 
-AUTOENCODER_SHARE, TEXT_SHARE = 0.16, 0.05
+AUTOENCODER_SHARE, TEXT_SHARE, DECODER_SHARE = 0.16, 0.05, 0.08
 """Shares of the whole time; the denoiser has the rest."""
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".training"), help="checkpoints and log.txt")
     parser.add_argument("--into", type=Path, default=Path("models/mini"), help="the folder to write")
     parser.add_argument("--unet", type=int, nargs="+", help="widths of the denoiser, such as 64 128 160")
-    parser.add_argument("--until", choices=("autoencoder", "text", "denoiser"), default="denoiser")
+    parser.add_argument("--until", choices=("autoencoder", "text", "end"), default="end")
     options = parser.parse_args()
 
     work, minutes, seed = options.work, options.minutes, options.seed
@@ -46,16 +46,20 @@ def main() -> None:
     )
     if options.until == "text":
         return
-    train_denoiser(
+    unet = train_denoiser(
         work,
         machine,
         widths,
         tokenizer,
         text_encoder,
         autoencoder,
-        minutes=minutes * (1 - AUTOENCODER_SHARE - TEXT_SHARE),
+        minutes=minutes * (1 - AUTOENCODER_SHARE - TEXT_SHARE - DECODER_SHARE),
         seed=seed + 2,
         into=options.into,
+    )
+    polish_decoder(work, machine, autoencoder, minutes=minutes * DECODER_SHARE, seed=seed + 3)
+    save_folder(
+        options.into, tokenizer=tokenizer, text_encoder=text_encoder, autoencoder=autoencoder, unet=unet
     )
 
 

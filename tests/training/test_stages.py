@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.autoencoder import standardise, to_signed, train_autoencoder
+from training.autoencoder import polish_decoder, standardise, to_signed, train_autoencoder
 from training.clock import load_checkpoint
 from training.denoiser import train_denoiser
 from training.machine import Machine, choose_machine
@@ -100,4 +100,7 @@ def test_all_stages_run_one_after_another_and_go_on_from_their_checkpoints(
     assert first > 0
     assert train(minutes) == first
     assert train(2 * minutes) > first
+    before = [parameter.clone() for parameter in autoencoder.encoder.parameters()]
+    polish_decoder(tmp_path, machine, autoencoder, minutes=minutes, seed=4)
+    assert all(map(torch.equal, before, autoencoder.encoder.parameters()))
     assert (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").exists()
