@@ -150,7 +150,10 @@ class Pictures:
     def _save(self, pictures: Sequence[Picture]) -> dict[int, str]:
         digests = {picture.index: hashlib.sha256(picture.png).hexdigest() for picture in pictures}
         files = {self._path(digests[picture.index]): picture.png for picture in pictures}
-        disk.write_durably({path: png for path, png in files.items() if not _holds(path, png)})
+        there = {path for path, png in files.items() if _holds(path, png)}
+        disk.write_durably({path: png for path, png in files.items() if path not in there})
+        for folder in {path.parent for path in there}:
+            disk.sync_folder(folder)  # whoever wrote it may have died before this
         return digests
 
     def _shards(self) -> list[Path]:
