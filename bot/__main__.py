@@ -63,10 +63,12 @@ async def serve(settings: Settings) -> None:
         studio.listen(courier.hear)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(studio)
+        places = Places(limits, studio)
+        rooms.push_async_callback(places.none_promised)
         client.house = House(
             model=model,
             limits=limits,
-            places=Places(limits, studio),
+            places=places,
             jobs=jobs,
             pictures=pictures,
             deliveries=deliveries,

@@ -33,6 +33,7 @@ CLOSING_PATIENCE = 3.0
 """Seconds that ends under way have when the bot closes; what is left is owed to the next start."""
 
 UNKNOWN_MESSAGE = 10008
+TOO_LARGE, TOO_MANY_REQUESTS = 413, 429
 
 Connection = (aiohttp.ClientError, OSError, TimeoutError)
 """What is raised when Discord could not be reached; it may have heard us nevertheless."""
@@ -181,6 +182,7 @@ class Courier:
             edited_at=round_.edited_at,
             changed=card != round_.shown,
             remaining=left,
+            place=event.place if isinstance(event, Queued) else 1,
         ).wait()
 
     async def _show_progress(self, round_: _Round, card: Card) -> None:
@@ -212,7 +214,10 @@ class Courier:
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
             except discord.HTTPException as error:
-                if error.status < 500 and error.status != 429:
+                if error.status == TOO_LARGE and round_.file_limit >= 2**20:
+                    round_.file_limit //= 2  # less than we were told; what is in the way does not say
+                    continue
+                if error.status < 500 and error.status != TOO_MANY_REQUESTS:
                     raise
                 attempt += 1
                 wait = max(pacing.backoff(attempt), _retry_after(error))

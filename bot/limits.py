@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from generation.job import UserId
 from generation.request import GenerationRequest
+
+CLOSING_PATIENCE = 5.0
+"""Seconds; the database is given as long to take an order."""
 
 
 class Refused(Exception):  # noqa: N818 - it is a sentence for a person, not a programming error
@@ -66,6 +70,8 @@ class Places:
         self._limits = limits
         self._accepted = accepted
         self._promised: Counter[UserId] = Counter()
+        self._none_promised = asyncio.Event()
+        self._none_promised.set()
 
     @contextmanager
     def promised(self, asker: UserId) -> Iterator[None]:
@@ -82,9 +88,18 @@ class Places:
         if reason is not None:
             raise Refused(reason)
         self._promised[asker] += 1
+        self._none_promised.clear()
         try:
             yield
         finally:
             self._promised[asker] -= 1
             if not self._promised[asker]:
                 del self._promised[asker]
+            if not self._promised:
+                self._none_promised.set()
+
+    async def none_promised(self) -> None:
+        """Wait until every order under way is taken or refused, but not for long: the bot is closing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_PATIENCE):
+                await self._none_promised.wait()

@@ -10,6 +10,9 @@ FIRST_EDIT = 0.8
 EDIT_INTERVAL = 2.0
 """Seconds between edits of one message; Discord allows five edits of one interaction in two seconds."""
 
+FARTHEST_BACK = 15
+"""Places in line; news of one's place come the more seldom the further back it is, down to every 30 s."""
+
 NEARLY_DONE = 1.0
 """Seconds: a picture expected sooner than this gets no more progress, so that its end never waits."""
 
@@ -26,6 +29,8 @@ class Pace:
     """The message would look different."""
     remaining: float | None
     """Seconds until the end is expected; None: unknown."""
+    place: int = 1
+    """In line; 1 also for what is being drawn."""
 
     def wait(self) -> float | None:
         """Seconds to wait before an edit, 0 for at once; None: not until something changes."""
@@ -33,7 +38,10 @@ class Pace:
             return None
         if self.remaining is not None and self.remaining < NEARLY_DONE:
             return None
-        due = self.asked_at + FIRST_EDIT if self.edited_at is None else self.edited_at + EDIT_INTERVAL
+        if self.edited_at is None:
+            due = self.asked_at + FIRST_EDIT
+        else:
+            due = self.edited_at + EDIT_INTERVAL * min(max(1, self.place), FARTHEST_BACK)
         return max(0.0, due - self.now)
 
 

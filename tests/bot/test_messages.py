@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import random
 from typing import Any
 
 import discord
+from PIL import Image
 
-from bot.cards import Card, calling, card_for, command_line, settings_card
-from bot.messages import MAX_TEXT, files, layout, mentions, with_command_line
+from bot.cards import Attached, Card, Tone, calling, card_for, command_line, settings_card
+from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
 from generation.job import Failed, Finished, JobState
 from tests.bot.things import ADA, MODEL, done, job, pictures
 
@@ -74,6 +77,43 @@ def test_a_card_calls_its_asker_or_nobody() -> None:
     of = job()
     quiet = card_for(Finished(job=done(of), pictures=pictures(of)), MODEL)
     assert dict(mentions(quiet).to_dict()) == {"parse": []}
+
+
+def png(edge: int) -> bytes:
+    """A picture that no file can hold in few bytes."""
+    file = io.BytesIO()
+    Image.frombytes("RGB", (edge, edge), random.Random(edge).randbytes(edge * edge * 3)).save(file, "PNG")
+    return file.getvalue()
+
+
+def card_with(*data: bytes) -> Card:
+    return Card(
+        tone=Tone.DONE,
+        text=("> a red circle",),
+        pictures=tuple(Attached(name=f"{i}.png", alt="", data=each) for i, each in enumerate(data)),
+    )
+
+
+def test_files_fit_if_each_keeps_its_limit_and_all_together_that_of_a_request() -> None:
+    assert fits(card_with(b"x" * 1000), 1000)
+    assert not fits(card_with(b"x" * 1001), 1000)
+    assert fits(card_with(*[b"x" * 6 * 2**20] * 4), 10 * 2**20)
+    assert not fits(card_with(*[b"x" * 7 * 2**20] * 4), 10 * 2**20)
+
+
+def test_a_picture_that_is_too_large_is_sent_smaller_and_the_card_says_so() -> None:
+    small, large = png(8), png(64)
+    card = shrunk(card_with(small, large), len(large) // 2)
+    assert [picture.name for picture in card.pictures] == ["0.png", "1.webp"]
+    assert card.pictures[0].data == small
+    assert len(card.pictures[1].data) <= len(large) // 2
+    assert "sent as WebP, with a little less quality" in card.small[-1]
+
+
+def test_a_picture_that_no_file_is_small_enough_for_is_left_out_and_the_card_says_so() -> None:
+    card = shrunk(card_with(png(64)), 50)
+    assert card.pictures == ()
+    assert "1 of 1 too large for Discord" in card.small[-1]
 
 
 async def test_the_ready_command_is_shown_if_it_fits() -> None:

@@ -8,9 +8,15 @@ from bot.pacing import EDIT_INTERVAL, FIRST_EDIT, NEARLY_DONE, Pace, backoff, re
 
 
 def pace(
-    now: float, *, edited_at: float | None = None, changed: bool = True, left: float | None = None
+    now: float,
+    *,
+    edited_at: float | None = None,
+    changed: bool = True,
+    left: float | None = None,
+    place: int = 1,
 ) -> float | None:
-    return Pace(now=now, asked_at=0.0, edited_at=edited_at, changed=changed, remaining=left).wait()
+    known = Pace(now=now, asked_at=0.0, edited_at=edited_at, changed=changed, remaining=left, place=place)
+    return known.wait()
 
 
 def test_nothing_new_is_no_edit() -> None:
@@ -25,6 +31,12 @@ def test_the_first_edit_waits_because_small_pictures_are_done_soon() -> None:
 def test_edits_of_one_message_keep_their_distance() -> None:
     assert pace(10.5, edited_at=10.0) == pytest.approx(EDIT_INTERVAL - 0.5)
     assert pace(10.0 + EDIT_INTERVAL, edited_at=10.0) == 0.0
+
+
+def test_who_is_far_back_in_line_hears_of_it_less_often_but_hears() -> None:
+    assert pace(10.0, edited_at=10.0, place=5) == pytest.approx(5 * EDIT_INTERVAL)
+    assert pace(10.0, edited_at=10.0, place=200) == pytest.approx(30.0)
+    assert pace(0.0, place=200) == FIRST_EDIT
 
 
 def test_a_late_edit_is_due_at_once_and_not_in_the_past() -> None:
