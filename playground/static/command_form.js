@@ -120,7 +120,7 @@ export class CommandForm {
     const items = choices.map((choice) => ({ label: choice.name, selected: input.picked?.value === choice.value, act: () => this.picked(field, choice) }));
     // An answer that has nothing to do with what is typed must not be taken by pressing Enter.
     const typed = input.text.trim().toLowerCase();
-    const fits = choices.length && (!option.autocomplete || (typed && choices[0].name.toLowerCase().includes(typed)));
+    const fits = choices.length && (!option.autocomplete || (typed && [choices[0].name, choices[0].value].some((text) => String(text).toLowerCase().includes(typed))));
     const first = fits && !input.picked ? 0 : -1;
     const empty = !choices.length && option.choices?.length ? "None of the choices fits." : null;
     this.reveal(field.control, h("div.panel-head", {}, h("strong", {}, option.name), h("span", {}, described(option)), limits(option)), items, first, empty, field.problem);

@@ -59,6 +59,10 @@ function start(app, world) {
         shell.notice(error.message);
       }
     },
+    openMessage(channelId, id) {
+      if (channelId !== state.activeId) actions.openChannel(channelId);
+      messages.seek(id);
+    },
     become(id) {
       writePlace({ user: id, channel: state.activeId });
       location.reload();
@@ -84,7 +88,7 @@ function start(app, world) {
     },
   };
 
-  const names = makeNames(state, { openChannel: actions.openChannel, startCommand: (name) => composer.startNamed(name) });
+  const names = makeNames(state, { openChannel: actions.openChannel, openMessage: actions.openMessage, copy: actions.copy, startCommand: (name) => composer.startNamed(name) });
   const context = { world, state, api, interactions, names, actions, directory: () => names.directory() };
   const sidebar = new Sidebar(context);
   const messages = new MessageList(context);

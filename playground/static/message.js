@@ -30,8 +30,8 @@ export function messageElement(message, start, context) {
     h(
       "div.message-main",
       {},
-      start && h("div.message-head", {}, authorTag(message, author, state), message.author.bot && botTag(), stamp),
-      h("div.message-body", {}, body(message, context)),
+      start && h("div.message-head", {}, authorTag(message, author, state), message.author.bot && botTag(), stamp, editedTag(message)),
+      h("div.message-body", {}, body(message, context), !start && editedTag(message)),
       failure(message, context),
       ephemeral && privately(() => actions.dismiss(message)),
     ),
@@ -41,6 +41,10 @@ export function messageElement(message, start, context) {
 
 function authorName(message, state) {
   return state.members.has(message.author.id) ? state.name(message.author.id) : (message.author.global_name ?? message.author.username);
+}
+
+function editedTag({ edited_timestamp: edited }) {
+  return edited && h("span.edited", { title: fullTime(new Date(edited)) }, "(edited)");
 }
 
 function authorTag(message, name, state) {
@@ -96,14 +100,12 @@ function body(message, context) {
   }
   if (SYSTEM[message.type]) return h("p.system", {}, SYSTEM[message.type]);
   const inside = { ...context, message };
-  const edited = message.edited_timestamp && h("span.edited", { title: fullTime(new Date(message.edited_timestamp)) }, "(edited)");
-  if (message.flags & Flag.componentsV2) return [components(message.components, inside), edited];
+  if (message.flags & Flag.componentsV2) return components(message.components, inside);
   return [
-    message.content && h("div.prose", { class: isOnlyEmoji(message.content) ? "large-emoji" : null }, prose(message.content, context.names), edited),
+    message.content && h("div.prose", { class: isOnlyEmoji(message.content) ? "large-emoji" : null }, prose(message.content, context.names)),
     attachments(message.attachments ?? []),
     message.flags & Flag.suppressEmbeds ? null : (message.embeds ?? []).map((data) => embed(data, inside)),
     components(message.components, inside),
-    !message.content && edited,
   ];
 }
 

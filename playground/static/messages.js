@@ -58,10 +58,15 @@ export class MessageList {
   }
 
   async loadOlder() {
+    const channel = this.context.state.active;
+    if (!channel || (channel.loaded && channel.complete)) return;
+    // Whoever asks while a page is on its way waits for that one.
+    channel.loading ??= this.load(channel).finally(() => (channel.loading = null));
+    await channel.loading;
+  }
+
+  async load(channel) {
     const { state, api } = this.context;
-    const channel = state.active;
-    if (!channel || channel.loading || (channel.loaded && channel.complete)) return;
-    channel.loading = true;
     const before = channel.loaded ? (channel.messages.find((message) => !(message.flags & Flag.ephemeral))?.id ?? null) : null;
     try {
       const page = await api.messages(channel.id, { before, limit: PAGE });
@@ -70,8 +75,6 @@ export class MessageList {
       if (before) this.restore(anchor);
     } catch (error) {
       if (channel === state.active) fill(this.head, h("p.list-error", { role: "alert" }, `The messages could not be read. ${error.message} `, h("button.text-button", { type: "button", onclick: () => this.loadOlder() }, "Try again")));
-    } finally {
-      channel.loading = false;
     }
   }
 
@@ -179,9 +182,22 @@ export class MessageList {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
+  /** Goes to a message, reading the history as far back as it takes. */
+  async seek(id) {
+    const channel = this.context.state.active;
+    const known = () => channel.messages.some((message) => message.id === id);
+    while (!known() && !channel.complete && channel === this.context.state.active) {
+      const before = channel.messages.length;
+      await this.loadOlder();
+      if (channel.loaded && channel.messages.length === before) break;
+    }
+    this.jumpTo(id);
+  }
+
   jumpTo(id) {
     const row = this.rows.get(id)?.element;
     if (!row) return;
+    this.stuck = false;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     row.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
     row.classList.add("pointed-at");

@@ -2,13 +2,16 @@
 
 import { isDirect } from "./options.js";
 
-export function makeNames(state, { openChannel, startCommand }) {
+export function makeNames(state, { openChannel, openMessage, startCommand, copy }) {
   const names = {
     openChannel,
+    openMessage,
+    copy,
     startCommand: (text) => startCommand(text.replace(/^\//, "")),
     user: (id) => (state.users.has(id) ? state.name(id) : null),
     role: (id) => state.guild?.roles?.find((role) => role.id === id)?.name.replace(/^@/, "") ?? null,
     channel: (id) => state.channels.get(id)?.name ?? null,
+    place: (id) => (state.channels.has(id) ? names.title(state.channels.get(id)) : null),
     title(channel) {
       if (!isDirect(channel)) return `#${channel.name}`;
       const others = (channel.recipients ?? []).filter(({ id }) => id !== state.me?.id);

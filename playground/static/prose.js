@@ -3,8 +3,12 @@
 import { h, nodes } from "./dom.js";
 import { parse, parseInline } from "./markdown.js";
 import { fullTime, timestamp } from "./format.js";
+import { icon } from "./icons.js";
 
-/** `names` finds what mentions stand for: {user(id), role(id), channel(id), openChannel(id)}. */
+/**
+ * `names` knows what mentions stand for: {user(id), role(id), channel(id), place(id)} give
+ * names or null, {openChannel(id), openMessage(channel, id), startCommand(name), copy(text)} act.
+ */
 export function prose(text, names) {
   return elements(parse(text), names);
 }
@@ -41,7 +45,7 @@ function element(node, names) {
     case "list":
       return h(node.ordered ? "ol" : "ul", { start: node.ordered && node.start !== 1 ? node.start : null }, node.items.map((item) => h("li", {}, elements(item, names))));
     case "codeblock":
-      return h("pre", { tabindex: "0", dataset: { language: node.language } }, h("code", {}, node.text));
+      return codeblock(node, names);
     case "code":
       return h("code", {}, node.text);
     case "strong":
@@ -54,7 +58,7 @@ function element(node, names) {
     case "spoiler":
       return spoiler(children());
     case "link":
-      return h("a", { href: node.href, target: "_blank", rel: "noopener noreferrer nofollow", title: node.href }, children());
+      return messageLink(node, names) ?? h("a", { href: node.href, target: "_blank", rel: "noopener noreferrer nofollow", title: node.href }, children());
     case "emoji":
       return h("span.custom-emoji", { title: `:${node.name}:` }, `:${node.name}:`);
     case "time":
@@ -64,6 +68,20 @@ function element(node, names) {
     default:
       throw new Error(`No such kind of text: ${node.type}`);
   }
+}
+
+function codeblock({ language, text }, names) {
+  const copy = h("button.copy-code", { type: "button", "aria-label": "Copy", title: "Copy", onclick: () => names.copy(text) }, icon("copy", 16));
+  return h("div.codeblock", {}, h("pre", { tabindex: "0", dataset: { language } }, h("code", {}, text)), copy);
+}
+
+const MESSAGE_ADDRESS = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)$/;
+
+/** Addresses of messages lead to Discord; those of channels that are here lead to the message itself. */
+function messageLink({ href }, names) {
+  const [, channel, message] = MESSAGE_ADDRESS.exec(href) ?? [];
+  const name = channel && names.place(channel);
+  return name ? h("button.mention", { type: "button", title: "Go to the message", onclick: () => names.openMessage(channel, message) }, `${name} › message`) : null;
 }
 
 function isoTime(seconds) {

@@ -96,20 +96,19 @@ async def test_a_deleted_message_goes(playground: Playground, bot: PageBot, wind
     await expect(window.page.get_by_role("img", name="A picture of a black box")).to_have_count(0)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 10])
 async def test_galleries_hold_one_to_ten_pictures(
-    playground: Playground, bot: PageBot, windows: Windows, count: int
+    playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
     window = await windows.open(playground.url)
-    await card(window, f"{count} green dots", f"count:{count}")
-    pictures = window.last.locator(".mosaic img")
-    await expect(pictures).to_have_count(count)
-    for index in range(count):
-        box = await pictures.nth(index).bounding_box()
-        assert box is not None
-        assert box["width"] > 60
-        assert box["height"] > 60
-    assert await window.overflow() <= 0
+    for count in range(1, 11):
+        await card(window, f"{count} green dots", f"count:{count}")
+        pictures = window.last.locator(".mosaic img")
+        await expect(pictures).to_have_count(count)
+        sides = await pictures.evaluate_all(
+            "all => all.flatMap((one) => [one.clientWidth, one.clientHeight]).toSorted((a, b) => a - b)"
+        )
+        assert sides[0] > 60
+        assert await window.overflow() <= 0
 
 
 async def test_the_lightbox_is_used_with_the_keyboard(

@@ -138,20 +138,18 @@ async def test_a_playground_that_ends_is_noticed(windows: Windows) -> None:
     await window.close()
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE, (320, 640), (768, 1024), (1920, 1080)])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 async def test_nothing_is_wider_than_the_window(
-    playground: Playground, bot: PageBot, windows: Windows, size: tuple[int, int], scheme: str
+    playground: Playground, bot: PageBot, windows: Windows, scheme: str
 ) -> None:
-    window = await windows.open(playground.url, size=size, scheme="light" if scheme == "light" else "dark")
-    await window.writing.fill("/imagine " + "word" * 60)
-    assert await window.overflow() <= 0
-    await window.page.keyboard.press("Escape")
-    await window.page.keyboard.press("Escape")
+    window = await windows.open(playground.url, scheme="light" if scheme == "light" else "dark")
     await window.writing.fill("w" * 400)
     await window.writing.press("Enter")
     await expect(window.last).to_contain_text("w" * 400)
-    assert await window.overflow() <= 0
+    await window.writing.fill("/imagine " + "word" * 60)
+    for width, height in (DESKTOP, PHONE, (320, 640), (768, 1024), (1920, 1080)):
+        await window.page.set_viewport_size({"width": width, "height": height})
+        assert await window.overflow() <= 0
 
 
 async def test_on_a_phone_the_channels_are_in_a_drawer(
@@ -169,3 +167,29 @@ async def test_on_a_phone_the_channels_are_in_a_drawer(
     await row.tap()
     await expect(row).to_be_hidden()
     await expect(window.page.locator(".channel-title")).to_have_text("showcase")
+
+
+async def test_an_address_of_a_message_leads_to_it(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(f"{playground.url}/#user=Bruno")
+    world = playground.world
+    showcase = next(channel for channel in world.channels.values() if channel.name == "showcase")
+    target = world.post(world.people[0], showcase, said("the one that is meant"))
+    for number in range(70):
+        world.post(world.people[number % 2], showcase, said(f"after it {number}"))
+    address = f"https://discord.com/channels/{world.guild.id}/{showcase.id}/{target.id}"
+    world.post(world.people[0], world.first_channel, said(f"see {address}"))
+    await window.last.get_by_role("button", name="#showcase › message").click()
+    await expect(window.page.get_by_text("the one that is meant", exact=True)).to_be_in_viewport()
+
+
+async def test_code_can_be_copied(playground: Playground, bot: PageBot, windows: Windows) -> None:
+    window = await windows.open(playground.url)
+    await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    playground.world.post(
+        playground.world.people[1], playground.world.first_channel, said("```\n/imagine a cat\n```")
+    )
+    await window.last.get_by_role("button", name="Copy", exact=True).click()
+    await expect(window.page.get_by_text("Copied.")).to_be_visible()
+    assert await window.page.evaluate("navigator.clipboard.readText()") == "/imagine a cat"

@@ -40,17 +40,14 @@ async def unharmed(window: Window) -> None:
     assert "owned" not in await window.page.title()
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-async def test_markup_in_a_prompt_stays_text(
-    playground: Playground, bot: PageBot, windows: Windows, attack: str
-) -> None:
+async def test_markup_in_a_prompt_stays_text(playground: Playground, bot: PageBot, windows: Windows) -> None:
     window = await windows.open(playground.url)
-    one_line = attack.replace("\n", " ")
-    await window.writing.fill(f"/imagine prompt:{one_line}")
-    await window.option("prompt").press("Enter")
-    picture = window.last.get_by_role("img").first
-    await expect(picture).to_have_attribute("alt", f"A picture of {one_line}")
-    await unharmed(window)
+    for attack in ATTACKS:
+        await window.writing.fill(f"/imagine prompt:{attack}")
+        await window.option("prompt").press("Enter")
+        alt = "A picture of " + attack.replace("\n", " ")
+        await expect(window.last.get_by_role("img").first).to_have_attribute("alt", alt)
+        await unharmed(window)
 
 
 async def test_markup_in_everything_a_bot_may_send_stays_text(
@@ -127,7 +124,9 @@ async def test_the_page_runs_under_a_strict_policy(playground: Playground, windo
     )
 
 
-async def test_the_page_works_under_its_other_name(playground: Playground, bot: PageBot, windows: Windows) -> None:
+async def test_the_page_works_under_its_other_name(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
     window = await windows.open(f"http://localhost:{playground.port}")
     await window.writing.fill("/imagine a red hat")
     await window.page.keyboard.press("Enter")
