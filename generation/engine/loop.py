@@ -16,7 +16,7 @@ from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.models import Model
 from generation.engine.prompts import Encoded, PromptEncoder
-from generation.engine.schedulers import make_scheduler, takes_generator
+from generation.engine.schedulers import Schedulers, takes_generator
 from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
 from generation.samplers import SAMPLERS
@@ -69,6 +69,7 @@ class DiffusionEngine:
         self._model = model
         self._say = say
         self._prompts = PromptEncoder(model)
+        self._schedulers = Schedulers(model.scheduler_config)
         self._images: list[_Image] = []
 
     @property
@@ -115,8 +116,7 @@ class DiffusionEngine:
 
     def _prepare(self, task: Task) -> _Image:
         model, request = self._model, task.request
-        spec = SAMPLERS[request.sampler]
-        scheduler = make_scheduler(spec, model.scheduler_config, request.steps)
+        scheduler = self._schedulers.make(request.sampler, request.steps)
         generator = torch.Generator("cpu").manual_seed(request.seed)
         factor = model.vae_factor
         shape = (
@@ -135,7 +135,7 @@ class DiffusionEngine:
         record = {
             **model.record(),
             "version": __version__,
-            "scheduler": spec.scheduler,
+            "scheduler": SAMPLERS[request.sampler].scheduler,
             "prompt_tokens": prompt.tokens,
             "prompt_tokens_read": min(prompt.tokens, prompt.limit),
             "mode": "eager",

@@ -1,0 +1,40 @@
+"""Toy models and the engines that hold them, made once for all tests of the drawing side."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.generation.toys import MINI, Bench, build_sd, build_sdxl
+
+# Nothing here may reach for the network, whatever a library would like to look up.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+@pytest.fixture(scope="session")
+def toy_sd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_sd(tmp_path_factory.mktemp("models") / "toy-sd")
+
+
+@pytest.fixture(scope="session")
+def toy_v(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_sd(tmp_path_factory.mktemp("models") / "toy-v", prediction="v_prediction")
+
+
+@pytest.fixture(scope="session")
+def toy_sdxl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_sdxl(tmp_path_factory.mktemp("models") / "toy-sdxl")
+
+
+@pytest.fixture(scope="session")
+def sd_bench(toy_sd: Path) -> Bench:
+    return Bench(str(toy_sd))
+
+
+@pytest.fixture(scope="session")
+def mini_bench() -> Bench:
+    return Bench(MINI)

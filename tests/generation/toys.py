@@ -1,0 +1,235 @@
+"""Real pipelines at toy size, with random weights, and the small things that tests of the drawing side share."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from generation.catalogue import describe
+from generation.job import JobId
+from generation.messages import Drawn, Report, Task, TaskId
+from generation.request import GenerationRequest, Seed, Size
+
+NOISE = "fake:noise"
+MINI = str(Path(__file__).parents[2] / "models" / "mini")
+
+
+def a_request(model: str = NOISE, **changes: Any) -> GenerationRequest:
+    """A request that suits the model, with these changes."""
+    request = GenerationRequest(
+        prompt="a red circle",
+        model=model,
+        size=Size(width=64, height=64),
+        steps=4,
+        guidance=5.0,
+        sampler="Euler",
+        seed=Seed(7),
+    )
+    return replace(request, **changes)
+
+
+def a_task(
+    request: GenerationRequest | None = None, *, job: str = "job", index: int = 0, attempt: int = 1
+) -> Task:
+    return Task(id=TaskId(job=JobId(job), index=index, attempt=attempt), request=request or a_request())
+
+
+def picture(png: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+class Bench:
+    """An engine in this process, and what it said."""
+
+    def __init__(self, model: str, dtype: str = "auto") -> None:
+        from generation.engine.loop import DiffusionEngine
+        from generation.engine.models import load
+
+        self.source = model
+        self.said: list[Report] = []
+        self.model = load(describe(model), device="cpu", dtype=dtype)
+        self.engine = DiffusionEngine(self.model, self.said.append)
+
+    def run(self, task: Task, *, until: Callable[[list[Report]], bool] = lambda said: False) -> list[Report]:
+        """Let the engine draw one task until it is done, or until this holds; what it said."""
+        self.said.clear()
+        self.engine.admit(task)
+        while self.engine.busy and not until(self.said):
+            self.engine.tick()
+        return list(self.said)
+
+    def draw(self, **changes: Any) -> bytes:
+        """The PNG of a request with these changes."""
+        last = self.run(a_task(a_request(self.source, **changes)))[-1]
+        assert isinstance(last, Drawn), last
+        return last.png
+
+
+def stock_picture(pipe: Any, request: GenerationRequest, scheduler_config: dict[str, Any]) -> Image.Image:
+    """The same request through diffusers' own pipeline: the oracle."""
+    import diffusers
+    import torch
+
+    from generation.samplers import SAMPLERS
+
+    spec = SAMPLERS[request.sampler]
+    pipe.scheduler = getattr(diffusers, spec.scheduler).from_config(scheduler_config, **spec.overrides)
+    pipe.set_progress_bar_config(disable=True)
+    drawn = pipe(
+        request.prompt,
+        negative_prompt=request.negative_prompt or None,
+        width=request.size.width,
+        height=request.size.height,
+        num_inference_steps=request.steps,
+        guidance_scale=request.guidance,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+    )
+    image: Image.Image = drawn.images[0]
+    return image
+
+
+# Building ------------------------------------------------------------------------------------------------
+
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
+
+
+def build_sd(folder: Path, *, prediction: str = "epsilon") -> Path:
+    """A Stable Diffusion 1 pipeline of 64 x 64 pixels whose every weight is random."""
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        attention_head_dim=2,
+        cross_attention_dim=16,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    )
+    pipe = StableDiffusionPipeline(
+        vae=_vae(),
+        text_encoder=CLIPTextModel(_text_config()),
+        tokenizer=_tokenizer(),
+        unet=unet,
+        scheduler=DDIMScheduler(**BETAS, prediction_type=prediction, set_alpha_to_one=False, steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def build_sdxl(folder: Path) -> Path:
+    """An SDXL base pipeline of 64 x 64 pixels whose every weight is random."""
+    import torch
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    torch.manual_seed(1)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        norm_num_groups=4,
+        layers_per_block=1,
+        attention_head_dim=(2, 4),
+        transformer_layers_per_block=(1, 2),
+        use_linear_projection=True,
+        cross_attention_dim=32,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 16,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    )
+    pipe = StableDiffusionXLPipeline(
+        vae=_vae(),
+        text_encoder=CLIPTextModel(_text_config()),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+        tokenizer=_tokenizer(),
+        tokenizer_2=_tokenizer(pad="!"),
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="leading"
+        ),
+        add_watermarker=False,
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def _vae() -> Any:
+    import torch
+    from diffusers import AutoencoderKL
+
+    vae = AutoencoderKL(
+        block_out_channels=(4, 4, 4, 4),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        norm_num_groups=2,
+        latent_channels=4,
+        sample_size=64,
+    )
+    with (
+        torch.no_grad()
+    ):  # random weights decode to nearly grey; this spreads what differs over all 256 levels
+        vae.decoder.conv_out.weight.mul_(4)
+    return vae
+
+
+def _text_config() -> Any:
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
+        vocab_size=len(_vocabulary()),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        projection_dim=16,
+        bos_token_id=len(_vocabulary()) - 2,
+        eos_token_id=len(_vocabulary()) - 1,
+        pad_token_id=len(_vocabulary()) - 1,
+    )
+
+
+def _vocabulary() -> dict[str, int]:
+    """CLIP's 256 bytes, alone and at a word's end, without any merges."""
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    alphabet = [chr(byte) for byte in shown] + [chr(256 + index) for index in range(len(hidden))]
+    tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet), "<|startoftext|>", "<|endoftext|>"]
+    return {token: index for index, token in enumerate(tokens)}
+
+
+def _tokenizer(pad: str = "<|endoftext|>") -> Any:
+    from transformers import CLIPTokenizer
+
+    return CLIPTokenizer(vocab=_vocabulary(), merges=[], pad_token=pad, model_max_length=77)
+
+
+def write_safetensors(path: Path, shapes: dict[str, list[int]]) -> Path:
+    """A safetensors file with a true header and zeros, for those who read the header only."""
+    header: dict[str, Any] = {}
+    offset = 0
+    for name, shape in shapes.items():
+        size = 2
+        for edge in shape:
+            size *= edge
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    encoded = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        file.truncate(8 + len(encoded) + offset)
+    return path
