@@ -241,6 +241,8 @@ def _whose(job: Job, seconds: float | None) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 0.1:
+        return "less than 0.1 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:
