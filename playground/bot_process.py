@@ -42,14 +42,12 @@ class BotProcess:
         self._said = said
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._process: asyncio.subprocess.Process | None = None
-        self._wanted = asyncio.Event()
+        self._told_to_end: asyncio.subprocess.Process | None = None
         self._ended = asyncio.Event()
         self._again = asyncio.Event()
         self.pid: int | None = None
-        self.deaths = 0
 
     async def __aenter__(self) -> Self:
-        self._wanted.set()
         await self._start()
         self._task = asyncio.create_task(self._watch())
         return self
@@ -60,7 +58,6 @@ class BotProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._wanted.clear()
         await self._end()
         self._task.cancel()
         with suppress(asyncio.CancelledError):
@@ -74,16 +71,12 @@ class BotProcess:
                     os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
                     await self._ended.wait()
             case "start":
-                if not self._wanted.is_set():
-                    self._wanted.set()
+                if self._told_to_end is not None and self._told_to_end is self._process:
                     await self._start()
             case "stop":
-                self._wanted.clear()
                 await self._end()
             case "restart":
-                self._wanted.clear()
                 await self._end()
-                self._wanted.set()
                 await self._start()
             case other:
                 raise ValueError(f"The bot can start, stop, restart and be killed, not {other!r}.")
@@ -99,6 +92,7 @@ class BotProcess:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
+            limit=2**20,
         )
         assert self._process.stdout is not None
         first = await self._process.stdout.readline()
@@ -106,12 +100,10 @@ class BotProcess:
         self._again.set()
 
     async def _end(self) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
+        process = self._told_to_end = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+            await process.wait()
         self.pid = None
 
     async def _watch(self) -> None:
@@ -122,23 +114,29 @@ class BotProcess:
             started = loop.time()
             process = self._process
             assert process is not None
-            await self._follow(process)
-            code = await process.wait()
-            self.pid = None
-            self._ended.set()
-            if not self._wanted.is_set() or self._process is not process:
+            follower = asyncio.create_task(self._follow(process))
+            try:
+                code = await process.wait()
+                # A process the bot left behind may hold its log open; that is no reason to wait for it.
+                await asyncio.wait({follower}, timeout=1.0)
+            finally:
+                follower.cancel()
+            if process is self._process:
+                self.pid = None
+                self._ended.set()
+            if process is self._told_to_end:
                 await self._again.wait()
                 continue
-            self.deaths += 1
             if loop.time() - started > HEALTHY_SECONDS:
                 back_off = 1.0
+            how = f"exit code {code}" if code < 128 else f"signal {code - 128}"
             self._said(
-                f"The bot ended by itself (exit code {code}); it is started again in {back_off:g} s. "
-                f"Its last words:\n" + "\n".join(f"  {line}" for line in self._lines)
+                f"The bot ended by itself ({how}); it is started again in {back_off:g} s. Its last words:\n"
+                + "\n".join(f"  {line}" for line in self._lines)
             )
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, LONGEST_BACK_OFF)
-            if self._wanted.is_set() and self._process is process:
+            if process is not self._told_to_end and process is self._process:
                 await self._start()
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:

@@ -87,6 +87,7 @@ class Connection:
         self.socket = socket
         self.session: Session | None = None
         self.beaten = asyncio.Event()
+        self.closed_with: int | None = None
         self._compressor = zlib.compressobj() if compress else None
         self._outbox: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
 
@@ -95,6 +96,8 @@ class Connection:
 
     def close(self, code: int, reason: str = "") -> None:
         """Close after everything sent so far."""
+        if self.closed_with is None:
+            self.closed_with = code
         self._outbox.put_nowait((code, reason))
 
     async def write(self) -> None:
@@ -135,6 +138,7 @@ class Gateway:
         self.url = "ws://127.0.0.1/"
         self._sessions: dict[str, Session] = {}
         self._connections: set[Connection] = set()
+        self.bot_online = asyncio.Event()
         world.listeners.append(self.tell)
 
     def tell(self, event: Event) -> None:
@@ -197,7 +201,7 @@ class Gateway:
             connection.close(closing.code, closing.reason)
         finally:
             watchdog.cancel()
-            connection.close(1000)
+            connection.close(socket.close_code or 1006)
             await asyncio.gather(writer, watchdog, return_exceptions=True)
             self._leave(connection)
         return socket
@@ -296,7 +300,7 @@ class Gateway:
         if session is None or session.connection is not connection:
             return
         session.connection = None
-        if connection.socket.close_code in (1000, 1001, CloseCode.SESSION_TIMED_OUT):
+        if connection.closed_with in (1000, 1001, CloseCode.SESSION_TIMED_OUT):
             self._sessions.pop(session.id, None)
         if not self.online(session.user.id):
             self._tell_presence(session.user)
@@ -338,6 +342,8 @@ class Gateway:
         return [_presence(user, True) for user in self.world.users.values() if self.online(user.id)]
 
     def _tell_presence(self, user: User) -> None:
+        if user.bot:
+            (self.bot_online.set if self.online(user.id) else self.bot_online.clear)()
         data = _presence(user, self.online(user.id)) | {"guild_id": str(self.world.guild.id)}
         self.world.tell("PRESENCE_UPDATE", data, frozenset(person.id for person in self.world.people))
 

@@ -2,7 +2,8 @@
 
 Its standard input is the leash. When that closes, because it was let go or because the process at the
 other end died in whatever way, the command is told to end, and killed if it does not within ten seconds.
-The first line it prints is the command's process id. It exits with the command's exit code.
+The first line it prints is the command's process id. It exits with the command's exit code, or 128 and
+the number of the signal that ended it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def main(command: list[str]) -> int:
             process.kill()
 
     threading.Thread(target=hold, daemon=True).start()
-    return process.wait()
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":

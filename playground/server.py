@@ -156,8 +156,9 @@ class Playground:
         }
 
     async def registered(self) -> None:
-        """Wait until a bot has registered its commands since the start (or the last `forget_bot`)."""
+        """Wait until a bot has registered its commands (since the last `forget_bot`) and is listening."""
         await self._registered.wait()
+        await self.gateway.bot_online.wait()
 
     def forget_bot(self) -> None:
         self._registered.clear()

@@ -23,7 +23,7 @@ class Bot(discord.Client):
         super().__init__(intents=intents or discord.Intents.default())
         self.tree = app_commands.CommandTree(self)
         self.errors: asyncio.Queue[Exception] = asyncio.Queue()
-        self.resumes = 0
+        self.resumed = asyncio.Event()
 
         @self.tree.error
         async def keep(interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
@@ -33,7 +33,7 @@ class Bot(discord.Client):
         await self.tree.sync()
 
     async def on_resumed(self) -> None:
-        self.resumes += 1
+        self.resumed.set()
 
 
 class Press(ui.Button[Any]):
@@ -68,21 +68,26 @@ def pointed_at(playground: Playground) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def running(bot: discord.Client, playground: Playground) -> AsyncIterator[None]:
+async def running(
+    bot: discord.Client, playground: Playground, *, token: str | None = None
+) -> AsyncIterator[None]:
     """The bot, logged in and ready to be asked."""
     with pointed_at(playground):
-        await bot.login(playground.bot_token)
-        task = asyncio.create_task(bot.connect())
-        online = asyncio.create_task(heard_ready(bot))
         try:
-            await asyncio.wait({task, online}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
-            yield
+            await bot.login(token or playground.bot_token)
+            online = asyncio.create_task(heard_ready(bot))
+            task = asyncio.create_task(bot.connect())
+            try:
+                await asyncio.wait({task, online}, return_when=asyncio.FIRST_COMPLETED)
+                if task.done():
+                    task.result()
+                yield
+            finally:
+                online.cancel()
+                await bot.close()
+                await asyncio.gather(task, online, return_exceptions=True)
         finally:
-            online.cancel()
             await bot.close()
-            await asyncio.gather(task, online, return_exceptions=True)
 
 
 async def heard_ready(bot: discord.Client) -> None:
