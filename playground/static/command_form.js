@@ -20,9 +20,26 @@ export class CommandForm {
     this.list = new Listbox({ label: "Suggestions", onPick: (item) => item.act() });
     this.asked = 0;
     this.fields = [];
-    this.more = h("input.more-options", { type: "text", "aria-label": "Add an option", role: "combobox", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", oninput: () => this.suggestOptions(), onfocus: () => this.focused(null), onblur: () => this.blurred(null) });
+    this.more = h("input.more-options", {
+      type: "text",
+      "aria-label": "Add an option",
+      role: "combobox",
+      "aria-expanded": "false",
+      "aria-autocomplete": "list",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      enterkeyhint: "send",
+      oninput: () => this.suggestOptions(),
+      onfocus: () => this.focused(null),
+      onblur: () => this.blurred(null),
+    });
     this.line = h("div.command-line", {}, h("span.command-name", {}, `/${entry.name}`), this.more);
-    this.element = h("div.command-form", { role: "group", "aria-label": `/${entry.name}`, onkeydown: (event) => this.key(event) }, this.line);
+    this.element = h(
+      "div.command-form",
+      { role: "group", "aria-label": `/${entry.name}`, onkeydown: (event) => this.key(event) },
+      this.line,
+    );
     for (const option of entry.options) {
       if (!option.required && !values.has(option.name)) continue;
       const field = this.add(option);
@@ -69,7 +86,9 @@ export class CommandForm {
   /** Puts a file where the command takes one. Says whether there was a place. */
   takeFile(file) {
     const isFree = (option) => option.type === OptionType.attachment;
-    const field = this.fields.find((one) => isFree(one.option) && !one.input.file) ?? this.fields.find((one) => isFree(one.option));
+    const field =
+      this.fields.find((one) => isFree(one.option) && !one.input.file) ??
+      this.fields.find((one) => isFree(one.option));
     const option = this.left.find(isFree);
     const place = field && (!field.input.file || !option) ? field : option && this.add(option);
     if (!place) return false;
@@ -80,7 +99,11 @@ export class CommandForm {
 
   /** What has been filled in so far, for the history of the composer. */
   typedValues() {
-    return new Map(this.fields.filter((field) => !field.isEmpty).map((field) => [field.option.name, field.input.file ?? field.input.text]));
+    return new Map(
+      this.fields
+        .filter((field) => !field.isEmpty)
+        .map((field) => [field.option.name, field.input.file ?? field.input.text]),
+    );
   }
 
   // What the fields say.
@@ -117,20 +140,46 @@ export class CommandForm {
 
   show(field, choices) {
     const { option, input } = field;
-    const items = choices.map((choice) => ({ label: choice.name, selected: input.picked?.value === choice.value, act: () => this.picked(field, choice) }));
+    const items = choices.map((choice) => ({
+      label: choice.name,
+      selected: input.picked?.value === choice.value,
+      act: () => this.picked(field, choice),
+    }));
     // An answer that has nothing to do with what is typed must not be taken by pressing Enter.
     const typed = input.text.trim().toLowerCase();
-    const fits = choices.length && (!option.autocomplete || (typed && [choices[0].name, choices[0].value].some((text) => String(text).toLowerCase().includes(typed))));
+    const fits =
+      choices.length &&
+      (!option.autocomplete ||
+        (typed &&
+          [choices[0].name, choices[0].value].some((text) => String(text).toLowerCase().includes(typed))));
     const first = fits && !input.picked ? 0 : -1;
     const empty = !choices.length && option.choices?.length ? "None of the choices fits." : null;
-    this.reveal(field.control, h("div.panel-head", {}, h("strong", {}, option.name), h("span", {}, described(option)), limits(option)), items, first, empty, field.problem);
+    this.reveal(
+      field.control,
+      h("div.panel-head", {}, h("strong", {}, option.name), h("span", {}, described(option)), limits(option)),
+      items,
+      first,
+      empty,
+      field.problem,
+    );
   }
 
   suggestOptions() {
     const typed = this.more.value.trim().toLowerCase();
     const options = this.left.filter(({ name }) => name.includes(typed));
-    const items = options.map((option) => ({ label: option.name, detail: described(option), act: () => this.addPicked(option) }));
-    const head = this.left.length ? h("div.panel-head", {}, h("strong", {}, "More options"), h("span", {}, "choose one, or press Enter to send")) : null;
+    const items = options.map((option) => ({
+      label: option.name,
+      detail: described(option),
+      act: () => this.addPicked(option),
+    }));
+    const head = this.left.length
+      ? h(
+          "div.panel-head",
+          {},
+          h("strong", {}, "More options"),
+          h("span", {}, "choose one, or press Enter to send"),
+        )
+      : null;
     this.reveal(this.more, head, items, typed && items.length ? 0 : -1, null, null);
   }
 
@@ -148,11 +197,15 @@ export class CommandForm {
 
   reveal(control, head, items, active, empty, problem) {
     this.list.attach(control);
-    control.setAttribute("aria-controls", this.list.id);
-    control.setAttribute("aria-expanded", items.length ? "true" : "false");
+    expanded(control, items.length > 0);
     this.list.show(items, active);
     const trouble = problem && h("p.panel-problem", { role: "alert" }, problem);
-    fill(this.host.panel, head, trouble, items.length ? this.list.element : empty && h("p.panel-empty", {}, empty));
+    fill(
+      this.host.panel,
+      head,
+      trouble,
+      items.length ? this.list.element : empty && h("p.panel-empty", {}, empty),
+    );
     this.host.panel.hidden = !head && !items.length;
   }
 
@@ -160,7 +213,7 @@ export class CommandForm {
     clearTimeout(this.pause);
     this.asked += 1;
     this.list.show([]);
-    this.current?.control.setAttribute("aria-expanded", "false");
+    expanded(this.current?.control ?? this.more, false);
     this.host.panel.hidden = true;
   }
 
@@ -234,6 +287,10 @@ function silently(field) {
   return result;
 }
 
+function expanded(control, open) {
+  if (control.getAttribute("role") === "combobox") control.setAttribute("aria-expanded", String(open));
+}
+
 /** Libraries put three dots where nobody wrote a description. */
 function described({ description }) {
   return description === "…" ? "" : description;
@@ -242,6 +299,7 @@ function described({ description }) {
 function limits({ type, min_value: least, max_value: most }) {
   if (type !== OptionType.integer && type !== OptionType.number) return null;
   if (least === undefined && most === undefined) return null;
-  const text = least === undefined ? `up to ${most}` : most === undefined ? `from ${least}` : `${least} to ${most}`;
+  const text =
+    least === undefined ? `up to ${most}` : most === undefined ? `from ${least}` : `${least} to ${most}`;
   return h("span.panel-limits", {}, text);
 }

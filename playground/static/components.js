@@ -31,7 +31,10 @@ function one(component, context) {
     case Component.file:
       return file(component, context);
     case Component.separator:
-      return h("hr.separator", { class: `${component.spacing === 2 ? "wide" : ""} ${component.divider === false ? "blank" : ""}`.trim() });
+      return h("hr.separator", {
+        class:
+          `${component.spacing === 2 ? "wide" : ""} ${component.divider === false ? "blank" : ""}`.trim(),
+      });
     case Component.actionRow:
       return h("div.action-row", {}, components(component.components, context));
     case Component.button:
@@ -48,7 +51,11 @@ function one(component, context) {
 }
 
 function container(component, context) {
-  const element = h("div.container", { class: component.spoiler ? "covered" : null }, components(component.components, context));
+  const element = h(
+    "div.container",
+    { class: component.spoiler ? "covered" : null },
+    components(component.components, context),
+  );
   const accent = component.accent_color ?? null;
   if (accent !== null) {
     element.classList.add("accented");
@@ -63,19 +70,33 @@ function cover(element) {
     element.classList.remove("covered");
     event.currentTarget.remove();
   };
-  return h("button.cover", { type: "button", "aria-label": "Spoiler: show what is under it", onclick: uncover }, "SPOILER");
+  return h(
+    "button.cover",
+    { type: "button", "aria-label": "Spoiler: show what is under it", onclick: uncover },
+    "SPOILER",
+  );
 }
 
 function section(component, context) {
   const accessory = component.accessory ? one(component.accessory, context) : null;
-  return h("div.section", {}, h("div.section-text", {}, components(component.components, context)), accessory && h("div.section-accessory", {}, accessory));
+  return h(
+    "div.section",
+    {},
+    h("div.section-text", {}, components(component.components, context)),
+    accessory && h("div.section-accessory", {}, accessory),
+  );
 }
 
 function thumbnail(component, { message }) {
   const item = fromMedia(component.media, message, component);
-  if (!item.url) return h("div.thumbnail.elsewhere", { title: "kept on another machine, not loaded" }, icon("image", 24));
+  if (!item.url)
+    return h("div.thumbnail.elsewhere", { title: "kept on another machine, not loaded" }, icon("image", 24));
   const name = item.alt || item.name || "picture";
-  return h("button.picture.thumbnail", { type: "button", "aria-label": `Open picture: ${name}`, onclick: () => openLightbox([item], 0) }, image(item));
+  return h(
+    "button.picture.thumbnail",
+    { type: "button", "aria-label": `Open picture: ${name}`, onclick: () => openLightbox([item], 0) },
+    image(item),
+  );
 }
 
 function file(component, { message }) {
@@ -88,7 +109,12 @@ function button(component, context) {
   const inside = [emoji(component.emoji), component.label && h("span.button-label", {}, component.label)];
   if (component.style === 5) {
     const dead = component.disabled || !safe(component.url ?? "");
-    const link = { href: dead ? null : component.url, target: "_blank", rel: "noopener noreferrer nofollow", "aria-disabled": dead ? "true" : null };
+    const link = {
+      href: dead ? null : component.url,
+      target: "_blank",
+      rel: "noopener noreferrer nofollow",
+      "aria-disabled": dead ? "true" : null,
+    };
     return h("a.button.link", link, inside, icon("open", 15));
   }
   const { message, interactions } = context;

@@ -24,7 +24,17 @@ export class Composer {
     this.list = new Listbox({ label: "Commands", onPick: (item) => this.start(item.entry, new Map()) });
     this.panel = h("div.composer-panel", { hidden: true, onmousedown: (event) => event.preventDefault() });
     this.tray = new FileTray((problem) => this.complain(problem));
-    this.text = h("textarea.composer-text", { rows: 1, enterkeyhint: "send", autocomplete: "off", role: "combobox", "aria-expanded": "false", "aria-controls": this.list.id, oninput: () => this.typed(), onkeydown: (event) => this.key(event), onblur: () => this.hidePanel(), onfocus: () => this.typed() });
+    this.text = h("textarea.composer-text", {
+      rows: 1,
+      enterkeyhint: "send",
+      autocomplete: "off",
+      "aria-autocomplete": "list",
+      "aria-haspopup": "listbox",
+      oninput: () => this.typed(),
+      onkeydown: (event) => this.key(event),
+      onblur: () => this.hidePanel(),
+      onfocus: () => this.typed(),
+    });
     autosize(this.text);
     this.slot = h("div.composer-slot", {}, this.text);
     this.note = h("p.composer-note", { role: "status" });
@@ -34,9 +44,34 @@ export class Composer {
       this.takeFiles([...picker.files]);
       picker.value = "";
     });
-    this.attach = h("button.icon-button.attach", { type: "button", "aria-label": "Attach a file", title: "Attach a file", onclick: () => picker.click() }, icon("plus", 22));
-    this.sendButton = h("button.icon-button.send", { type: "submit", "aria-label": "Send", title: "Send" }, icon("send", 22));
-    this.element = h("form.composer", { onsubmit: (event) => this.submitted(event), onpaste: (event) => this.pasted(event) }, this.chips, this.panel, h("div.composer-box", {}, this.tray.element, h("div.composer-row", {}, this.attach, picker, this.slot, this.sendButton)), this.note);
+    this.attach = h(
+      "button.icon-button.attach",
+      {
+        type: "button",
+        "aria-label": "Attach a file",
+        title: "Attach a file",
+        onclick: () => picker.click(),
+      },
+      icon("plus", 22),
+    );
+    this.sendButton = h(
+      "button.icon-button.send",
+      { type: "submit", "aria-label": "Send", title: "Send" },
+      icon("send", 22),
+    );
+    this.element = h(
+      "form.composer",
+      { onsubmit: (event) => this.submitted(event), onpaste: (event) => this.pasted(event) },
+      this.chips,
+      this.panel,
+      h(
+        "div.composer-box",
+        {},
+        this.tray.element,
+        h("div.composer-row", {}, this.attach, picker, this.slot, this.sendButton),
+      ),
+      this.note,
+    );
 
     const { state } = context;
     state.on("active", () => this.opened());
@@ -53,7 +88,11 @@ export class Composer {
   /** Each channel has its own unfinished text. */
   opened() {
     const { state } = this.context;
-    if (this.channelId) this.drafts.set(this.channelId, this.form ? { entry: this.form.entry, values: this.form.typedValues() } : { text: this.text.value });
+    if (this.channelId)
+      this.drafts.set(
+        this.channelId,
+        this.form ? { entry: this.form.entry, values: this.form.typedValues() } : { text: this.text.value },
+      );
     this.channelId = state.activeId;
     const draft = this.drafts.get(this.channelId) ?? { text: "" };
     if (draft.entry) this.start(draft.entry, draft.values, { focus: false });
@@ -79,10 +118,16 @@ export class Composer {
   /** Things to try, until this person has sent a first command. */
   paintChips(example) {
     const { state } = this.context;
-    const hidden = !example || !state.maySpeak || this.form || !state.me || localStorage.getItem(`began ${state.me.id}`);
+    const hidden =
+      !example || !state.maySpeak || this.form || !state.me || localStorage.getItem(`began ${state.me.id}`);
     this.chips.hidden = Boolean(hidden);
     if (hidden) return;
-    const chip = (words) => h("button.chip", { type: "button", onclick: () => this.start(example.entry, new Map([[example.option.name, words]])) }, words);
+    const chip = (words) =>
+      h(
+        "button.chip",
+        { type: "button", onclick: () => this.start(example.entry, new Map([[example.option.name, words]])) },
+        words,
+      );
     fill(this.chips, h("span.chips-label", {}, "Try one:"), EXAMPLES.map(chip));
   }
 
@@ -97,7 +142,8 @@ export class Composer {
     }
     this.count(value);
     this.sayTyping(value);
-    const wanted = value.startsWith("/") && !value.includes("\n") ? search(this.entries, value.slice(1)) : null;
+    const wanted =
+      value.startsWith("/") && !value.includes("\n") ? search(this.entries, value.slice(1)) : null;
     if (!wanted) {
       this.hidePanel();
       return;
@@ -105,11 +151,28 @@ export class Composer {
     const { state } = this.context;
     const face = () => state.bot && avatar(state, state.bot.id, 28);
     this.list.attach(this.text);
-    this.list.show(wanted.map((entry) => ({ entry, icon: face(), label: `/${entry.name}`, detail: entry.description, note: entry.options.filter(({ required }) => required).map(({ name }) => name).join(" ") })));
-    const nothing = state.commands.length ? "No command fits." : "No bot is connected yet, so there are no commands.";
-    fill(this.panel, wanted.length ? [h("div.panel-head", {}, h("strong", {}, "Commands")), this.list.element] : h("p.panel-empty", {}, nothing));
+    this.list.show(
+      wanted.map((entry) => ({
+        entry,
+        icon: face(),
+        label: `/${entry.name}`,
+        detail: entry.description,
+        note: entry.options
+          .filter(({ required }) => required)
+          .map(({ name }) => name)
+          .join(" "),
+      })),
+    );
+    const nothing = state.commands.length
+      ? "No command fits."
+      : "No bot is connected yet, so there are no commands.";
+    fill(
+      this.panel,
+      wanted.length
+        ? [h("div.panel-head", {}, h("strong", {}, "Commands")), this.list.element]
+        : h("p.panel-empty", {}, nothing),
+    );
     this.panel.hidden = false;
-    this.text.setAttribute("aria-expanded", String(wanted.length > 0));
   }
 
   /** Others see "Anna is typing…" while this goes on. */
@@ -122,7 +185,8 @@ export class Composer {
 
   count(value) {
     const left = LONGEST - [...value].length;
-    if (left < LONGEST - COUNTED_FROM) this.complain(left >= 0 ? `${left} characters left` : `${-left} characters too many`);
+    if (left < LONGEST - COUNTED_FROM)
+      this.complain(left >= 0 ? `${left} characters left` : `${-left} characters too many`);
     else if (this.note.textContent) this.complain("");
   }
 
@@ -142,8 +206,8 @@ export class Composer {
   }
 
   hidePanel() {
+    this.list.show([]);
     this.panel.hidden = true;
-    this.text.setAttribute("aria-expanded", "false");
   }
 
   async submitted(event) {
@@ -188,7 +252,7 @@ export class Composer {
     });
     this.form = form;
     this.text.value = "";
-    this.panel.hidden = true;
+    this.hidePanel();
     fill(this.slot, form.element);
     this.element.classList.add("with-command");
     this.chips.hidden = true;

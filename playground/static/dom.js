@@ -16,7 +16,8 @@ export function h(tag, properties = {}, ...children) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "class") element.className = [element.className, value].filter(Boolean).join(" ");
     else if (key === "dataset") Object.assign(element.dataset, value);
-    else if (key === "value" || key === "checked" || key === "disabled" || key === "muted") element[key] = value;
+    else if (key === "value" || key === "checked" || key === "disabled" || key === "muted")
+      element[key] = value;
     else element.setAttribute(key, value === true ? "" : String(value));
   }
   element.append(...nodes(children));
@@ -35,7 +36,13 @@ export function fill(element, ...children) {
 
 export function svg(paths, { size = 20, view = 24, label = null } = {}) {
   const element = document.createElementNS(SVG, "svg");
-  const attributes = { viewBox: `0 0 ${view} ${view}`, width: size, height: size, fill: "none", focusable: "false" };
+  const attributes = {
+    viewBox: `0 0 ${view} ${view}`,
+    width: size,
+    height: size,
+    fill: "none",
+    focusable: "false",
+  };
   if (label) Object.assign(attributes, { role: "img", "aria-label": label });
   else attributes["aria-hidden"] = "true";
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -52,7 +59,13 @@ function shape(path) {
 }
 
 function stroke(d) {
-  return { d, stroke: "currentColor", "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round" };
+  return {
+    d,
+    stroke: "currentColor",
+    "stroke-width": 2,
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+  };
 }
 
 let lastId = 0;

@@ -4,7 +4,12 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 
 export function dropzone(area, takeFiles) {
-  const veil = h("div.drop-veil", { hidden: true, "aria-hidden": "true" }, icon("image", 40), h("span", {}, "Drop the file here"));
+  const veil = h(
+    "div.drop-veil",
+    { hidden: true, "aria-hidden": "true" },
+    icon("image", 40),
+    h("span", {}, "Drop the file here"),
+  );
   area.append(veil);
   // dragenter and dragleave come for every child as well, so they are counted.
   let depth = 0;

@@ -10,10 +10,20 @@ export function embed(data, { message, names }) {
   const element = h(
     "article.embed",
     {},
-    h("div.embed-body", {}, author(data.author), title(data, names), data.description && h("div.prose", {}, prose(data.description, names)), fields(data.fields, names), data.image && mosaic([fromMedia(data.image, message)]), footer(data)),
+    h(
+      "div.embed-body",
+      {},
+      author(data.author),
+      title(data, names),
+      data.description && h("div.prose", {}, prose(data.description, names)),
+      fields(data.fields, names),
+      data.image && mosaic([fromMedia(data.image, message)]),
+      footer(data),
+    ),
     data.thumbnail && h("div.embed-thumbnail", {}, mosaic([fromMedia(data.thumbnail, message)])),
   );
-  if (data.color) element.style.setProperty("--accent-bar", `#${data.color.toString(16).padStart(6, "0").slice(-6)}`);
+  if (data.color)
+    element.style.setProperty("--accent-bar", `#${data.color.toString(16).padStart(6, "0").slice(-6)}`);
   return element;
 }
 
@@ -28,12 +38,20 @@ function title(data, names) {
 }
 
 function linked(content, url) {
-  return safe(url ?? "") ? h("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, content) : content;
+  return safe(url ?? "")
+    ? h("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, content)
+    : content;
 }
 
 function fields(list, names) {
   if (!list?.length) return null;
-  const field = ({ name, value, inline }) => h("div.embed-field", { class: inline ? "inline" : null }, h("dt", {}, inlineProse(name, names)), h("dd.prose", {}, prose(value, names)));
+  const field = ({ name, value, inline }) =>
+    h(
+      "div.embed-field",
+      { class: inline ? "inline" : null },
+      h("dt", {}, inlineProse(name, names)),
+      h("dd.prose", {}, prose(value, names)),
+    );
   return h("dl.embed-fields", {}, list.map(field));
 }
 

@@ -45,16 +45,31 @@ export class FileTray {
       this.previews.delete(file);
     }
     this.element.hidden = !this.files.length;
-    fill(this.element, this.files.map((file) => this.card(file)));
+    fill(
+      this.element,
+      this.files.map((file) => this.card(file)),
+    );
   }
 
   card(file) {
-    const remove = h("button.icon-button", { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => this.remove(file) }, icon("close", 16));
-    return h("li.tray-file", {}, this.preview(file), h("span.tray-name", {}, file.name), h("small", {}, fileSize(file.size)), remove);
+    const remove = h(
+      "button.icon-button",
+      { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => this.remove(file) },
+      icon("close", 16),
+    );
+    return h(
+      "li.tray-file",
+      {},
+      this.preview(file),
+      h("span.tray-name", {}, file.name),
+      h("small", {}, fileSize(file.size)),
+      remove,
+    );
   }
 
   preview(file) {
-    if (!/^image\/(png|jpeg|webp|gif|avif)$/.test(file.type)) return h("span.tray-icon", {}, icon("file", 32));
+    if (!/^image\/(png|jpeg|webp|gif|avif)$/.test(file.type))
+      return h("span.tray-icon", {}, icon("file", 32));
     if (!this.previews.has(file)) this.previews.set(file, URL.createObjectURL(file));
     return h("img.tray-picture", { src: this.previews.get(file), alt: "" });
   }

@@ -1,6 +1,15 @@
 // The live connection: Discord's gateway protocol over a websocket, resumed when it drops.
 
-const OP = { dispatch: 0, heartbeat: 1, identify: 2, resume: 6, reconnect: 7, invalid: 9, hello: 10, ack: 11 };
+const OP = {
+  dispatch: 0,
+  heartbeat: 1,
+  identify: 2,
+  resume: 6,
+  reconnect: 7,
+  invalid: 9,
+  hello: 10,
+  ack: 11,
+};
 const WRONG_TOKEN = 4004;
 const LONGEST_WAIT_MS = 8000;
 

@@ -121,9 +121,11 @@ export class Interactions extends EventTarget {
   /** Gateway events that end a wait. */
   apply(name, data) {
     // Suggestions come with an event of their own; that they succeeded says nothing yet.
-    if (name === "INTERACTION_SUCCESS" && this.waiting.get(data.nonce)?.type !== InteractionType.autocomplete) this.settle(data.nonce, {});
+    if (name === "INTERACTION_SUCCESS" && this.waiting.get(data.nonce)?.type !== InteractionType.autocomplete)
+      this.settle(data.nonce, {});
     else if (name === "INTERACTION_FAILURE") this.settle(data.nonce, { failure: true });
-    else if (name === "APPLICATION_COMMAND_AUTOCOMPLETE_RESPONSE") this.settle(data.nonce, { answer: data.choices ?? [] });
+    else if (name === "APPLICATION_COMMAND_AUTOCOMPLETE_RESPONSE")
+      this.settle(data.nonce, { answer: data.choices ?? [] });
   }
 
   settle(nonce, { answer = null, failure = false, error = null }) {

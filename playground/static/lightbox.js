@@ -16,12 +16,24 @@ export function openLightbox(items, start) {
     at = (at + by + items.length) % items.length;
     show();
   };
-  const previous = h("button.round-button.previous", { type: "button", "aria-label": "Previous picture", onclick: () => step(-1) }, icon("left", 26));
-  const next = h("button.round-button.next", { type: "button", "aria-label": "Next picture", onclick: () => step(1) }, icon("right", 26));
+  const previous = h(
+    "button.round-button.previous",
+    { type: "button", "aria-label": "Previous picture", onclick: () => step(-1) },
+    icon("left", 26),
+  );
+  const next = h(
+    "button.round-button.next",
+    { type: "button", "aria-label": "Next picture", onclick: () => step(1) },
+    icon("right", 26),
+  );
   const many = items.length > 1;
   const figure = h("figure.lightbox", {}, stage, caption, many && previous, many && next, tools);
   const dialog = openDialog(figure, { label: "Picture", className: "lightbox-dialog" });
-  const exit = h("button.round-button", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close", 22));
+  const exit = h(
+    "button.round-button",
+    { type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+    icon("close", 22),
+  );
 
   function show() {
     const item = items[at];
@@ -29,22 +41,49 @@ export function openLightbox(items, start) {
     if (item.width && item.height) enlarge(picture, item);
     fill(stage, picture);
     const count = many ? `${at + 1} of ${items.length}` : null;
-    fill(caption, h("span", {}, item.alt || item.name), h("small", {}, [count, item.width && `${item.width} × ${item.height}`, item.name].filter(Boolean).join(" · ")));
+    fill(
+      caption,
+      h("span", {}, item.alt || item.name),
+      h(
+        "small",
+        {},
+        [count, item.width && `${item.width} × ${item.height}`, item.name].filter(Boolean).join(" · "),
+      ),
+    );
     fill(
       tools,
-      h("a.round-button", { href: item.url, target: "_blank", rel: "noopener", "aria-label": "Open original", title: "Open original" }, icon("open")),
-      h("a.round-button", { href: item.url, download: item.name ?? "", "aria-label": "Download", title: "Download" }, icon("download")),
+      h(
+        "a.round-button",
+        {
+          href: item.url,
+          target: "_blank",
+          rel: "noopener",
+          "aria-label": "Open original",
+          title: "Open original",
+        },
+        icon("open"),
+      ),
+      h(
+        "a.round-button",
+        { href: item.url, download: item.name ?? "", "aria-label": "Download", title: "Download" },
+        icon("download"),
+      ),
       exit,
     );
   }
 
-  figure.addEventListener("click", (event) => (event.target === stage || event.target === figure) && dialog.close());
+  figure.addEventListener(
+    "click",
+    (event) => (event.target === stage || event.target === figure) && dialog.close(),
+  );
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft" && many) step(-1);
     if (event.key === "ArrowRight" && many) step(1);
   });
   let from = null;
-  stage.addEventListener("touchstart", (event) => (from = event.changedTouches[0].clientX), { passive: true });
+  stage.addEventListener("touchstart", (event) => (from = event.changedTouches[0].clientX), {
+    passive: true,
+  });
   stage.addEventListener("touchend", (event) => {
     const moved = event.changedTouches[0].clientX - from;
     if (many && Math.abs(moved) > SWIPE_PX) step(moved < 0 ? 1 : -1);

@@ -13,7 +13,13 @@ export class Listbox {
     this.onPick = onPick;
     this.items = [];
     this.index = -1;
-    this.element = h("ul.listbox", { role: "listbox", id: this.id, "aria-label": label, "aria-multiselectable": multiple ? "true" : null });
+    this.element = h("ul.listbox", {
+      role: "listbox",
+      id: this.id,
+      tabindex: "-1",
+      "aria-label": label,
+      "aria-multiselectable": multiple ? "true" : null,
+    });
     // The press must not take the focus from the input, or a phone's keyboard would close and open again.
     this.element.addEventListener("mousedown", (event) => event.preventDefault());
   }
@@ -21,7 +27,13 @@ export class Listbox {
   /** `active`: which entry starts active; -1 for none until an arrow is pressed. */
   show(items, active = 0) {
     this.items = items;
-    fill(this.element, items.map((item, index) => this.row(item, index)));
+    fill(
+      this.element,
+      items.map((item, index) => this.row(item, index)),
+    );
+    // What is named has to be there: the attribute comes and goes with the entries.
+    if (items.length && this.input !== this.element) this.input?.setAttribute("aria-controls", this.id);
+    else this.input?.removeAttribute("aria-controls");
     this.activate(Math.min(active, items.length - 1));
   }
 
@@ -37,7 +49,12 @@ export class Listbox {
         onmousemove: () => this.index !== index && this.activate(index, false),
       },
       item.icon && h("span.option-icon", {}, item.icon),
-      h("span.option-text", {}, h("span.option-label", {}, item.label), item.detail && h("span.option-detail", {}, item.detail)),
+      h(
+        "span.option-text",
+        {},
+        h("span.option-label", {}, item.label),
+        item.detail && h("span.option-detail", {}, item.detail),
+      ),
       item.note && h("span.option-note", {}, item.note),
     );
   }
@@ -48,14 +65,15 @@ export class Listbox {
     const row = this.element.children[index];
     row?.classList.add("active");
     if (scroll) row?.scrollIntoView({ block: "nearest" });
-    this.input?.setAttribute("aria-activedescendant", row ? row.id : "");
+    if (row) this.input?.setAttribute("aria-activedescendant", row.id);
+    else this.input?.removeAttribute("aria-activedescendant");
   }
 
+  /** From now on `input` has the focus and drives the list; null lets go of the one that did. */
   attach(input) {
     this.input?.removeAttribute("aria-activedescendant");
+    this.input?.removeAttribute("aria-controls");
     this.input = input;
-    const row = this.element.children[this.index];
-    input?.setAttribute("aria-activedescendant", row ? row.id : "");
   }
 
   pick(index = this.index) {
@@ -67,13 +85,19 @@ export class Listbox {
   key(event, { tabPicks = false } = {}) {
     if (!this.items.length || event.isComposing) return false;
     const last = this.items.length - 1;
-    const moves = { ArrowDown: this.index >= last ? 0 : this.index + 1, ArrowUp: this.index <= 0 ? last : this.index - 1, PageDown: Math.min(last, this.index + 6), PageUp: Math.max(0, this.index - 6) };
+    const moves = {
+      ArrowDown: this.index >= last ? 0 : this.index + 1,
+      ArrowUp: this.index <= 0 ? last : this.index - 1,
+      PageDown: Math.min(last, this.index + 6),
+      PageUp: Math.max(0, this.index - 6),
+    };
     if (event.key in moves) {
       event.preventDefault();
       this.activate(moves[event.key]);
       return true;
     }
-    const picks = (event.key === "Enter" && !event.shiftKey) || (tabPicks && event.key === "Tab" && !event.shiftKey);
+    const picks =
+      (event.key === "Enter" && !event.shiftKey) || (tabPicks && event.key === "Tab" && !event.shiftKey);
     if (picks && this.index >= 0) {
       event.preventDefault();
       this.pick();

@@ -28,7 +28,15 @@ async function boot() {
     if (!response.ok) throw new Error(`it answered ${response.status}`);
     start(app, await response.json());
   } catch (error) {
-    fill(app, h("p.boot", { role: "alert" }, `The playground could not be opened: ${error.message}. `, h("button.button.primary", { type: "button", onclick: () => location.reload() }, "Try again")));
+    fill(
+      app,
+      h(
+        "p.boot",
+        { role: "alert" },
+        `The playground could not be opened: ${error.message}. `,
+        h("button.button.primary", { type: "button", onclick: () => location.reload() }, "Try again"),
+      ),
+    );
   }
 }
 
@@ -41,13 +49,13 @@ function start(app, world) {
   const socket = new URL(world.gateway);
   socket.host = location.host;
   socket.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const gateway = new Gateway(socket.href, user.token, { onEvent: received, onState: (connection) => state.setConnection(connection) });
+  const gateway = new Gateway(socket.href, user.token, { onEvent: received, onState: connected });
   const interactions = new Interactions(state, api, gateway);
 
   const actions = {
     openChannel(id) {
       state.open(id);
-      writePlace({ user: user.id, channel: id });
+      writePlace({ user: user.name, channel: id });
       shell.closeDrawer();
     },
     async openDirect(userId) {
@@ -64,7 +72,7 @@ function start(app, world) {
       messages.seek(id);
     },
     become(id) {
-      writePlace({ user: id, channel: state.activeId });
+      writePlace({ user: world.users.find((one) => one.id === id).name, channel: state.activeId });
       location.reload();
     },
     dismiss: (message) => state.dismiss(message),
@@ -76,19 +84,52 @@ function start(app, world) {
       );
     },
     useOnTarget(command, targetId) {
-      const data = { version: command.version, id: command.id, name: command.name, type: command.type, target_id: targetId, options: [], attachments: [] };
+      const data = {
+        version: command.version,
+        id: command.id,
+        name: command.name,
+        type: command.type,
+        target_id: targetId,
+        options: [],
+        attachments: [],
+      };
       interactions.command(data, { title: command.name });
     },
     openMessageMenu(message, anchor) {
       const direct = !state.active.guild_id;
-      const commands = menuEntries(state.commands, CommandType.message, { direct }).map((command) => ({ label: command.name, icon: icon("slash", 18), act: () => actions.useOnTarget(command, message.id) }));
-      const text = message.content ? [{ label: "Copy text", icon: icon("copy", 18), act: () => actions.copy(message.content) }] : [];
-      const remove = state.mayDelete(message) ? [{ label: "Delete message", icon: icon("close", 18), danger: true, act: () => api.deleteMessage(message).catch((error) => shell.notice(error.message)) }] : [];
-      openMenu(anchor, "Message", [...commands, ...text, { label: "Copy message ID", icon: icon("copy", 18), act: () => actions.copy(message.id) }, ...remove]);
+      const commands = menuEntries(state.commands, CommandType.message, { direct }).map((command) => ({
+        label: command.name,
+        icon: icon("slash", 18),
+        act: () => actions.useOnTarget(command, message.id),
+      }));
+      const text = message.content
+        ? [{ label: "Copy text", icon: icon("copy", 18), act: () => actions.copy(message.content) }]
+        : [];
+      const remove = state.mayDelete(message)
+        ? [
+            {
+              label: "Delete message",
+              icon: icon("close", 18),
+              danger: true,
+              act: () => api.deleteMessage(message).catch((error) => shell.notice(error.message)),
+            },
+          ]
+        : [];
+      openMenu(anchor, "Message", [
+        ...commands,
+        ...text,
+        { label: "Copy message ID", icon: icon("copy", 18), act: () => actions.copy(message.id) },
+        ...remove,
+      ]);
     },
   };
 
-  const names = makeNames(state, { openChannel: actions.openChannel, openMessage: actions.openMessage, copy: actions.copy, startCommand: (name) => composer.startNamed(name) });
+  const names = makeNames(state, {
+    openChannel: actions.openChannel,
+    openMessage: actions.openMessage,
+    copy: actions.copy,
+    startCommand: (name) => composer.startNamed(name),
+  });
   const context = { world, state, api, interactions, names, actions, directory: () => names.directory() };
   const sidebar = new Sidebar(context);
   const messages = new MessageList(context);
@@ -118,6 +159,11 @@ function start(app, world) {
     if (first && matchMedia("(hover: hover)").matches) composer.text.focus();
   }
 
+  function connected(connection) {
+    state.setConnection(connection);
+    if (connection === "refused") comeBack(user);
+  }
+
   async function readCommands() {
     clearTimeout(readCommands.timer);
     let commands = state.commands;
@@ -135,9 +181,29 @@ function start(app, world) {
   window.addEventListener("hashchange", () => {
     const next = readPlace();
     if (next.user && next.user !== user.id && next.user !== user.name) location.reload();
-    else if (next.channel && next.channel !== state.activeId && state.channels.has(next.channel)) actions.openChannel(next.channel);
+    else if (next.channel && next.channel !== state.activeId && state.channels.has(next.channel))
+      actions.openChannel(next.channel);
   });
   gateway.open();
 }
 
+/** A playground that was started again has other people with other tokens: begin again, unless that is not why. */
+async function comeBack(user) {
+  const response = await fetch("/playground/world.json").catch(() => null);
+  const world = response?.ok ? await response.json() : null;
+  if (world && !world.users.some(({ token }) => token === user.token)) location.reload();
+}
+
+/** Phones that lay their keyboard over the page say so only through the visual viewport. */
+function followKeyboard() {
+  const { visualViewport: view } = window;
+  const app = document.getElementById("app");
+  view?.addEventListener("resize", () => {
+    const covered = view.scale === 1 && window.innerHeight - view.height > 1;
+    app.style.height = covered ? `${view.height}px` : "";
+    if (covered) window.scrollTo(0, 0);
+  });
+}
+
+followKeyboard();
 boot();

@@ -26,7 +26,8 @@ export function plain(tree) {
 
 function plainNode(node) {
   if (node.type === "break") return "\n";
-  if (node.type === "mention" || node.type === "text" || node.type === "code" || node.type === "codeblock") return node.text;
+  if (node.type === "mention" || node.type === "text" || node.type === "code" || node.type === "codeblock")
+    return node.text;
   if (node.type === "emoji") return `:${node.name}:`;
   if (node.type === "list") return node.items.map(plain).join("\n");
   return node.children ? plain(node.children) : "";
@@ -46,7 +47,10 @@ function blocks(source, depth) {
   };
   let at = 0;
   while (at < lines.length) {
-    const block = depth < DEEPEST ? (fence(lines, at) ?? quote(lines, at, depth) ?? oneLine(lines, at, depth) ?? list(lines, at, depth)) : null;
+    const block =
+      depth < DEEPEST
+        ? (fence(lines, at) ?? quote(lines, at, depth) ?? oneLine(lines, at, depth) ?? list(lines, at, depth))
+        : null;
     if (!block) {
       loose.push(lines[at]);
       at += 1;
@@ -85,13 +89,20 @@ function quote(lines, at, depth) {
   let end = at;
   while (end < lines.length && lines[end].startsWith("> ")) end += 1;
   if (end === at) return null;
-  const body = lines.slice(at, end).map((line) => line.slice(2)).join("\n");
+  const body = lines
+    .slice(at, end)
+    .map((line) => line.slice(2))
+    .join("\n");
   return { node: { type: "quote", children: blocks(body, depth + 1) }, next: end };
 }
 
 function oneLine(lines, at, depth) {
   const heading = /^(#{1,3})\s+(\S.*)$/.exec(lines[at]);
-  if (heading) return { node: { type: "heading", level: heading[1].length, children: inline(heading[2], depth, {}) }, next: at + 1 };
+  if (heading)
+    return {
+      node: { type: "heading", level: heading[1].length, children: inline(heading[2], depth, {}) },
+      next: at + 1,
+    };
   const small = /^-#\s+(\S.*)$/.exec(lines[at]);
   if (small) return { node: { type: "subtext", children: inline(small[1], depth, {}) }, next: at + 1 };
   return null;
@@ -108,7 +119,8 @@ function list(lines, at, depth) {
   let next = at;
   while (next < lines.length) {
     const item = ITEM.exec(lines[next]);
-    if (!item || item[1].length < indent || (item[1].length === indent && /\d/.test(item[2]) !== ordered)) break;
+    if (!item || item[1].length < indent || (item[1].length === indent && /\d/.test(item[2]) !== ordered))
+      break;
     next += 1;
     const deeper = [];
     while (next < lines.length && /^ +\S/.test(lines[next]) && lines[next].search(/\S/) > indent) {
@@ -190,9 +202,15 @@ const ANGLE = [
   [/^<@!?(\d{1,20})>/, ([, id]) => ({ type: "mention", kind: "user", id, text: `@${id}` })],
   [/^<@&(\d{1,20})>/, ([, id]) => ({ type: "mention", kind: "role", id, text: `@${id}` })],
   [/^<#(\d{1,20})>/, ([, id]) => ({ type: "mention", kind: "channel", id, text: `#${id}` })],
-  [/^<\/([-\w ]{1,98}):(\d{1,20})>/, ([, text, id]) => ({ type: "mention", kind: "command", id, text: `/${text}` })],
+  [
+    /^<\/([-\w ]{1,98}):(\d{1,20})>/,
+    ([, text, id]) => ({ type: "mention", kind: "command", id, text: `/${text}` }),
+  ],
   [/^<(a?):(\w{2,32}):(\d{1,20})>/, ([, a, name, id]) => ({ type: "emoji", name, id, animated: a === "a" })],
-  [/^<t:(-?\d{1,13})(?::([tTdDfFR]))?>/, ([, seconds, style]) => ({ type: "time", seconds: Number(seconds), style: style ?? "f" })],
+  [
+    /^<t:(-?\d{1,13})(?::([tTdDfFR]))?>/,
+    ([, seconds, style]) => ({ type: "time", seconds: Number(seconds), style: style ?? "f" }),
+  ],
 ];
 
 function angle(text, at, context) {
@@ -207,7 +225,10 @@ function angle(text, at, context) {
 }
 
 function named(text, at, depth, context) {
-  const match = /^\[((?:\\.|[^\]\\\n])+)\]\(<?(https?:\/\/[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?: "[^"\n]*")?\)/.exec(text.slice(at, at + 2500));
+  const match =
+    /^\[((?:\\.|[^\]\\\n])+)\]\(<?(https?:\/\/[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?: "[^"\n]*")?\)/.exec(
+      text.slice(at, at + 2500),
+    );
   if (!match || !safe(match[2])) return null;
   const children = inline(match[1], depth + 1, { ...context, link: true });
   return { node: { type: "link", href: match[2], children }, next: at + match[0].length };
@@ -242,7 +263,9 @@ export function safe(address) {
 
 function everyone(text, at) {
   const match = /^@(everyone|here)\b/.exec(text.slice(at, at + 10));
-  return match ? { node: { type: "mention", kind: "everyone", id: "", text: match[0] }, next: at + match[0].length } : null;
+  return match
+    ? { node: { type: "mention", kind: "everyone", id: "", text: match[0] }, next: at + match[0].length }
+    : null;
 }
 
 function pair(text, at, depth, context) {
@@ -277,7 +300,8 @@ function closes(text, here, mark, at) {
   if (mark === "***" || mark === "||" || mark === "~~") return true;
   // In "**a *b***" the last two stars close the outer pair.
   if (mark.length === 2) return text[here + 2] !== mark[0];
-  if (text[here + 1] === mark || text[here - 1] === mark) return mark === "*" && text[here - 1] === "*" && text[here + 1] !== "*" && text[here - 2] === "*";
+  if (text[here + 1] === mark || text[here - 1] === mark)
+    return mark === "*" && text[here - 1] === "*" && text[here + 1] !== "*" && text[here - 2] === "*";
   if (mark === "*") return !/\s/.test(text[here - 1]);
   return !/\w/.test(text[here + 1] ?? "");
 }

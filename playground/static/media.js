@@ -31,8 +31,17 @@ export function fromAttachment(attachment) {
 export function fromMedia(media, message, { description = "", spoiler = false } = {}) {
   const name = media.url?.startsWith("attachment://") ? media.url.slice("attachment://".length) : null;
   const attachments = message?.attachments ?? [];
-  const attachment = attachments.find((one) => (name ? one.filename === name : one.url === media.url || one.id === media.attachment_id)) ?? null;
-  const base = attachment ? fromAttachment(attachment) : { url: local(media.url), name: lastPart(media.url), kind: kindOf(media.content_type, lastPart(media.url)) };
+  const attachment =
+    attachments.find((one) =>
+      name ? one.filename === name : one.url === media.url || one.id === media.attachment_id,
+    ) ?? null;
+  const base = attachment
+    ? fromAttachment(attachment)
+    : {
+        url: local(media.url),
+        name: lastPart(media.url),
+        kind: kindOf(media.content_type, lastPart(media.url)),
+      };
   const seen = { width: media.width ?? base.width, height: media.height ?? base.height };
   return { ...base, ...seen, alt: description || base.alt || "", spoiler: spoiler || base.spoiler };
 }
@@ -43,7 +52,9 @@ export function local(url) {
   try {
     const parsed = new URL(url, location.href);
     if (parsed.protocol === "blob:" || parsed.protocol === "data:") return url;
-    const here = parsed.origin === location.origin || (["127.0.0.1", "localhost", "[::1]"].includes(parsed.hostname) && parsed.port === location.port);
+    const here =
+      parsed.origin === location.origin ||
+      (["127.0.0.1", "localhost", "[::1]"].includes(parsed.hostname) && parsed.port === location.port);
     return here ? parsed.pathname + parsed.search : null;
   } catch {
     return null;
@@ -57,7 +68,8 @@ function lastPart(url) {
 function kindOf(type, name = "") {
   const ending = name.split(".").at(-1).toLowerCase();
   if (type?.startsWith("image/svg") || ending === "svg") return "file";
-  if (type?.startsWith("image/") || (!type && ["png", "jpg", "jpeg", "webp", "gif", "avif"].includes(ending))) return "image";
+  if (type?.startsWith("image/") || (!type && ["png", "jpg", "jpeg", "webp", "gif", "avif"].includes(ending)))
+    return "image";
   if (type?.startsWith("video/")) return "video";
   if (type?.startsWith("audio/")) return "audio";
   return "file";
@@ -67,13 +79,26 @@ function kindOf(type, name = "") {
 export function mosaic(items) {
   const shown = items.slice(0, 10);
   const visible = shown.filter((item) => item.kind === "image" && item.url);
-  const tiles = shown.map((item) => tile(item, () => openLightbox(visible, visible.indexOf(item)), shown.length === 1));
-  return h("div.mosaic", { class: `n${shown.length}`, role: shown.length > 1 ? "group" : null, "aria-label": shown.length > 1 ? `${shown.length} pictures` : null }, tiles);
+  const tiles = shown.map((item) =>
+    tile(item, () => openLightbox(visible, visible.indexOf(item)), shown.length === 1),
+  );
+  return h(
+    "div.mosaic",
+    {
+      class: `n${shown.length}`,
+      role: shown.length > 1 ? "group" : null,
+      "aria-label": shown.length > 1 ? `${shown.length} pictures` : null,
+    },
+    tiles,
+  );
 }
 
 function tile(item, open, alone) {
   if (!item.url) return elsewhere(item);
-  const inside = item.kind === "video" ? h("video", { src: item.url, controls: true, preload: "metadata" }) : picture(item, open);
+  const inside =
+    item.kind === "video"
+      ? h("video", { src: item.url, controls: true, preload: "metadata" })
+      : picture(item, open);
   const frame = h("div.tile", { class: item.spoiler ? "covered" : null }, inside, badge(item));
   if (alone && item.width && item.height) {
     const { width, height } = shownSize(item);
@@ -86,11 +111,22 @@ function tile(item, open, alone) {
 
 function picture(item, open) {
   const name = item.alt || item.name || "picture";
-  return h("button.picture", { type: "button", "aria-label": `Open picture: ${name}`, onclick: open }, image(item));
+  return h(
+    "button.picture",
+    { type: "button", "aria-label": `Open picture: ${name}`, onclick: open },
+    image(item),
+  );
 }
 
 export function image(item) {
-  return h("img", { src: item.url, alt: item.alt || item.name || "", width: item.width, height: item.height, title: item.alt || null, draggable: "false" });
+  return h("img", {
+    src: item.url,
+    alt: item.alt || item.name || "",
+    width: item.width,
+    height: item.height,
+    title: item.alt || null,
+    draggable: "false",
+  });
 }
 
 function badge(item) {
@@ -102,11 +138,21 @@ function cover(frame, item) {
     frame.classList.remove("covered");
     event.currentTarget.remove();
   };
-  return h("button.cover", { type: "button", "aria-label": `Spoiler: show ${item.alt || item.name || "picture"}`, onclick: uncover }, "SPOILER");
+  return h(
+    "button.cover",
+    { type: "button", "aria-label": `Spoiler: show ${item.alt || item.name || "picture"}`, onclick: uncover },
+    "SPOILER",
+  );
 }
 
 function elsewhere(item) {
-  return h("div.tile.elsewhere", {}, icon("image", 24), h("span", {}, item.alt || item.name || "A picture"), h("small", {}, "kept on another machine, not loaded"));
+  return h(
+    "div.tile.elsewhere",
+    {},
+    icon("image", 24),
+    h("span", {}, item.alt || item.name || "A picture"),
+    h("small", {}, "kept on another machine, not loaded"),
+  );
 }
 
 export function shownSize({ width, height }) {
@@ -117,9 +163,27 @@ export function shownSize({ width, height }) {
 
 /** A file to download, with its name and size. Films and sounds get a player. */
 export function fileCard(item) {
-  if (item.kind === "audio" && item.url) return h("div.file-card", {}, h("audio", { src: item.url, controls: true, preload: "metadata", "aria-label": item.name }));
-  const name = item.url ? h("a.file-name", { href: item.url, download: item.name }, item.name) : h("span.file-name", {}, item.name);
-  return h("div.file-card", {}, icon("file", 28), h("div.file-text", {}, name, h("span.file-size", {}, fileSize(item.size))), item.url && h("a.icon-button", { href: item.url, download: item.name, "aria-label": `Download ${item.name}` }, icon("download")));
+  if (item.kind === "audio" && item.url)
+    return h(
+      "div.file-card",
+      {},
+      h("audio", { src: item.url, controls: true, preload: "metadata", "aria-label": item.name }),
+    );
+  const name = item.url
+    ? h("a.file-name", { href: item.url, download: item.name }, item.name)
+    : h("span.file-name", {}, item.name);
+  return h(
+    "div.file-card",
+    {},
+    icon("file", 28),
+    h("div.file-text", {}, name, h("span.file-size", {}, fileSize(item.size))),
+    item.url &&
+      h(
+        "a.icon-button",
+        { href: item.url, download: item.name, "aria-label": `Download ${item.name}` },
+        icon("download"),
+      ),
+  );
 }
 
 /** The attachments of a classic message: pictures as one mosaic, the rest as cards. */

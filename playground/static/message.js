@@ -20,17 +20,38 @@ export function messageElement(message, start, context) {
   const time = messageTime(message);
   const ephemeral = Boolean(message.flags & Flag.ephemeral);
   const author = authorName(message, state);
-  const classes = [start ? "start" : "goes-on", ephemeral && "ephemeral", mentionsMe(message, state) && "mentions-me"];
-  const stamp = h("time.time", { datetime: time.toISOString(), title: fullTime(time) }, start ? when(time) : clock(time));
+  const classes = [
+    start ? "start" : "goes-on",
+    ephemeral && "ephemeral",
+    mentionsMe(message, state) && "mentions-me",
+  ];
+  const stamp = h(
+    "time.time",
+    { datetime: time.toISOString(), title: fullTime(time) },
+    start ? when(time) : clock(time),
+  );
   return h(
-    "li.message",
-    { class: classes.filter(Boolean).join(" "), dataset: { id: message.id }, "aria-label": `${author}, ${when(time)}` },
+    "div.message",
+    {
+      role: "article",
+      class: classes.filter(Boolean).join(" "),
+      dataset: { id: message.id },
+      "aria-label": `${author}, ${when(time)}`,
+    },
     origin(message, context),
     h("div.gutter", {}, start ? avatar(state, message.author.id) : stamp),
     h(
       "div.message-main",
       {},
-      start && h("div.message-head", {}, authorTag(message, author, state), message.author.bot && botTag(), stamp, editedTag(message)),
+      start &&
+        h(
+          "div.message-head",
+          {},
+          authorTag(message, author, state),
+          message.author.bot && botTag(),
+          stamp,
+          editedTag(message),
+        ),
       h("div.message-body", {}, body(message, context), !start && editedTag(message)),
       failure(message, context),
       ephemeral && privately(() => actions.dismiss(message)),
@@ -40,7 +61,9 @@ export function messageElement(message, start, context) {
 }
 
 function authorName(message, state) {
-  return state.members.has(message.author.id) ? state.name(message.author.id) : (message.author.global_name ?? message.author.username);
+  return state.members.has(message.author.id)
+    ? state.name(message.author.id)
+    : (message.author.global_name ?? message.author.username);
 }
 
 function editedTag({ edited_timestamp: edited }) {
@@ -65,14 +88,37 @@ function origin(message, { state, actions }) {
   const name = message.interaction?.name ?? message.interaction_metadata?.name;
   if (used && used.type === 2 && name) {
     const user = used.user;
-    return h("div.origin", {}, h("span.spine", { "aria-hidden": "true" }), avatar(state, user.id, 16), h("span.origin-name", {}, state.name(user.id)), h("span", {}, " used "), h("span.mention", {}, `/${name}`.replace(/^\/\//, "/")));
+    return h(
+      "div.origin",
+      {},
+      h("span.spine", { "aria-hidden": "true" }),
+      avatar(state, user.id, 16),
+      h("span.origin-name", {}, state.name(user.id)),
+      h("span", {}, " used "),
+      h("span.mention", {}, `/${name}`.replace(/^\/\//, "/")),
+    );
   }
   if (!message.message_reference?.message_id && !message.referenced_message) return null;
-  const target = message.referenced_message ?? state.channels.get(message.channel_id)?.messages.find(({ id }) => id === message.message_reference.message_id);
-  if (!target) return h("div.origin.gone", {}, h("span.spine", { "aria-hidden": "true" }), icon("reply", 14), "The message this answers is gone");
+  const target =
+    message.referenced_message ??
+    state.channels
+      .get(message.channel_id)
+      ?.messages.find(({ id }) => id === message.message_reference.message_id);
+  if (!target)
+    return h(
+      "div.origin.gone",
+      {},
+      h("span.spine", { "aria-hidden": "true" }),
+      icon("reply", 14),
+      "The message this answers is gone",
+    );
   return h(
     "button.origin",
-    { type: "button", "aria-label": `Answers ${state.name(target.author.id)}: go to that message`, onclick: () => actions.jumpTo(target.id) },
+    {
+      type: "button",
+      "aria-label": `Answers ${state.name(target.author.id)}: go to that message`,
+      onclick: () => actions.jumpTo(target.id),
+    },
     h("span.spine", { "aria-hidden": "true" }),
     avatar(state, target.author.id, 16),
     h("span.origin-name", {}, state.name(target.author.id)),
@@ -82,7 +128,9 @@ function origin(message, { state, actions }) {
 
 /** A message in a few words, for replies and notices. */
 export function summary(message) {
-  const text = plain(parse(message.content || texts(message.components) || message.embeds?.[0]?.title || "")).replace(/\s+/g, " ").trim();
+  const text = plain(parse(message.content || texts(message.components) || message.embeds?.[0]?.title || ""))
+    .replace(/\s+/g, " ")
+    .trim();
   return text.slice(0, 140) || (message.attachments?.length ? "sent a picture" : "sent a message");
 }
 
@@ -96,13 +144,23 @@ function texts(list) {
 
 function body(message, context) {
   if (message.flags & Flag.loading) {
-    return h("div.thinking", { role: "status" }, h("span.dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), h("span", {}, `${authorName(message, context.state)} is thinking…`));
+    return h(
+      "div.thinking",
+      { role: "status" },
+      h("span.dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")),
+      h("span", {}, `${authorName(message, context.state)} is thinking…`),
+    );
   }
   if (SYSTEM[message.type]) return h("p.system", {}, SYSTEM[message.type]);
   const inside = { ...context, message };
   if (message.flags & Flag.componentsV2) return components(message.components, inside);
   return [
-    message.content && h("div.prose", { class: isOnlyEmoji(message.content) ? "large-emoji" : null }, prose(message.content, context.names)),
+    message.content &&
+      h(
+        "div.prose",
+        { class: isOnlyEmoji(message.content) ? "large-emoji" : null },
+        prose(message.content, context.names),
+      ),
     attachments(message.attachments ?? []),
     message.flags & Flag.suppressEmbeds ? null : (message.embeds ?? []).map((data) => embed(data, inside)),
     components(message.components, inside),
@@ -115,12 +173,28 @@ function failure(message, { interactions }) {
 }
 
 export function privately(dismiss) {
-  return h("p.private-note", {}, icon("eye", 15), "Only you can see this · ", h("button.text-button", { type: "button", onclick: dismiss }, "Dismiss message"));
+  return h(
+    "p.private-note",
+    {},
+    icon("eye", 15),
+    "Only you can see this · ",
+    h("button.text-button", { type: "button", onclick: dismiss }, "Dismiss message"),
+  );
 }
 
 function toolbar(message, { actions }) {
   if (message.flags & Flag.loading) return null;
-  const more = h("button.icon-button", { type: "button", "aria-label": "More about this message", "aria-haspopup": "menu", "aria-expanded": "false", dataset: { focus: "message-menu" } }, icon("more"));
+  const more = h(
+    "button.icon-button",
+    {
+      type: "button",
+      "aria-label": "More about this message",
+      "aria-haspopup": "menu",
+      "aria-expanded": "false",
+      dataset: { focus: "message-menu" },
+    },
+    icon("more"),
+  );
   more.addEventListener("click", () => actions.openMessageMenu(message, more));
   return h("div.toolbar", {}, more);
 }
@@ -128,12 +202,28 @@ function toolbar(message, { actions }) {
 /** What stands for a command until the bot answers, and for one that got no answer. */
 export function echoElement(echo, { state, interactions }) {
   const { bot } = state;
-  const text = echo.failure ? h("p.failure", { role: "alert" }, icon("warning", 16), echo.failure) : h("div.thinking", { role: "status" }, "Sending command…");
+  const text = echo.failure
+    ? h("p.failure", { role: "alert" }, icon("warning", 16), echo.failure)
+    : h("div.thinking", { role: "status" }, "Sending command…");
   return h(
-    "li.message.start.echo",
-    { dataset: { nonce: echo.nonce } },
-    h("div.origin", {}, h("span.spine", { "aria-hidden": "true" }), avatar(state, state.me.id, 16), h("span.origin-name", {}, state.name(state.me.id)), " used ", h("span.mention", {}, echo.title)),
+    "div.message.start.echo",
+    { role: "article", "aria-label": `${echo.title}, not answered yet`, dataset: { nonce: echo.nonce } },
+    h(
+      "div.origin",
+      {},
+      h("span.spine", { "aria-hidden": "true" }),
+      avatar(state, state.me.id, 16),
+      h("span.origin-name", {}, state.name(state.me.id)),
+      " used ",
+      h("span.mention", {}, echo.title),
+    ),
     h("div.gutter", {}, bot && avatar(state, bot.id)),
-    h("div.message-main", {}, h("div.message-head", {}, h("span.author", {}, bot ? state.name(bot.id) : "The bot"), botTag()), text, echo.failure && privately(() => interactions.dismissEcho(echo))),
+    h(
+      "div.message-main",
+      {},
+      h("div.message-head", {}, h("span.author", {}, bot ? state.name(bot.id) : "The bot"), botTag()),
+      text,
+      echo.failure && privately(() => interactions.dismissEcho(echo)),
+    ),
   );
 }

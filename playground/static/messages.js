@@ -18,10 +18,20 @@ export class MessageList {
     this.rows = new Map();
     this.stuck = true;
     this.missed = 0;
-    this.list = h("ol.messages", { role: "log", "aria-live": "off", tabindex: "0" });
+    this.list = h("div.messages", { role: "log", "aria-live": "off", tabindex: "0" });
     this.head = h("div.list-head");
-    this.scroller = h("div.scroller", { onscroll: () => this.scrolled() }, h("div.spacer"), this.head, this.list);
-    this.present = h("button.jump-present", { type: "button", hidden: true, onclick: () => this.toPresent() });
+    this.scroller = h(
+      "div.scroller",
+      { onscroll: () => this.scrolled() },
+      h("div.spacer"),
+      this.head,
+      this.list,
+    );
+    this.present = h("button.jump-present", {
+      type: "button",
+      hidden: true,
+      onclick: () => this.toPresent(),
+    });
     // A row that is drawn anew at each step of a picture would be read out at each step; so news is told here instead.
     this.news = h("div.visually-hidden", { role: "status" });
     this.element = h("div.message-area", {}, this.scroller, this.present, this.news);
@@ -67,19 +77,32 @@ export class MessageList {
 
   async load(channel) {
     const { state, api } = this.context;
-    const before = channel.loaded ? (channel.messages.find((message) => !(message.flags & Flag.ephemeral))?.id ?? null) : null;
+    const before = channel.loaded
+      ? (channel.messages.find((message) => !(message.flags & Flag.ephemeral))?.id ?? null)
+      : null;
     try {
       const page = await api.messages(channel.id, { before, limit: PAGE });
       const anchor = this.anchor();
       state.addHistory(channel.id, page, page.length < PAGE);
       if (before) this.restore(anchor);
     } catch (error) {
-      if (channel === state.active) fill(this.head, h("p.list-error", { role: "alert" }, `The messages could not be read. ${error.message} `, h("button.text-button", { type: "button", onclick: () => this.loadOlder() }, "Try again")));
+      if (channel === state.active)
+        fill(
+          this.head,
+          h(
+            "p.list-error",
+            { role: "alert" },
+            `The messages could not be read. ${error.message} `,
+            h("button.text-button", { type: "button", onclick: () => this.loadOlder() }, "Try again"),
+          ),
+        );
     }
   }
 
   anchor() {
-    const first = [...this.list.querySelectorAll(".message")].find((row) => row.getBoundingClientRect().bottom > 0);
+    const first = [...this.list.querySelectorAll(".message")].find(
+      (row) => row.getBoundingClientRect().bottom > 0,
+    );
     return first && { id: first.dataset.id, top: first.getBoundingClientRect().top };
   }
 
@@ -113,10 +136,19 @@ export class MessageList {
       above = message;
     }
     const { interactions } = this.context;
-    wanted.push(...interactions.echoes.filter(({ channelId }) => channelId === channel.id).map((echo) => echoElement(echo, this.context)));
+    wanted.push(
+      ...interactions.echoes
+        .filter(({ channelId }) => channelId === channel.id)
+        .map((echo) => echoElement(echo, this.context)),
+    );
     this.forget(channel);
     settle(this.list, wanted);
-    fill(this.head, channel.loaded && channel.complete ? welcome(channel, this.context) : h("p.loading", { role: "status" }, "Loading messages…"));
+    fill(
+      this.head,
+      channel.loaded && channel.complete
+        ? welcome(channel, this.context)
+        : h("p.loading", { role: "status" }, "Loading messages…"),
+    );
     if (this.stuck) this.toEnd();
   }
 
@@ -132,7 +164,14 @@ export class MessageList {
 
   dateRow(time) {
     const key = `date ${time.toDateString()}`;
-    if (!this.rows.has(key)) this.rows.set(key, { element: h("li.date", { role: "separator", "aria-label": longDate(time) }, h("span", {}, longDate(time))) });
+    if (!this.rows.has(key))
+      this.rows.set(key, {
+        element: h(
+          "div.date",
+          { role: "separator", "aria-label": longDate(time) },
+          h("span", {}, longDate(time)),
+        ),
+      });
     return this.rows.get(key).element;
   }
 
@@ -167,7 +206,9 @@ export class MessageList {
 
   paintPresent() {
     this.present.hidden = this.stuck;
-    const news = this.missed ? `${this.missed} new ${this.missed === 1 ? "message" : "messages"}` : "You are looking at older messages";
+    const news = this.missed
+      ? `${this.missed} new ${this.missed === 1 ? "message" : "messages"}`
+      : "You are looking at older messages";
     fill(this.present, h("span", {}, news), h("strong", {}, "Jump to present", icon("down", 16)));
   }
 
@@ -207,7 +248,11 @@ export class MessageList {
 
 /** Whether a message goes on from the one above it without a head of its own. */
 function goesOn(above, message) {
-  const answers = message.interaction_metadata?.type === 2 || message.message_reference || message.type === 19 || message.type === 20;
+  const answers =
+    message.interaction_metadata?.type === 2 ||
+    message.message_reference ||
+    message.type === 19 ||
+    message.type === 20;
   if (answers || above.author.id !== message.author.id) return false;
   if ((above.flags & Flag.ephemeral) !== (message.flags & Flag.ephemeral)) return false;
   return messageTime(message) - messageTime(above) < GROUP_MS;
@@ -224,7 +269,9 @@ function settle(list, wanted) {
 
 /** A row built anew keeps what the old one had: loaded pictures (no flicker), the focus, uncovered spoilers. */
 function carryOver(before, after) {
-  const pictures = new Map([...before.querySelectorAll("img")].map((picture) => [picture.getAttribute("src"), picture]));
+  const pictures = new Map(
+    [...before.querySelectorAll("img")].map((picture) => [picture.getAttribute("src"), picture]),
+  );
   for (const fresh of after.querySelectorAll("img")) {
     const loaded = pictures.get(fresh.getAttribute("src"));
     if (!loaded) continue;
@@ -236,5 +283,8 @@ function carryOver(before, after) {
     pictures.delete(fresh.getAttribute("src"));
   }
   const focused = before.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-  if (focused) queueMicrotask(() => after.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true }));
+  if (focused)
+    queueMicrotask(() =>
+      after.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true }),
+    );
 }

@@ -16,12 +16,30 @@ export function openModal(modal, { state, interactions, names }) {
   const form = h(
     "form.modal",
     { novalidate: true, onsubmit: (event) => send(event) },
-    h("header.modal-head", {}, h("h2", { id: titleId }, modal.title), h("button.icon-button", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
+    h(
+      "header.modal-head",
+      {},
+      h("h2", { id: titleId }, modal.title),
+      h(
+        "button.icon-button",
+        { type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+        icon("close"),
+      ),
+    ),
     h("div.modal-body", {}, parts),
     trouble,
-    h("footer.modal-foot", {}, h("button.button.secondary", { type: "button", onclick: () => dialog.close() }, "Cancel"), submit),
+    h(
+      "footer.modal-foot",
+      {},
+      h("button.button.secondary", { type: "button", onclick: () => dialog.close() }, "Cancel"),
+      submit,
+    ),
   );
-  const dialog = openDialog(form, { labelledBy: titleId, className: "modal-dialog", keep: () => form.dataset.changed === "yes" });
+  const dialog = openDialog(form, {
+    labelledBy: titleId,
+    className: "modal-dialog",
+    keep: () => form.dataset.changed === "yes",
+  });
   form.addEventListener("input", () => (form.dataset.changed = "yes"));
   fields[0]?.focus();
   return dialog;
@@ -52,7 +70,8 @@ export function openModal(modal, { state, interactions, names }) {
 }
 
 function part(component, fields, context) {
-  if (component.type === Component.textDisplay) return h("div.prose", {}, prose(component.content, context.names));
+  if (component.type === Component.textDisplay)
+    return h("div.prose", {}, prose(component.content, context.names));
   const inner = component.type === Component.label ? component.component : component.components[0];
   const label = component.type === Component.label ? component : { label: inner.label, description: null };
   const field = modalField(inner, label, context.state);

@@ -22,7 +22,14 @@ export function modalField(component, label, state) {
   const caption = [label.label, required && h("span.required", { "aria-hidden": "true" }, " *")];
   const heading = inner.grouped ? h("legend", {}, caption) : h("label", { for: ids.field }, caption);
   const description = label.description && h("p.field-help", { id: ids.help }, label.description);
-  const element = h(inner.grouped ? "fieldset.field" : "div.field", {}, heading, description, inner.element, problem);
+  const element = h(
+    inner.grouped ? "fieldset.field" : "div.field",
+    {},
+    heading,
+    description,
+    inner.element,
+    problem,
+  );
   return {
     element,
     component,
@@ -51,25 +58,48 @@ function textInput(component, label, ids) {
   });
   const most = component.max_length ?? 4000;
   const counter = h("span.field-count", { "aria-hidden": "true" });
-  const count = () => fill(counter, component.max_length || target.value.length > most * 0.8 ? `${target.value.length} / ${most}` : "");
+  const count = () =>
+    fill(
+      counter,
+      component.max_length || target.value.length > most * 0.8 ? `${target.value.length} / ${most}` : "",
+    );
   target.addEventListener("input", count);
   count();
   const problem = (required) => {
     const { length } = target.value.trim();
     if (required && !length) return "This field is required.";
-    if (target.value.length > most) return `Write at most ${most} characters; these are ${target.value.length}.`;
-    if (length && length < (component.min_length ?? 0)) return `Write at least ${component.min_length} characters.`;
+    if (target.value.length > most)
+      return `Write at most ${most} characters; these are ${target.value.length}.`;
+    if (length && length < (component.min_length ?? 0))
+      return `Write at least ${component.min_length} characters.`;
     return null;
   };
-  return { element: h("div.field-text", {}, target, counter), target, problem, focus: () => target.focus(), answer: () => ({ value: target.value }) };
+  return {
+    element: h("div.field-text", {}, target, counter),
+    target,
+    problem,
+    focus: () => target.focus(),
+    answer: () => ({ value: target.value }),
+  };
 }
 
 function selectInput(component, label, ids, state) {
   const inner = select(component, state, { label: label.label });
   inner.element.id = ids.field;
   const least = component.min_values ?? 1;
-  const problem = (required) => (required && inner.values().length < least ? (least > 1 ? `Choose at least ${least}.` : "Choose one.") : null);
-  return { element: inner.element, target: inner.element, problem, focus: () => inner.element.focus(), answer: () => ({ values: inner.values() }) };
+  const problem = (required) =>
+    required && inner.values().length < least
+      ? least > 1
+        ? `Choose at least ${least}.`
+        : "Choose one."
+      : null;
+  return {
+    element: inner.element,
+    target: inner.element,
+    problem,
+    focus: () => inner.element.focus(),
+    answer: () => ({ values: inner.values() }),
+  };
 }
 
 function fileUpload(component, label, ids) {
@@ -84,13 +114,20 @@ function fileUpload(component, label, ids) {
     picker.dispatchEvent(new Event("input", { bubbles: true }));
   };
   picker.addEventListener("change", () => take([...picker.files]));
-  const zone = h("label.file-zone", { for: ids.field, ondragover: (event) => event.preventDefault() }, picker, icon("file", 22), names);
+  const zone = h(
+    "label.file-zone",
+    { for: ids.field, ondragover: (event) => event.preventDefault() },
+    picker,
+    icon("file", 22),
+    names,
+  );
   zone.addEventListener("drop", (event) => {
     event.preventDefault();
     take([...event.dataTransfer.files]);
   });
   const problem = (required) => {
-    if (required && chosen.length < least) return least > 1 ? `Choose at least ${least} files.` : "Choose a file.";
+    if (required && chosen.length < least)
+      return least > 1 ? `Choose at least ${least} files.` : "Choose a file.";
     const large = chosen.find(({ size }) => size > MOST_BYTES);
     return large ? tooLarge(large) : null;
   };
@@ -101,7 +138,20 @@ function fileUpload(component, label, ids) {
 function choiceRows(component, type, name) {
   return (component.options ?? []).map((option) => {
     const input = h("input", { type, name, value: option.value, checked: Boolean(option.default) });
-    return { input, row: h("label.choice", {}, input, h("span.choice-text", {}, h("span", {}, option.label), option.description && h("small", {}, option.description))) };
+    return {
+      input,
+      row: h(
+        "label.choice",
+        {},
+        input,
+        h(
+          "span.choice-text",
+          {},
+          h("span", {}, option.label),
+          option.description && h("small", {}, option.description),
+        ),
+      ),
+    };
   });
 }
 
@@ -109,7 +159,17 @@ function radioGroup(component, label, ids) {
   const rows = choiceRows(component, "radio", ids.field);
   const value = () => rows.find(({ input }) => input.checked)?.input.value ?? null;
   const problem = (required) => (required && value() === null ? "Choose one." : null);
-  return { grouped: true, element: h("div.choices", {}, rows.map(({ row }) => row)), problem, focus: () => rows[0]?.input.focus(), answer: () => ({ value: value() }) };
+  return {
+    grouped: true,
+    element: h(
+      "div.choices",
+      {},
+      rows.map(({ row }) => row),
+    ),
+    problem,
+    focus: () => rows[0]?.input.focus(),
+    answer: () => ({ value: value() }),
+  };
 }
 
 function checkboxGroup(component, label, ids) {
@@ -122,10 +182,26 @@ function checkboxGroup(component, label, ids) {
     if (required && length < least) return least > 1 ? `Choose at least ${least}.` : "Choose at least one.";
     return length > most ? `Choose at most ${most}.` : null;
   };
-  return { grouped: true, element: h("div.choices", {}, rows.map(({ row }) => row)), problem, focus: () => rows[0]?.input.focus(), answer: () => ({ values: values() }) };
+  return {
+    grouped: true,
+    element: h(
+      "div.choices",
+      {},
+      rows.map(({ row }) => row),
+    ),
+    problem,
+    focus: () => rows[0]?.input.focus(),
+    answer: () => ({ values: values() }),
+  };
 }
 
 function checkbox(component, label, ids) {
   const input = h("input", { id: ids.field, type: "checkbox", checked: Boolean(component.default) });
-  return { element: h("div.choices", {}, input), target: input, problem: () => null, focus: () => input.focus(), answer: () => ({ value: input.checked }) };
+  return {
+    element: h("div.choices", {}, input),
+    target: input,
+    problem: () => null,
+    focus: () => input.focus(),
+    answer: () => ({ value: input.checked }),
+  };
 }

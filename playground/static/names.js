@@ -20,7 +20,9 @@ export function makeNames(state, { openChannel, openMessage, startCommand, copy 
     /** Who and what an option of a command may name. */
     directory: () => ({
       users: [...state.members.keys()].map((id) => ({ id, name: state.name(id) })),
-      channels: [...state.channels.values()].filter(({ guild_id: guild }) => guild).map(({ id, name, type }) => ({ id, name, type })),
+      channels: [...state.channels.values()]
+        .filter(({ guild_id: guild }) => guild)
+        .map(({ id, name, type }) => ({ id, name, type })),
       roles: (state.guild?.roles ?? []).map(({ id, name }) => ({ id, name: name.replace(/^@/, "") })),
     }),
   };

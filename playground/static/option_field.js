@@ -17,7 +17,12 @@ export class OptionField {
     this.touched = false;
     const id = freshId("option");
     this.control = option.type === OptionType.attachment ? this.fileControl(id) : this.textControl(id);
-    this.element = h("div.pill", { dataset: { option: option.name } }, h("label.pill-name", { for: id }, option.name), this.control);
+    this.element = h(
+      "div.pill",
+      { dataset: { option: option.name } },
+      h("label.pill-name", { for: id }, option.name),
+      this.control,
+    );
     this.element.addEventListener("mousedown", (event) => {
       if (event.target === this.control || this.control.contains(event.target)) return;
       event.preventDefault();
@@ -40,7 +45,10 @@ export class OptionField {
       spellcheck: isText ? "true" : "false",
       "aria-required": this.option.required ? "true" : null,
       "aria-description": this.option.description,
-      role: this.suggests ? "combobox" : null,
+      // A text area is a text box to those who hear the page; only a line of text may be a combobox.
+      role: this.suggests && !isText ? "combobox" : null,
+      "aria-expanded": this.suggests && !isText ? "false" : null,
+      "aria-autocomplete": this.suggests ? "list" : null,
       oninput: () => this.typed(),
       onfocus: () => this.form.focused(this),
       onblur: () => this.form.blurred(this),
@@ -53,7 +61,19 @@ export class OptionField {
     const picker = h("input", { type: "file", hidden: true, tabindex: "-1" });
     picker.addEventListener("change", () => picker.files[0] && this.setFile(picker.files[0]));
     this.fileName = h("span.pill-file-name", {}, "choose, drop or paste a file");
-    const button = h("button.pill-file", { type: "button", id, "aria-required": this.option.required ? "true" : null, onclick: () => picker.click(), onfocus: () => this.form.focused(this), onblur: () => this.form.blurred(this) }, icon("file", 16), this.fileName);
+    const button = h(
+      "button.pill-file",
+      {
+        type: "button",
+        id,
+        "aria-required": this.option.required ? "true" : null,
+        onclick: () => picker.click(),
+        onfocus: () => this.form.focused(this),
+        onblur: () => this.form.blurred(this),
+      },
+      icon("file", 16),
+      this.fileName,
+    );
     button.append(picker);
     return button;
   }

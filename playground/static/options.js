@@ -25,15 +25,26 @@ function fits(command, direct) {
 }
 
 function leaves(node, path, command) {
-  const below = (node.options ?? []).filter(({ type }) => type === OptionType.subcommand || type === OptionType.group);
+  const below = (node.options ?? []).filter(
+    ({ type }) => type === OptionType.subcommand || type === OptionType.group,
+  );
   if (below.length) return below.flatMap((child) => leaves(child, [...path, child.name], command));
-  return [{ name: path.join(" "), path, description: node.description, options: node.options ?? [], command }];
+  return [
+    { name: path.join(" "), path, description: node.description, options: node.options ?? [], command },
+  ];
 }
 
 /** Commands that fit what is typed after the slash, best first. */
 export function search(list, typed) {
   const wanted = typed.toLowerCase().trim();
-  const rank = (entry) => (entry.name.startsWith(wanted) ? 0 : entry.name.includes(wanted) ? 1 : entry.description?.toLowerCase().includes(wanted) ? 2 : 3);
+  const rank = (entry) =>
+    entry.name.startsWith(wanted)
+      ? 0
+      : entry.name.includes(wanted)
+        ? 1
+        : entry.description?.toLowerCase().includes(wanted)
+          ? 2
+          : 3;
   return list.filter((entry) => rank(entry) < 3).sort((one, other) => rank(one) - rank(other));
 }
 
@@ -42,7 +53,9 @@ export function readLine(text, list) {
   if (!text.startsWith("/")) return null;
   const line = text.slice(1);
   const known = [...list].sort((one, other) => other.name.length - one.name.length);
-  const entry = known.find(({ name }) => line.toLowerCase().startsWith(name) && /\s/.test(line[name.length] ?? ""));
+  const entry = known.find(
+    ({ name }) => line.toLowerCase().startsWith(name) && /\s/.test(line[name.length] ?? ""),
+  );
   return entry ? { entry, rest: line.slice(entry.name.length).trim() } : null;
 }
 
@@ -54,9 +67,13 @@ export function readOptions(entry, rest) {
   const label = new RegExp(`(?:^|\\s)(${names.join("|")}):\\s*`, "g");
   const found = names.length ? [...rest.matchAll(label)] : [];
   if (found[0]?.index === 0) {
-    found.forEach((match, index) => values.set(match[1], rest.slice(match.index + match[0].length, found[index + 1]?.index).trim()));
+    found.forEach((match, index) =>
+      values.set(match[1], rest.slice(match.index + match[0].length, found[index + 1]?.index).trim()),
+    );
   } else if (entry.options.length) {
-    const first = entry.options.find(({ required, type }) => required && type !== OptionType.attachment) ?? entry.options.find(({ type }) => type === OptionType.string);
+    const first =
+      entry.options.find(({ required, type }) => required && type !== OptionType.attachment) ??
+      entry.options.find(({ type }) => type === OptionType.string);
     if (first) values.set(first.name, rest);
   }
   return values;
@@ -68,11 +85,19 @@ export function choicesOf(option, directory) {
   const ids = (list, mark = "") => list.map(({ id, name }) => ({ name: mark + name, value: id }));
   switch (option.type) {
     case OptionType.boolean:
-      return [{ name: "True", value: true }, { name: "False", value: false }];
+      return [
+        { name: "True", value: true },
+        { name: "False", value: false },
+      ];
     case OptionType.user:
       return ids(directory.users);
     case OptionType.channel:
-      return ids(directory.channels.filter(({ type }) => !option.channel_types?.length || option.channel_types.includes(type)), "#");
+      return ids(
+        directory.channels.filter(
+          ({ type }) => !option.channel_types?.length || option.channel_types.includes(type),
+        ),
+        "#",
+      );
     case OptionType.role:
       return ids(directory.roles, "@");
     case OptionType.mentionable:
@@ -93,10 +118,14 @@ export function check(option, input, directory) {
   if (!text) return option.required ? { problem: "This option is required." } : {};
   const choices = choicesOf(option, directory);
   if (choices) {
-    const same = choices.find(({ name, value }) => plainName(name) === plainName(text) || String(value).toLowerCase() === text.toLowerCase());
+    const same = choices.find(
+      ({ name, value }) =>
+        plainName(name) === plainName(text) || String(value).toLowerCase() === text.toLowerCase(),
+    );
     return same ? { value: same.value } : { problem: "Pick one of the choices." };
   }
-  if (option.type === OptionType.integer || option.type === OptionType.number) return checkNumber(option, text);
+  if (option.type === OptionType.integer || option.type === OptionType.number)
+    return checkNumber(option, text);
   return checkText(option, text);
 }
 
@@ -116,17 +145,21 @@ export function tooLarge(file) {
 
 function checkNumber(option, text) {
   const whole = option.type === OptionType.integer;
-  if (!(whole ? /^[+-]?\d+$/ : /^[+-]?(\d+\.?\d*|\.\d+)$/).test(text)) return { problem: whole ? "Enter a whole number." : "Enter a number, such as 7.5." };
+  if (!(whole ? /^[+-]?\d+$/ : /^[+-]?(\d+\.?\d*|\.\d+)$/).test(text))
+    return { problem: whole ? "Enter a whole number." : "Enter a number, such as 7.5." };
   const value = Number(text);
   if (Math.abs(value) > Number.MAX_SAFE_INTEGER) return { problem: "This number is too large." };
-  if (option.min_value !== undefined && value < option.min_value) return { problem: `The smallest value is ${option.min_value}.` };
-  if (option.max_value !== undefined && value > option.max_value) return { problem: `The largest value is ${option.max_value}.` };
+  if (option.min_value !== undefined && value < option.min_value)
+    return { problem: `The smallest value is ${option.min_value}.` };
+  if (option.max_value !== undefined && value > option.max_value)
+    return { problem: `The largest value is ${option.max_value}.` };
   return { value };
 }
 
 function checkText(option, text) {
   const length = [...text].length;
-  if (option.min_length && length < option.min_length) return { problem: `Write at least ${option.min_length} characters.` };
+  if (option.min_length && length < option.min_length)
+    return { problem: `Write at least ${option.min_length} characters.` };
   const most = option.max_length ?? 6000;
   if (length > most) return { problem: `Write at most ${most} characters; these are ${length}.` };
   return { value: text };
@@ -143,8 +176,26 @@ export function commandData(entry, values, { focused = null } = {}) {
     return given;
   });
   const { command } = entry;
-  const nested = entry.path.slice(1).reduceRight((inner, name, index) => [{ type: entry.path.length === 3 && index === 0 ? OptionType.group : OptionType.subcommand, name, options: inner }], options);
-  const data = { version: command.version, id: command.id, name: command.name, type: command.type ?? CommandType.slash, options: nested, attachments: files.map((file, index) => ({ id: String(index), filename: file.name })) };
+  const nested = entry.path
+    .slice(1)
+    .reduceRight(
+      (inner, name, index) => [
+        {
+          type: entry.path.length === 3 && index === 0 ? OptionType.group : OptionType.subcommand,
+          name,
+          options: inner,
+        },
+      ],
+      options,
+    );
+  const data = {
+    version: command.version,
+    id: command.id,
+    name: command.name,
+    type: command.type ?? CommandType.slash,
+    options: nested,
+    attachments: files.map((file, index) => ({ id: String(index), filename: file.name })),
+  };
   if (command.guild_id) data.guild_id = command.guild_id;
   return { data, files };
 }

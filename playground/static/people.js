@@ -11,8 +11,14 @@ export function colour(id) {
 }
 
 export function initials(name) {
-  const words = name.trim().split(/[\s._-]+/u).filter(Boolean);
-  const letters = words.length > 1 ? [words[0], words.at(-1)].map((word) => [...word][0]) : [...(words[0] ?? "?")].slice(0, 1);
+  const words = name
+    .trim()
+    .split(/[\s._-]+/u)
+    .filter(Boolean);
+  const letters =
+    words.length > 1
+      ? [words[0], words.at(-1)].map((word) => [...word][0])
+      : [...(words[0] ?? "?")].slice(0, 1);
   return letters.join("").toUpperCase();
 }
 
@@ -27,7 +33,17 @@ function letters(name, fill, size) {
   return svg(
     [
       { tag: "circle", cx: 20, cy: 20, r: 20, fill },
-      { tag: "text", x: 20, y: 20, "text-anchor": "middle", "dominant-baseline": "central", fill: "#fff", "font-size": 16, "font-weight": 600, text: initials(name) },
+      {
+        tag: "text",
+        x: 20,
+        y: 20,
+        "text-anchor": "middle",
+        "dominant-baseline": "central",
+        fill: "#fff",
+        "font-size": 16,
+        "font-weight": 600,
+        text: initials(name),
+      },
     ],
     { size, view: 40 },
   );

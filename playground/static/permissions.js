@@ -8,10 +8,16 @@ const EVERYTHING = (1n << 53n) - 1n;
 /** The permission bits of a member in a channel of the guild. */
 export function permissions(guild, channel, member, userId) {
   const mine = new Set([guild.id, ...(member?.roles ?? [])]);
-  const held = (guild.roles ?? []).filter(({ id }) => mine.has(id)).reduce((bits, role) => bits | BigInt(role.permissions ?? 0), 0n);
+  const held = (guild.roles ?? [])
+    .filter(({ id }) => mine.has(id))
+    .reduce((bits, role) => bits | BigInt(role.permissions ?? 0), 0n);
   if (guild.owner_id === userId || held & ADMINISTRATOR) return EVERYTHING;
   const rules = channel.permission_overwrites ?? [];
-  const groups = [rules.filter(({ id }) => id === guild.id), rules.filter(({ id, type }) => type === 0 && id !== guild.id && mine.has(id)), rules.filter(({ id }) => id === userId)];
+  const groups = [
+    rules.filter(({ id }) => id === guild.id),
+    rules.filter(({ id, type }) => type === 0 && id !== guild.id && mine.has(id)),
+    rules.filter(({ id }) => id === userId),
+  ];
   return groups.reduce((bits, group) => {
     const denied = group.reduce((sum, rule) => sum | BigInt(rule.deny ?? 0), 0n);
     const allowed = group.reduce((sum, rule) => sum | BigInt(rule.allow ?? 0), 0n);

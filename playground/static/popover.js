@@ -9,7 +9,11 @@ let open = null;
 /** Shows `content` next to `anchor`; `onClose` hears of every way in which it ends. Returns a function that closes it. */
 export function openPopover(anchor, content, { label, role = null, wide = false, onClose = () => {} } = {}) {
   open?.();
-  const panel = h("div.popover", { popover: "auto", role, "aria-label": label, class: wide ? "wide" : null }, content);
+  const panel = h(
+    "div.popover",
+    { popover: "auto", role, "aria-label": label, class: wide ? "wide" : null },
+    content,
+  );
   // A modal dialog makes everything outside it inert, so a panel that belongs to one has to live in it.
   (anchor.closest("dialog") ?? document.body).append(panel);
   panel.showPopover();
@@ -49,7 +53,11 @@ function place(panel, anchor) {
 
 /** A menu of actions: [{label, icon, danger, act}]. */
 export function openMenu(anchor, label, actions) {
-  const list = h("div.menu", { role: "menu", "aria-label": label, onkeydown: (event) => moveInMenu(event, list) });
+  const list = h("div.menu", {
+    role: "menu",
+    "aria-label": label,
+    onkeydown: (event) => moveInMenu(event, list),
+  });
   const close = openPopover(anchor, list, { label });
   list.append(
     ...actions.map((action) => {
@@ -58,7 +66,19 @@ export function openMenu(anchor, label, actions) {
         action.act();
       };
       const checked = action.checked === undefined ? null : String(action.checked);
-      return h("button.menu-item", { type: "button", role: checked ? "menuitemradio" : "menuitem", "aria-checked": checked, class: action.danger ? "danger" : null, onclick: choose }, action.icon, h("span", {}, action.label), action.note && h("span.menu-note", {}, action.note));
+      return h(
+        "button.menu-item",
+        {
+          type: "button",
+          role: checked ? "menuitemradio" : "menuitem",
+          "aria-checked": checked,
+          class: action.danger ? "danger" : null,
+          onclick: choose,
+        },
+        action.icon,
+        h("span", {}, action.label),
+        action.note && h("span.menu-note", {}, action.note),
+      );
     }),
   );
   place(list.closest(".popover"), anchor);

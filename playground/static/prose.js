@@ -19,7 +19,11 @@ export function inlineProse(text, names) {
 
 /** Emoji alone on their line are shown large, as in every chat. */
 export function isOnlyEmoji(text) {
-  return text.length < 80 && /^(?:\p{Extended_Pictographic}|\p{Emoji_Component}|\s)+$/u.test(text) && /\p{Extended_Pictographic}/u.test(text);
+  return (
+    text.length < 80 &&
+    /^(?:\p{Extended_Pictographic}|\p{Emoji_Component}|\s)+$/u.test(text) &&
+    /\p{Extended_Pictographic}/u.test(text)
+  );
 }
 
 function elements(tree, names) {
@@ -43,7 +47,11 @@ function element(node, names) {
     case "quote":
       return h("blockquote", {}, children());
     case "list":
-      return h(node.ordered ? "ol" : "ul", { start: node.ordered && node.start !== 1 ? node.start : null }, node.items.map((item) => h("li", {}, elements(item, names))));
+      return h(
+        node.ordered ? "ol" : "ul",
+        { start: node.ordered && node.start !== 1 ? node.start : null },
+        node.items.map((item) => h("li", {}, elements(item, names))),
+      );
     case "codeblock":
       return codeblock(node, names);
     case "code":
@@ -58,11 +66,22 @@ function element(node, names) {
     case "spoiler":
       return spoiler(children());
     case "link":
-      return messageLink(node, names) ?? h("a", { href: node.href, target: "_blank", rel: "noopener noreferrer nofollow", title: node.href }, children());
+      return (
+        messageLink(node, names) ??
+        h(
+          "a",
+          { href: node.href, target: "_blank", rel: "noopener noreferrer nofollow", title: node.href },
+          children(),
+        )
+      );
     case "emoji":
       return h("span.custom-emoji", { title: `:${node.name}:` }, `:${node.name}:`);
     case "time":
-      return h("time.stamp", { datetime: isoTime(node.seconds), title: fullTime(new Date(node.seconds * 1000)) }, timestamp(node.seconds, node.style));
+      return h(
+        "time.stamp",
+        { datetime: isoTime(node.seconds), title: fullTime(new Date(node.seconds * 1000)) },
+        timestamp(node.seconds, node.style),
+      );
     case "mention":
       return mention(node, names);
     default:
@@ -71,8 +90,17 @@ function element(node, names) {
 }
 
 function codeblock({ language, text }, names) {
-  const copy = h("button.copy-code", { type: "button", "aria-label": "Copy", title: "Copy", onclick: () => names.copy(text) }, icon("copy", 16));
-  return h("div.codeblock", {}, h("pre", { tabindex: "0", dataset: { language } }, h("code", {}, text)), copy);
+  const copy = h(
+    "button.copy-code",
+    { type: "button", "aria-label": "Copy", title: "Copy", onclick: () => names.copy(text) },
+    icon("copy", 16),
+  );
+  return h(
+    "div.codeblock",
+    {},
+    h("pre", { tabindex: "0", dataset: { language } }, h("code", {}, text)),
+    copy,
+  );
 }
 
 const MESSAGE_ADDRESS = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:\d+|@me)\/(\d+)\/(\d+)$/;
@@ -81,7 +109,13 @@ const MESSAGE_ADDRESS = /^https:\/\/(?:\w+\.)?discord\.com\/channels\/(?:\d+|@me
 function messageLink({ href }, names) {
   const [, channel, message] = MESSAGE_ADDRESS.exec(href) ?? [];
   const name = channel && names.place(channel);
-  return name ? h("button.mention", { type: "button", title: "Go to the message", onclick: () => names.openMessage(channel, message) }, `${name} › message`) : null;
+  return name
+    ? h(
+        "button.mention",
+        { type: "button", title: "Go to the message", onclick: () => names.openMessage(channel, message) },
+        `${name} › message`,
+      )
+    : null;
 }
 
 function isoTime(seconds) {
@@ -90,7 +124,11 @@ function isoTime(seconds) {
 }
 
 function spoiler(children) {
-  const cover = h("span.spoiler", { role: "button", tabindex: "0", "aria-expanded": "false", "aria-label": "Spoiler, press to show" }, h("span", {}, children));
+  const cover = h(
+    "span.spoiler",
+    { role: "button", tabindex: "0", "aria-expanded": "false", "aria-label": "Spoiler, press to show" },
+    h("span", {}, children),
+  );
   const show = () => {
     cover.classList.add("shown");
     for (const name of ["role", "tabindex", "aria-expanded", "aria-label"]) cover.removeAttribute(name);
@@ -109,9 +147,14 @@ function mention({ kind, id, text }, names) {
   if (kind === "user") return h("span.mention", {}, `@${names.user(id) ?? "unknown-user"}`);
   if (kind === "role") return h("span.mention", {}, `@${names.role(id) ?? "unknown-role"}`);
   if (kind === "channel" && names.channel(id)) {
-    return h("button.mention", { type: "button", onclick: () => names.openChannel(id) }, `#${names.channel(id)}`);
+    return h(
+      "button.mention",
+      { type: "button", onclick: () => names.openChannel(id) },
+      `#${names.channel(id)}`,
+    );
   }
   if (kind === "channel") return h("span.mention", {}, "#unknown-channel");
-  if (kind === "command") return h("button.mention", { type: "button", onclick: () => names.startCommand(text) }, text);
+  if (kind === "command")
+    return h("button.mention", { type: "button", onclick: () => names.startCommand(text) }, text);
   return h("span.mention", {}, text);
 }

@@ -23,16 +23,56 @@ export class Shell {
     this.context = context;
     this.title = h("h2.channel-title");
     this.topic = h("span.topic");
-    this.menuButton = h("button.icon-button.drawer-button", { type: "button", "aria-label": "Channels", "aria-controls": "sidebar", "aria-expanded": "false", onclick: () => this.toggleDrawer() }, icon("menu"), h("span.dot", { hidden: true }));
-    this.memberButton = h("button.icon-button.members-button", { type: "button", "aria-label": "Members", title: "Members", "aria-pressed": "true", onclick: () => this.toggleMembers() }, icon("people"));
+    this.menuButton = h(
+      "button.icon-button.drawer-button",
+      {
+        type: "button",
+        "aria-label": "Channels",
+        "aria-controls": "sidebar",
+        "aria-expanded": "false",
+        onclick: () => this.toggleDrawer(),
+      },
+      icon("menu"),
+      h("span.dot", { hidden: true }),
+    );
+    this.memberButton = h(
+      "button.icon-button.members-button",
+      {
+        type: "button",
+        "aria-label": "Members",
+        title: "Members",
+        "aria-pressed": "true",
+        onclick: () => this.toggleMembers(),
+      },
+      icon("people"),
+    );
     this.connection = h("p.connection", { role: "status", hidden: true });
     this.away = h("p.connection", { role: "status", hidden: true });
     this.typing = h("p.typing", { role: "status" });
     this.notices = h("div.notices", { role: "status" });
     const head = h("header.chat-head", {}, this.menuButton, this.title, this.topic, this.memberButton);
-    this.chat = h("main.chat", {}, head, this.connection, this.away, h("div.chat-body", {}, h("section.chat-main", { "aria-label": "Chat" }, messages.element, composer.element, this.typing), members.element), this.notices);
+    this.chat = h(
+      "main.chat",
+      {},
+      head,
+      this.connection,
+      this.away,
+      h(
+        "div.chat-body",
+        {},
+        h("section.chat-main", { "aria-label": "Chat" }, messages.element, composer.element, this.typing),
+        members.element,
+      ),
+      this.notices,
+    );
     this.veil = h("div.drawer-veil", { onclick: () => this.closeDrawer() });
-    this.element = h("div.shell", { onkeydown: (event) => event.key === "Escape" && this.closeDrawer() }, sidebar.element, this.veil, this.chat);
+    this.element = h(
+      "div.shell",
+      { onkeydown: (event) => event.key === "Escape" && this.closeDrawer() },
+      sidebar.element,
+      this.veil,
+      this.chat,
+    );
     const { state } = context;
     state.on("active", () => this.paintHead());
     state.on("people", () => this.paintHead());
@@ -51,7 +91,9 @@ export class Shell {
     const away = () => state.me && state.commands.length > 0 && !state.botOnline;
     const show = () => {
       this.away.hidden = !away();
-      this.away.textContent = state.bot ? `${state.name(state.bot.id)} is offline. It answers again as soon as it is back.` : "";
+      this.away.textContent = state.bot
+        ? `${state.name(state.bot.id)} is offline. It answers again as soon as it is back.`
+        : "";
     };
     if (away()) this.botCalm = setTimeout(show, BOT_CALM_MS);
     else show();
@@ -92,8 +134,14 @@ export class Shell {
   paintTyping() {
     const { state } = this.context;
     const who = [...(state.active?.typing.keys() ?? [])].map((id) => state.name(id));
-    const text = who.length > 3 ? "Several people are typing…" : `${together(who)} ${who.length > 1 ? "are" : "is"} typing…`;
-    fill(this.typing, who.length > 0 && [h("span.dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), text]);
+    const text =
+      who.length > 3
+        ? "Several people are typing…"
+        : `${together(who)} ${who.length > 1 ? "are" : "is"} typing…`;
+    fill(
+      this.typing,
+      who.length > 0 && [h("span.dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), text],
+    );
   }
 
   toggleDrawer() {

@@ -15,26 +15,49 @@ export class Sidebar {
     this.title = h("h1.server-name");
     this.channels = h("div.channel-lists");
     this.person = h("div.person-panel");
-    this.element = h("nav.sidebar", { "aria-label": "Channels", id: "sidebar" }, h("header.sidebar-head", {}, this.title), this.channels, this.person);
-    for (const topic of ["channels", "people", "active", "presence", "commands"]) context.state.on(topic, () => this.paint());
+    this.element = h(
+      "nav.sidebar",
+      { "aria-label": "Channels", id: "sidebar" },
+      h("header.sidebar-head", {}, this.title),
+      this.channels,
+      this.person,
+    );
+    for (const topic of ["channels", "people", "active", "presence", "commands"])
+      context.state.on(topic, () => this.paint());
     this.paint();
   }
 
   paint() {
     const { state } = this.context;
     this.title.textContent = state.guild?.name ?? "Atelier playground";
-    const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-    const all = [...state.channels.values()].sort((one, other) => (one.position ?? 0) - (other.position ?? 0));
+    const focused = this.element.contains(document.activeElement)
+      ? document.activeElement.dataset.focus
+      : null;
+    const all = [...state.channels.values()].sort(
+      (one, other) => (one.position ?? 0) - (other.position ?? 0),
+    );
     const text = all.filter(({ type, guild_id: guild }) => guild && SHOWN.includes(type));
     const direct = all.filter(isDirect);
-    fill(this.channels, this.group("Text channels", text.map((channel) => this.channelRow(channel))), this.group("Direct messages", [...direct.map((channel) => this.directRow(channel)), this.startDirect(direct)]));
+    fill(
+      this.channels,
+      this.group(
+        "Text channels",
+        text.map((channel) => this.channelRow(channel)),
+      ),
+      this.group("Direct messages", [
+        ...direct.map((channel) => this.directRow(channel)),
+        this.startDirect(direct),
+      ]),
+    );
     this.paintPerson();
     if (focused) this.element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   }
 
   group(title, rows) {
     const shown = rows.filter(Boolean);
-    return shown.length ? h("section.channel-group", { "aria-label": title }, h("h2", {}, title), h("ul", {}, shown)) : null;
+    return shown.length
+      ? h("section.channel-group", { "aria-label": title }, h("h2", {}, title), h("ul", {}, shown))
+      : null;
   }
 
   channelRow(channel) {
@@ -50,8 +73,30 @@ export class Sidebar {
   row(channel, mark, name) {
     const { state, actions } = this.context;
     const active = channel.id === state.activeId;
-    const unread = channel.unread ? h("span.unread", { "aria-label": `${channel.unread} unread` }, channel.unread > 99 ? "99+" : String(channel.unread)) : null;
-    return h("li", {}, h("button.channel", { type: "button", class: [active && "active", channel.unread && "has-unread"].filter(Boolean).join(" "), "aria-current": active ? "page" : null, dataset: { focus: `channel-${channel.id}`, channel: channel.id }, onclick: () => actions.openChannel(channel.id) }, mark, h("span.channel-name", {}, name), unread));
+    const unread = channel.unread
+      ? h(
+          "span.unread",
+          { "aria-label": `${channel.unread} unread` },
+          channel.unread > 99 ? "99+" : String(channel.unread),
+        )
+      : null;
+    return h(
+      "li",
+      {},
+      h(
+        "button.channel",
+        {
+          type: "button",
+          class: [active && "active", channel.unread && "has-unread"].filter(Boolean).join(" "),
+          "aria-current": active ? "page" : null,
+          dataset: { focus: `channel-${channel.id}`, channel: channel.id },
+          onclick: () => actions.openChannel(channel.id),
+        },
+        mark,
+        h("span.channel-name", {}, name),
+        unread,
+      ),
+    );
   }
 
   /** Until there is a direct channel with the bot, a row that makes one. */
@@ -59,7 +104,16 @@ export class Sidebar {
     const { state, actions } = this.context;
     const { bot } = state;
     if (!bot || direct.some(({ recipients }) => recipients?.some(({ id }) => id === bot.id))) return null;
-    return h("li", {}, h("button.channel", { type: "button", dataset: { focus: "direct-bot" }, onclick: () => actions.openDirect(bot.id) }, this.face(bot.id, 28), h("span.channel-name", {}, state.name(bot.id))));
+    return h(
+      "li",
+      {},
+      h(
+        "button.channel",
+        { type: "button", dataset: { focus: "direct-bot" }, onclick: () => actions.openDirect(bot.id) },
+        this.face(bot.id, 28),
+        h("span.channel-name", {}, state.name(bot.id)),
+      ),
+    );
   }
 
   face(userId, size) {
@@ -71,12 +125,34 @@ export class Sidebar {
   paintPerson() {
     const { state, world, actions } = this.context;
     if (!state.me) return;
-    const button = h("button.person", { type: "button", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": `You are ${state.name(state.me.id)}. Change who you are`, dataset: { focus: "person" } }, this.face(state.me.id, 32), h("span.person-text", {}, h("span.person-name", {}, state.name(state.me.id)), h("span.person-hint", {}, "Switch person")), icon("up", 18));
+    const button = h(
+      "button.person",
+      {
+        type: "button",
+        "aria-haspopup": "menu",
+        "aria-expanded": "false",
+        title: "Change who you are in this window",
+        dataset: { focus: "person" },
+      },
+      this.face(state.me.id, 32),
+      h(
+        "span.person-text",
+        {},
+        h("span.person-name", {}, state.name(state.me.id)),
+        h("span.person-hint", {}, "Switch person"),
+      ),
+      icon("up", 18),
+    );
     button.addEventListener("click", () =>
       openMenu(
         button,
         "Who you are in this window",
-        world.users.map((user) => ({ label: user.name, icon: avatar(state, user.id, 24), checked: user.id === state.me.id, act: () => actions.become(user.id) })),
+        world.users.map((user) => ({
+          label: user.name,
+          icon: avatar(state, user.id, 24),
+          checked: user.id === state.me.id,
+          act: () => actions.become(user.id),
+        })),
       ),
     );
     fill(this.person, button);

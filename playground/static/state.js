@@ -38,7 +38,11 @@ export class State extends EventTarget {
 
   /** The user behind the application: the bot people talk to. */
   get bot() {
-    return this.users.get(this.world.bot_id ?? this.world.application_id) ?? [...this.users.values()].find((user) => user.bot) ?? null;
+    return (
+      this.users.get(this.world.bot_id ?? this.world.application_id) ??
+      [...this.users.values()].find((user) => user.bot) ??
+      null
+    );
   }
 
   get botOnline() {
@@ -50,12 +54,17 @@ export class State extends EventTarget {
   }
 
   get maySpeak() {
-    return !this.active || !this.me || maySpeak(this.guild, this.active, this.members.get(this.me.id), this.me.id);
+    return (
+      !this.active || !this.me || maySpeak(this.guild, this.active, this.members.get(this.me.id), this.me.id)
+    );
   }
 
   mayDelete(message) {
     if (message.flags & Flag.ephemeral || !this.me) return false;
-    return message.author.id === this.me.id || mayManage(this.guild, this.channels.get(message.channel_id), this.members.get(this.me.id), this.me.id);
+    return (
+      message.author.id === this.me.id ||
+      mayManage(this.guild, this.channels.get(message.channel_id), this.members.get(this.me.id), this.me.id)
+    );
   }
 
   nameColour(userId) {
@@ -110,7 +119,9 @@ export class State extends EventTarget {
     if (guild.unavailable || (this.guild && this.guild.id !== guild.id)) return;
     this.guild = { ...this.guild, ...guild };
     // READY gives all channels this person may see; one that is not there any more is gone.
-    for (const [id, channel] of this.channels) if (guild.channels && channel.guild_id === guild.id && !guild.channels.some((one) => one.id === id)) this.channels.delete(id);
+    for (const [id, channel] of this.channels)
+      if (guild.channels && channel.guild_id === guild.id && !guild.channels.some((one) => one.id === id))
+        this.channels.delete(id);
     (guild.channels ?? []).forEach((channel) => this.addChannel({ ...channel, guild_id: guild.id }));
     (guild.members ?? []).forEach((member) => this.addMember(member));
     (guild.presences ?? []).forEach((presence) => this.setPresence(presence));
@@ -167,7 +178,8 @@ export class State extends EventTarget {
     const done = !known.attachments?.length && message.attachments?.length > 0;
     this.keep(channel, { ...known, ...message });
     this.tell("messages", channel.id);
-    if (done || (known.flags & Flag.loading && !(message.flags & Flag.loading))) this.tell("finished", message);
+    if (done || (known.flags & Flag.loading && !(message.flags & Flag.loading)))
+      this.tell("finished", message);
   }
 
   onMESSAGE_DELETE({ id, channel_id: channelId }) {
@@ -185,7 +197,10 @@ export class State extends EventTarget {
     const channel = this.channels.get(channelId);
     if (!channel || userId === this.me?.id) return;
     clearTimeout(channel.typing.get(userId));
-    channel.typing.set(userId, setTimeout(() => this.stopTyping(channel, userId), TYPING_MS));
+    channel.typing.set(
+      userId,
+      setTimeout(() => this.stopTyping(channel, userId), TYPING_MS),
+    );
     this.tell("typing", channelId);
   }
 
@@ -235,7 +250,8 @@ export class State extends EventTarget {
   learn(user, member = null) {
     if (!user?.id) return null;
     this.users.set(user.id, { ...this.users.get(user.id), ...user });
-    if (member && this.members.has(user.id)) this.members.set(user.id, { ...this.members.get(user.id), ...member });
+    if (member && this.members.has(user.id))
+      this.members.set(user.id, { ...this.members.get(user.id), ...member });
     return this.users.get(user.id);
   }
 

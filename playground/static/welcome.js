@@ -14,13 +14,36 @@ export function welcome(channel, { state, names }) {
     {},
     other ? avatar(state, other.id, 72) : h("span.welcome-mark", {}, icon("hash", 38)),
     h("h2", {}, direct ? title : `Welcome to ${title}`),
-    h("p", {}, direct ? `This is the beginning of your messages with ${title}.` : (channel.topic ?? `This is the beginning of ${title}.`)),
+    h(
+      "p",
+      {},
+      direct
+        ? `This is the beginning of your messages with ${title}.`
+        : (channel.topic ?? `This is the beginning of ${title}.`),
+    ),
     botNote(state),
   );
 }
 
 function botNote(state) {
-  if (!state.commands.length) return h("p.welcome-note", { role: "status" }, icon("warning", 18), h("span", {}, "No bot is connected yet. Its commands appear here as soon as it is."));
-  if (!state.commands.some(({ name }) => name === "imagine")) return h("p.welcome-note", {}, "Type / to see what the bot can do.");
-  return h("p.welcome-note", {}, h("span", {}, "Write ", h("strong", {}, "/imagine"), " and what you would like to see, then press Enter."));
+  if (!state.commands.length)
+    return h(
+      "p.welcome-note",
+      { role: "status" },
+      icon("warning", 18),
+      h("span", {}, "No bot is connected yet. Its commands appear here as soon as it is."),
+    );
+  if (!state.commands.some(({ name }) => name === "imagine"))
+    return h("p.welcome-note", {}, "Type / to see what the bot can do.");
+  return h(
+    "p.welcome-note",
+    {},
+    h(
+      "span",
+      {},
+      "Write ",
+      h("strong", {}, "/imagine"),
+      " and what you would like to see, then press Enter.",
+    ),
+  );
 }

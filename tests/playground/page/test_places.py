@@ -34,9 +34,9 @@ async def test_the_menu_at_the_bottom_changes_who_one_is(
 ) -> None:
     window = await windows.open(playground.url)
     await expect(window.page.get_by_role("button", name=re.compile("moderators"))).to_have_count(0)
-    await window.page.get_by_role("button", name=re.compile("You are Anna")).click()
+    await window.page.get_by_role("button", name=re.compile("Anna Switch person")).click()
     await window.page.get_by_role("menuitemradio", name="Mina").click()
-    await expect(window.page.get_by_role("button", name=re.compile("You are Mina"))).to_be_visible()
+    await expect(window.page.get_by_role("button", name=re.compile("Mina Switch person"))).to_be_visible()
     await expect(window.page.get_by_role("button", name="moderators")).to_be_visible()
     assert "user=" in window.page.url
 
