@@ -229,6 +229,16 @@ def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
             f"The atelier.json of the model {info.source} names the sampler {card['sampler']}, "
             f"which I do not know; I have {', '.join(SAMPLERS)}."
         )
+    try:
+        return _merged(info, card)
+    except (TypeError, ValueError) as error:
+        raise UnreadableModel(
+            f"The atelier.json of the model {info.source} holds a wrong value: {error}."
+        ) from error
+
+
+def _merged(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
+    defaults = info.defaults
     return replace(
         info,
         name=str(card.get("name", info.name)),

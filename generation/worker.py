@@ -80,7 +80,12 @@ def main(arguments: list[str] | None = None) -> None:
         Worker(engine, inbox, say).run()
     except UnreadableModel as error:
         say(Unavailable(reason=str(error)))
-        sys.exit(UNREADABLE)
+        status = UNREADABLE
+    except Exception:
+        log.exception("the worker cannot go on")
+        status = 1
+    # Not sys.exit: the interpreter would wait for, or stumble over, the thread that reads commands.
+    os._exit(status)
 
 
 Inbox = queue.SimpleQueue[Draw | Cancel]

@@ -1,4 +1,4 @@
-"""Real pipelines at toy size, with random weights, and the small things that tests of the drawing side share."""
+"""Real pipelines at toy size, with random weights, and small things that tests of the drawing side share."""
 
 from __future__ import annotations
 

@@ -77,14 +77,15 @@ def test_the_stock_pipeline_agrees_about(changes: dict[str, Any], sd_bench: Benc
 
 def test_each_setting_changes_the_picture(sd_bench: Bench) -> None:
     base = picture(sd_bench.draw(steps=5))
-    for changes in (
+    every: list[dict[str, Any]] = [
         {"prompt": "a blue square"},
         {"negative_prompt": "blue"},
         {"seed": Seed(8)},
         {"steps": 6},
         {"guidance": 5.5},
         *({"sampler": sampler} for sampler in SAMPLERS if sampler != "Euler"),
-    ):
+    ]
+    for changes in every:
         other = picture(sd_bench.draw(**{"steps": 5, **changes}))
         assert ImageChops.difference(base, other).getbbox() is not None, changes
 

@@ -1,0 +1,327 @@
+"""The worker process is fed, watched and replaced; every task it held is accounted for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from generation.backends.process import FAILED_STARTS, HOLD, Backoff, ProcessBackend
+from generation.messages import (
+    Drawn,
+    Entered,
+    Lost,
+    Phase,
+    Report,
+    Stepped,
+    Stopped,
+    Task,
+    TaskFailed,
+    Unavailable,
+)
+from tests.generation.toys import NOISE, Bench, a_request, a_task
+
+AT_ONCE = Backoff(first=0.01, most=0.01)
+ROOT = Path(__file__).parents[3]
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files in /proc")
+needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+
+
+class Ear:
+    """Hears a backend's reports and remembers them."""
+
+    def __init__(self, backend: ProcessBackend) -> None:
+        self.heard: list[Report] = []
+        self._reports: AsyncIterator[Report] = backend.reports()
+
+    async def until(self, wanted: Callable[[Report], bool]) -> Report:
+        """The next report for which this holds."""
+        async with asyncio.timeout(60):
+            async for report in self._reports:
+                self.heard.append(report)
+                if wanted(report):
+                    return report
+        raise AssertionError(f"the backend closed after {self.heard}")
+
+    async def ready(self) -> None:
+        await self.until(lambda report: isinstance(report, Entered) and report.phase is Phase.IDLE)
+
+
+def is_gone(pid: int, *, reaped: bool = False) -> bool:
+    """Whether a process has ended; `reaped`: and is no zombie either."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    status = Path(f"/proc/{pid}/stat")
+    return not reaped and status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def is_about(
+    task: Task, kind: type[Drawn] | type[Stopped] | type[Stepped] | type[TaskFailed]
+) -> Callable[[Report], bool]:
+    return lambda report: isinstance(report, kind) and report.task == task.id
+
+
+async def test_a_task_goes_in_and_a_picture_comes_out() -> None:
+    task = a_task()
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        assert backend.reject_reason(task) is not None, "nothing is taken before the worker is ready"
+        await ear.ready()
+        assert [report.phase for report in ear.heard if isinstance(report, Entered)] == [
+            Phase.STARTING,
+            Phase.LOADING,
+            Phase.IDLE,
+        ]
+        assert backend.reject_reason(task) is None
+        await backend.submit(task)
+        drawn = await ear.until(is_about(task, Drawn))
+        assert isinstance(drawn, Drawn)
+        assert drawn.png.startswith(b"\x89PNG")
+        assert sum(isinstance(report, Stepped) for report in ear.heard) == task.request.steps
+
+
+async def test_the_next_task_is_in_hand_before_the_first_is_done() -> None:
+    tasks = [a_task(a_request(prompt="slow"), index=index) for index in range(HOLD + 1)]
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        for task in tasks[:HOLD]:
+            assert backend.reject_reason(task) is None
+            await backend.submit(task)
+        assert backend.reject_reason(tasks[HOLD]) is not None
+        await ear.until(is_about(tasks[0], Drawn))
+        assert backend.reject_reason(tasks[HOLD]) is None
+        await ear.until(is_about(tasks[1], Drawn))
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # diffusers with numpy 2
+async def test_the_same_settings_give_the_same_bytes_in_another_process(
+    toy_sd: Path, sd_bench: Bench
+) -> None:
+    source = str(toy_sd)
+    task = a_task(a_request(source, sampler="Euler a"))
+    async with ProcessBackend(model=source, device="cpu") as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(task)
+        drawn = await ear.until(is_about(task, Drawn))
+    assert isinstance(drawn, Drawn)
+    assert drawn.png == sd_bench.draw(sampler="Euler a")
+
+
+async def test_a_running_and_a_waiting_task_are_cancelled() -> None:
+    running, waiting = (a_task(a_request(prompt="slow", steps=150), index=index) for index in range(2))
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(running)
+        await backend.submit(waiting)
+        await ear.until(is_about(running, Stepped))
+        await backend.cancel(waiting.id)
+        await ear.until(is_about(waiting, Stopped))
+        await backend.cancel(running.id)
+        await ear.until(is_about(running, Stopped))
+        await backend.cancel(running.id)  # it has ended: nothing happens
+        await ear.ready()
+        assert not any(isinstance(report, Drawn) for report in ear.heard)
+
+
+@needs_kill
+async def test_a_killed_worker_is_reported_and_replaced() -> None:
+    suspect, bystander = (a_task(a_request(prompt="slow", steps=150), index=index) for index in range(2))
+    async with ProcessBackend(model=NOISE, restart=AT_ONCE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(suspect)
+        await backend.submit(bystander)
+        await ear.until(is_about(suspect, Stepped))
+        first = backend.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        lost = await ear.until(lambda report: isinstance(report, Lost))
+        assert isinstance(lost, Lost)
+        assert (lost.suspects, lost.bystanders) == ((suspect.id,), (bystander.id,))
+        assert "SIGKILL" in lost.reason
+        await ear.ready()
+        assert backend.pid != first
+        again = a_task(attempt=2)
+        await backend.submit(again)
+        await ear.until(is_about(again, Drawn))
+
+
+async def test_a_picture_that_ends_the_process_is_lost_and_drawn_at_the_next_attempt() -> None:
+    request = a_request(prompt="crash-once")
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        for attempt in (1, 2):
+            await ear.ready()
+            task = a_task(request, attempt=attempt)
+            await backend.submit(task)
+        await ear.until(is_about(task, Drawn))
+        lost = [report for report in ear.heard if isinstance(report, Lost)]
+        assert [one.suspects for one in lost] == [(a_task(request, attempt=1).id,)]
+        assert "status 3" in lost[0].reason
+
+
+async def test_a_worker_that_hangs_in_a_step_is_replaced() -> None:
+    task = a_task(a_request(prompt="hang"))
+    async with ProcessBackend(model=NOISE, patience={Phase.DRAWING: 1.0}) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(task)
+        lost = await ear.until(lambda report: isinstance(report, Lost))
+        assert isinstance(lost, Lost)
+        assert lost.suspects == (task.id,)
+        assert "hung (drawing: no sign of life for 1 s)" in lost.reason
+        await ear.ready()
+
+
+@needs_kill
+async def test_a_worker_that_stands_still_while_idle_is_noticed_at_the_next_task() -> None:
+    task = a_task()
+    async with ProcessBackend(model=NOISE, patience={Phase.DRAWING: 1.0}) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        assert backend.pid is not None
+        os.kill(backend.pid, signal.SIGSTOP)
+        await backend.submit(task)
+        lost = await ear.until(lambda report: isinstance(report, Lost))
+        assert isinstance(lost, Lost)
+        assert lost.bystanders == (task.id,)
+        await ear.ready()
+
+
+async def test_a_worker_that_hangs_while_loading_is_told_and_tried_again() -> None:
+    async with ProcessBackend(model="fake:hang", patience={Phase.LOADING: 0.2}, restart=AT_ONCE) as backend:
+        ear = Ear(backend)
+        told = await ear.until(lambda report: isinstance(report, Unavailable))
+        assert isinstance(told, Unavailable)
+        assert f"ended {FAILED_STARTS} times in a row" in told.reason
+        assert "hung (loading" in told.reason
+        starts = [report for report in ear.heard if report == Entered(phase=Phase.STARTING)]
+        assert len(starts) == FAILED_STARTS
+        await ear.until(lambda report: report == Entered(phase=Phase.STARTING))
+
+
+async def test_a_worker_that_always_crashes_while_loading_is_told_once() -> None:
+    async with ProcessBackend(model="fake:crash", restart=AT_ONCE) as backend:
+        ear = Ear(backend)
+        await ear.until(lambda report: isinstance(report, Unavailable))
+        for _ in range(3):
+            await ear.until(lambda report: report == Entered(phase=Phase.LOADING))
+        assert sum(isinstance(report, Unavailable) for report in ear.heard) == 1
+        assert not any(isinstance(report, Lost) for report in ear.heard), "nothing was lost"
+
+
+async def test_a_model_that_cannot_be_read_is_told_at_once_and_taken_when_it_is_mended(
+    tmp_path: Path,
+) -> None:
+    model = tmp_path / "model.safetensors"
+    async with ProcessBackend(model=str(model), reread=AT_ONCE) as backend:
+        ear = Ear(backend)
+        told = await ear.until(lambda report: isinstance(report, Unavailable))
+        assert isinstance(told, Unavailable)
+        assert f"There is no model at {model}" in told.reason
+        assert backend.reject_reason(a_task()) is not None
+        model.write_bytes(b"still not a model")
+        told = await ear.until(lambda report: isinstance(report, Unavailable))
+        assert isinstance(told, Unavailable)
+        assert "not a whole safetensors file" in told.reason
+
+
+@pytest.mark.parametrize("prompt", ["a red circle", "hang", "slow"])
+@needs_proc
+async def test_closing_leaves_nothing_behind_even_in_mid_step(prompt: str) -> None:
+    def open_files() -> set[str]:
+        return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names only
+
+    async def one_round() -> int:
+        task = a_task(a_request(prompt=prompt, steps=100))
+        async with ProcessBackend(model=NOISE) as backend:
+            ear = Ear(backend)
+            await ear.ready()
+            await backend.submit(task)
+            await ear.until(is_about(task, Stepped))
+            pid = backend.pid
+            assert pid is not None
+            closing = time.monotonic()
+        assert time.monotonic() - closing < 3
+        return pid
+
+    await one_round()  # whatever asyncio opens once and keeps
+    before = open_files()
+    pid = await one_round()
+    assert is_gone(pid, reaped=True)
+    assert open_files() <= before
+
+
+async def test_closing_is_possible_at_any_moment() -> None:
+    for model in (NOISE, "fake:unreadable", "fake:crash", "fake:hang"):
+        async with ProcessBackend(model=model):
+            pass
+        async with ProcessBackend(model=model) as backend:
+            await Ear(backend).until(lambda report: report == Entered(phase=Phase.LOADING))
+
+
+@needs_kill
+@pytest.mark.parametrize("prompt", ["a red circle", "hang"])
+def test_a_worker_never_outlives_the_process_that_started_it(prompt: str) -> None:
+    code = f"""
+import asyncio
+from generation.backends.process import ProcessBackend
+from generation.messages import Phase
+from tests.generation.toys import NOISE, a_request, a_task
+async def main():
+    async with ProcessBackend(model=NOISE) as backend:
+        async for report in backend.reports():
+            if getattr(report, "phase", None) is Phase.IDLE:
+                print(backend.pid, flush=True)
+                await backend.submit(a_task(a_request(prompt={prompt!r}, steps=100)))
+asyncio.run(main())
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert not is_gone(worker)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while not is_gone(worker):
+        assert time.monotonic() < deadline, "the worker lives on alone"
+        time.sleep(0.01)
+
+
+@needs_kill
+async def test_ctrl_c_is_the_bots_matter() -> None:
+    task = a_task(a_request(prompt="slow"))
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(task)
+        await ear.until(is_about(task, Stepped))
+        assert backend.pid is not None
+        os.kill(backend.pid, signal.SIGINT)
+        await ear.until(is_about(task, Drawn))
+
+
+async def test_a_task_that_cannot_be_drawn_fails_and_the_worker_goes_on() -> None:
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        bad, good = a_task(a_request(prompt="fail")), a_task(index=1)
+        await backend.submit(bad)
+        await backend.submit(good)
+        failed = await ear.until(is_about(bad, TaskFailed))
+        assert isinstance(failed, TaskFailed)
+        assert failed.reason.endswith(".")
+        await ear.until(is_about(good, Drawn))

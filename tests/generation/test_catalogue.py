@@ -1,0 +1,260 @@
+"""What a model is and can do is read from its files, and what is wrong with them is said in a sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generation.catalogue import Defaults, Family, UnreadableModel, describe
+from generation.request import MAX_EDGE, Size
+from tests.generation.toys import MINI, a_request, write_safetensors
+
+INPUT = "model.diffusion_model.input_blocks.0.0.weight"
+SD1 = {
+    INPUT: [320, 4, 3, 3],
+    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": [320, 768],
+}
+SD2 = {
+    INPUT: [320, 4, 3, 3],
+    "model.diffusion_model.input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight": [320, 1024],
+}
+SDXL = {INPUT: [320, 4, 3, 3], "conditioner.embedders.1.model.positional_embedding": [77, 1280]}
+REFINER = {INPUT: [384, 4, 3, 3], "conditioner.embedders.0.model.positional_embedding": [77, 1280]}
+
+
+@pytest.fixture(autouse=True)
+def own_hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def a_folder(
+    path: Path,
+    *,
+    pipeline: str = "StableDiffusionPipeline",
+    unet: dict[str, Any] | None = None,
+    weights: str | None = "diffusion_pytorch_model.safetensors",
+) -> Path:
+    """The small files of a model in diffusers' format, those of SD 1.5 unless said otherwise."""
+    sd15 = {
+        "sample_size": 64,
+        "in_channels": 4,
+        "block_out_channels": [320, 640, 1280, 1280],
+        "cross_attention_dim": 768,
+    }
+    for part, config in (
+        ("unet", sd15 if unet is None else unet),
+        ("vae", {"block_out_channels": [128, 256, 512, 512], "latent_channels": 4}),
+    ):
+        (path / part).mkdir(parents=True)
+        (path / part / "config.json").write_text(json.dumps(config))
+    (path / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+    if weights is not None:
+        (path / "unet" / weights).touch()
+    return path
+
+
+def test_the_embedded_model_is_known_by_its_own_card() -> None:
+    info = describe(MINI)
+    assert (info.name, info.native, info.multiple) == ("mini", 128, 32)
+    assert info.defaults == Defaults(steps=20, guidance=5.0, sampler="DPM++ 2M Karras")
+    assert info.words is not None
+    assert {"red", "circle", "triangle"} <= info.words
+
+
+def test_a_folder_tells_its_native_size_and_what_its_levels_divide(tmp_path: Path) -> None:
+    info = describe(str(a_folder(tmp_path / "dream")))
+    assert (info.name, info.family, info.native, info.multiple) == ("dream", Family.SD1, 512, 64)
+    assert (info.min_edge, info.max_edge, info.words) == (256, 1024, None)
+    xl = {
+        "sample_size": 128,
+        "in_channels": 4,
+        "block_out_channels": [320, 640, 1280],
+        "cross_attention_dim": 2048,
+    }
+    info = describe(str(a_folder(tmp_path / "xl", pipeline="StableDiffusionXLPipeline", unet=xl)))
+    assert (info.family, info.native, info.multiple) == (Family.SDXL, 1024, 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"pipeline": "FluxPipeline"}, "is a FluxPipeline; I draw with"),
+        ({"weights": "diffusion_pytorch_model.bin"}, "keeps its weights in pickles"),
+        ({"weights": None}, r"holds no \.safetensors file"),
+        ({"unet": {"in_channels": 9}}, "for inpainting or depth"),
+        ({"unet": {"in_channels": 4}}, "is not complete: KeyError"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_says_why(
+    changes: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnreadableModel, match=sentence):
+        describe(str(a_folder(tmp_path / "model", **changes)))
+
+
+def test_a_folder_with_missing_or_broken_parts_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableModel, match=r"holds no model_index\.json"):
+        describe(str(tmp_path))
+    folder = a_folder(tmp_path / "model")
+    (folder / "vae" / "config.json").write_text("{")
+    with pytest.raises(UnreadableModel, match=r"vae/config\.json cannot be read"):
+        describe(str(folder))
+    (folder / "vae" / "config.json").unlink()
+    with pytest.raises(UnreadableModel, match=r"vae/config\.json is missing"):
+        describe(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("card", "sentence"),
+    [
+        ({"stepz": 3}, "says stepz"),
+        ({"sampler": "Fast"}, "names the sampler Fast"),
+        ({"steps": "many"}, "holds a wrong value"),
+    ],
+)
+def test_a_wrong_card_names_what_is_wrong(card: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    folder = a_folder(tmp_path / "model")
+    (folder / "atelier.json").write_text(json.dumps(card))
+    with pytest.raises(UnreadableModel, match=sentence):
+        describe(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "family", "native"),
+    [(SD1, Family.SD1, 512), (SD2, Family.SD2, 768), (SDXL, Family.SDXL, 1024)],
+    ids=["SD 1", "SD 2", "SDXL"],
+)
+def test_a_checkpoint_file_is_known_by_its_header(
+    shapes: dict[str, list[int]], family: Family, native: int, tmp_path: Path
+) -> None:
+    info = describe(str(write_safetensors(tmp_path / "dream.v2.safetensors", shapes)))
+    assert (info.name, info.family, info.native) == ("dream.v2", family, native)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "sentence"),
+    [
+        (REFINER, "SDXL refiner"),
+        ({**SD1, INPUT: [320, 9, 3, 3]}, "for inpainting or depth"),
+        ({"lora_unet_down.lora_up.weight": [4, 4]}, "is a LoRA"),
+        ({"double_blocks.0.img_attn.proj.weight": [4]}, "no Stable Diffusion 1, 2 or XL checkpoint"),
+    ],
+    ids=["refiner", "inpainting", "LoRA", "Flux"],
+)
+def test_another_kind_of_safetensors_file_is_refused(
+    shapes: dict[str, list[int]], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnreadableModel, match=sentence):
+        describe(str(write_safetensors(tmp_path / "other.safetensors", shapes)))
+
+
+def test_a_broken_checkpoint_file_is_refused(tmp_path: Path) -> None:
+    whole = write_safetensors(tmp_path / "whole.safetensors", SD1).read_bytes()
+    for content, sentence in (
+        (b"", "does not begin with a header"),
+        (b"<html>not found</html>", "does not begin with a header"),
+        (whole[:200], "not a whole safetensors file"),
+        (whole[:-1], "fetch it again"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "does not begin with a header"),
+    ):
+        (tmp_path / "broken.safetensors").write_bytes(content)
+        with pytest.raises(UnreadableModel, match=sentence):
+            describe(str(tmp_path / "broken.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "model.pt", "pytorch_model.bin", "MODEL.CKPT"])
+def test_pickles_are_refused_whether_they_exist_or_not(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableModel, match="is a pickle"):
+        describe(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "source", ["", "mini", "models/none-of-this-name", "/no/such/folder", "./x", "a/b/c", "x/y.safetensors"]
+)
+def test_a_model_that_is_nowhere_is_told_in_a_sentence(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableModel, match=r"no model at|no model_index"):
+        describe(source)
+
+
+def test_a_hub_id_that_is_not_here_yet_is_taken_by_its_name() -> None:
+    info = describe("stabilityai/stable-diffusion-xl-base-1.0")
+    assert (info.family, info.native, info.source) == (
+        Family.SDXL,
+        1024,
+        "stabilityai/stable-diffusion-xl-base-1.0",
+    )
+    assert info.note is not None
+    assert "fetched at the first start" in info.note
+    assert describe("someone/sd2-base").native == 512
+    assert describe("someone/dreams").family is Family.SD1
+
+
+def test_a_hub_id_that_was_fetched_is_read_from_the_cache(own_hub_cache: Path) -> None:
+    store = own_hub_cache / "models--someone--dreams"
+    unet = {
+        "sample_size": 96,
+        "in_channels": 4,
+        "block_out_channels": [320, 640, 1280, 1280],
+        "cross_attention_dim": 1024,
+    }
+    a_folder(store / "snapshots" / "abc", unet=unet)
+    (store / "refs").mkdir()
+    (store / "refs" / "main").write_text("abc")
+    info = describe("someone/dreams")
+    assert (info.name, info.source, info.family, info.native) == ("dreams", "someone/dreams", Family.SD2, 768)
+
+
+def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
+    info = describe("runwayml/stable-diffusion-v1-5")
+    assert info.source == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert info.note is not None
+    assert info.note.startswith("runwayml/stable-diffusion-v1-5 is gone from Hugging Face")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"size": Size(width=MAX_EDGE, height=128)}, "each edge must be 64 to 256 pixels, and 128x128 suits"),
+        ({"size": Size(width=72, height=136)}, "multiples of 32. The nearest that works is 64x128"),
+        ({"sampler": "Fast`"}, "I do not know the sampler `Fast'`; I have DDPM"),
+    ],
+)
+def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
+    changes: dict[str, Any], sentence: str
+) -> None:
+    info = describe(MINI)
+    assert info.reject_reason(a_request(MINI)) is None
+    reason = info.reject_reason(a_request(MINI, **changes))
+    assert reason is not None
+    assert sentence in reason
+
+
+def test_words_the_model_never_saw_are_told_as_they_were_typed() -> None:
+    info = describe(MINI)
+    assert info.unknown_words("a red circle, 3 of them!") == ("them",)
+    assert info.unknown_words("A RED Zebra's zebra's house (blue:1.2) #5 🎈") == ("Zebra's",)
+    assert info.unknown_words("cafe\N{COMBINING ACUTE ACCENT} CAFÉ rouge") == ("café", "rouge")
+    assert info.unknown_words("नमस्ते 赤い丸") == ("नमस्ते", "赤い丸")
+    assert describe("fake:noise").unknown_words("anything at all") == ()
+
+
+def test_describing_a_model_needs_no_torch() -> None:
+    code = (
+        "import sys; from generation.catalogue import describe; "
+        "describe(sys.argv[1]); print('torch' in sys.modules)"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, MINI], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,70 @@
+"""The worker process speaks frames on its pipes and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from generation.messages import Draw, Drawn, Entered, Leave, Phase, Report, Unavailable
+from generation.wire import encode, read_command
+from generation.worker import UNREADABLE
+from tests.generation.toys import NOISE, a_task
+
+ROOT = Path(__file__).parents[2]
+
+
+def a_worker(model: str = NOISE) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "generation.worker", "--model", model, "--log-level", "WARNING"]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def next_report(worker: subprocess.Popen[bytes]) -> Report | None:
+    return cast("Report | None", read_command(cast(BinaryIO, worker.stdout)))  # both ways are framed alike
+
+
+def test_a_worker_loads_waits_draws_and_leaves() -> None:
+    with a_worker() as worker:
+        assert worker.stdin is not None
+        assert next_report(worker) == Entered(phase=Phase.LOADING)
+        assert next_report(worker) == Entered(phase=Phase.IDLE)
+        task = a_task()
+        worker.stdin.write(encode(Draw(task=task)))
+        worker.stdin.flush()
+        said = [next_report(worker) for _ in range(3 + task.request.steps)]
+        assert said[0] == Entered(phase=Phase.DRAWING, task=task.id)
+        assert isinstance(said[-1], Drawn)
+        assert next_report(worker) == Entered(phase=Phase.IDLE)
+        worker.stdin.write(encode(Leave()))
+        worker.stdin.flush()
+        assert next_report(worker) is None
+    assert worker.returncode == 0
+
+
+def test_a_worker_ends_with_the_pipe_it_reads() -> None:
+    with a_worker() as worker:
+        next_report(worker)
+        assert worker.stdin is not None
+        worker.stdin.close()
+    assert worker.returncode == 0
+
+
+def test_a_worker_without_a_model_says_why_and_ends() -> None:
+    with a_worker("weights.ckpt") as worker:
+        assert next_report(worker) == Entered(phase=Phase.LOADING)
+        told = next_report(worker)
+        assert isinstance(told, Unavailable)
+        assert "is a pickle" in told.reason
+        assert next_report(worker) is None
+    assert worker.returncode == UNREADABLE
+
+
+def test_what_libraries_print_goes_to_the_log() -> None:
+    code = (
+        "from generation.worker import _own_stdout; pipe = _own_stdout(); "
+        "print('chatter', flush=True); pipe.write(b'frame')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout == b"frame"
+    assert done.stderr.strip() == b"chatter"
