@@ -216,6 +216,7 @@ export class Composer {
       this.form.submit();
       return;
     }
+    if (this.text.value.startsWith("/") && (await this.isCommand())) return;
     const content = this.text.value.trim();
     const { files } = this.tray;
     if ((!content && !files.length) || [...content].length > LONGEST || !this.context.state.active) return;
@@ -231,6 +232,19 @@ export class Composer {
       if (!this.tray.files.length) this.tray.add(files);
       this.complain(`Not sent. ${error.message}`);
     }
+  }
+
+  /** A line that is sent before the commands are known, or names one without a space after it. */
+  async isCommand() {
+    await this.context.state.commandsRead;
+    const line = readLine(`${this.text.value} `, this.entries);
+    if (!this.context.state.commands.length)
+      this.complain("No bot is connected yet, so there are no commands.");
+    if (line) {
+      this.start(line.entry, readOptions(line.entry, line.rest));
+      this.form.submit();
+    }
+    return Boolean(line) || !this.context.state.commands.length;
   }
 
   complain(problem) {

@@ -164,15 +164,17 @@ function start(app, world) {
     if (connection === "refused") comeBack(user);
   }
 
+  let first = true;
+
   async function readCommands() {
     clearTimeout(readCommands.timer);
-    let commands = state.commands;
     try {
-      commands = await api.commands(world.application_id);
+      const commands = await api.commands(world.application_id);
+      if (first || JSON.stringify(commands) !== JSON.stringify(state.commands)) state.setCommands(commands);
+      first = false;
     } catch {
       // The connection line already says what is wrong; the next round asks again.
     }
-    if (JSON.stringify(commands) !== JSON.stringify(state.commands)) state.setCommands(commands);
     if (!state.commands.length) readCommands.timer = setTimeout(readCommands, COMMANDS_EVERY_MS);
   }
 

@@ -21,6 +21,8 @@ export class State extends EventTarget {
     this.presences = new Map();
     this.channels = new Map();
     this.commands = [];
+    /** Done once the commands have been read for the first time. */
+    this.commandsRead = new Promise((resolve) => (this.commandsAreRead = resolve));
     this.activeId = null;
   }
 
@@ -87,6 +89,7 @@ export class State extends EventTarget {
 
   setCommands(commands) {
     this.commands = commands;
+    this.commandsAreRead();
     this.tell("commands");
   }
 

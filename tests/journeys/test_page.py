@@ -79,12 +79,12 @@ async def test_a_first_visit_ends_with_a_picture_and_another(
 ) -> None:
     window = await windows.open(stage.playground.url)
     await expect(window.page.get_by_role("button", name="a red circle on a blue background")).to_be_visible()
-    await window.page.screenshot(path=album / "page-first.png")
+    await window.page.screenshot(path=album / "playground-first.png")
 
     await window.writing.press_sequentially("/ima")
     await expect(window.page.get_by_role("option", name="/imagine")).to_be_visible()
     await window.writing.press_sequentially("gine a red circle on a blue background")
-    await window.page.screenshot(path=album / "page-command.png")
+    await window.page.screenshot(path=album / "playground-command.png")
     await window.page.keyboard.press("Enter")
 
     first = await shows(window, "a red circle on a blue background")
@@ -95,7 +95,7 @@ async def test_a_first_visit_ends_with_a_picture_and_another(
     second = await shows(window, "a red circle on a blue background")
     assert await second.get_attribute("src") != address
     await still(window)
-    await window.page.screenshot(path=album / "page.png")
+    await window.page.screenshot(path=album / "playground.png")
 
 
 async def test_settings_give_a_line_that_draws_the_same_again(stage: Stage, windows: Windows) -> None:
@@ -133,10 +133,10 @@ async def test_the_same_on_a_phone(stage: Stage, windows: Windows, album: Path) 
     picture = await shows(window, "three yellow stars on a black background")
     assert await window.overflow() <= 0
     await still(window)
-    await window.page.screenshot(path=album / "page-phone.png")
+    await window.page.screenshot(path=album / "playground-phone.png")
     await picture.tap()
     await expect(window.page.get_by_role("dialog", name="Picture")).to_contain_text("128 × 128")
-    await window.page.screenshot(path=album / "page-phone-picture.png")
+    await window.page.screenshot(path=album / "playground-phone-picture.png")
     await window.page.get_by_role("button", name="Close").tap()
     await expect(window.page.get_by_role("dialog")).to_have_count(0)
 
@@ -147,4 +147,4 @@ async def test_four_at_once_in_the_light(stage: Stage, windows: Windows, album: 
     await window.page.keyboard.press("Enter")
     await expect(window.last.locator(".mosaic img")).to_have_count(4, timeout=DRAWN_MS)
     await still(window)
-    await window.page.screenshot(path=album / "page-light.png")
+    await window.page.screenshot(path=album / "playground-light.png")

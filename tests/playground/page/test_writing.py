@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from playground.server import Playground
 from tests.browser import Window, Windows
@@ -244,3 +244,28 @@ async def test_unfinished_words_wait_in_their_channel(
     await expect(window.writing).to_have_value("half a thought")
     await window.page.get_by_role("button", name="showcase").click()
     await expect(window.option("prompt")).to_have_value("half a command")
+
+
+async def test_a_command_sent_before_the_list_of_commands_is_there_still_counts(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    held: list[Route] = []
+    await window.page.route("**/applications/*/commands", lambda route: held.append(route))
+    await window.page.reload()
+    await window.writing.fill("/imagine a quick fox")
+    await window.writing.press("Enter")
+    await expect(window.writing).to_have_value("/imagine a quick fox")
+    for route in held:
+        await route.continue_()
+    await answered(window, "a quick fox")
+
+
+async def test_a_command_to_nobody_is_not_sent_as_words(windows: Windows) -> None:
+    async with Playground() as empty:
+        window = await windows.open(empty.url)
+        await window.writing.fill("/imagine a cat")
+        await window.writing.press("Enter")
+        await expect(window.page.locator(".composer-note")).to_contain_text("No bot is connected yet")
+        await expect(window.writing).to_have_value("/imagine a cat")
+        await window.close()
