@@ -237,6 +237,11 @@ export class Composer {
   /** A line that is sent before the commands are known, or names one without a space after it. */
   async isCommand() {
     await this.context.state.commandsRead;
+    // Their arrival may have made a form of the line already.
+    if (this.form) {
+      this.form.submit();
+      return true;
+    }
     const line = readLine(`${this.text.value} `, this.entries);
     if (!this.context.state.commands.length)
       this.complain("No bot is connected yet, so there are no commands.");
