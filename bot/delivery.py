@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self, assert_never
 
@@ -20,6 +22,7 @@ from bot.messages import files, fits, layout, mentions, shrunk
 from generation.catalogue import ModelInfo
 from generation.image import Picture
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, JobState, Progressed, Queued
+from storage.database import DatabaseUnusable
 from storage.deliveries import Address, Deliveries
 from storage.jobs import Jobs
 from storage.pictures import PictureGone, Pictures
@@ -210,7 +213,7 @@ class Courier:
             try:
                 await self._bring_once(round_, event or await self._recalled(round_.job_id))
             except _Undeliverable as reason:
-                await self._deliveries.abandoned(round_.job_id, str(reason))
+                await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason)))
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
             except discord.HTTPException as error:
@@ -227,7 +230,7 @@ class Courier:
                 wait = pacing.backoff(attempt)
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
             else:
-                await self._deliveries.done(round_.job_id)
+                await _noted(partial(self._deliveries.done, round_.job_id))
                 return
             round_.resumed = True  # Discord may have taken it although we did not hear so
             await asyncio.sleep(wait)
@@ -266,7 +269,7 @@ class Courier:
                 message = await self._send_once(round_, direct, card)
             except (discord.Forbidden, discord.NotFound) as error:
                 raise _Undeliverable("neither the channel nor a direct message takes it") from error
-        await self._deliveries.moved(round_.job_id, message.channel.id, message.id)
+        await _noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
         if address.message_id is not None and address.message_id != message.id:
             await self._remove_stale(address, address.message_id)
 
@@ -350,6 +353,18 @@ class Courier:
             )
         except PictureGone as error:
             raise _Undeliverable("its pictures are gone") from error
+
+
+async def _noted(note: Callable[[], Awaitable[None]]) -> None:
+    """Write down what has happened already, as soon as the database takes it."""
+    attempt = 0
+    while True:
+        try:
+            return await note()
+        except DatabaseUnusable as error:
+            attempt += 1
+            log.warning("%s Trying again in %.0f s.", error, pacing.backoff(attempt))
+            await asyncio.sleep(pacing.backoff(attempt))
 
 
 def _expired(address: Address) -> bool:

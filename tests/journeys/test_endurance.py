@@ -39,8 +39,11 @@ async def finished_cards(person: Person, prompt: str, channel_id: str | None = N
 # Restarts and deaths --------------------------------------------------------------------------------------
 
 
-async def test_a_restart_in_mid_picture_finishes_it_in_the_same_message(tmp_path: Path) -> None:
+async def test_after_a_restart_a_picture_is_finished_in_its_message_and_old_buttons_work(
+    tmp_path: Path,
+) -> None:
     async with staged(tmp_path) as stage:
+        before = await draws(stage.anna, "before the restart")
         asked = await asks(stage.anna, "slow", steps=80)
         card = await running(stage.anna, asked)
         assert await stage.bot.stop() == 0
@@ -48,6 +51,12 @@ async def test_a_restart_in_mid_picture_finishes_it_in_the_same_message(tmp_path
         done = await result(stage.anna, asked)
         assert done["id"] == card["id"]
         assert len(await finished_cards(stage.anna, "slow")) == 1
+
+        again = await result(stage.anna, await stage.anna.press(before, "Reroll"))
+        assert "before the restart" in text_of(again)
+        assert "Settings" in await told(stage.anna, await stage.anna.press(before, "Settings"))
+        await stage.anna.press(before, "Delete")
+        await stage.anna.until(lambda: before["id"] in stage.anna.deleted)
 
 
 async def test_a_killed_bot_finishes_everything_after_its_next_start(tmp_path: Path) -> None:
@@ -63,18 +72,6 @@ async def test_a_killed_bot_finishes_everything_after_its_next_start(tmp_path: P
         for prompt in ("slow one", "slow two"):
             assert len(await finished_cards(stage.anna, prompt)) == 1
         assert not any(map(is_alive, workers))
-
-
-async def test_buttons_work_after_a_restart(tmp_path: Path) -> None:
-    async with staged(tmp_path) as stage:
-        card = await draws(stage.anna, "before the restart")
-        assert await stage.bot.stop() == 0
-        await stage.bot.start()
-        again = await result(stage.anna, await stage.anna.press(card, "Reroll"))
-        assert "before the restart" in text_of(again)
-        assert "Settings" in await told(stage.anna, await stage.anna.press(card, "Settings"))
-        await stage.anna.press(card, "Delete")
-        await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
 
 
 async def test_a_killed_worker_is_replaced_and_the_picture_arrives(stage: Stage) -> None:
@@ -130,8 +127,8 @@ async def test_somebody_who_takes_no_messages_disturbs_nothing(stage: Stage) -> 
     await running(stage.bruno, asked)
     stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)
     assert pictures_of(await draws(stage.anna, "still here"))
-    world.closed_to_messages.discard(bruno.id)
     await until_logged(stage, "not delivered: neither the channel nor a direct message takes it")
+    world.closed_to_messages.discard(bruno.id)
 
 
 async def test_a_crash_between_sending_and_noting_it_does_not_send_twice(tmp_path: Path) -> None:

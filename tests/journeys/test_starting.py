@@ -88,6 +88,16 @@ async def test_a_model_that_turns_out_unreadable_is_said_on_the_card_and_the_req
         await stage.anna.answer(asked, says("Cancelled"))
 
 
+async def test_commands_can_be_registered_in_one_server_only(tmp_path: Path) -> None:
+    async with Playground() as playground:
+        guild = str(playground.world.guild.id)
+        bot = Bot(playground, tmp_path, model=NOISE, GUILD_ID=guild)
+        await bot.start()
+        (command,) = playground.world.commands.values()
+        assert (command.name, str(command.guild)) == ("imagine", guild)
+        assert await bot.stop() == 0
+
+
 async def test_four_large_pictures_are_delivered_in_little_memory(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         await draws(stage.anna, "four", count=4, size="256x256")
