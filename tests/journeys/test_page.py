@@ -63,14 +63,15 @@ async def colour(picture: Locator, x: float, y: float) -> tuple[int, int, int]:
 
 async def shows(window: Window, alt: str) -> Locator:
     """The newest picture with this alternative text, once it is there and finished."""
-    await expect(window.button("Reroll")).to_be_visible(timeout=DRAWN_MS)
     picture = window.last.get_by_role("img", name=alt)
-    await expect(picture).to_be_visible()
+    await expect(picture).to_be_visible(timeout=DRAWN_MS)
+    await expect(window.button("Reroll")).to_be_visible()
     return picture
 
 
 async def still(window: Window) -> None:
-    """Wait until every picture in the window is drawn, so that a screenshot shows them."""
+    """Wait until every picture in the window is drawn, and point at nothing: ready for a screenshot."""
+    await window.page.mouse.move(0, 0)
     await window.page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
 
 
