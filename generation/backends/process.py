@@ -203,7 +203,8 @@ class ProcessBackend:
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         own_group: dict[str, Any] = {"start_new_session": True}  # the terminal's Ctrl-C is the bot's matter
         if sys.platform == "win32":
-            own_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+            own_group = {"creationflags": flags}
         level = logging.getLevelName(log.getEffectiveLevel())
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "generation.worker", *self._arguments, "--log-level", level),
@@ -293,5 +294,7 @@ def _stdout(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
 def _how_it_ended(status: int | None) -> str:
     if status is not None and status < 0:
         with contextlib.suppress(ValueError):
-            return f"was ended by {signal.Signals(-status).name}"
+            name = signal.Signals(-status).name
+            hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+            return f"was ended by {name}{hint}"
     return f"ended with status {status}"

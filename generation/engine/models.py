@@ -17,8 +17,10 @@ import diffusers
 import torch
 import transformers
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from huggingface_hub.errors import LocalEntryNotFoundError
 
-from generation.catalogue import Family, ModelInfo, UnreadableModel, hub_snapshot
+from generation.catalogue import Family, ModelInfo, UnreadableModel, describe, hub_snapshot
+from generation.engine.threads import drawing_threads
 
 log = logging.getLogger(__name__)
 
@@ -123,15 +125,37 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
     """
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
+    diffusers.utils.logging.disable_progress_bar()  # reading takes seconds; fetching keeps its bars
+    transformers.utils.logging.disable_progress_bar()
+    if where.type == "cpu" and (threads := drawing_threads()) is not None:
+        torch.set_num_threads(threads)
     log.info("loading %s on %s in %s", info.source, where, kind)
     try:
-        path, pipe, digest = _pipeline(info, kind)
+        return _load(info, where, kind)
     except UnreadableModel:
         raise
+    except torch.OutOfMemoryError as error:
+        raise UnreadableModel(
+            f"The model {info.source} does not fit into the memory of {where}; "
+            "try DTYPE=float16, a smaller model, or DEVICE=cpu."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise UnreadableModel(
+            f"The model {info.source} could not be loaded: a single file needs its family's configuration "
+            "(small files) from Hugging Face the first time, and they could not be fetched. "
+            "Connect once, or use a folder in diffusers' format."
+        ) from error
     except Exception as error:  # whatever a broken file makes the libraries raise, the owner gets a sentence
         log.exception("could not load %s", info.source)
         raise UnreadableModel(f"The model {info.source} could not be loaded: {_first_line(error)}") from error
-    log.info("read %s", path)
+
+
+def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
+    path = Path(info.source).expanduser()
+    if not path.exists():
+        path = _fetch(info.source, half=kind is not torch.float32)
+        info = describe(info.source)  # until now it was judged by its name
+    digest, pipe = _pipeline(path, info.family, kind)
     pipe.unet.eval().requires_grad_(False).to(where)
     # The VAE of SDXL overflows in float16 and says so. For the others the same field is only a default.
     overflows = info.family is Family.SDXL and kind is torch.float16 and pipe.vae.config.force_upcast
@@ -159,23 +183,18 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
     )
 
 
-def _pipeline(info: ModelInfo, dtype: torch.dtype) -> tuple[Path, Any, Future[str]]:
-    """Where it lies, the pipeline object that diffusers makes of it, and its hash to come."""
-    diffusers.utils.logging.disable_progress_bar()  # reading takes seconds; fetching keeps its bars
-    transformers.utils.logging.disable_progress_bar()
-    cls = StableDiffusionXLPipeline if info.family is Family.SDXL else StableDiffusionPipeline
+def _pipeline(path: Path, family: Family, dtype: torch.dtype) -> tuple[Future[str], Any]:
+    """The hash to come, and the object that diffusers makes of a folder or a file."""
+    cls = StableDiffusionXLPipeline if family is Family.SDXL else StableDiffusionPipeline
     # The safety checker is a separate model that most copies leave out; moderation is the bot's matter.
-    extras = {} if info.family is Family.SDXL else {"safety_checker": None, "requires_safety_checker": False}
-    path = Path(info.source).expanduser()
+    extras = {} if family is Family.SDXL else {"safety_checker": None, "requires_safety_checker": False}
     if path.is_file():
         digest = _in_thread(lambda: hash_file(path))
-        return path, cls.from_single_file(str(path), dtype=dtype, **extras), digest
-    if not path.is_dir():
-        path = _fetch(info.source, half=dtype is not torch.float32)
+        return digest, cls.from_single_file(str(path), dtype=dtype, **extras)
     variant = _variant(path)
     digest = _in_thread(lambda: hash_folder(path, variant))
-    pipe = cls.from_pretrained(str(path), dtype=dtype, use_safetensors=True, variant=variant, **extras)
-    return path, pipe, digest
+    options = {"dtype": dtype, "variant": variant, "use_safetensors": True}
+    return digest, cls.from_pretrained(str(path), **options, **extras)
 
 
 def _fetch(repo: str, *, half: bool) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
@@ -96,6 +98,11 @@ def test_a_request_comes_back_exactly(prompt: str) -> None:
     assert settings.record == RECORD
     assert (settings.prompt, settings.seed, settings.sampler) == (prompt, 2**32 - 1, "Euler")
     assert set(chunks(png(request))) == {"parameters", "atelier"}, "other readers know no chunk but theirs"
+
+
+def test_pictures_carry_the_version_of_the_project() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert __version__ == project["version"]
 
 
 def test_the_same_settings_give_the_same_file() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from generation.catalogue import UnreadableModel, describe
 from generation.engine.models import choose_device, choose_dtype, hash_file, hash_folder, load
-from tests.generation.toys import Bench
+from tests.generation.test_catalogue import SD1
+from tests.generation.toys import Bench, write_safetensors
 
 
 @pytest.fixture
@@ -62,6 +63,12 @@ def test_a_model_on_the_hub_that_cannot_be_fetched_is_told_in_a_sentence() -> No
     info = replace(describe("fake:noise"), source="nobody/nothing-at-all")
     with pytest.raises(UnreadableModel, match="nobody/nothing-at-all could not be fetched"):
         load(info, device="cpu")
+
+
+def test_a_single_file_that_lacks_its_familys_configuration_says_so(tmp_path: Path) -> None:
+    file = write_safetensors(tmp_path / "dream.safetensors", SD1)
+    with pytest.raises(UnreadableModel, match="Connect once, or use a folder"):
+        load(describe(str(file)), device="cpu")
 
 
 def test_devices_and_dtypes_that_are_not_here_are_told_in_a_sentence() -> None:
