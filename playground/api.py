@@ -9,7 +9,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
@@ -20,9 +20,11 @@ from playground.faults import Faults
 from playground.gateway import Gateway
 from playground.interactions import Interactions
 from playground.nouns import Json, Snowflake, Upload, User
-from playground.openapi import OpenApi
 from playground.ratelimits import RateLimits
 from playground.world import World
+
+if TYPE_CHECKING:
+    from playground.openapi import OpenApi
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class House:
     faults: Faults
     openapi: OpenApi | None
     requests: deque[Request]
+    violations: list[str]
     registered: asyncio.Event
 
 
@@ -175,6 +178,10 @@ class Api:
             reply = Reply(body=error.body(), status=error.status)
             if isinstance(error, RateLimitedError):
                 headers["Retry-After"] = str(error.retry_after)
+        except Exception as error:
+            log.exception("%s /%s failed", endpoint.method, below)
+            house.violations.append(f"{endpoint.method} {endpoint.path}: the playground failed: {error!r}")
+            reply = Reply(body={"message": "500: Internal Server Error", "code": 0}, status=500)
         if house.openapi is not None:
             house.openapi.check_response(endpoint.method, endpoint.path, reply.status, reply.body)
         house.requests.append(Request(who=who, method=endpoint.method, path=f"/{below}", status=reply.status))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from playground import components as parts
 from playground import invocations
@@ -287,6 +288,7 @@ class _Question:
         custom_id = part["custom_id"]
         path = ["data", "components", custom_id]
         given = submitted.get(custom_id, {})
+        chosen: list[Any] = given["values"] if isinstance(given.get("values"), list) else []
         answer: Json = {"type": part["type"], "id": part["id"], "custom_id": custom_id}
         required = part.get("required", part["type"] != parts.CHECKBOX)
         if part["type"] == parts.TEXT_INPUT:
@@ -306,14 +308,14 @@ class _Question:
             elif answer["value"] not in (None, *(option["value"] for option in part["options"])):
                 form.fail(path, "RADIO_GROUP_INVALID_VALUE", "The group has no such value")
         elif part["type"] == parts.FILE_UPLOAD:
-            answer["values"] = self._lent(form, path, part, given.get("values") or [], resolved, required)
+            answer["values"] = self._lent(form, path, part, chosen, resolved, required)
         elif part["type"] == parts.CHECKBOX_GROUP:
             allowed = [option["value"] for option in part["options"]]
-            answer["values"] = [value for value in given.get("values") or [] if value in allowed]
+            answer["values"] = [value for value in chosen if value in allowed]
             if required and not answer["values"]:
                 form.required(path)
-        elif given.get("values") or required:
-            answer["values"] = self._selected(path, part, given.get("values"), resolved)
+        elif chosen or required:
+            answer["values"] = self._selected(path, part, chosen, resolved)
         else:
             answer["values"] = []
         return answer

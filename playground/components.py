@@ -27,14 +27,13 @@ MOST_TEXT = 4000
 REFERENCE = "attachment://"
 
 
-def walk(components: Sequence[Json]) -> Iterator[Json]:
-    """Every component of a tree, each before its children."""
-    for component in components:
-        yield component
-        yield from walk(component.get("components") or ())
-        for key in ("accessory", "component"):
-            if isinstance(component.get(key), dict):
-                yield from walk([component[key]])
+def walk(components: object) -> Iterator[Json]:
+    """Every component of a tree, each before its children; what is no component is passed over."""
+    for component in components if isinstance(components, list | tuple) else ():
+        if isinstance(component, dict):
+            yield component
+            yield from walk(component.get("components"))
+            yield from walk([component.get("accessory"), component.get("component")])
 
 
 def check_message(
@@ -110,8 +109,10 @@ class _Check:
             self.children(path, part, (TEXT,), most=3)
             self.child(path, part, "accessory", (BUTTON, THUMBNAIL))
         elif kind == TEXT:
-            self.form.text([*path, "content"], part.get("content"), least=1, most=MOST_TEXT, required=True)
-            self.text += len(part.get("content") or "")
+            content = part.get("content")
+            self.text += len(
+                self.form.text([*path, "content"], content, least=1, most=MOST_TEXT, required=True)
+            )
         elif kind == THUMBNAIL:
             self.media(path, part)
         elif kind == GALLERY:
@@ -131,7 +132,7 @@ class _Check:
             self.custom_id(path, part)
             if kind in (RADIO_GROUP, CHECKBOX_GROUP):
                 least = 2 if kind == RADIO_GROUP else 1
-                self.form.many([*path, "options"], part.get("options"), least=least, most=10)
+                self.options(path, part, least=least, most=10)
 
     def children(self, path: list[str | int], part: Json, allowed: Sequence[int], *, most: int) -> None:
         parts = self.form.many([*path, "components"], part.get("components"), least=1, most=most)
@@ -172,6 +173,7 @@ class _Check:
     def button(self, path: list[str | int], part: Json) -> None:
         style = part.get("style")
         self.form.text([*path, "label"], part.get("label"), most=80)
+        self.form.fields([*path, "emoji"], part.get("emoji"))
         if style not in range(1, 7):
             self.form.fail([*path, "style"], "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3, 4, 5, 6).")
         elif style == LINK_STYLE:
@@ -194,22 +196,25 @@ class _Check:
         self.form.text([*path, "placeholder"], part.get("placeholder"), most=150)
         self.form.number([*path, "min_values"], part.get("min_values"), least=0, most=25)
         self.form.number([*path, "max_values"], part.get("max_values"), least=1, most=25)
-        if part["type"] != STRING_SELECT:
-            return
-        options = self.form.many([*path, "options"], part.get("options"), least=1, most=25)
-        values: set[object] = set()
+        if part["type"] == STRING_SELECT:
+            self.options(path, part, least=1, most=25)
+
+    def options(self, path: list[str | int], part: Json, *, least: int, most: int) -> None:
+        options = self.form.many([*path, "options"], part.get("options"), least=least, most=most)
+        values: set[str] = set()
         for index, option in enumerate(options):
             at = [*path, "options", index]
             self.form.text([*at, "label"], option.get("label"), least=1, most=100, required=True)
-            self.form.text([*at, "value"], option.get("value"), least=1, most=100, required=True)
+            value = self.form.text([*at, "value"], option.get("value"), least=1, most=100, required=True)
             self.form.text([*at, "description"], option.get("description"), most=100)
-            if option.get("value") in values:
+            self.form.fields([*at, "emoji"], option.get("emoji"))
+            if value and value in values:
                 self.form.fail(
                     [*at, "value"],
                     "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
                     "The specified option value is already used",
                 )
-            values.add(option.get("value"))
+            values.add(value)
 
     def text_input(self, path: list[str | int], part: Json, *, labelled: bool) -> None:
         self.custom_id(path, part)

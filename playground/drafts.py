@@ -86,6 +86,7 @@ def draft(body: Json, uploads: Sequence[Upload], before: Message | None = None, 
                 f"The '{field}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2",
             )
 
+    allowed_mentions = _allowed_mentions(form, root, body.get("allowed_mentions"))
     kept, files = _attachments(form, root, body, uploads, before)
     names = frozenset([*(a.filename for a in kept), *(f.filename for f in files)])
     tree = before.components if before is not None and body.get("components", 0) == 0 else None
@@ -102,7 +103,7 @@ def draft(body: Json, uploads: Sequence[Upload], before: Message | None = None, 
         flags=flags,
         kept=kept,
         files=files,
-        allowed_mentions=body.get("allowed_mentions"),
+        allowed_mentions=allowed_mentions,
     )
     if not (made.content or made.embeds or made.components or made.kept or made.files):
         raise empty_message()
@@ -174,6 +175,22 @@ def relinked(part: Json, attachments: Sequence[Attachment]) -> Json:
 
     linked: Json = relink(part)
     return linked
+
+
+def _allowed_mentions(form: Form, root: list[str | int], given: object) -> Json | None:
+    if given is None:
+        return None
+    path = [*root, "allowed_mentions"]
+    allowed = dict(form.fields(path, given))
+    for key in ("parse", "users", "roles"):
+        values = allowed.get(key) or []
+        words = isinstance(values, list) and all(isinstance(value, str | int) for value in values)
+        if not words or (key != "parse" and not all(str(value).isdigit() for value in values)):
+            form.fail([*path, key], "LIST_TYPE_CONVERT", "Only lists of names or snowflakes may be used here")
+            allowed[key] = []
+        elif len(values) > 100:
+            form.fail([*path, key], "BASE_TYPE_BAD_LENGTH", "Must be 100 or fewer in length.")
+    return allowed
 
 
 def _flags(form: Form, body: Json, before: Message | None, root: list[str | int]) -> MessageFlag:
@@ -249,16 +266,16 @@ def _check_embeds(form: Form, root: list[str | int], embeds: object) -> None:
             (("description",), embed.get("description"), 4096),
         ]
         for part, key, most in (("footer", "text", 2048), ("author", "name", 256)):
-            if isinstance(embed.get(part), dict):
-                texts.append(((part, key), embed[part].get(key), most))
+            texts.append(((part, key), form.fields([*at, part], embed.get(part)).get(key), most))
+        for part in ("image", "thumbnail"):
+            url = form.fields([*at, part], embed.get(part)).get("url")
+            form.text([*at, part, "url"], url, most=2048)
         for where, value, most in texts:
-            form.text([*at, *where], value, most=most)
-            total += len(value) if isinstance(value, str) else 0
+            total += len(form.text([*at, *where], value, most=most))
         for number, field in enumerate(form.many([*at, "fields"], embed.get("fields"), most=25)):
             for key, most in (("name", 256), ("value", 1024)):
-                value = field.get(key)
-                form.text([*at, "fields", number, key], value, least=1, most=most, required=True)
-                total += len(value) if isinstance(value, str) else 0
+                place = [*at, "fields", number, key]
+                total += len(form.text(place, field.get(key), least=1, most=most, required=True))
     if total > MOST_EMBED_TEXT:
         form.fail(
             [*root, "embeds"],

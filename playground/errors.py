@@ -103,8 +103,8 @@ class Form:
 
     def text(
         self, path: Sequence[str | int], value: object, *, most: int, least: int = 0, required: bool = False
-    ) -> None:
-        """A text of `least` to `most` characters."""
+    ) -> str:
+        """A text of `least` to `most` characters; what is none is noted, and read as empty."""
         if value is None:
             if required:
                 self.required(path)
@@ -115,6 +115,13 @@ class Form:
                 self.fail(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
             else:
                 self.fail(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
+        return value if isinstance(value, str) else ""
+
+    def fields(self, path: Sequence[str | int], value: object) -> Json:
+        """An object; what is none is noted, and read as empty."""
+        if value is not None and not isinstance(value, dict):
+            self.fail(path, "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
+        return value if isinstance(value, dict) else {}
 
     def many(self, path: Sequence[str | int], value: object, *, most: int, least: int = 0) -> list[Json]:
         """A list of `least` to `most` objects; what is no object is noted and left out."""
@@ -145,6 +152,10 @@ class Form:
             self.fail(path, "NUMBER_TYPE_MAX", f"int value should be less than or equal to {most}.")
         elif value < least:
             self.fail(path, "NUMBER_TYPE_MIN", f"int value should be greater than or equal to {least}.")
+
+    @property
+    def clean(self) -> bool:
+        return not self._errors
 
     def refuse(self) -> None:
         """Raise if anything was noted."""

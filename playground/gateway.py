@@ -17,6 +17,7 @@ from playground.world import World
 
 KEPT_EVENTS = 5000
 """How many events a session can replay."""
+RESUMABLE_SECONDS = 30 * 60.0
 SENDS_PER_MINUTE = 120
 LONGEST_PAYLOAD = 4096
 
@@ -71,6 +72,7 @@ class Session:
     heard: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
     sequence: int = 0
     connection: Connection | None = None
+    left_at: float | None = None
 
     def hear(self, name: str, data: Json) -> None:
         self.sequence += 1
@@ -253,8 +255,10 @@ class Gateway:
         if user.bot and (not isinstance(intents, int) or not 0 <= intents < 1 << 53):
             raise Closing(CloseCode.INVALID_INTENTS, "Invalid intents")
         shard = fields.get("shard", [0, 1])
-        if not (isinstance(shard, list) and len(shard) == 2 and 0 <= shard[0] < shard[1]):
+        numbers = isinstance(shard, list) and len(shard) == 2 and all(isinstance(n, int) for n in shard)
+        if not (numbers and 0 <= shard[0] < shard[1]):
             raise Closing(CloseCode.INVALID_SHARD, "Invalid shard")
+        self._forget_old()
         session = Session(id=secrets.token_hex(16), user=user, intents=intents if user.bot else 0)
         was_online = self.online(user.id)
         self._sessions[session.id] = session
@@ -300,10 +304,16 @@ class Gateway:
         if session is None or session.connection is not connection:
             return
         session.connection = None
+        session.left_at = self.world.clock.now()
         if connection.closed_with in (1000, 1001, CloseCode.SESSION_TIMED_OUT):
             self._sessions.pop(session.id, None)
         if not self.online(session.user.id):
             self._tell_presence(session.user)
+
+    def _forget_old(self) -> None:
+        limit = self.world.clock.now() - RESUMABLE_SECONDS
+        for old in [s for s in self._sessions.values() if s.connection is None and (s.left_at or 0) < limit]:
+            del self._sessions[old.id]
 
     def _user(self, fields: Json) -> User:
         user = self.world.user_by_token(str(fields.get("token", "")).removeprefix("Bot "))

@@ -54,6 +54,11 @@ class Interactions:
         self._by_token: dict[str, Interaction] = {}
         self._alarms: dict[Snowflake, Alarm] = {}
 
+    @property
+    def newest(self) -> Interaction:
+        """The one that was asked last."""
+        return self._by_id[max(self._by_id)]
+
     # The person asks
 
     def ask(self, user: User, body: Json, uploads: Sequence[Upload]) -> Interaction:
@@ -87,7 +92,9 @@ class Interactions:
         if interaction.answered is not None:
             raise already_acknowledged()
         kind = _answer_kind(interaction, body)
-        data = body.get("data") or {}
+        form = Form()
+        data = form.fields(["data"], body.get("data"))
+        form.refuse()
         match kind:
             case AnswerKind.MESSAGE | AnswerKind.DEFERRED_MESSAGE:
                 made = EMPTY
@@ -285,7 +292,8 @@ def _answer_kind(interaction: Interaction, body: Json) -> AnswerKind:
         allowed.add(AnswerKind.MODAL)
     if interaction.source is not None:
         allowed |= {AnswerKind.UPDATE, AnswerKind.DEFERRED_UPDATE}
-    if body.get("type") not in allowed:
+    asked = body.get("type")
+    if not isinstance(asked, int) or asked not in allowed:
         choices = ", ".join(str(int(kind)) for kind in sorted(allowed))
         raise invalid_form(["type"], "BASE_TYPE_CHOICES", f"Value must be one of {{{choices}}}.")
-    return AnswerKind(body["type"])
+    return AnswerKind(asked)

@@ -18,10 +18,10 @@ ENTITIES = (OptionKind.USER, OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.MEN
 
 def check_commands(form: Form, shapes: Sequence[Json]) -> None:
     """Note what is wrong with a whole set of commands."""
-    names: set[tuple[int, str]] = set()
+    names: set[tuple[str, str]] = set()
     for index, shape in enumerate(shapes):
         check_command(form, [index], shape)
-        key = (shape.get("type") or 1, str(shape.get("name")))
+        key = (str(shape.get("type") or 1), str(shape.get("name")))
         if key in names:
             form.fail(
                 [index, "name"],
@@ -30,7 +30,7 @@ def check_commands(form: Form, shapes: Sequence[Json]) -> None:
             )
         names.add(key)
     for kind, most in MOST_PER_KIND.items():
-        if sum(1 for found, _ in names if found == kind) > most:
+        if sum(1 for found, _ in names if found == str(int(kind))) > most:
             form.fail([], "APPLICATION_COMMANDS_LIMIT", f"At most {most} commands of type {int(kind)}.")
 
 
@@ -39,13 +39,13 @@ def check_command(form: Form, path: Sequence[str | int], shape: Json) -> None:
     if kind not in tuple(CommandKind):
         form.fail([*path, "type"], "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3}.")
         return
-    name = shape.get("name")
-    form.text([*path, "name"], name, least=1, most=32, required=True)
+    name = form.text([*path, "name"], shape.get("name"), least=1, most=32, required=True)
+    _check_localizations(form, path, shape)
     if kind == CommandKind.CHAT:
         _check_name(form, path, name)
         form.text([*path, "description"], shape.get("description"), least=1, most=100, required=True)
         _check_options(form, path, shape, depth=0)
-        if _characters(shape) > MOST_CHARACTERS:
+        if form.clean and _characters(shape) > MOST_CHARACTERS:
             form.fail(
                 path,
                 "APPLICATION_COMMAND_TOO_LARGE",
@@ -83,8 +83,14 @@ def leaf(shape: Json, given: Sequence[Json]) -> tuple[Json, Sequence[Json]]:
     return shape, given
 
 
-def _check_name(form: Form, path: Sequence[str | int], name: object) -> None:
-    if isinstance(name, str) and name and (not NAME.fullmatch(name) or name != name.lower()):
+def _check_localizations(form: Form, path: Sequence[str | int], shape: Json) -> None:
+    for key, most in (("name_localizations", 32), ("description_localizations", 100)):
+        for locale, text in form.fields([*path, key], shape.get(key)).items():
+            form.text([*path, key, locale], text, least=1, most=most, required=True)
+
+
+def _check_name(form: Form, path: Sequence[str | int], name: str) -> None:
+    if name and (not NAME.fullmatch(name) or name != name.lower()):
         form.fail(
             [*path, "name"],
             "APPLICATION_COMMAND_INVALID_NAME",
@@ -94,13 +100,13 @@ def _check_name(form: Form, path: Sequence[str | int], name: object) -> None:
 
 def _check_options(form: Form, path: Sequence[str | int], shape: Json, *, depth: int) -> None:
     options = form.many([*path, "options"], shape.get("options"), most=25)
-    names: set[object] = set()
+    names: set[str] = set()
     optional_seen = False
     for index, option in enumerate(options):
         at = [*path, "options", index]
-        name = option.get("name")
-        form.text([*at, "name"], name, least=1, most=32, required=True)
+        name = form.text([*at, "name"], option.get("name"), least=1, most=32, required=True)
         _check_name(form, at, name)
+        _check_localizations(form, at, option)
         form.text([*at, "description"], option.get("description"), least=1, most=100, required=True)
         if name in names:
             form.fail([*at, "name"], "APPLICATION_COMMAND_OPTIONS_NAME_ALREADY_EXISTS",

@@ -31,10 +31,10 @@ MISSING = re.compile(r"'([^']+)' is a required property")
 
 
 class OpenApi:
-    """Checks against the document at `path`; `violations` are sentences."""
+    """Checks against the document at `path`; what violates it is added to `violations`, a sentence each."""
 
-    def __init__(self, path: Path) -> None:
-        self.violations: list[str] = []
+    def __init__(self, path: Path, violations: list[str]) -> None:
+        self.violations = violations
         self._document = _read(path)
 
     def check_request(self, method: str, path: str, body: object) -> None:

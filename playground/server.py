@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from playground.api import Api, House, Request
 from playground.clock import Clock
+from playground.command_endpoints import COMMAND_ENDPOINTS
 from playground.endpoints import ENDPOINTS
 from playground.faults import Faults
 from playground.gateway import Gateway
@@ -24,14 +25,23 @@ from playground.interactions import Interactions
 from playground.keep import Keeper
 from playground.levers import lever_routes
 from playground.nouns import Json
-from playground.openapi import OpenApi
 from playground.pages import page_routes
 from playground.ratelimits import RateLimits
 from playground.world import World
 
+if TYPE_CHECKING:
+    from playground.openapi import OpenApi
+
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+
+
+def _read_document(path: Path, violations: list[str]) -> OpenApi:
+    # Only who checks against the document needs jsonschema.
+    from playground.openapi import OpenApi
+
+    return OpenApi(path, violations)
 
 
 class Playground:
@@ -39,7 +49,8 @@ class Playground:
 
     `port` 0 lets the system choose. The world is kept in `data`, or in a temporary folder that goes with
     it. `openapi` is Discord's OpenAPI document, against which all is checked; by default the one that the
-    environment names in DISCORD_OPENAPI. `heartbeat` is the gateway's interval in seconds.
+    environment names in DISCORD_OPENAPI. What does not conform to it, and where the playground itself
+    failed, is in `violations`, a sentence each. `heartbeat` is the gateway's interval in seconds.
     """
 
     def __init__(
@@ -56,7 +67,8 @@ class Playground:
         self.data = data or Path(self._temporary.name if self._temporary else "")
         named = os.environ.get("DISCORD_OPENAPI")
         document = openapi or (Path(named) if named else None)
-        self.openapi = OpenApi(document) if document else None
+        self.violations: list[str] = []
+        self.openapi = _read_document(document, self.violations) if document else None
         self.heartbeat = heartbeat
         self.static = static
         self.clock = Clock()
@@ -71,7 +83,7 @@ class Playground:
         self.ratelimits = RateLimits()
         self.requests: deque[Request] = deque(maxlen=10_000)
         self._registered = asyncio.Event()
-        house = House(
+        self._house = House(
             world=self.world,
             interactions=self.interactions,
             gateway=self.gateway,
@@ -79,10 +91,11 @@ class Playground:
             faults=self.faults,
             openapi=self.openapi,
             requests=self.requests,
+            violations=self.violations,
             registered=self._registered,
         )
         application = web.Application(middlewares=[guard])
-        application.add_routes(Api(house=house, endpoints=ENDPOINTS).routes())
+        application.add_routes(Api(house=self._house, endpoints=(*ENDPOINTS, *COMMAND_ENDPOINTS)).routes())
         application.add_routes(lever_routes(self))
         application.add_routes(page_routes(self))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
@@ -127,11 +140,6 @@ class Playground:
     @property
     def bot_token(self) -> str:
         return self.world.bot.token
-
-    @property
-    def violations(self) -> list[str]:
-        """What did not conform to Discord's OpenAPI document, a sentence each."""
-        return self.openapi.violations if self.openapi else []
 
     def describe(self) -> Json:
         """Where everything is and who can log in, as `--json` and world.json give it."""
