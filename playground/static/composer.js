@@ -264,7 +264,7 @@ export class Composer {
     const files = this.tray.files;
     const form = new CommandForm(entry, values, {
       panel: this.panel,
-      directory: () => this.context.directory(),
+      directory: () => this.context.names.directory(),
       complete: (data) => this.context.interactions.autocomplete(data),
       submit: (...sent) => this.sendCommand(...sent),
       leave: (text) => this.leave(text),

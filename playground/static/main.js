@@ -1,23 +1,20 @@
 // Opens the playground: reads who and where, connects, and puts the parts of the page together.
 
+import { makeActions } from "./actions.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
 import { fill, h } from "./dom.js";
 import { dropzone } from "./dropzone.js";
-import { CommandType } from "./flags.js";
 import { Gateway } from "./gateway.js";
-import { icon } from "./icons.js";
 import { Interactions } from "./interactions.js";
 import { Members } from "./members.js";
 import { MessageList } from "./messages.js";
 import { openModal } from "./modal.js";
-import { menuEntries } from "./options.js";
+import { makeNames } from "./names.js";
+import { readPlace } from "./place.js";
 import { Shell } from "./shell.js";
 import { Sidebar } from "./sidebar.js";
 import { State } from "./state.js";
-import { openMenu } from "./popover.js";
-import { makeNames } from "./names.js";
-import { readPlace, writePlace } from "./place.js";
 
 const COMMANDS_EVERY_MS = 3000;
 
@@ -52,91 +49,17 @@ function start(app, world) {
   const gateway = new Gateway(socket.href, user.token, { onEvent: received, onState: connected });
   const interactions = new Interactions(state, api, gateway);
 
-  const actions = {
-    openChannel(id) {
-      state.open(id);
-      writePlace({ user: user.name, channel: id });
-      shell.closeDrawer();
-    },
-    async openDirect(userId) {
-      try {
-        const channel = await api.openDirectMessage(userId);
-        state.onCHANNEL_CREATE(channel);
-        actions.openChannel(channel.id);
-      } catch (error) {
-        shell.notice(error.message);
-      }
-    },
-    openMessage(channelId, id) {
-      if (channelId !== state.activeId) actions.openChannel(channelId);
-      messages.seek(id);
-    },
-    become(id) {
-      writePlace({ user: world.users.find((one) => one.id === id).name, channel: state.activeId });
-      location.reload();
-    },
-    dismiss: (message) => state.dismiss(message),
-    jumpTo: (id) => messages.jumpTo(id),
-    copy(text) {
-      navigator.clipboard?.writeText(text).then(
-        () => shell.notice("Copied."),
-        () => shell.notice("The browser did not allow copying."),
-      );
-    },
-    useOnTarget(command, targetId) {
-      const data = {
-        version: command.version,
-        id: command.id,
-        name: command.name,
-        type: command.type,
-        target_id: targetId,
-        options: [],
-        attachments: [],
-      };
-      interactions.command(data, { title: command.name });
-    },
-    openMessageMenu(message, anchor) {
-      const direct = !state.active.guild_id;
-      const commands = menuEntries(state.commands, CommandType.message, { direct }).map((command) => ({
-        label: command.name,
-        icon: icon("slash", 18),
-        act: () => actions.useOnTarget(command, message.id),
-      }));
-      const text = message.content
-        ? [{ label: "Copy text", icon: icon("copy", 18), act: () => actions.copy(message.content) }]
-        : [];
-      const remove = state.mayDelete(message)
-        ? [
-            {
-              label: "Delete message",
-              icon: icon("close", 18),
-              danger: true,
-              act: () => api.deleteMessage(message).catch((error) => shell.notice(error.message)),
-            },
-          ]
-        : [];
-      openMenu(anchor, "Message", [
-        ...commands,
-        ...text,
-        { label: "Copy message ID", icon: icon("copy", 18), act: () => actions.copy(message.id) },
-        ...remove,
-      ]);
-    },
-  };
-
-  const names = makeNames(state, {
-    openChannel: actions.openChannel,
-    openMessage: actions.openMessage,
-    copy: actions.copy,
-    startCommand: (name) => composer.startNamed(name),
+  const context = { world, state, api, interactions };
+  context.actions = makeActions(context, user);
+  context.names = makeNames(state, {
+    ...context.actions,
+    startCommand: (name) => context.composer.startNamed(name),
   });
-  const context = { world, state, api, interactions, names, actions, directory: () => names.directory() };
-  const sidebar = new Sidebar(context);
-  const messages = new MessageList(context);
-  const composer = new Composer(context);
-  const shell = new Shell(context, { sidebar, messages, composer, members: new Members(context) });
-  fill(app, shell.element);
-  dropzone(shell.chat, (files) => composer.takeFiles(files));
+  context.messages = new MessageList(context);
+  context.composer = new Composer(context);
+  context.shell = new Shell(context, { sidebar: new Sidebar(context), members: new Members(context) });
+  fill(app, context.shell.element);
+  dropzone(context.shell.chat, (files) => context.composer.takeFiles(files));
 
   function received(name, data) {
     if (name === "READY") state.forgetHistory();
@@ -150,13 +73,18 @@ function start(app, world) {
     }
   }
 
+  /** At the first READY somewhere is opened; at a later one, after a lost session, the person stays where they are. */
   function arrive() {
-    const wanted = [state.activeId, place.channel, world.channel_id, state.channels.keys().next().value];
+    if (state.active) {
+      context.messages.openChannel();
+      return;
+    }
+    const wanted = [place.channel, world.channel_id, state.channels.keys().next().value];
     const id = wanted.find((one) => state.channels.has(one));
     if (id === undefined) return;
-    const first = state.activeId === null;
-    actions.openChannel(id);
-    if (first && matchMedia("(hover: hover)").matches) composer.text.focus();
+    context.actions.openChannel(id);
+    // On a phone the focus would bring up the keyboard over half of what there is to see.
+    if (matchMedia("(hover: hover)").matches) context.composer.text.focus();
   }
 
   function connected(connection) {
@@ -164,27 +92,24 @@ function start(app, world) {
     if (connection === "refused") comeBack(user);
   }
 
-  let first = true;
+  let later = null;
 
   async function readCommands() {
-    clearTimeout(readCommands.timer);
+    clearTimeout(later);
     try {
-      const commands = await api.commands(world.application_id);
-      if (first || JSON.stringify(commands) !== JSON.stringify(state.commands)) state.setCommands(commands);
-      first = false;
+      state.setCommands(await api.commands(world.application_id));
     } catch {
       // The connection line already says what is wrong; the next round asks again.
     }
-    if (!state.commands.length) readCommands.timer = setTimeout(readCommands, COMMANDS_EVERY_MS);
+    if (!state.commands.length) later = setTimeout(readCommands, COMMANDS_EVERY_MS);
   }
 
   window.addEventListener("online", () => gateway.hurry());
   document.addEventListener("visibilitychange", () => !document.hidden && gateway.hurry());
   window.addEventListener("hashchange", () => {
-    const next = readPlace();
-    if (next.user && next.user !== user.id && next.user !== user.name) location.reload();
-    else if (next.channel && next.channel !== state.activeId && state.channels.has(next.channel))
-      actions.openChannel(next.channel);
+    const { user: who, channel } = readPlace();
+    if (who && ![user.id, user.name].includes(who)) location.reload();
+    else if (channel !== state.activeId && state.channels.has(channel)) context.actions.openChannel(channel);
   });
   gateway.open();
 }

@@ -2,6 +2,7 @@
 
 import { isDirect } from "./options.js";
 
+/** What acts: {openChannel(id), openMessage(channel, id), startCommand(name), copy(text)}. */
 export function makeNames(state, { openChannel, openMessage, startCommand, copy }) {
   const names = {
     openChannel,

@@ -19,8 +19,9 @@ const CALM_MS = 700;
 const NOTICE_MS = 4000;
 
 export class Shell {
-  constructor(context, { sidebar, messages, composer, members }) {
+  constructor(context, { sidebar, members }) {
     this.context = context;
+    const { messages, composer } = context;
     this.title = h("h2.channel-title");
     this.topic = h("span.topic");
     this.menuButton = h(

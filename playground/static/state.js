@@ -21,6 +21,7 @@ export class State extends EventTarget {
     this.presences = new Map();
     this.channels = new Map();
     this.commands = [];
+    this.knowsCommands = false;
     /** Done once the commands have been read for the first time. */
     this.commandsRead = new Promise((resolve) => (this.commandsAreRead = resolve));
     this.activeId = null;
@@ -34,6 +35,7 @@ export class State extends EventTarget {
     this.addEventListener(topic, (event) => listener(event.detail));
   }
 
+  /** The open channel, as long as it exists and may be seen. */
   get active() {
     return this.channels.get(this.activeId) ?? null;
   }
@@ -88,8 +90,11 @@ export class State extends EventTarget {
   }
 
   setCommands(commands) {
+    const same = JSON.stringify(commands) === JSON.stringify(this.commands);
     this.commands = commands;
     this.commandsAreRead();
+    if (same && this.knowsCommands) return;
+    this.knowsCommands = true;
     this.tell("commands");
   }
 

@@ -169,7 +169,16 @@ def add_commands(bot: PageBot) -> None:
         bot.heard.append({"silent": True})
 
     @bot.tree.command(description="Say something as it is")
-    async def say(interaction: discord.Interaction, text: str) -> None:
+    async def say(
+        interaction: discord.Interaction,
+        text: str,
+        to: discord.Member | None = None,
+        where: discord.TextChannel | None = None,
+        role: discord.Role | None = None,
+        amount: float | None = None,
+    ) -> None:
+        names = [thing.name for thing in (to, where, role) if thing]
+        bot.heard.append({"text": text, "names": names, "amount": amount})
         await interaction.response.send_message(text, allowed_mentions=discord.AllowedMentions.none())
 
     @bot.tree.command(description="An embed and selects")

@@ -224,3 +224,15 @@ async def test_buttons_fit_the_card_on_a_phone(
         assert box is not None
         assert box["height"] >= 40
         assert box["x"] + box["width"] <= 390
+
+
+async def test_a_spoiler_is_covered_until_it_is_pressed(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await ask(window, "/say text:it ends ||well||")
+    cover = window.last.get_by_role("button", name="Spoiler, press to show")
+    await expect(window.last.get_by_text("well")).to_be_hidden()
+    await cover.focus()
+    await window.page.keyboard.press("Enter")
+    await expect(window.last.get_by_text("well")).to_be_visible()

@@ -269,3 +269,37 @@ async def test_a_command_to_nobody_is_not_sent_as_words(windows: Windows) -> Non
         await expect(window.page.locator(".composer-note")).to_contain_text("No bot is connected yet")
         await expect(window.writing).to_have_value("/imagine a cat")
         await window.close()
+
+
+async def test_people_channels_roles_and_numbers_are_options_too(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("/say text:many kinds to:Min")
+    await window.option("to").focus()
+    await expect(window.page.get_by_role("option", name="Mina")).to_be_visible()
+    await window.page.keyboard.press("Enter")
+    for name, typed in (("where", "show"), ("role", "regu")):
+        await window.page.keyboard.type(name)
+        await window.page.keyboard.press("Enter")
+        await window.page.keyboard.type(typed)
+        await window.page.keyboard.press("Tab")
+    await window.page.keyboard.type("amount")
+    await window.page.keyboard.press("Enter")
+    await window.page.keyboard.type("-2.5")
+    await window.page.keyboard.press("Enter")
+    await expect(window.last).to_contain_text("many kinds")
+    assert bot.heard[-1] == {"text": "many kinds", "names": ["mina", "showcase", "Regular"], "amount": -2.5}
+
+
+async def test_a_lost_session_leaves_what_is_being_written_alone(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.press_sequentially("/imagine half of ")
+    async with window.page.expect_websocket():
+        playground.gateway.invalidate(people=True)
+    await window.page.locator(".message-area").get_by_text("Loading messages").wait_for(state="hidden")
+    await window.page.keyboard.type("it")
+    await expect(window.option("prompt")).to_have_value("half of it")
+    await expect(window.option("prompt")).to_be_focused()
