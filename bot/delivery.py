@@ -23,7 +23,7 @@ from generation.catalogue import ModelInfo
 from generation.image import Picture
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, JobState, Progressed, Queued
 from storage.database import DatabaseUnusable
-from storage.deliveries import Address, Deliveries
+from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
 from storage.pictures import PictureGone, Pictures
 
@@ -53,7 +53,7 @@ class _Round:
     """What is known about one job's message while somebody looks after it."""
 
     job_id: JobId
-    address: Address | None = None
+    delivery: Delivery | None = None
     file_limit: int = DEFAULT_FILE_SIZE_LIMIT_BYTES
     asked_at: float
     """Monotonic seconds, as are all times here."""
@@ -117,7 +117,8 @@ class Courier:
     def expect(self, job_id: JobId, address: Address, file_limit: int) -> None:
         """Events of this job will come; they go there, in files of at most `file_limit` bytes."""
         round_ = self._round(job_id)
-        round_.address, round_.file_limit = address, file_limit
+        round_.delivery = Delivery(job_id=job_id, address=address, state=DeliveryState.OPEN)
+        round_.file_limit = file_limit
 
     def hear(self, event: JobEvent) -> None:
         """Take in an event; listener of the studio, so it only notes."""
@@ -189,7 +190,8 @@ class Courier:
         ).wait()
 
     async def _show_progress(self, round_: _Round, card: Card) -> None:
-        address = await self._address(round_)
+        delivery = await self._delivery(round_)
+        address = None if delivery is None else delivery.address
         round_.edited_at = time.monotonic()
         if address is None or address.message_id is None or _expired(address):
             round_.deaf = True
@@ -236,9 +238,10 @@ class Courier:
             await asyncio.sleep(wait)
 
     async def _bring_once(self, round_: _Round, event: Ended) -> None:
-        address = await self._address(round_)
-        if address is None:
+        delivery = await self._delivery(round_)
+        if delivery is None:
             raise _Undeliverable("nobody knows where its answer goes")
+        address = delivery.address
         seconds = None
         if round_.began_at is not None and round_.ended_at is not None:
             seconds = round_.ended_at - round_.began_at
@@ -256,17 +259,18 @@ class Courier:
                 log.info("job %s: its token is dead; a message of my own follows", round_.job_id)
             else:
                 return
-        await self._post(round_, address, calling(card, event.job.asker))
+        await self._post(round_, delivery, calling(card, event.job.asker))
 
-    async def _post(self, round_: _Round, address: Address, card: Card) -> None:
+    async def _post(self, round_: _Round, delivery: Delivery, card: Card) -> None:
         """Bring the answer as a message of the bot's own: in the channel, or else directly."""
+        address = delivery.address
         channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
         try:
-            message = await self._send_once(round_, channel, card)
+            message = await self._send_once(round_, channel, card, delivery.nonce)
         except (discord.Forbidden, discord.NotFound):
             try:
                 direct = await self._client.create_dm(discord.Object(address.user_id))
-                message = await self._send_once(round_, direct, card)
+                message = await self._send_once(round_, direct, card, delivery.nonce)
             except (discord.Forbidden, discord.NotFound) as error:
                 raise _Undeliverable("neither the channel nor a direct message takes it") from error
         await _noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
@@ -274,7 +278,7 @@ class Courier:
             await self._remove_stale(address, address.message_id)
 
     async def _send_once(
-        self, round_: _Round, channel: discord.abc.Messageable, card: Card
+        self, round_: _Round, channel: discord.abc.Messageable, card: Card, nonce: str
     ) -> discord.Message:
         """Post, unless it turns out that we posted this before and were interrupted.
 
@@ -286,7 +290,7 @@ class Courier:
             view=layout(card),
             files=files(card),
             allowed_mentions=mentions(card),
-            nonce=f"atelier-{round_.job_id}",
+            nonce=nonce,
         )
 
     async def _earlier(self, channel: discord.abc.Messageable, job_id: JobId) -> discord.Message | None:
@@ -315,11 +319,10 @@ class Courier:
             message_id, view=layout(card), attachments=files(card), allowed_mentions=mentions(card)
         )
 
-    async def _address(self, round_: _Round) -> Address | None:
-        if round_.address is None:
-            delivery = await self._deliveries.get(round_.job_id)
-            round_.address = None if delivery is None else delivery.address
-        return round_.address
+    async def _delivery(self, round_: _Round) -> Delivery | None:
+        if round_.delivery is None:
+            round_.delivery = await self._deliveries.get(round_.job_id)
+        return round_.delivery
 
     async def _recalled(self, job_id: JobId) -> Ended:
         """How a job of an earlier run ended, from what is kept."""
