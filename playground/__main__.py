@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import json
 import logging
 import signal
@@ -14,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from playground.bot_process import BotProcess
-from playground.keep import WorldFileError
+from playground.errors import CannotStartError
 from playground.server import Playground
 
 DEFAULT_PORT = 8123
@@ -36,12 +35,7 @@ async def _run(options: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         try:
             playground = await stack.enter_async_context(Playground(port=options.port, data=options.data))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            _say(f"Port {options.port} is in use; choose another with --port, or --port 0 for any free one.")
-            return USAGE_ERROR
-        except WorldFileError as error:
+        except CannotStartError as error:
             _say(str(error))
             return USAGE_ERROR
         if options.no_bot:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import os
 import struct
 import sys
@@ -17,7 +16,7 @@ from typing import TypeVar
 
 from playground.__main__ import DEFAULT_PORT, USAGE_ERROR, bot_in, ending
 from playground.bodies import PersonError
-from playground.keep import WorldFileError
+from playground.errors import CannotStartError, PortInUseError
 from playground.person import Person
 from playground.reading import button_labels, is_loading, pictures_of, text_of
 from playground.server import Playground
@@ -69,7 +68,7 @@ async def _run(port: int, data: Path, prompt: str) -> int:
                 raise DemoError(f"No picture came; the bot's log is {data / 'bot.log'}.") from None
         except EndedError:
             return 0
-        except WorldFileError as error:
+        except CannotStartError as error:
             print(error, file=sys.stderr)
             return USAGE_ERROR
         except (DemoError, PersonError) as error:
@@ -134,9 +133,7 @@ async def _open(stack: AsyncExitStack, port: int, data: Path) -> Playground:
     for candidate in range(port, port + PORTS_TO_TRY):
         try:
             playground = await stack.enter_async_context(Playground(port=candidate, data=data))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
+        except PortInUseError:
             print(f"Port {candidate} is in use; trying {candidate + 1}.", flush=True)
         else:
             return playground

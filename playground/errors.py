@@ -20,6 +20,14 @@ UNKNOWN_CODES = {
 }
 
 
+class CannotStartError(Exception):
+    """The playground cannot begin; the message says why, and what to do."""
+
+
+class PortInUseError(CannotStartError):
+    """Somebody else listens there."""
+
+
 class ApiError(Exception):
     """A refusal, in the shape in which Discord gives it."""
 

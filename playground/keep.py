@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from playground.errors import CannotStartError
 from playground.nouns import (
     Attachment,
     Channel,
@@ -39,7 +40,7 @@ _NESTED: dict[str, Callable[[Any], Any]] = {
 _KINDS: dict[type, type] = {Channel: ChannelKind, Message: MessageKind, Command: CommandKind}
 
 
-class WorldFileError(Exception):
+class WorldFileError(CannotStartError):
     """The folder's world cannot be read; the message says what to do."""
 
 
@@ -49,14 +50,16 @@ class Keeper:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files = folder / "attachments"
-        self.files.mkdir(parents=True, exist_ok=True)
         path = folder / "world.db"
-        self._database = sqlite3.connect(path, isolation_level=None, timeout=0.5)
         try:
+            self.files.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=0.5)
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
+        except OSError as error:
+            raise WorldFileError(f"{folder} cannot be used: {error.strerror}.") from error
         except sqlite3.OperationalError as error:
             raise WorldFileError(
                 f"{path} cannot be used ({error}); is another playground running on this --data?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import tempfile
@@ -18,6 +19,7 @@ from playground.api import Api, House, Request
 from playground.clock import Clock
 from playground.command_endpoints import COMMAND_ENDPOINTS
 from playground.endpoints import ENDPOINTS
+from playground.errors import CannotStartError, PortInUseError
 from playground.faults import Faults
 from playground.gateway import Gateway
 from playground.guard import guard
@@ -41,7 +43,10 @@ def _read_document(path: Path, violations: list[str]) -> OpenApi:
     # Only who checks against the document needs jsonschema.
     from playground.openapi import OpenApi
 
-    return OpenApi(path, violations)
+    try:
+        return OpenApi(path, violations)
+    except (OSError, ValueError) as error:
+        raise CannotStartError(f"DISCORD_OPENAPI: {path} is no OpenAPI document ({error}).") from error
 
 
 class Playground:
@@ -103,9 +108,13 @@ class Playground:
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         try:
             await site.start()
-        except OSError:
+        except OSError as error:
             await self._stop()
-            raise
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise PortInUseError(
+                f"Port {self._port} is in use; choose another with --port, or --port 0 for any free one."
+            ) from error
         host, port = self._runner.addresses[0][:2]
         self._port = port
         self.url = f"http://{host}:{port}"

@@ -9,6 +9,7 @@ import discord
 import pytest
 
 from playground import Person, Playground
+from playground.errors import CannotStartError
 from playground.keep import WorldFileError
 from playground.reading import is_ephemeral
 from tests.playground.bots import Bot, person, png, running
@@ -171,6 +172,15 @@ async def test_a_folder_that_is_no_world_is_said_to_be_none(tmp_path: Path) -> N
     with pytest.raises(WorldFileError, match="not a playground's world"):
         async with Playground(data=tmp_path):
             pass
+
+
+async def test_what_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CannotStartError, match="file cannot be used: "):
+        async with Playground(data=tmp_path / "file"):
+            pass
+    with pytest.raises(CannotStartError, match="nothing is no OpenAPI document"):
+        Playground(data=tmp_path, openapi=tmp_path / "nothing")
 
 
 async def test_a_temporary_world_leaves_nothing_behind() -> None:
