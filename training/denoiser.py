@@ -12,7 +12,6 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from training.captions import caption
@@ -26,6 +25,10 @@ from training.text import tokenize
 CAPTION_DROPOUT = 0.1
 NOISE_DRAWS = 2
 """Each captioned picture of a batch is seen at this many times, which spares the text encoder work."""
+FOREGROUND = 0.1
+"""Mean square distance of a latent cell from its picture's median from which it is not background."""
+OUTLINED = (150, 700)
+"""The times (of 1000) at which a shape's outline appears out of the noise."""
 PEAK_RATE = 1e-3
 FLAT = 0.35
 """Share of the time at the full learning rate, before the cosine to zero."""
@@ -82,20 +85,27 @@ def train_denoiser(
         parts = {"tokenizer": tokenizer, "text_encoder": text_encoder, "autoencoder": autoencoder}
         save_folder(into, **parts, unet=average)
 
-    running, saved, probed = 1.0, clock.seconds, clock.seconds
-    clock.rested()
-    while not clock.done:
+    def next_examples() -> Examples:
         pool.grow(1, batch=fresh)
         scenes, latents = pool.sample(machine.unet_batch // NOISE_DRAWS, rng)
         texts = ["" if rng.random() < CAPTION_DROPOUT else caption(scene, rng) for scene in scenes]
         ids = tokenize(tokenizer, texts).to(machine.device)
         with machine.autocast(), torch.no_grad():
-            hidden = text_encoder(ids).last_hidden_state
+            hidden = text_encoder(ids).last_hidden_state.float()
+        return _examples(alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1), hidden.repeat(NOISE_DRAWS, 1, 1))
+
+    running, saved, probed = 1.0, clock.seconds, clock.seconds
+    coming = machine.team.begin(next_examples)
+    clock.rested()
+    while not clock.done:
+        examples = coming.result()
+        if clock.seconds - saved > 60 * KEEP_MINUTES:
+            saved = clock.seconds
+            keep()
+            clock.rested()
+        coming = machine.team.begin(next_examples)
         for group in optimiser.param_groups:
             group["lr"] = PEAK_RATE * clock.rate(flat=FLAT)
-        examples = _examples(
-            alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1), hidden.float().repeat(NOISE_DRAWS, 1, 1)
-        )
         loss = machine.team.backward(unet, partial(_loss, unet, machine), examples.split(machine.parts))
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimiser.step()
@@ -110,43 +120,46 @@ def train_denoiser(
                 f"denoiser {clock.progress:.1%} step {clock.step}: loss {running:.4f}, {rows:.0f} rows/s",
             )
             clock.rested()
-        if clock.seconds - saved > 60 * KEEP_MINUTES:
-            saved = clock.seconds
-            keep()
-            clock.rested()
         if clock.seconds - probed > 60 * PROBE_MINUTES:
             probed = clock.seconds
             pipeline = pipeline_of(tokenizer, text_encoder, autoencoder, average)
             scores = evaluate(pipeline, held_out_prompts(7, share=0.2), ["dpm++ 2m karras"])
             log(folder, f"denoiser {clock.progress:.1%} held out: {describe(scores)}")
             clock.rested()
+    coming.result()
     keep()
     return average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Noisy latents (B, 8, 16, 16), times (B,), hidden states (B, 77, width), and the v to predict."""
+    """Noisy latents (B, 8, 16, 16), times (B,), hidden states (B, 77, width), and the v to predict.
+
+    `weight` (B, 1, 16, 16) says how much an error counts in a cell; its mean is one.
+    """
 
     noisy: Tensor
     times: Tensor
     hidden: Tensor
     wanted: Tensor
+    weight: Tensor
 
     def split(self, parts: int) -> list[Examples]:
-        pieces = (tensor.chunk(parts) for tensor in (self.noisy, self.times, self.hidden, self.wanted))
+        pieces = (
+            tensor.chunk(parts) for tensor in (self.noisy, self.times, self.hidden, self.wanted, self.weight)
+        )
         return [
-            Examples(noisy=noisy, times=times, hidden=hidden, wanted=wanted)
-            for noisy, times, hidden, wanted in zip(*pieces, strict=True)
+            Examples(noisy=noisy, times=times, hidden=hidden, wanted=wanted, weight=weight)
+            for noisy, times, hidden, wanted, weight in zip(*pieces, strict=True)
         ]
 
 
 def _examples(alphas: Tensor, latents: Tensor, hidden: Tensor) -> Examples:
-    """Noise at random times; seven tenths of them lie in the middle, where outlines are decided."""
+    """Noise at times spread evenly over the batch; seven tenths of them lie where outlines are decided."""
     count = len(latents)
-    times = torch.randint(0, len(alphas), (count,), device=latents.device)
-    middle = torch.randint(150, 850, (count,), device=latents.device)
-    times = torch.where(torch.rand(count, device=latents.device) < 0.7, middle, times)
+    spread = (torch.randperm(count, device=latents.device) + torch.rand(count, device=latents.device)) / count
+    middle = OUTLINED[0] + (OUTLINED[1] - OUTLINED[0]) * spread / 0.7
+    times = torch.where(spread < 0.7, middle, len(alphas) * (spread - 0.7) / 0.3).long()
     signal = alphas[times].sqrt()[:, None, None, None]
     dirt = (1 - alphas[times]).sqrt()[:, None, None, None]
     noise = torch.randn_like(latents)
@@ -155,13 +168,22 @@ def _examples(alphas: Tensor, latents: Tensor, hidden: Tensor) -> Examples:
         times=times,
         hidden=hidden,
         wanted=signal * noise - dirt * latents,
+        weight=_weight(latents),
     )
+
+
+def _weight(latents: Tensor) -> Tensor:
+    """Cells unlike most of their picture count threefold: else flat backgrounds drown the outlines."""
+    usual = latents.flatten(2).median(dim=2).values[:, :, None, None]
+    weight = 1 + 2 * ((latents - usual).square().mean(dim=1, keepdim=True) > FOREGROUND).float()
+    return weight / weight.mean()
 
 
 def _loss(unet: UNet2DConditionModel, machine: Machine, examples: Examples) -> Tensor:
     with machine.autocast():
         predicted = unet(examples.noisy, examples.times, examples.hidden).sample
-    return functional.mse_loss(predicted.float(), examples.wanted)
+    error: Tensor = predicted.float() - examples.wanted
+    return (examples.weight * error.square()).mean()
 
 
 @torch.no_grad()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 class Team:
@@ -23,6 +24,10 @@ class Team:
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
 
+    def begin(self, job: Callable[[], Result]) -> Future[Result]:
+        """Has one of the threads do something meanwhile."""
+        return self._pool.submit(job)
+
     def backward(self, model: nn.Module, loss_of: Callable[[Part], Tensor], parts: Sequence[Part]) -> float:
         """Sets the gradients of the mean of `loss_of` over the parts, and returns that mean."""
         parameters = list(model.parameters())
@@ -32,6 +37,9 @@ class Team:
             return loss.item(), torch.autograd.grad(loss, parameters)
 
         shares = [share(parts[0])] if len(parts) == 1 else list(self._pool.map(share, parts))
-        for parameter, *gradients in zip(parameters, *(gradients for _, gradients in shares), strict=True):
-            parameter.grad = torch.stack(gradients).sum(dim=0) if len(gradients) > 1 else gradients[0]
+        total, *rest = ([*gradients] for _, gradients in shares)
+        for gradients in rest:
+            torch._foreach_add_(total, gradients)
+        for parameter, gradient in zip(parameters, total, strict=True):
+            parameter.grad = gradient
         return sum(loss for loss, _ in shares)
