@@ -224,8 +224,8 @@ def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"size": Size(width=MAX_EDGE, height=128)}, "each edge must be 64 to 256 pixels, and 128x128 suits"),
-        ({"size": Size(width=72, height=136)}, "multiples of 32. The nearest that works is 64x128"),
+        ({"size": Size(width=MAX_EDGE, height=128)}, "each edge must be 96 to 192 pixels, and 128x128 suits"),
+        ({"size": Size(width=104, height=136)}, "multiples of 32. The nearest that works is 96x128"),
         ({"sampler": "Fast`"}, "I do not know the sampler `Fast'`; I have DDPM"),
     ],
 )
@@ -233,8 +233,8 @@ def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
     changes: dict[str, Any], sentence: str
 ) -> None:
     info = describe(MINI)
-    assert info.reject_reason(a_request(MINI)) is None
-    reason = info.reject_reason(a_request(MINI, **changes))
+    assert info.reject_reason(a_request(MINI, size=Size(width=96, height=192))) is None
+    reason = info.reject_reason(a_request(MINI, **{"size": Size(width=128, height=128), **changes}))
     assert reason is not None
     assert sentence in reason
 
