@@ -80,9 +80,12 @@ export class Composer {
     this.refreshed();
   }
 
+  /** The commands that can be used here; between two people there are none. */
   get entries() {
     const { state } = this.context;
-    return entries(state.commands, { direct: isDirect(state.active) });
+    const direct = isDirect(state.active);
+    if (direct && !state.active.recipients?.some(({ id }) => state.isBot(id))) return [];
+    return entries(state.commands, { direct });
   }
 
   /** Each channel has its own unfinished text. */

@@ -21,7 +21,7 @@ export function welcome(channel, { state, names }) {
         ? `This is the beginning of your messages with ${title}.`
         : (channel.topic ?? `This is the beginning of ${title}.`),
     ),
-    botNote(state),
+    (!other || state.isBot(other.id)) && botNote(state),
   );
 }
 

@@ -77,6 +77,23 @@ async def test_the_bot_answers_in_direct_messages(
     await expect(direct.get_by_role("button")).to_have_count(1)
 
 
+async def test_people_write_to_each_other_in_direct_messages(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    anna = await windows.open(playground.url)
+    mina = await windows.open(f"{playground.url}/#user=Mina")
+    members = anna.page.get_by_role("complementary", name="Members")
+    await members.get_by_role("button", name="Mina").click()
+    await anna.page.get_by_role("menuitem", name="Message Mina").click()
+    await expect(anna.writing).to_have_attribute("placeholder", "Message Mina")
+    await anna.writing.fill("/imagine is a word here")
+    await anna.writing.press("Enter")
+    row = mina.page.locator(".channel", has_text="Anna")
+    await expect(row.locator(".unread")).to_have_text("1")
+    await row.click()
+    await expect(mina.last).to_contain_text("/imagine is a word here")
+
+
 async def test_history_is_there_after_a_reload_and_further_up(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
@@ -136,6 +153,17 @@ async def test_a_playground_that_ends_is_noticed(windows: Windows) -> None:
     assert all("WebSocket" in error or "Failed to load" in error for error in window.errors)
     window.errors.clear()
     await window.close()
+
+
+async def test_a_playground_that_was_started_again_is_found_again(windows: Windows) -> None:
+    async with Playground() as before:
+        window = await windows.open(before.url)
+    async with Playground(port=before.port) as after:
+        await window.page.get_by_text("Welcome to #pictures").wait_for()
+        after.world.post(after.world.people[1], after.world.first_channel, said("a new world"))
+        await expect(window.last).to_contain_text("a new world")
+        window.errors.clear()
+        await window.close()
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
