@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from playground.bot_process import BotProcess
 from playground.errors import CannotStartError
 from playground.server import Playground
 
+ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_PORT = 8123
 USAGE_ERROR = 2
 
@@ -55,11 +57,19 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 def bot_in(playground: Playground, *, said: Callable[[str], None]) -> BotProcess:
-    """The bot of this project, told to come to this playground."""
-    folder = playground.data / "bot"
+    """The bot of this project, told to come to this playground.
+
+    It runs in a folder of its own, where it finds no `.env` that is meant for the real Discord; what our
+    environment says counts, and otherwise the embedded model.
+    """
+    folder = (playground.data / "bot").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     environment = {**playground.environment(), "DATA_DIR": str(folder), "GUILD_ID": ""}
-    bot = BotProcess(environment, playground.data / "bot.log", said=said)
+    model = Path(os.environ.get("MODEL") or ROOT / "models" / "mini")
+    if model.exists():
+        environment["MODEL"] = str(model.resolve())
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    bot = BotProcess(environment, playground.data / "bot.log", folder=folder, said=said)
     playground.bot_control = bot.control
     return bot
 

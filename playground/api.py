@@ -16,11 +16,11 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from playground.asking import snowflake
 from playground.drafts import REQUEST_LIMIT
 from playground.errors import ApiError, invalid_json, not_found, too_large, unauthorized
-from playground.faults import Faults
+from playground.faults import Fault, Faults
 from playground.gateway import Gateway
 from playground.interactions import Interactions
 from playground.nouns import Json, Snowflake, Upload, User
-from playground.ratelimits import RateLimits
+from playground.ratelimits import RateLimits, Verdict
 from playground.world import World
 
 if TYPE_CHECKING:
@@ -80,6 +80,11 @@ class Call:
         return self.user
 
     @property
+    def by_bot(self) -> bool:
+        """Whether the bot asks: with its token, or without any, as it answers interactions."""
+        return self.user is None or self.user.bot
+
+    @property
     def fields(self) -> Json:
         """The body, where it must be an object."""
         if not isinstance(self.body, dict):
@@ -134,59 +139,66 @@ class Api:
 
     async def _serve(self, endpoint: Endpoint, request: web.Request) -> web.Response:
         house = self.house
-        path = {key: value for key, value in request.match_info.items() if key != "version"}
-        below = request.path.split("/", 3)[3]
-        user = self._user(request)
-        token = path.get("webhook_token") or path.get("interaction_token") or "nobody"
-        who = user.username if user else self.house.world.bot.username
-        major = path.get("channel_id") or path.get("guild_id") or path.get("webhook_token") or ""
-        verdict = house.ratelimits.ask(
-            user.username if user else token,
-            endpoint.method,
-            endpoint.path,
-            major,
-            counted_globally=user is not None and user.bot and endpoint.login,
+        call = Call(
+            house=house,
+            user=self._user(request),
+            path={key: value for key, value in request.match_info.items() if key != "version"},
+            query=dict(request.query),
         )
+        who = call.user.username if call.user else "nobody" if endpoint.login else house.world.bot.username
+        verdict = self._count(endpoint, call)
         headers = verdict.headers()
-        by_bot = user is None or user.bot
-        fault = house.faults.take(endpoint.method, f"/{below}") if by_bot else None
-        reply: Reply | None = None
+        below = "/" + request.path.split("/", 3)[3]
+        fault = house.faults.take(endpoint.method, below) if call.by_bot else None
         try:
-            if fault is not None and fault.delay:
-                await asyncio.sleep(fault.delay)
-            body, uploads = await _read(request)
-            if endpoint.login and user is None:
-                raise unauthorized()
-            if not verdict.allowed:
-                raise RateLimitedError(verdict.reset_after, everywhere=verdict.everywhere)
-            if fault is not None and fault.status is not None and not fault.after:
-                raise _failed(fault.status, fault.retry_after)
-            if house.openapi is not None and by_bot:
-                house.openapi.check_request(endpoint.method, endpoint.path, body)
-            call = Call(
-                house=house, user=user, path=path, query=dict(request.query), body=body, uploads=uploads
-            )
-            result = endpoint.handler(call)
-            reply = (
-                result
-                if isinstance(result, Reply)
-                else Reply(body=result, status=200 if result is not None else 204)
-            )
-            if fault is not None and fault.status is not None:
-                raise _failed(fault.status, fault.retry_after)
+            reply = await self._perform(endpoint, request, call, verdict, fault)
         except ApiError as error:
             reply = Reply(body=error.body(), status=error.status)
             if isinstance(error, RateLimitedError):
-                headers["Retry-After"] = str(error.retry_after)
+                headers["Retry-After"] = f"{error.retry_after:.3f}"
         except Exception as error:
-            log.exception("%s /%s failed", endpoint.method, below)
+            log.exception("%s %s failed", endpoint.method, below)
             house.violations.append(f"{endpoint.method} {endpoint.path}: the playground failed: {error!r}")
             reply = Reply(body={"message": "500: Internal Server Error", "code": 0}, status=500)
         if house.openapi is not None:
             house.openapi.check_response(endpoint.method, endpoint.path, reply.status, reply.body)
-        house.requests.append(Request(who=who, method=endpoint.method, path=f"/{below}", status=reply.status))
-        log.debug("%s %s /%s: %s", who, endpoint.method, below, reply.status)
+        house.requests.append(Request(who=who, method=endpoint.method, path=below, status=reply.status))
+        log.debug("%s %s %s: %s", who, endpoint.method, below, reply.status)
         return _response(reply, headers)
+
+    async def _perform(
+        self, endpoint: Endpoint, request: web.Request, call: Call, verdict: Verdict, fault: Fault | None
+    ) -> Reply:
+        """Do what is asked, unless a limit, a fault or the OpenAPI document is against it."""
+        if fault is not None and fault.delay:
+            await asyncio.sleep(fault.delay)
+        call.body, call.uploads = await _read(request)
+        if endpoint.login and call.user is None:
+            raise unauthorized()
+        if not verdict.allowed:
+            raise RateLimitedError(verdict.reset_after, everywhere=verdict.everywhere)
+        if fault is not None and fault.status is not None and not fault.after:
+            raise _failed(fault.status, fault.retry_after)
+        if self.house.openapi is not None and call.by_bot:
+            self.house.openapi.check_request(endpoint.method, endpoint.path, call.body)
+        result = endpoint.handler(call)
+        if fault is not None and fault.status is not None:
+            raise _failed(fault.status, fault.retry_after)
+        if isinstance(result, Reply):
+            return result
+        return Reply(body=result, status=204 if result is None else 200)
+
+    def _count(self, endpoint: Endpoint, call: Call) -> Verdict:
+        """Count the request in its bucket: the user's, or the interaction's where nobody logs in."""
+        token = call.path.get("webhook_token") or call.path.get("interaction_token") or ""
+        major = call.path.get("channel_id") or call.path.get("guild_id") or token
+        return self.house.ratelimits.ask(
+            call.user.username if call.user else token,
+            endpoint.method,
+            endpoint.path,
+            major,
+            counted_globally=endpoint.login and call.user is not None and call.user.bot,
+        )
 
     async def _nothing(self, request: web.Request) -> web.Response:
         log.warning("%s %s: there is no such endpoint in the playground", request.method, request.path)

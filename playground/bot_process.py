@@ -24,8 +24,9 @@ KEPT_LINES = 15
 class BotProcess:
     """`async with BotProcess(environment, log_file)`: the bot runs inside, whatever happens to it.
 
-    `environment` comes on top of our own. What the bot logs goes to `log_file`. `said` is told, in
-    sentences, when it dies. Commands other than `python -m bot` are for tests.
+    `environment` comes on top of our own, and `folder` is where it runs (by default where we do). What the
+    bot logs goes to `log_file`; when it dies, `said` is told in sentences. Commands other than
+    `python -m bot` are for tests.
     """
 
     def __init__(
@@ -34,11 +35,13 @@ class BotProcess:
         log_file: Path,
         *,
         command: Sequence[str] = (sys.executable, "-m", "bot"),
+        folder: Path | None = None,
         said: Callable[[str], None] = log.warning,
     ) -> None:
         self._environment = {**os.environ, **environment}
         self._log_file = log_file
         self._command = command
+        self._folder = folder
         self._said = said
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._process: asyncio.subprocess.Process | None = None
@@ -87,6 +90,7 @@ class BotProcess:
         leash = [sys.executable, "-I", str(Path(__file__).with_name("leash.py")), *self._command]
         self._process = await asyncio.create_subprocess_exec(
             *leash,
+            cwd=self._folder,
             env=self._environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

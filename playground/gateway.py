@@ -85,8 +85,11 @@ class Session:
 class Connection:
     """One websocket; what is sent goes out in order, compressed if the client asked for it."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, compress: bool) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, *, compress: bool
+    ) -> None:
         self.socket = socket
+        self.transport = transport
         self.session: Session | None = None
         self.beaten = asyncio.Event()
         self.closed_with: int | None = None
@@ -101,6 +104,10 @@ class Connection:
         if self.closed_with is None:
             self.closed_with = code
         self._outbox.put_nowait((code, reason))
+
+    def cut(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
 
     async def write(self) -> None:
         """Send what is in the outbox until told to close."""
@@ -155,10 +162,17 @@ class Gateway:
     # Levers
 
     def drop(self, *, people: bool = False, code: int = CloseCode.UNKNOWN_ERROR) -> int:
-        """Close the bot's connections (or those of people), as a network does; how many they were."""
+        """Close the bot's connections (or those of people), with a close code; how many they were."""
         chosen = self._chosen(people)
         for connection in chosen:
             connection.close(code, "dropped")
+        return len(chosen)
+
+    def cut(self, *, people: bool = False) -> int:
+        """End connections without a word, as a pulled cable does."""
+        chosen = self._chosen(people)
+        for connection in chosen:
+            connection.cut()
         return len(chosen)
 
     def ask_to_reconnect(self, *, people: bool = False) -> int:
@@ -190,7 +204,8 @@ class Gateway:
         """GET / with an upgrade: one client, from HELLO to the end."""
         socket = web.WebSocketResponse(max_msg_size=2**20, autoclose=True)
         await socket.prepare(request)
-        connection = Connection(socket, compress=request.query.get("compress") == "zlib-stream")
+        compress = request.query.get("compress") == "zlib-stream"
+        connection = Connection(socket, request.transport, compress=compress)
         self._connections.add(connection)
         writer = asyncio.create_task(connection.write())
         watchdog = asyncio.create_task(self._watch(connection))

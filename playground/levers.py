@@ -6,7 +6,8 @@ GET    /playground/requests     what the bot and the people asked of the API
 POST   /playground/clock        {"advance": seconds}
 POST   /playground/faults       {"method", "path", "times", "delay", "status", "after", "retry_after"}
 DELETE /playground/faults       forget the faults that have not happened yet
-POST   /playground/gateway      {"do": "drop" | "reconnect" | "invalidate", "people", "code", "resumable"}
+POST   /playground/gateway      {"do": "drop" | "cut" | "reconnect" | "invalidate",
+                                 "people", "code", "resumable"}
 POST   /playground/users/{id}   {"accepts_messages": true | false}
 POST   /playground/bot          {"do": "start" | "stop" | "kill" | "restart"}, where we run the bot
 """
@@ -61,13 +62,15 @@ def lever_routes(playground: Playground) -> list[web.RouteDef]:
         match body.get("do"):
             case "drop":
                 reached = playground.gateway.drop(people=people, code=int(body.get("code", 4000)))
+            case "cut":
+                reached = playground.gateway.cut(people=people)
             case "reconnect":
                 reached = playground.gateway.ask_to_reconnect(people=people)
             case "invalidate":
                 resumable = bool(body.get("resumable"))
                 reached = playground.gateway.invalidate(people=people, resumable=resumable)
             case other:
-                raise ValueError(f"The gateway can drop, reconnect and invalidate, not {other!r}.")
+                raise ValueError(f"The gateway can drop, cut, reconnect and invalidate, not {other!r}.")
         return _json({"connections": reached})
 
     async def user(request: web.Request) -> web.Response:

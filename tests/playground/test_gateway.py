@@ -52,8 +52,9 @@ def identity(playground: Playground, **fields: object) -> dict[str, object]:
     return {"token": playground.bot_token, "intents": 1, "properties": {}, **fields}
 
 
+@pytest.mark.parametrize("how", ["drop", "cut"])
 async def test_a_dropped_bot_resumes_and_misses_nothing(
-    playground: Playground, bot: Bot, anna: Person
+    playground: Playground, bot: Bot, anna: Person, how: str
 ) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
 
@@ -62,7 +63,7 @@ async def test_a_dropped_bot_resumes_and_misses_nothing(
         heard.put_nowait(message.channel.name if isinstance(message.channel, discord.TextChannel) else "")
 
     async with running(bot, playground):
-        assert playground.gateway.drop() == 1
+        assert (playground.gateway.drop() if how == "drop" else playground.gateway.cut()) == 1
         await anna.say("while you were away")
         assert await asyncio.wait_for(heard.get(), 20) == "pictures"
         await asyncio.wait_for(bot.resumed.wait(), 20)

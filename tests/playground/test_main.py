@@ -18,17 +18,23 @@ import pytest
 from playground import Person, Playground
 from playground.bot_process import BotProcess
 from playground.nouns import Json
+from playground.reading import pictures_of
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 
 
 @asynccontextmanager
-async def program(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def program(
+    *arguments: str, folder: Path | None = None, **variables: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "playground",
         *arguments,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -84,6 +90,24 @@ async def test_without_a_bot_it_tells_when_it_listens(tmp_path: Path) -> None:
         output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert (process.returncode, output, errors) == (0, b"", b"")
     assert (tmp_path / "world.db").exists()
+
+
+async def test_with_a_bot_it_tells_when_its_commands_can_be_used_and_ends_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISCORD_TOKEN=a-real-one\nGUILD_ID=1\n")
+    arguments = ("--port", "0", "--json", "--data", str(tmp_path / "data"))
+    async with program(*arguments, folder=tmp_path, MODEL="fake:noise") as process:
+        told = await first_line(process)
+        assert alive(told["bot_pid"])
+        token = told["users"][0]["token"]
+        async with Person(api=told["api"], gateway=told["gateway"], token=token) as anna:
+            asked = await anna.command("imagine", {"prompt": "a red circle"})
+            message = await anna.answer(asked, pictures_of)
+            assert (await anna.fetch(pictures_of(message)[0])).startswith(b"\x89PNG")
+        process.send_signal(signal.SIGTERM)
+        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert (process.returncode, output, errors) == (0, b"", b"")
+        await gone(told["bot_pid"])
+    assert (tmp_path / "data" / "bot" / "atelier.db").exists()
 
 
 async def test_people_are_told_where_to_go() -> None:
