@@ -18,6 +18,7 @@ export class MessageList {
     this.rows = new Map();
     this.stuck = true;
     this.missed = 0;
+    this.lowest = 0;
     this.list = h("div.messages", { role: "log", "aria-live": "off", tabindex: "0" });
     this.head = h("div.list-head");
     this.scroller = h(
@@ -182,7 +183,13 @@ export class MessageList {
 
   scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    // Only a person scrolls upwards. If the end has moved away downwards, something has grown in between.
+    if (this.stuck && !near && scrollTop >= this.lowest) {
+      this.toEnd();
+      return;
+    }
+    this.stuck = near;
     if (this.stuck) this.missed = 0;
     this.paintPresent();
     if (scrollTop < 300 && this.context.state.active?.loaded) this.loadOlder();
@@ -221,6 +228,7 @@ export class MessageList {
 
   toEnd() {
     this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.lowest = this.scroller.scrollTop;
   }
 
   /** Goes to a message, reading the history as far back as it takes. */

@@ -119,6 +119,22 @@ async def test_history_is_there_after_a_reload_and_further_up(
     await expect(jump).to_be_hidden()
 
 
+async def test_who_reads_the_newest_keeps_seeing_it(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    world = playground.world
+    for number in range(20):
+        world.post(world.people[number % 3], world.first_channel, said(f"many lines\n{number}"))
+    await window.writing.fill("/imagine prompt:the newest count:4")
+    await window.page.keyboard.press("Enter")
+    await expect(window.last.locator(".mosaic img")).to_have_count(4)
+    for size in (PHONE, DESKTOP, (1280, 400)):
+        await window.page.set_viewport_size({"width": size[0], "height": size[1]})
+        await expect(window.button("Reroll")).to_be_in_viewport(ratio=1)
+    await expect(window.page.locator(".jump-present")).to_be_hidden()
+
+
 async def test_a_dropped_connection_is_said_calmly_and_nothing_is_missed(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
