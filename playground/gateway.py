@@ -3,139 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import zlib
 from collections import deque
-from dataclasses import dataclass, field
-from enum import IntEnum
 
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
+from playground.connections import (
+    GUILDS,
+    CloseCode,
+    Closing,
+    Connection,
+    Op,
+    Session,
+    decode,
+    encode,
+    seen_by,
+    wanted,
+)
 from playground.nouns import Event, Json, Snowflake, User
 from playground.world import World
 
-KEPT_EVENTS = 5000
-"""How many events a session can replay."""
 RESUMABLE_SECONDS = 30 * 60.0
 SENDS_PER_MINUTE = 120
-LONGEST_PAYLOAD = 4096
-
-
-class Op(IntEnum):
-    DISPATCH = 0
-    HEARTBEAT = 1
-    IDENTIFY = 2
-    PRESENCE = 3
-    VOICE_STATE = 4
-    RESUME = 6
-    RECONNECT = 7
-    REQUEST_MEMBERS = 8
-    INVALID_SESSION = 9
-    HELLO = 10
-    HEARTBEAT_ACK = 11
-
-
-class CloseCode(IntEnum):
-    UNKNOWN_ERROR = 4000
-    UNKNOWN_OPCODE = 4001
-    DECODE_ERROR = 4002
-    NOT_AUTHENTICATED = 4003
-    AUTHENTICATION_FAILED = 4004
-    ALREADY_AUTHENTICATED = 4005
-    INVALID_SEQ = 4007
-    RATE_LIMITED = 4008
-    SESSION_TIMED_OUT = 4009
-    INVALID_SHARD = 4010
-    INVALID_API_VERSION = 4012
-    INVALID_INTENTS = 4013
-
-
-GUILDS, GUILD_MESSAGES, GUILD_TYPING = 1 << 0, 1 << 9, 1 << 11
-DIRECT_MESSAGES, DIRECT_TYPING, MESSAGE_CONTENT = 1 << 12, 1 << 14, 1 << 15
-INTENTS = {
-    "MESSAGE": (GUILD_MESSAGES, DIRECT_MESSAGES),
-    "TYPING": (GUILD_TYPING, DIRECT_TYPING),
-    "GUILD": (GUILDS, 0),
-    "CHANNEL": (GUILDS, 0),
-}
-"""By the first word of an event's name: which intent a bot needs in the server, and in direct messages."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Session:
-    """What one client has heard. It outlives its connection, so that it can be resumed."""
-
-    id: str
-    user: User
-    intents: int
-    heard: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
-    sequence: int = 0
-    connection: Connection | None = None
-    left_at: float | None = None
-
-    def hear(self, name: str, data: Json) -> None:
-        self.sequence += 1
-        text = _encode(Op.DISPATCH, data, sequence=self.sequence, name=name)
-        self.heard.append((self.sequence, text))
-        if self.connection is not None:
-            self.connection.send(text)
-
-
-class Connection:
-    """One websocket; what is sent goes out in order, compressed if the client asked for it."""
-
-    def __init__(
-        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, *, compress: bool
-    ) -> None:
-        self.socket = socket
-        self.transport = transport
-        self.session: Session | None = None
-        self.beaten = asyncio.Event()
-        self.closed_with: int | None = None
-        self._compressor = zlib.compressobj() if compress else None
-        self._outbox: asyncio.Queue[str | tuple[int, str]] = asyncio.Queue()
-
-    def send(self, text: str) -> None:
-        self._outbox.put_nowait(text)
-
-    def close(self, code: int, reason: str = "") -> None:
-        """Close after everything sent so far."""
-        if self.closed_with is None:
-            self.closed_with = code
-        self._outbox.put_nowait((code, reason))
-
-    def cut(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    async def write(self) -> None:
-        """Send what is in the outbox until told to close."""
-        while True:
-            item = await self._outbox.get()
-            if isinstance(item, tuple):
-                code, reason = item
-                await self.socket.close(code=code, message=reason.encode())
-                return
-            if self.socket.closed:
-                return
-            try:
-                if self._compressor is None:
-                    await self.socket.send_str(item)
-                else:
-                    squeezed = self._compressor.compress(item.encode())
-                    await self.socket.send_bytes(squeezed + self._compressor.flush(zlib.Z_SYNC_FLUSH))
-            except ConnectionError:
-                return
-
-
-class Closing(Exception):  # noqa: N818 - not a failure of ours: the client is told why it must go
-    """The client broke the protocol."""
-
-    def __init__(self, code: CloseCode, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 class Gateway:
@@ -153,8 +42,8 @@ class Gateway:
     def tell(self, event: Event) -> None:
         """Let every session hear an event that is meant for its user and that it wants."""
         for session in self._sessions.values():
-            if session.user.id in event.audience and _wanted(session, event):
-                session.hear(event.name, _seen_by(session, event))
+            if session.user.id in event.audience and wanted(session, event):
+                session.hear(event.name, seen_by(session, event))
 
     def online(self, user: Snowflake) -> bool:
         return any(s.user.id == user and s.connection is not None for s in self._sessions.values())
@@ -178,7 +67,7 @@ class Gateway:
     def ask_to_reconnect(self, *, people: bool = False) -> int:
         chosen = self._chosen(people)
         for connection in chosen:
-            connection.send(_encode(Op.RECONNECT, None))
+            connection.send(encode(Op.RECONNECT, None))
         return len(chosen)
 
     def invalidate(self, *, people: bool = False, resumable: bool = False) -> int:
@@ -188,7 +77,7 @@ class Gateway:
             if connection.session is not None and not resumable:
                 self._sessions.pop(connection.session.id, None)
                 connection.session.connection = None
-            connection.send(_encode(Op.INVALID_SESSION, resumable))
+            connection.send(encode(Op.INVALID_SESSION, resumable))
         return len(chosen)
 
     def close_all(self) -> None:
@@ -212,7 +101,7 @@ class Gateway:
         try:
             if request.query.get("v", "10") not in ("9", "10"):
                 raise Closing(CloseCode.INVALID_API_VERSION, "Invalid API version")
-            connection.send(_encode(Op.HELLO, {"heartbeat_interval": int(self.heartbeat * 1000)}))
+            connection.send(encode(Op.HELLO, {"heartbeat_interval": int(self.heartbeat * 1000)}))
             await self._converse(connection)
         except Closing as closing:
             connection.close(closing.code, closing.reason)
@@ -242,13 +131,13 @@ class Gateway:
                 sent.popleft()
             if len(sent) > SENDS_PER_MINUTE:
                 raise Closing(CloseCode.RATE_LIMITED, "You are being rate limited")
-            self._hear(connection, *_decode(message))
+            self._hear(connection, *decode(message))
 
     def _hear(self, connection: Connection, op: int, data: object) -> None:
         fields = data if isinstance(data, dict) else {}
         if op == Op.HEARTBEAT:
             connection.beaten.set()
-            connection.send(_encode(Op.HEARTBEAT_ACK, None))
+            connection.send(encode(Op.HEARTBEAT_ACK, None))
         elif op == Op.IDENTIFY:
             self._identify(connection, fields)
         elif op == Op.RESUME:
@@ -295,14 +184,14 @@ class Gateway:
         session = self._sessions.get(str(fields.get("session_id")))
         last = fields.get("seq")
         if session is None or session.user.id != user.id:
-            connection.send(_encode(Op.INVALID_SESSION, False))
+            connection.send(encode(Op.INVALID_SESSION, False))
             return
         if not isinstance(last, int) or last > session.sequence:
             raise Closing(CloseCode.INVALID_SEQ, "Invalid seq")
         missed = [text for sequence, text in session.heard if sequence > last]
         if len(missed) < session.sequence - last:
             del self._sessions[session.id]
-            connection.send(_encode(Op.INVALID_SESSION, False))
+            connection.send(encode(Op.INVALID_SESSION, False))
             return
         if session.connection is not None:
             session.connection.session = None
@@ -396,44 +285,6 @@ class Gateway:
         session.hear("GUILD_MEMBERS_CHUNK", chunk)
 
 
-def _wanted(session: Session, event: Event) -> bool:
-    if not session.user.bot:
-        return True
-    needed = INTENTS.get(event.name.split("_", 1)[0])
-    if needed is None:
-        return event.name != "PRESENCE_UPDATE"
-    intent = needed[event.direct]
-    return not intent or bool(session.intents & intent)
-
-
-def _seen_by(session: Session, event: Event) -> Json:
-    """The event's data; what others say in the server is blank for a bot without that intent."""
-    if not session.user.bot or event.direct or session.intents & MESSAGE_CONTENT:
-        return event.data
-    if event.name not in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
-        return event.data
-    mine = str(session.user.id)
-    if event.data["author"]["id"] == mine or any(user["id"] == mine for user in event.data["mentions"]):
-        return event.data
-    return {**event.data, "content": "", "embeds": [], "attachments": [], "components": []}
-
-
 def _presence(user: User, online: bool) -> Json:
     status = "online" if online else "offline"
     return {"user": {"id": str(user.id)}, "status": status, "activities": [], "client_status": {}}
-
-
-def _encode(op: Op, data: object, *, sequence: int | None = None, name: str | None = None) -> str:
-    return json.dumps({"op": int(op), "d": data, "s": sequence, "t": name}, separators=(",", ":"))
-
-
-def _decode(message: WSMessage) -> tuple[int, object]:
-    if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-        raise Closing(CloseCode.DECODE_ERROR, "Error while decoding payload")
-    if len(message.data) > LONGEST_PAYLOAD:
-        raise Closing(CloseCode.DECODE_ERROR, "Payload too large")
-    try:
-        payload = json.loads(message.data)
-        return int(payload["op"]), payload.get("d")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Closing(CloseCode.DECODE_ERROR, "Error while decoding payload") from None

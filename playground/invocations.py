@@ -41,6 +41,13 @@ def check_command(form: Form, path: Sequence[str | int], shape: Json) -> None:
         return
     name = form.text([*path, "name"], shape.get("name"), least=1, most=32, required=True)
     _check_localizations(form, path, shape)
+    needs = shape.get("default_member_permissions")
+    if needs is not None and not str(needs).isdigit():
+        form.fail([*path, "default_member_permissions"], "NUMBER_TYPE_COERCE", "Value is not int.")
+    for key, known in (("contexts", (0, 1, 2)), ("integration_types", (0, 1))):
+        values = shape.get(key)
+        if values is not None and not (isinstance(values, list) and all(v in known for v in values)):
+            form.fail([*path, key], "BASE_TYPE_CHOICES", f"Value must be a list of {known}.")
     if kind == CommandKind.CHAT:
         _check_name(form, path, name)
         form.text([*path, "description"], shape.get("description"), least=1, most=100, required=True)

@@ -94,7 +94,16 @@ OPTIONS = [
     {"name": "file", "description": "d", "type": 11},
 ]
 COMMANDS: list[Json] = [
-    {"name": "draw", "description": "d", "options": OPTIONS},
+    {
+        "name": "draw",
+        "description": "d",
+        "options": OPTIONS,
+        "default_member_permissions": 1 << 11,
+        "contexts": [0, 1],
+        "integration_types": [0],
+        "name_localizations": {"de": "malen"},
+        "dm_permission": True,
+    },
     {"name": "g", "description": "d", "options": [{"name": "s", "type": 1, "description": "d"}]},
     {"name": "M", "type": 3},
 ]
