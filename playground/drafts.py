@@ -74,8 +74,6 @@ def draft(body: Json, uploads: Sequence[Upload], before: Message | None = None, 
 
     content = body.get("content") if "content" in body or before is None else before.content
     embeds = body.get("embeds") if "embeds" in body or before is None else list(before.embeds)
-    if v2 and before is not None and MessageFlag.COMPONENTS_V2 not in before.flags:
-        content, embeds = body.get("content"), body.get("embeds")
     form.text([*root, "content"], content, most=MOST_CONTENT)
     _check_embeds(form, root, embeds)
     for field, value in (("content", content), ("embeds", embeds), ("poll", body.get("poll"))):

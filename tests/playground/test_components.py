@@ -155,6 +155,20 @@ async def test_a_deferred_press_changes_the_message_later(
     assert after["components"] == []
 
 
+async def test_a_message_becomes_components_v2_only_without_what_it_said_before(
+    playground: Playground, bot: Bot
+) -> None:
+    async with running(bot, playground):
+        message = await bot.guilds[0].text_channels[0].send("plain text")
+        with pytest.raises(discord.HTTPException, match="'content' field cannot be used"):
+            await message.edit(view=Card("A card", None))
+        after = await message.edit(content=None, view=Card("A card", None))
+        assert after.flags.components_v2
+        await message.edit(view=Card("Another card", None))
+        with pytest.raises(discord.HTTPException, match="'content' field cannot be used"):
+            await message.edit(content="plain again", view=None)
+
+
 async def test_selects_bring_their_values_and_what_they_name(
     playground: Playground, bot: Bot, anna: Person
 ) -> None:
