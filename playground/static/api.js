@@ -1,6 +1,6 @@
 // Discord's HTTP interface, as its own client uses it: a person's token, JSON, files as multipart.
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, body) {
     super(sentence(status, body));
     this.status = status;

@@ -58,7 +58,14 @@ export class CommandForm {
   }
 
   get left() {
-    return this.entry.options.filter((option) => !this.fields.some((field) => field.option === option));
+    return this.entry.options.filter(
+      (option) => !this.fields.some((field) => field.option.name === option.name),
+    );
+  }
+
+  /** A bot that has registered its commands again expects their new versions. */
+  renew(entries) {
+    this.entry = entries.find(({ name }) => name === this.entry.name) ?? this.entry;
   }
 
   add(option) {

@@ -94,12 +94,14 @@ export class Composer {
     if (this.channelId)
       this.drafts.set(
         this.channelId,
-        this.form ? { entry: this.form.entry, values: this.form.typedValues() } : { text: this.text.value },
+        this.form
+          ? { name: this.form.entry.name, values: this.form.typedValues() }
+          : { text: this.text.value },
       );
     this.channelId = state.activeId;
     const draft = this.drafts.get(this.channelId) ?? { text: "" };
-    if (draft.entry) this.start(draft.entry, draft.values, { focus: false });
-    else this.leave(draft.text, { focus: false });
+    const resumed = draft.name && this.startNamed(draft.name, draft.values, { focus: false });
+    if (!resumed) this.leave(draft.text ?? "", { focus: false });
     this.complain("");
     this.refreshed();
   }
@@ -115,6 +117,7 @@ export class Composer {
     for (const control of [this.text, this.attach, this.sendButton]) control.disabled = !allowed;
     this.element.classList.toggle("closed", !allowed);
     this.paintChips(example);
+    this.form?.renew(this.entries);
     if (document.activeElement === this.text) this.typed();
   }
 
@@ -204,7 +207,7 @@ export class Composer {
       this.hidePanel();
     } else if (event.key === "ArrowUp" && !this.text.value && this.last) {
       event.preventDefault();
-      this.start(this.last.entry, this.last.values);
+      this.startNamed(this.last.name, this.last.values);
     } else if (event.key === "Backspace" && !this.text.value) this.tray.removeLast();
   }
 
@@ -282,9 +285,10 @@ export class Composer {
     if (focus) form.focus();
   }
 
-  startNamed(name, values = new Map()) {
+  /** Begins a command by its name. Says whether there is one. */
+  startNamed(name, values = new Map(), how = {}) {
     const entry = this.entries.find((one) => one.name === name);
-    if (entry) this.start(entry, values);
+    if (entry) this.start(entry, values, how);
     return Boolean(entry);
   }
 
@@ -303,7 +307,7 @@ export class Composer {
   sendCommand(data, files, entry, values) {
     const { state, interactions } = this.context;
     localStorage.setItem(`began ${state.me.id}`, "yes");
-    this.last = { entry, values };
+    this.last = { name: entry.name, values };
     this.leave("");
     interactions.command(data, { title: `/${entry.name}`, files });
   }

@@ -14,7 +14,7 @@ const SMALLEST = 288;
  * One shape for attachments and for Components V2 media: {url, name, size, width, height, kind, alt, spoiler}.
  * `url` is null when it leads away from this machine, to where this page never goes.
  */
-export function fromAttachment(attachment) {
+function fromAttachment(attachment) {
   return {
     url: local(attachment.url),
     name: attachment.filename,
@@ -47,7 +47,7 @@ export function fromMedia(media, message, { description = "", spoiler = false } 
 }
 
 /** Addresses of this machine become paths, so that the page works under any of its names. */
-export function local(url) {
+function local(url) {
   if (!url) return null;
   try {
     const parsed = new URL(url, location.href);
@@ -155,7 +155,7 @@ function elsewhere(item) {
   );
 }
 
-export function shownSize({ width, height }) {
+function shownSize({ width, height }) {
   const grow = Math.max(1, SMALLEST / Math.max(width, height));
   const shrink = Math.min(1, WIDEST / (width * grow), TALLEST / (height * grow));
   return { width: Math.round(width * grow * shrink), height: Math.round(height * grow * shrink) };

@@ -172,7 +172,7 @@ function failure(message, { interactions }) {
   return said ? h("p.failure", { role: "alert" }, icon("warning", 16), said) : null;
 }
 
-export function privately(dismiss) {
+function privately(dismiss) {
   return h(
     "p.private-note",
     {},

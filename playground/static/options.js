@@ -168,13 +168,13 @@ function checkText(option, text) {
 /** The `data` of an interaction; `focused` names the option that is being completed. Files ride beside it. */
 export function commandData(entry, values, { focused = null } = {}) {
   const files = [];
-  const options = [...values].map(([name, value]) => {
-    const { type } = entry.options.find((option) => option.name === name);
-    const given = { type, name, value };
-    if (value instanceof File) given.value = String(files.push(value) - 1);
-    if (name === focused) given.focused = true;
-    return given;
-  });
+  const options = [];
+  for (const { name, type } of entry.options) {
+    if (!values.has(name)) continue;
+    const value = values.get(name);
+    const given = { type, name, value: value instanceof File ? String(files.push(value) - 1) : value };
+    options.push(name === focused ? { ...given, focused: true } : given);
+  }
   const { command } = entry;
   const nested = entry.path
     .slice(1)

@@ -10,7 +10,7 @@ export function colour(id) {
   return COLOURS[sum % COLOURS.length];
 }
 
-export function initials(name) {
+function initials(name) {
   const words = name
     .trim()
     .split(/[\s._-]+/u)

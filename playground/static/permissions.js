@@ -2,7 +2,7 @@
 
 const ADMINISTRATOR = 1n << 3n;
 const SEND_MESSAGES = 1n << 11n;
-export const MANAGE_MESSAGES = 1n << 13n;
+const MANAGE_MESSAGES = 1n << 13n;
 const EVERYTHING = (1n << 53n) - 1n;
 
 /** The permission bits of a member in a channel of the guild. */

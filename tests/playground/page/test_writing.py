@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from discord import app_commands
 from playwright.async_api import Route, expect
 
 from playground.server import Playground
@@ -303,3 +304,18 @@ async def test_a_lost_session_leaves_what_is_being_written_alone(
     await window.page.keyboard.type("it")
     await expect(window.option("prompt")).to_have_value("half of it")
     await expect(window.option("prompt")).to_be_focused()
+
+
+async def test_a_command_that_was_registered_again_meanwhile_is_still_sent(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("/imagine a patient fox")
+    async with window.page.expect_response("**/applications/*/commands"):
+        for command in bot.tree.get_commands():
+            if isinstance(command, app_commands.Command):
+                command.description += "!"
+        await bot.tree.sync()
+    await expect(window.option("prompt")).to_have_value("a patient fox")
+    await window.option("prompt").press("Enter")
+    await answered(window, "a patient fox")
