@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -130,8 +131,11 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
     if where.type == "cpu" and (threads := drawing_threads()) is not None:
         torch.set_num_threads(threads)
     log.info("loading %s on %s in %s", info.source, where, kind)
+    started = time.monotonic()
     try:
-        return _load(info, where, kind)
+        model = _load(info, where, kind)
+        log.info("loaded %s in %.1f s", info.source, time.monotonic() - started)
+        return model
     except UnreadableModel:
         raise
     except torch.OutOfMemoryError as error:
