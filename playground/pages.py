@@ -26,6 +26,9 @@ def page_routes(playground: Playground) -> list[web.RouteDef]:
     async def front(request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await playground.gateway.handle(request)
+        if request.host.startswith("localhost"):
+            # Everything the page is told has the numeric address; under two names it would be two origins.
+            raise web.HTTPFound(playground.url)
         return _file(playground.static, "index.html")
 
     async def static(request: web.Request) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 
 import discord
@@ -86,6 +87,23 @@ async def test_a_bot_that_says_nothing_fails_after_three_seconds(
         error = await bot.errors.get()
     assert isinstance(error, discord.NotFound)
     assert error.code == 10062
+
+
+async def test_while_the_bot_is_away_its_commands_fail(
+    playground: Playground, bot: Bot, anna: Person
+) -> None:
+    @bot.tree.command()
+    async def hello(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("hello")
+
+    async with running(bot, playground):
+        pass
+    asking = asyncio.create_task(anna.command("hello"))
+    await anna.until(lambda: any(name == "INTERACTION_CREATE" for name, _ in anna.events))
+    playground.clock.advance(3)
+    with pytest.raises(InteractionFailed):
+        await asking
+    assert anna.seen == {}
 
 
 async def test_an_interaction_is_answered_only_once(playground: Playground, bot: Bot, anna: Person) -> None:

@@ -132,6 +132,18 @@ async def test_a_persons_ready_has_all_that_a_client_shows(playground: Playgroun
     assert len(guild["members"]) == 4
 
 
+async def test_all_of_a_persons_clients_hear_the_same(playground: Playground, bot: Bot, anna: Person) -> None:
+    @bot.tree.command()
+    async def whisper(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("psst", ephemeral=True)
+
+    async with running(bot, playground), person(playground, "Anna") as phone:
+        said = await anna.answer(await anna.command("whisper"))
+        heard = await phone.message(lambda message: message["content"] == "psst")
+        assert heard == said
+    assert all(str(message.id) != heard["id"] for message in bot.cached_messages)
+
+
 @pytest.mark.parametrize(
     ("op", "data", "code"),
     [

@@ -53,6 +53,13 @@ async def test_other_sites_pages_are_refused(playground: Playground) -> None:
             await session.ws_connect(playground.gateway.url)
 
 
+async def test_under_its_other_name_the_page_is_led_to_its_address(playground: Playground) -> None:
+    url = f"http://localhost:{playground.port}/"
+    async with aiohttp.ClientSession() as session, session.get(url, allow_redirects=False) as response:
+        assert response.status == 302
+        assert response.headers["Location"] == playground.url
+
+
 async def test_world_json_tells_the_page_where_everything_is(playground: Playground) -> None:
     async with aiohttp.ClientSession() as session:
         async with session.get(playground.url + "/playground/world.json") as response:
