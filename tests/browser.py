@@ -18,6 +18,7 @@ from playwright.async_api import (
     Page,
     Request,
     async_playwright,
+    expect,
 )
 
 ARGUMENTS = [
@@ -34,6 +35,8 @@ DESKTOP = (1280, 800)
 PHONE = (390, 844)
 PATIENCE_MS = 15_000
 """Longer than anything takes on a machine that does something else at the same time."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @dataclass

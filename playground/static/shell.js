@@ -148,12 +148,15 @@ export class Shell {
   toggleDrawer() {
     const open = this.element.classList.toggle("drawer-open");
     this.menuButton.setAttribute("aria-expanded", String(open));
+    // What the drawer covers cannot be reached until it is closed.
+    this.chat.inert = open;
     if (open) this.element.querySelector(".sidebar .channel.active, .sidebar .channel")?.focus();
   }
 
   closeDrawer() {
     if (!this.element.classList.contains("drawer-open")) return;
     this.element.classList.remove("drawer-open");
+    this.chat.inert = false;
     this.menuButton.setAttribute("aria-expanded", "false");
     this.menuButton.focus({ preventScroll: true });
   }
