@@ -58,11 +58,11 @@ def create_command(call: Call) -> object:
     check_command(form, [], call.fields)
     form.refuse()
     made = _command(call, call.fields, guild)
+    known = made.id in call.world.commands
     others = [c for c in call.world.commands.values() if c.guild == guild and c.id != made.id]
     call.world.replace_commands(guild, [*others, made])
     call.house.registered.set()
-    known = len(others) < len([c for c in call.world.commands.values() if c.guild == guild])
-    return Reply(body=call.world.wire.command(made), status=201 if known else 200)
+    return Reply(body=call.world.wire.command(made), status=200 if known else 201)
 
 
 def get_command(call: Call) -> object:

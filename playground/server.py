@@ -68,8 +68,8 @@ class Playground:
         static: Path = STATIC,
     ) -> None:
         self._port = port
-        self._temporary = None if data else tempfile.TemporaryDirectory(prefix="playground-")
-        self.data = data or Path(self._temporary.name if self._temporary else "")
+        self._data = data
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         named = os.environ.get("DISCORD_OPENAPI")
         document = openapi or (Path(named) if named else None)
         self.violations: list[str] = []
@@ -80,6 +80,11 @@ class Playground:
         self.bot_control: Callable[[str], Awaitable[int | None]] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._data is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="playground-")
+            self.data = Path(self._temporary.name)
+        else:
+            self.data = self._data
         self._keeper = Keeper(self.data)
         self.world = World(self.clock, self._keeper)
         self.gateway = Gateway(self.world, heartbeat=self.heartbeat)

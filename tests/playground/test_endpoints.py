@@ -1,0 +1,149 @@
+"""Every operation, by hand: what it answers, and (with DISCORD_OPENAPI) that its answer is Discord's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from playground import Person, Playground
+from playground.command_endpoints import COMMAND_ENDPOINTS
+from playground.endpoints import ENDPOINTS
+from playground.nouns import Json
+
+
+class Caller:
+    """Asks the API with the bot's token."""
+
+    def __init__(self, playground: Playground, session: aiohttp.ClientSession) -> None:
+        self.playground = playground
+        self.session = session
+
+    async def __call__(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bot {self.playground.bot_token}"}
+        async with self.session.request(
+            method, self.playground.api + path, json=body, headers=headers
+        ) as response:
+            text = await response.text()
+            return response.status, await response.json() if text else None
+
+
+@pytest.fixture
+async def call(playground: Playground) -> AsyncIterator[Caller]:
+    async with aiohttp.ClientSession() as session:
+        yield Caller(playground, session)
+
+
+DRAW: Json = {"name": "draw", "description": "Draws", "options": []}
+
+
+async def test_commands_are_created_changed_listed_and_deleted(playground: Playground, call: Caller) -> None:
+    application, guild = playground.world.bot.id, playground.world.guild.id
+    for base in (
+        f"/applications/{application}/commands",
+        f"/applications/{application}/guilds/{guild}/commands",
+    ):
+        assert (await call("GET", base)) == (200, [])
+        status, made = await call("POST", base, DRAW)
+        assert (status, made["name"], made["type"]) == (201, "draw", 1)
+        status, again = await call("POST", base, {**DRAW, "description": "Paints"})
+        assert (status, again["id"], again["description"]) == (200, made["id"], "Paints")
+        status, edited = await call("PATCH", f"{base}/{made['id']}", {"name": "paint"})
+        assert (status, edited["id"], edited["name"]) == (200, made["id"], "paint")
+        assert (await call("GET", f"{base}/{made['id']}")) == (200, edited)
+        assert [command["name"] for command in (await call("GET", base))[1]] == ["paint"]
+        assert (await call("DELETE", f"{base}/{made['id']}")) == (204, None)
+        status, gone = await call("GET", f"{base}/{made['id']}")
+        assert (status, gone["code"]) == (404, 10063)
+        status, many = await call("PUT", base, [DRAW, {"name": "Remix", "type": 3}])
+        assert (status, [command["type"] for command in many]) == (200, [1, 3])
+        assert (await call("PUT", base, [])) == (200, [])
+
+
+async def test_commands_discord_would_refuse_are_refused(playground: Playground, call: Caller) -> None:
+    base = f"/applications/{playground.world.bot.id}/commands"
+    option = {"name": "a", "description": "d", "type": 3}
+    for wrong, where in [
+        ({**DRAW, "name": "Draw"}, "name"),
+        ({**DRAW, "name": "x" * 33}, "name"),
+        ({**DRAW, "description": ""}, "description"),
+        ({**DRAW, "description": "x" * 101}, "description"),
+        ({**DRAW, "options": [option] * 2}, "options"),
+        ({**DRAW, "options": [{**option, "name": str(n)} for n in range(26)]}, "options"),
+        ({**DRAW, "options": [option, {**option, "name": "b", "required": True}]}, "options"),
+        ({**DRAW, "options": [{**option, "choices": [{"name": "n", "value": "v"}] * 26}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 12}]}, "options"),
+        ({"name": "Remix", "type": 3, "description": "none allowed"}, "description"),
+    ]:
+        status, answer = await call("POST", base, wrong)
+        assert (status, answer["code"]) == (400, 50035), wrong
+        assert where in answer["errors"], answer
+    long = {"name": "n" * 32, "description": "d" * 100, "type": 3}
+    choices = [{"name": "c" * 95 + str(n), "value": "v" * 100} for n in range(25)]
+    options = [{**long, "name": f"{n}{'n' * 30}", "choices": choices} for n in range(2)]
+    status, answer = await call("POST", base, {**DRAW, "options": options})
+    assert (status, answer["errors"]["_errors"][0]["code"]) == (400, "APPLICATION_COMMAND_TOO_LARGE")
+    status, answer = await call("PUT", base, [{"name": f"menu {n}", "type": 2} for n in range(16)])
+    assert (status, answer["code"]) == (400, 50035)
+    status, answer = await call("PUT", base, [DRAW, DRAW])
+    assert (status, answer["code"]) == (400, 50035)
+    status, answer = await call("PUT", "/applications/1/commands", [])
+    assert (status, answer["code"]) == (403, 50001)
+    playground.violations.clear()
+
+
+async def test_everything_else_is_answered_too(playground: Playground, call: Caller, anna: Person) -> None:
+    world = playground.world
+    said = await anna.say("hello")
+    channel, guild = world.first_channel.id, world.guild.id
+    status, me = await call("GET", "/users/@me")
+    assert (status, me["id"], me["bot"]) == (200, str(world.bot.id), True)
+    for path, name in [
+        ("/oauth2/applications/@me", "Atelier"),
+        ("/applications/@me", "Atelier"),
+        (f"/guilds/{guild}", "The Studio"),
+        (f"/channels/{channel}", "pictures"),
+    ]:
+        status, answer = await call("GET", path)
+        assert (status, answer["name"]) == (200, name)
+    assert (await call("GET", f"/users/{anna.id}"))[1]["global_name"] == "Anna"
+    member = (await call("GET", f"/guilds/{guild}/members/{anna.id}"))[1]
+    assert member["user"]["username"] == "anna"
+    assert len((await call("GET", f"/guilds/{guild}/channels"))[1]) == 3
+    assert (await call("GET", "/gateway"))[1] == {"url": playground.gateway.url}
+    assert (await call("GET", "/gateway/bot"))[1]["shards"] == 1
+    assert (await call("GET", f"/channels/{channel}/messages?limit=1"))[1][0]["id"] == said["id"]
+    assert (await call("GET", f"/channels/{channel}/messages/{said['id']}"))[1]["content"] == "hello"
+    assert (await call("POST", f"/channels/{channel}/typing")) == (204, None)
+    status, direct = await call("POST", "/users/@me/channels", {"recipient_id": anna.id})
+    assert [user["id"] for user in direct["recipients"]] == [anna.id]
+    assert (await call("GET", f"/channels/{direct['id']}"))[1] == direct
+    assert (await call("GET", "/users/@me/channels"))[1] == [direct]
+    assert (await call("GET", f"/channels/{channel}/messages?limit=none"))[0] == 400
+    assert (await call("GET", "/channels/none"))[1]["code"] == 50035
+    assert (await call("POST", "/interactions", {}))[1]["code"] == 20001
+    status, answer = await call("GET", "/nothing")
+    assert (status, answer) == (404, {"message": "404: Not Found", "code": 0})
+
+
+async def test_no_json_is_said_to_be_none(playground: Playground) -> None:
+    url = f"{playground.api}/users/@me/channels"
+    headers = {"Authorization": f"Bot {playground.bot_token}", "Content-Type": "application/json"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=b"{", headers=headers) as response,
+    ):
+        assert (response.status, (await response.json())["code"]) == (400, 50109)
+
+
+async def test_without_a_token_nothing_is_told(playground: Playground) -> None:
+    async with aiohttp.ClientSession() as session:
+        for endpoint in (*ENDPOINTS, *COMMAND_ENDPOINTS):
+            if endpoint.login:
+                for headers in ({}, {"Authorization": playground.bot_token}, {"Authorization": "Bot x"}):
+                    url = playground.api + re.sub(r"{\w+}", "1", endpoint.path)
+                    async with session.request(endpoint.method, url, headers=headers) as response:
+                        assert response.status == 401, endpoint
