@@ -82,6 +82,8 @@ export class Shell {
     state.on("typing", (channelId) => channelId === state.activeId && this.paintTyping());
     state.on("active", () => this.paintTyping());
     for (const topic of ["presence", "commands", "people"]) state.on(topic, () => this.paintBot());
+    // A window made wider has no drawer that could be closed.
+    matchMedia("(min-width: 768px)").addEventListener("change", () => this.closeDrawer());
     this.paintConnection();
   }
 

@@ -127,8 +127,8 @@ async def test_the_page_runs_under_a_strict_policy(playground: Playground, windo
 async def test_the_page_works_under_its_other_name(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
-    window = await windows.open(f"http://localhost:{playground.port}")
+    window = await windows.open(f"http://localhost:{playground.port}/#user=Bruno")
     await window.writing.fill("/imagine a red hat")
     await window.page.keyboard.press("Enter")
     await expect(window.last.get_by_role("img", name="A picture of a red hat")).to_be_visible()
-    assert {host.split(":")[0] for host in window.hosts} == {"localhost"}
+    await expect(window.last.locator(".origin")).to_contain_text("Bruno used /imagine")
