@@ -16,6 +16,7 @@ from tests.playground.page.bot import PageBot, page_bot
 async def playground() -> AsyncIterator[Playground]:
     async with Playground() as playground:
         yield playground
+        assert playground.violations == []
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
