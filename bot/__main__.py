@@ -41,6 +41,7 @@ async def serve(settings: Settings) -> None:
     """
     token = settings.token
     model = await asyncio.to_thread(describe, settings.model)
+    model = model.within(pixels=settings.max_pixels, steps=settings.max_steps)
     log.info("drawing with %s. %s", model.name, model.note or "")
     discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)

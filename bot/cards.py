@@ -158,7 +158,7 @@ def command_line(request: GenerationRequest) -> str:
     parts = [f"/imagine prompt:{one_line(request.prompt)}"]
     if request.negative_prompt:
         parts.append(f"negative_prompt:{one_line(request.negative_prompt)}")
-    parts.append(f"size:{request.size} steps:{request.steps} guidance:{request.guidance:g}")
+    parts.append(f"size:{request.size} steps:{request.steps} guidance:{request.guidance:.15g}")
     parts.append(f"sampler:{request.sampler} seed:{request.seed}")
     if request.count > 1:
         parts.append(f"count:{request.count}")

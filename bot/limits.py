@@ -60,6 +60,9 @@ class Waiting(Protocol):
     @property
     def waiting(self) -> int: ...
 
+    @property
+    def unavailable(self) -> str | None: ...
+
     def waiting_of(self, asker: UserId) -> int: ...
 
 
@@ -78,8 +81,10 @@ class Places:
         """Hold a place for this person until the block ends; by then the studio has the job or nobody has.
 
         Raises:
-            Refused: there is none.
+            Refused: there is none, or nothing can be drawn until the owner mends it.
         """
+        if self._accepted.unavailable is not None:
+            raise Refused(f"I cannot draw at the moment. {self._accepted.unavailable}")
         reason = full_reason(
             self._limits,
             waiting=self._accepted.waiting + self._promised.total(),

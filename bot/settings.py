@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.request import MAX_STEPS
+
+EMBEDDED = "models/mini"
+"""The model that comes along; it is found from whichever folder the bot is started in."""
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?|wss?)://\S+$")]
 
@@ -20,7 +23,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What the owner decided. A variable that is set but empty counts as not set."""
 
-    model_config = SettingsConfigDict(env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore")
 
     discord_token: SecretStr | None = None
     guild_id: int | None = Field(default=None, gt=0)
@@ -28,7 +31,7 @@ class Settings(BaseSettings):
     discord_api_url: Url = "https://discord.com/api/v10"
     discord_gateway_url: Url = "wss://gateway.discord.gg/"
 
-    model: str = "models/mini"
+    model: str = EMBEDDED
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
 
@@ -42,6 +45,17 @@ class Settings(BaseSettings):
     """Width times height of one picture."""
     max_steps: int = Field(default=MAX_STEPS, ge=1, le=MAX_STEPS)
 
+    @field_validator("model")
+    @classmethod
+    def _found_from_anywhere(cls, model: str) -> str:
+        here = Path(__file__).parents[1] / EMBEDDED
+        return str(here) if model == EMBEDDED and not Path(model).exists() else model
+
+    @field_validator("data_dir")
+    @classmethod
+    def _at_home(cls, folder: Path) -> Path:
+        return folder.expanduser()
+
     @property
     def token(self) -> str:
         """The bot's token.
@@ -53,6 +67,10 @@ class Settings(BaseSettings):
         if not token:
             raise SettingsError(
                 "DISCORD_TOKEN is not set; copy .env.example to .env and put your bot's token there."
+            )
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise SettingsError(
+                "DISCORD_TOKEN holds a space, a line break or a letter that no token has; copy it again."
             )
         return token
 
@@ -79,14 +97,17 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
 
 
 def _lines(env_file: Path) -> list[str]:
-    return env_file.read_text(encoding="utf-8").splitlines() if env_file.exists() else []
+    return env_file.read_text(encoding="utf-8-sig").splitlines() if env_file.exists() else []
 
 
 def _is_broken(line: str) -> bool:
     """Whether python-dotenv would skip this line with no more than a warning."""
     line = line.strip().removeprefix("export ")
-    name, equals, _ = line.partition("=")
-    return bool(line) and not line.startswith("#") and not (equals and name.strip().isidentifier())
+    name, equals, value = line.partition("=")
+    value = value.strip()
+    open_quote = value[:1] in ("'", '"') and value[0] not in value[1:]
+    named = bool(equals) and name.strip().isidentifier()
+    return bool(line) and not line.startswith("#") and (open_quote or not named)
 
 
 def _because(kind: str, message: str) -> str:

@@ -60,6 +60,29 @@ class ModelInfo:
     note: str | None = None
     """A sentence about it for the owner."""
 
+    @property
+    def public_source(self) -> str:
+        """The source as it may stand in a picture that is shared: no folders of the owner's machine."""
+        path = Path(self.source)
+        private = path.is_absolute() or self.source.startswith(("~", ".")) or "\\" in self.source
+        return re.split(r"[\\/]", self.source.rstrip("\\/"))[-1] if private else self.source
+
+    def within(self, *, pixels: int, steps: int) -> ModelInfo:
+        """The same model with defaults that stay inside the owner's limits.
+
+        Raises:
+            UnreadableModel: not even its smallest picture does; a sentence for the owner.
+        """
+        edge = min(self.native, int(pixels**0.5)) // self.multiple * self.multiple
+        if edge < self.min_edge:
+            raise UnreadableModel(
+                f"MAX_PIXELS is {pixels}, but {self.name} draws nothing smaller than "
+                f"{self.min_edge}x{self.min_edge}; set it to {self.min_edge**2} or more."
+            )
+        return replace(
+            self, native=edge, defaults=replace(self.defaults, steps=min(self.defaults.steps, steps))
+        )
+
     def reject_reason(self, request: GenerationRequest) -> str | None:
         """Why this model cannot draw this request, as a sentence for a person, or None."""
         if request.sampler not in SAMPLERS:
@@ -129,8 +152,15 @@ def describe(source: str) -> ModelInfo:
     """
     if source.startswith(_FAKE):
         note = "No model is loaded: pictures are coloured noise, made for tests."
-        return _info(source.removeprefix(_FAKE) or "noise", source, Family.NOISE, note=note)
-    path = Path(source).expanduser()
+        info = _info(source.removeprefix(_FAKE) or "noise", source, Family.NOISE, note=note)
+        return replace(info, max_edge=1024)
+    try:
+        path = Path(source).expanduser()
+        path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a home that nobody has, a NUL
+        raise UnreadableModel(
+            f"MODEL is not the name of a model or a place on this disk: {error}."
+        ) from error
     if path.suffix.lower() in _PICKLES:
         raise UnreadableModel(
             f"The model {source} is a pickle, which can run any code when it is read, so I never open one. "

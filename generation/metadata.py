@@ -54,16 +54,16 @@ class Settings:
 def write_png(image: Image.Image, request: GenerationRequest, record: Record) -> bytes:
     """The picture as a PNG file with its settings inside; the same input gives the same bytes.
 
-    `record` holds at least `model` (its name for people), `model_hash` and `version`.
+    `record` holds at least `model` (its name for people), `model_source`, `model_hash` and `version`.
     """
     chunks = PngImagePlugin.PngInfo()
     text = infotext(
         request, model=record["model"], model_hash=record["model_hash"], version=record["version"]
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
-    chunks.add_text(
-        OWN_CHUNK, json.dumps({"request": asdict(request), "record": record}, separators=(",", ":"))
-    )
+    # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
+    exact = asdict(request) | {"model": record["model_source"]}
+    chunks.add_text(OWN_CHUNK, json.dumps({"request": exact, "record": record}, separators=(",", ":")))
     file = io.BytesIO()
     image.save(file, format="PNG", pnginfo=chunks, compress_level=_PNG_LEVEL)
     return file.getvalue()
@@ -80,7 +80,7 @@ def infotext(request: GenerationRequest, *, model: str, model_hash: str, version
         "Steps": str(request.steps),
         "Sampler": sampler.infotext,
         "Schedule type": sampler.schedule_type,
-        "CFG scale": f"{request.guidance:g}",
+        "CFG scale": f"{request.guidance:.15g}",
         "Seed": str(request.seed),
         "Size": str(request.size),
         "Model hash": model_hash,

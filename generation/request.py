@@ -88,13 +88,15 @@ class GenerationRequest:
     """How many pictures; picture k has the seed s + k."""
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
+        if not any(char.isprintable() and not char.isspace() for char in self.prompt):
             raise InvalidRequest("The prompt is empty; say what the picture should show.")
         for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
             if len(text) > MAX_PROMPT:
                 raise InvalidRequest(
                     f"The {name} has {len(text):,} characters; I can take {MAX_PROMPT:,} at the most."
                 )
+            if any("\ud800" <= char <= "\udfff" for char in text):
+                raise InvalidRequest(f"The {name} holds half a character; please type it anew.")
         if not 1 <= self.steps <= MAX_STEPS:
             raise InvalidRequest(f"{self.steps} steps are not possible; choose 1 to {MAX_STEPS}.")
         if not 0 <= self.guidance <= MAX_GUIDANCE:

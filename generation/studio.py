@@ -116,7 +116,7 @@ class Studio:
         self._wake = asyncio.Event()
         self._stack = AsyncExitStack()
         self._own: list[asyncio.Task[None]] = []
-        self._closing = False
+        self._closing = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -140,7 +140,7 @@ class Studio:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._closing = True
+        self._closing.set()
         for task in self._own:
             task.cancel()
         # Closed as if all were well, whatever ended the body: settlements under way are waited for, and the
@@ -358,10 +358,11 @@ class Studio:
                 break
             except Exception:
                 log.exception("could not keep the end of job %s; trying again in %.2g s", ended.id, delay)
-            if self._closing:
+            try:
+                await asyncio.wait_for(self._closing.wait(), delay)
                 return  # the next start finds it unfinished and draws it again
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 30.0)
+            except TimeoutError:
+                delay = min(delay * 2, 30.0)
         del self._jobs[ended.id]
         match ended.state:
             case JobState.DONE:

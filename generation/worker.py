@@ -46,7 +46,7 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",  # else it advises about image processors that nothing here uses
     # Threads that wait for each other sleep instead of spinning: on a machine that is busy otherwise spinning
-    # made a picture take 10 to 60 times as long (measured on two cores), and it starves the bot.
+    # made a picture take several times as long (seen on two cores), and it starves the bot.
     "OMP_WAIT_POLICY": "passive",
 }
 _HEARTBEAT_S = 5.0

@@ -156,6 +156,8 @@ class Api:
             reply = Reply(body=error.body(), status=error.status)
             if isinstance(error, RateLimitedError):
                 headers["Retry-After"] = f"{error.retry_after:.3f}"
+        except ConnectionError:  # whoever asked hung up before all was said
+            reply = Reply(body=None, status=400)
         except Exception as error:
             log.exception("%s %s failed", endpoint.method, below)
             house.violations.append(f"{endpoint.method} {endpoint.path}: the playground failed: {error!r}")
@@ -170,9 +172,10 @@ class Api:
         self, endpoint: Endpoint, request: web.Request, call: Call, verdict: Verdict, fault: Fault | None
     ) -> Reply:
         """Do what is asked, unless a limit, a fault or the OpenAPI document is against it."""
+        call.body, call.uploads = await _read(request)
+        # What was sent is here; a client that loses patience now cannot take it back, as with the real one.
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
-        call.body, call.uploads = await _read(request)
         if endpoint.login and call.user is None:
             raise unauthorized()
         if not verdict.allowed:

@@ -111,7 +111,10 @@ async def _applied(database: Database, path: Path) -> list[str]:
     tables = [row["name"] for row in await database.fetch_all("SELECT name FROM sqlite_master")]
     if not tables:
         return []
-    if "migrations" not in tables:
+    columns = [
+        row["name"] for row in await database.fetch_all("SELECT name FROM pragma_table_info('migrations')")
+    ]
+    if not {"number", "checksum"} <= set(columns):
         raise DatabaseUnusable(f"{path} is a database of another program; move it away.")
     return [
         row["checksum"] for row in await database.fetch_all("SELECT checksum FROM migrations ORDER BY number")

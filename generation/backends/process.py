@@ -116,7 +116,7 @@ class ProcessBackend:
     async def submit(self, task: Task) -> None:
         self._held[task.id] = False
         self._send(Draw(task=task))
-        if self._watch is not None and not self._watch.expired():  # an idle worker had no deadline so far
+        if self._watch is not None and self._watch.when() is None:  # an idle worker had no deadline so far
             self._watch.reschedule(self._deadline())
 
     async def cancel(self, task: TaskId) -> None:

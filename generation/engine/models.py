@@ -69,7 +69,7 @@ class Model:
         """What the bits of its pictures depend on, apart from the request and the batch."""
         return {
             "model": self.info.name,
-            "model_source": self.info.source,
+            "model_source": self.info.public_source,
             "model_hash": self.hash.result(),
             "model_family": self.info.family.value,
             "prediction_type": self.scheduler_config.get("prediction_type", "epsilon"),

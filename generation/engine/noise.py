@@ -23,6 +23,8 @@ from generation.metadata import write_png
 
 SLOW_STEP_S = 0.05
 _CELL = 8  # pixels
+_FINE = "fine"
+"""With this word the noise is fine: a picture of 1024 x 1024 is then a file of 3 MB."""
 
 MISBEHAVIOUR = {
     "crash": "end the process in the middle of the picture",
@@ -103,14 +105,15 @@ class NoiseEngine:
 
     def _draw(self, task: Task) -> bytes:
         request = task.request
-        across, down = -(-request.size.width // _CELL), -(-request.size.height // _CELL)
+        cell = 1 if _FINE in request.prompt.lower().split() else _CELL
+        across, down = -(-request.size.width // cell), -(-request.size.height // cell)
         settings = repr(sorted(asdict(request).items())).encode()
         pixels = hashlib.shake_256(settings).digest(across * down * 3)
         cells = Image.frombytes("RGB", (across, down), pixels)
         image = cells.resize((request.size.width, request.size.height), Image.Resampling.NEAREST)
         record: dict[str, Any] = {
             "model": self._info.name,
-            "model_source": self._info.source,
+            "model_source": self._info.public_source,
             "model_hash": hashlib.sha256(self._info.source.encode()).hexdigest()[:10],
             "model_family": self._info.family.value,
             "version": __version__,

@@ -19,6 +19,7 @@ class Accepted:
     """What the studio counts."""
 
     of: dict[UserId, int] = field(default_factory=dict)
+    unavailable: str | None = None
 
     @property
     def waiting(self) -> int:
@@ -81,3 +82,9 @@ def test_a_promise_ends_with_its_block_even_when_that_fails() -> None:
         raise OSError
     with places.promised(ADA):
         pass
+
+
+def test_while_nothing_can_be_drawn_nobody_is_promised_a_place_and_the_reason_is_said() -> None:
+    places = Places(LIMITS, Accepted(unavailable="The model cannot be read."))
+    with pytest.raises(Refused, match=r"cannot draw at the moment\. The model"), places.promised(ADA):
+        raise AssertionError("a promise that cannot be kept")

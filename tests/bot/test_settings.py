@@ -90,3 +90,30 @@ def test_the_token_does_not_show_when_settings_are_printed(tmp_path: Path) -> No
     settings = read_settings(env(tmp_path, "DISCORD_TOKEN=s3cret\n"))
     assert settings.token == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize("token", ["abc def", "abc\\ndef", "töken"])
+def test_a_token_that_cannot_be_one_is_refused_before_discord_sees_it(token: str, tmp_path: Path) -> None:
+    settings = read_settings(env(tmp_path, f'DISCORD_TOKEN="{token}"\n'))
+    with pytest.raises(SettingsError, match="copy it again"):
+        _ = settings.token
+
+
+def test_a_quote_that_is_never_closed_names_its_line(tmp_path: Path) -> None:
+    assert refusal(tmp_path, '# mine\nDISCORD_TOKEN="abc\n').startswith("Line 2 of")
+
+
+def test_a_file_from_an_editor_that_marks_its_beginning_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISCORD_TOKEN=abc\n", encoding="utf-8-sig")
+    assert read_settings(tmp_path / ".env").token == "abc"
+
+
+def test_the_embedded_model_is_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Path(read_settings(tmp_path / ".env").model) == ROOT / "models" / "mini"
+
+
+def test_a_home_folder_is_written_out(tmp_path: Path) -> None:
+    assert read_settings(env(tmp_path, "DATA_DIR=~/atelier\n")).data_dir == Path.home() / "atelier"

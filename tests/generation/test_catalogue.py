@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +259,36 @@ def test_describing_a_model_needs_no_torch() -> None:
         [sys.executable, "-c", code, MINI], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_the_owners_limits_narrow_the_defaults() -> None:
+    model = describe("fake:noise").within(pixels=100 * 100, steps=4)
+    assert (model.native, model.defaults.steps) == (96, 4)
+    assert describe("fake:noise").within(pixels=4096**2, steps=150) == describe("fake:noise")
+
+
+def test_limits_below_the_smallest_picture_are_told_to_the_owner() -> None:
+    with pytest.raises(
+        UnreadableModel, match="MAX_PIXELS is 1000, but noise draws nothing smaller than 64x64"
+    ):
+        describe("fake:noise").within(pixels=1000, steps=4)
+
+
+@pytest.mark.parametrize(
+    ("source", "public"),
+    [
+        ("stable-diffusion-v1-5/stable-diffusion-v1-5", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
+        ("models/mini", "models/mini"),
+        ("/home/somebody/models/mine.safetensors", "mine.safetensors"),
+        ("~/models/mine/", "mine"),
+        ("C:\\models\\mine", "mine"),
+    ],
+)
+def test_a_shared_picture_says_nothing_of_the_owners_folders(source: str, public: str) -> None:
+    assert replace(describe("fake:noise"), source=source).public_source == public
+
+
+@pytest.mark.parametrize("source", ["x" * 6000, "a\0b", "~nobody-of-that-name/model"])
+def test_a_name_that_no_disk_takes_is_a_sentence(source: str) -> None:
+    with pytest.raises(UnreadableModel):
+        describe(source)

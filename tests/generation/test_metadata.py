@@ -16,7 +16,13 @@ from generation.metadata import UnreadablePicture, infotext, parse_infotext, rea
 from generation.request import GenerationRequest, Seed, Size
 from tests.generation.toys import a_request
 
-RECORD = {"model": "mini", "model_hash": "0123456789", "version": __version__, "device": "cpu"}
+RECORD = {
+    "model": "mini",
+    "model_source": "models/mini",
+    "model_hash": "0123456789",
+    "version": __version__,
+    "device": "cpu",
+}
 
 
 def text_of(request: GenerationRequest, model: str = "mini") -> str:
@@ -24,7 +30,7 @@ def text_of(request: GenerationRequest, model: str = "mini") -> str:
 
 
 def png(request: GenerationRequest) -> bytes:
-    return write_png(Image.new("RGB", (64, 64), "navy"), request, RECORD)
+    return write_png(Image.new("RGB", (64, 64), "navy"), request, RECORD | {"model_source": request.model})
 
 
 def chunks(data: bytes) -> dict[str, str]:
@@ -143,3 +149,10 @@ def test_a_file_without_settings_is_told_in_a_sentence(data: bytes) -> None:
 def test_a_damaged_chunk_of_ours_falls_back_to_the_text() -> None:
     broken = json.dumps({"request": {"prompt": "x"}, "record": {}})
     assert read(foreign_png(atelier=broken, parameters=text_of(a_request()))).seed == 7
+
+
+def test_where_the_model_lies_on_the_owners_disk_is_not_in_the_file() -> None:
+    private = a_request(model="/home/somebody/models/mini")
+    data = write_png(Image.new("RGB", (64, 64)), private, RECORD)
+    assert b"somebody" not in data
+    assert read(data).request == a_request(model="models/mini")

@@ -24,6 +24,9 @@ REQUEST = GenerationRequest(
     ("change", "sentence"),
     [
         ({"prompt": "   "}, "prompt is empty"),
+        ({"prompt": "\u200b\u2060\n"}, "prompt is empty"),
+        ({"prompt": "a \ud83d"}, "half a character"),
+        ({"negative_prompt": "\udc00"}, "negative prompt holds half a character"),
         ({"prompt": "x" * (MAX_PROMPT + 1)}, "2,001 characters"),
         ({"negative_prompt": "x" * (MAX_PROMPT + 1)}, "negative prompt has 2,001"),
         ({"steps": 0}, "0 steps"),

@@ -100,7 +100,8 @@ async def test_commands_can_be_registered_in_one_server_only(tmp_path: Path) -> 
 
 async def test_four_large_pictures_are_delivered_in_little_memory(tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
-        await draws(stage.anna, "four", count=4, size="256x256")
+        message = await draws(stage.anna, "fine noise", count=4, size="1024x1024")
+        assert all(picture["size"] > 2_000_000 for picture in message["attachments"])
         assert peak_memory(stage.bot.process.pid) < 150 * 2**20
 
 

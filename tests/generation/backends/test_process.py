@@ -26,6 +26,7 @@ from generation.messages import (
     TaskFailed,
     Unavailable,
 )
+from generation.request import Seed
 from tests.generation.toys import NOISE, Bench, a_request, a_task
 
 AT_ONCE = Backoff(first=0.01, most=0.01)
@@ -325,3 +326,16 @@ async def test_a_task_that_cannot_be_drawn_fails_and_the_worker_goes_on() -> Non
         assert isinstance(failed, TaskFailed)
         assert failed.reason.endswith(".")
         await ear.until(is_about(good, Drawn))
+
+
+async def test_another_task_buys_no_time_for_a_worker_that_hangs() -> None:
+    hanging, second = a_task(a_request(prompt="hang", seed=Seed(1))), a_task(a_request(seed=Seed(2)))
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(hanging)
+        await ear.until(is_about(hanging, Stepped))
+        assert backend._watch is not None  # the deadline itself, since waiting for it takes minutes
+        deadline = backend._watch.when()
+        await backend.submit(second)
+        assert backend._watch.when() == deadline
