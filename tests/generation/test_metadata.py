@@ -18,7 +18,7 @@ from tests.generation.toys import a_request
 
 RECORD = {
     "model": "mini",
-    "model_source": "models/mini",
+    "model_source": "fake:noise",
     "model_hash": "0123456789",
     "version": __version__,
     "device": "cpu",
