@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 PROGRESS_PATIENCE = 2.5
 """Seconds after which a progress edit is given up: the next state must not wait behind it."""
 
+LOOKS = 6
+"""Looks at an end that a progress edit given up may still undo: 1, 2, 4 ... s apart, a minute in all."""
+
 CLOSING_PATIENCE = 3.0
 """Seconds that ends under way have when the bot closes; what is left is owed to the next start."""
 
@@ -63,6 +66,8 @@ class _Round:
     ended_at: float | None = None
     edited_at: float | None = None
     shown: Card | None = None
+    given_up: int = 0
+    """Progress edits that we stopped waiting for; Discord may apply each of them later, and once."""
     deaf: bool = False
     """Its message takes no progress any more: the token died, or somebody removed it."""
     resumed: bool = False
@@ -202,8 +207,10 @@ class Courier:
             round_.shown = card
         except discord.HTTPException as error:
             round_.deaf = error.status in (401, 403, 404)
+            round_.given_up += error.status >= 500
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
         except Connection as error:
+            round_.given_up += 1
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
 
     # The end ----------------------------------------------------------------------------------------------
@@ -214,6 +221,10 @@ class Courier:
         while True:
             try:
                 await self._bring_once(round_, event or await self._recalled(round_.job_id))
+                if await self._is_undone(round_):
+                    round_.given_up -= 1
+                    log.info("job %s: a late progress edit undid its end; once more", round_.job_id)
+                    continue
             except _Undeliverable as reason:
                 await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason)))
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
@@ -261,6 +272,23 @@ class Courier:
                 return
         await self._post(round_, delivery, calling(card, event.job.asker))
 
+    async def _is_undone(self, round_: _Round) -> bool:
+        """Watch over an end that a progress edit given up may still undo: whether one has."""
+        delivery = round_.delivery
+        if delivery is None or delivery.address.message_id is None:
+            return False
+        for look in range(1, LOOKS + 1 if round_.given_up else 1):
+            await asyncio.sleep(pacing.backoff(look))
+            try:
+                message = await self._webhook(delivery.address).fetch_message(delivery.address.message_id)
+            except discord.HTTPException as error:
+                if error.status >= 500 or error.status == TOO_MANY_REQUESTS:
+                    raise
+                return False  # it is gone, or the token is: nothing can be undone any more
+            if not _tells_the_end_of(message, round_.job_id):
+                return True
+        return False
+
     async def _post(self, round_: _Round, delivery: Delivery, card: Card) -> None:
         """Bring the answer as a message of the bot's own: in the channel, or else directly."""
         address = delivery.address
@@ -273,6 +301,7 @@ class Courier:
                 message = await self._send_once(round_, direct, card, delivery.nonce)
             except (discord.Forbidden, discord.NotFound) as error:
                 raise _Undeliverable("neither the channel nor a direct message takes it") from error
+        round_.given_up = 0  # they can only reach the message that this one replaces
         await _noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
         if address.message_id is not None and address.message_id != message.id:
             await self._remove_stale(address, address.message_id)
@@ -314,10 +343,12 @@ class Courier:
     # What both need ---------------------------------------------------------------------------------------
 
     async def _edit(self, address: Address, message_id: int, card: Card) -> None:
-        webhook = discord.Webhook.partial(address.application_id, address.token, client=self._client)
-        await webhook.edit_message(
+        await self._webhook(address).edit_message(
             message_id, view=layout(card), attachments=files(card), allowed_mentions=mentions(card)
         )
+
+    def _webhook(self, address: Address) -> discord.Webhook:
+        return discord.Webhook.partial(address.application_id, address.token, client=self._client)
 
     async def _delivery(self, round_: _Round) -> Delivery | None:
         if round_.delivery is None:
