@@ -39,7 +39,10 @@ CLOSING_PATIENCE = 3.0
 """Seconds that ends under way have when the bot closes; what is left is owed to the next start."""
 
 UNKNOWN_MESSAGE = 10008
-TOO_LARGE, TOO_MANY_REQUESTS = 413, 429
+UNAUTHORIZED, TOO_LARGE, TOO_MANY_REQUESTS = 401, 413, 429
+
+SMALLEST_LIMIT = 2**20
+"""Bytes; files are made smaller once more if they may have this many, and no more below."""
 
 Connection = (aiohttp.ClientError, OSError, TimeoutError)
 """What is raised when Discord could not be reached; it may have heard us nevertheless."""
@@ -230,11 +233,11 @@ class Courier:
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
             except discord.HTTPException as error:
-                if error.status == TOO_LARGE and round_.file_limit >= 2**20:
+                if _is_final(error, round_):
+                    raise
+                if error.status == TOO_LARGE:
                     round_.file_limit //= 2  # less than we were told; what is in the way does not say
                     continue
-                if error.status < 500 and error.status != TOO_MANY_REQUESTS:
-                    raise
                 attempt += 1
                 wait = max(pacing.backoff(attempt), _retry_after(error))
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
@@ -265,9 +268,9 @@ class Courier:
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     raise _Undeliverable("somebody removed its message") from error
-                if error.status not in (401, 403, 404):
+                if not _is_final(error, round_):
                     raise
-                log.info("job %s: its token is dead; a message of my own follows", round_.job_id)
+                log.info("job %s: %s; a message of my own follows", round_.job_id, describe(error))
             else:
                 return
         await self._post(round_, delivery, calling(card, event.job.asker))
@@ -282,7 +285,7 @@ class Courier:
             try:
                 message = await self._webhook(delivery.address).fetch_message(delivery.address.message_id)
             except discord.HTTPException as error:
-                if error.status >= 500 or error.status == TOO_MANY_REQUESTS:
+                if not _is_final(error, round_):
                     raise
                 return False  # it is gone, or the token is: nothing can be undone any more
             if not _tells_the_end_of(message, round_.job_id):
@@ -295,12 +298,19 @@ class Courier:
         channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
         try:
             message = await self._send_once(round_, channel, card, delivery.nonce)
-        except (discord.Forbidden, discord.NotFound):
+        except discord.HTTPException as refusal:
+            # Where the bot itself is refused, nothing gets through; what it owes waits for another token.
+            if not _is_final(refusal, round_) or refusal.status == UNAUTHORIZED:
+                raise
+            log.info("job %s: %s; a direct message follows", round_.job_id, describe(refusal))
             try:
                 direct = await self._client.create_dm(discord.Object(address.user_id))
                 message = await self._send_once(round_, direct, card, delivery.nonce)
-            except (discord.Forbidden, discord.NotFound) as error:
-                raise _Undeliverable("neither the channel nor a direct message takes it") from error
+            except discord.HTTPException as error:
+                if not _is_final(error, round_):
+                    raise
+                reason = f"neither the channel nor a direct message takes it: {describe(error)}"
+                raise _Undeliverable(reason) from error
         round_.given_up = 0  # they can only reach the message that this one replaces
         await _noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
         if address.message_id is not None and address.message_id != message.id:
@@ -403,6 +413,13 @@ async def _noted(note: Callable[[], Awaitable[None]]) -> None:
 
 def _expired(address: Address) -> bool:
     return time.time() >= address.token_expires_at
+
+
+def _is_final(error: discord.HTTPException, round_: _Round) -> bool:
+    """Whether Discord would refuse it again, however often and with however small files it is asked."""
+    if error.status == TOO_LARGE:
+        return round_.file_limit < SMALLEST_LIMIT
+    return error.status < 500 and error.status != TOO_MANY_REQUESTS
 
 
 def _retry_after(error: discord.HTTPException) -> float:

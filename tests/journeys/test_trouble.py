@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from playground.faults import Fault
-from playground.reading import pictures_of
+from playground.nouns import Json
+from playground.person import Person
+from playground.reading import is_loading, pictures_of, text_of
 from tests.journeys.stage import Stage, asks, result, says
-from tests.journeys.test_endurance import until_delivered
+from tests.journeys.test_endurance import rows, until_delivered, until_logged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Refuse = Callable[[str, str], None]
 
 
 async def test_a_progress_edit_that_lands_after_the_end_does_not_last(stage: Stage) -> None:
@@ -22,3 +28,61 @@ async def test_a_progress_edit_that_lands_after_the_end_does_not_last(stage: Sta
     assert not pictures_of(undone)
     assert (await result(stage.anna, asked))["id"] == card["id"]
     await until_delivered(stage)
+
+
+# Refusals -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refuse(stage: Stage) -> Iterator[Callable[[str, str], None]]:
+    """Let Discord refuse, each time, what the bot asks for with this method and path."""
+
+    def refuse(method: str, path: str) -> None:
+        stage.playground.faults.add(Fault(method=method, path=path, status=400, times=100))
+
+    yield refuse
+    stage.playground.faults.clear()
+
+
+async def test_an_edit_that_is_refused_becomes_a_message_of_the_bots_own(
+    stage: Stage, refuse: Refuse
+) -> None:
+    refuse("PATCH", "/webhooks/*")
+    asked = await asks(stage.anna, "refused as an edit")
+    thinking = await stage.anna.answer(asked, is_loading)
+    card = await stage.anna.until(lambda: calling(stage.anna, "refused as an edit"))
+    assert pictures_of(card)
+    assert card["channel_id"] == stage.anna.channel_id
+    await stage.anna.until(lambda: thinking["id"] in stage.anna.deleted)
+    await until_delivered(stage)
+
+
+async def test_a_channel_that_refuses_the_answer_leaves_the_direct_message(
+    stage: Stage, refuse: Refuse
+) -> None:
+    refuse("PATCH", "/webhooks/*")
+    refuse("POST", f"/channels/{stage.anna.channel_id}/messages")
+    await asks(stage.anna, "refused in the channel")
+    card = await stage.anna.until(lambda: calling(stage.anna, "refused in the channel"))
+    assert pictures_of(card)
+    assert card["channel_id"] == await stage.anna.direct_messages()
+    await until_delivered(stage)
+
+
+async def test_what_is_refused_everywhere_is_abandoned_with_the_reason(stage: Stage, refuse: Refuse) -> None:
+    refuse("PATCH", "/webhooks/*")
+    refuse("POST", "/channels/*/messages")
+    await asks(stage.anna, "refused everywhere")
+    await until_logged(stage, "not delivered: neither the channel nor a direct message takes it")
+    await until_delivered(stage)
+    ((reason,),) = rows(stage, "SELECT reason FROM deliveries WHERE state = 'abandoned'")
+    assert "Discord answered 400" in str(reason)
+
+
+def calling(person: Person, prompt: str) -> Json | None:
+    """The message of the bot's own that calls this person with a picture of this prompt."""
+    for message in person.seen.values():
+        called = any(user["id"] == person.id for user in message["mentions"])
+        if called and f"> {prompt}" in text_of(message).splitlines():
+            return message
+    return None
