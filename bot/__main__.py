@@ -61,7 +61,14 @@ async def serve(settings: Settings) -> None:
         await _login(client, token, settings.discord_api_url)
         backend = ProcessBackend(model=settings.model, device=settings.device, dtype=settings.dtype)
         studio = Studio([backend], jobs)
-        courier = Courier(client, model=model, jobs=jobs, pictures=pictures, deliveries=deliveries)
+        courier = Courier(
+            client,
+            model=model,
+            jobs=jobs,
+            pictures=pictures,
+            deliveries=deliveries,
+            cancel=studio.cancel,
+        )
         studio.listen(courier.hear)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(studio)

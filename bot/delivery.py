@@ -54,6 +54,10 @@ class _Undeliverable(Exception):  # noqa: N818 - a fact about one delivery
     """There is nowhere to bring it; the message says why, for the record."""
 
 
+class _Removed(_Undeliverable):
+    """Somebody removed its message, and with it the wish to see it."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _Round:
     """What is known about one job's message while somebody looks after it."""
@@ -80,7 +84,8 @@ class _Round:
 class Courier:
     """Looks after the message of every job: one task each, and of the events only the newest.
 
-    Entered when the client has logged in. Ends that are owed from an earlier run are brought first.
+    Entered when the client has logged in. Ends that are owed from an earlier run are brought first. `cancel`
+    takes back a job whose message somebody removed.
     """
 
     def __init__(
@@ -91,12 +96,14 @@ class Courier:
         jobs: Jobs,
         pictures: Pictures,
         deliveries: Deliveries,
+        cancel: Callable[[JobId], Awaitable[object]],
     ) -> None:
         self._client = client
         self._model = model
         self._jobs = jobs
         self._pictures = pictures
         self._deliveries = deliveries
+        self._cancel = cancel
         self._rounds: dict[JobId, _Round] = {}
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._closing = False
@@ -212,6 +219,8 @@ class Courier:
             round_.deaf = error.status in (401, 403, 404)
             round_.given_up += error.status >= 500
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
+            if error.code == UNKNOWN_MESSAGE:
+                await self._cancel(round_.job_id)  # somebody removed it, and Cancel and Delete with it
         except Connection as error:
             round_.given_up += 1
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
@@ -229,6 +238,8 @@ class Courier:
                     log.info("job %s: a late progress edit undid its end; once more", round_.job_id)
                     continue
             except _Undeliverable as reason:
+                if isinstance(reason, _Removed):
+                    await _noted(partial(self._pictures.forget, round_.job_id))
                 await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason)))
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
@@ -267,7 +278,7 @@ class Courier:
                 await self._edit(address, address.message_id, card)
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
-                    raise _Undeliverable("somebody removed its message") from error
+                    raise _Removed("somebody removed its message") from error
                 if not _is_final(error, round_):
                     raise
                 log.info("job %s: %s; a message of my own follows", round_.job_id, describe(error))

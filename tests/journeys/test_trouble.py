@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,8 +11,9 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import is_loading, pictures_of, text_of
-from tests.journeys.stage import Stage, asks, result, says
-from tests.journeys.test_endurance import rows, until_delivered, until_logged
+from tests.journeys.stage import Stage, asks, result, running, says
+from tests.journeys.test_buttons import files
+from tests.journeys.test_endurance import rows, until_delivered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -73,10 +75,28 @@ async def test_what_is_refused_everywhere_is_abandoned_with_the_reason(stage: St
     refuse("PATCH", "/webhooks/*")
     refuse("POST", "/channels/*/messages")
     await asks(stage.anna, "refused everywhere")
-    await until_logged(stage, "not delivered: neither the channel nor a direct message takes it")
-    await until_delivered(stage)
-    ((reason,),) = rows(stage, "SELECT reason FROM deliveries WHERE state = 'abandoned'")
-    assert "Discord answered 400" in str(reason)
+    state, delivery, reason = await outcome(stage, "refused everywhere")
+    assert (state, delivery) == ("done", "abandoned")
+    assert reason == "neither the channel nor a direct message takes it: Discord answered 400 (error code 0)"
+
+
+# Messages that somebody removes ----------------------------------------------------------------------------
+
+
+async def test_a_message_removed_by_hand_takes_its_job_with_it(stage: Stage) -> None:
+    card = await running(stage.anna, await asks(stage.anna, "slow and removed", steps=150))
+    await stage.mina.delete(card)
+    removed = "somebody removed its message"
+    assert await outcome(stage, "slow and removed") == ("cancelled", "abandoned", removed)
+
+
+async def test_pictures_whose_message_was_removed_are_forgotten(stage: Stage) -> None:
+    stage.playground.faults.add(Fault(method="PATCH", path="/webhooks/*", delay=2.0, times=1))
+    kept = files(stage)
+    asked = await asks(stage.anna, "removed meanwhile", steps=1)
+    await stage.mina.delete(await stage.anna.answer(asked, is_loading))
+    assert await outcome(stage, "removed meanwhile") == ("done", "abandoned", "somebody removed its message")
+    assert files(stage) == kept
 
 
 def calling(person: Person, prompt: str) -> Json | None:
@@ -86,3 +106,17 @@ def calling(person: Person, prompt: str) -> Json | None:
         if called and f"> {prompt}" in text_of(message).splitlines():
             return message
     return None
+
+
+async def outcome(stage: Stage, prompt: str) -> tuple[object, ...]:
+    """How the one job with this prompt ended: its state, its delivery's, and why that was abandoned."""
+    question = f"""
+        SELECT jobs.state, deliveries.state, reason FROM jobs JOIN deliveries ON jobs.id = job_id
+        WHERE prompt = '{prompt}' AND deliveries.state IN ('done', 'abandoned')
+    """
+    async with asyncio.timeout(20):
+        # Another process tells nobody when it writes.
+        while not (found := rows(stage, question)):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    (ended,) = found
+    return ended
