@@ -8,6 +8,7 @@ import secrets
 import aiohttp
 import discord
 
+from bot.acknowledgement import is_acknowledged
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS
 from generation.request import InvalidRequest
@@ -37,7 +38,7 @@ def sentence_for(error: BaseException) -> str:
 async def tell(interaction: discord.Interaction, sentence: str) -> None:
     """Say a sentence to the person who pressed or typed, and to nobody else. Never raises."""
     try:
-        if interaction.response.is_done():
+        if is_acknowledged(interaction):
             await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NO_MENTIONS)
         else:
             await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NO_MENTIONS)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import discord
 
+from bot.acknowledgement import acknowledge
 from bot.apologies import apologise, tell
 from bot.cards import Action, settings_card
 from bot.house import Interaction, may_manage
@@ -73,7 +74,7 @@ class CancelButton(JobButton, template=f"{Action.CANCEL}:{_JOB}"):
             raise Refused("That request has ended already; there is nothing left to cancel.")
         if not may_manage(interaction, event.job):
             raise Refused("Only the person who asked for this, or a moderator, can cancel it.")
-        await interaction.response.defer()
+        await acknowledge(interaction)
         if not await studio.cancel(self.job_id):
             await tell(interaction, "That request ended just now; there is nothing left to cancel.")
 
@@ -82,7 +83,7 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
     """Remove the message and forget its pictures."""
 
     async def pressed(self, interaction: Interaction) -> None:
-        await interaction.response.defer()
+        await acknowledge(interaction)
         job = await self.known_job(interaction)
         if not may_manage(interaction, job):
             raise Refused("Only the person who asked for this, or a moderator, can delete it.")
@@ -97,7 +98,7 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
     """Show privately everything that made a picture, and the command that draws it again."""
 
     async def pressed(self, interaction: Interaction) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await acknowledge(interaction, thinking=True, ephemeral=True)
         house = interaction.client.house
         job = await self.known_job(interaction)
         card = settings_card(job, house.model, parent_link=await self._parent_link(interaction, job))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import aiohttp
 import discord
 
+from bot.acknowledgement import acknowledge
 from bot.apologies import describe
 from bot.house import House, Interaction
 from bot.limits import Refused
@@ -70,7 +71,7 @@ async def _order(
         raise Refused("I cannot tell which channel this is, so I could not bring you a picture.")
     with house.places.promised(asker):
         try:
-            response = await interaction.response.defer(thinking=True)
+            message_id = await acknowledge(interaction, thinking=True)
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("a request came to nothing, it could not be acknowledged: %s", describe(error))
             return
@@ -84,7 +85,7 @@ async def _order(
                 user_id=asker,
                 token=interaction.token,
                 token_expires_at=interaction.expires_at.timestamp(),
-                message_id=response.message_id if response else None,
+                message_id=message_id,
             )
             await house.jobs.keep(job, address)
         except Exception:

@@ -11,7 +11,7 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import is_loading, pictures_of, text_of
-from tests.journeys.stage import Stage, asks, result, running, says
+from tests.journeys.stage import Stage, asks, result, running, says, told
 from tests.journeys.test_buttons import files
 from tests.journeys.test_endurance import rows, until_delivered
 
@@ -78,6 +78,44 @@ async def test_what_is_refused_everywhere_is_abandoned_with_the_reason(stage: St
     state, delivery, reason = await outcome(stage, "refused everywhere")
     assert (state, delivery) == ("done", "abandoned")
     assert reason == "neither the channel nor a direct message takes it: Discord answered 400 (error code 0)"
+
+
+# Acknowledgements that Discord took without saying so ------------------------------------------------------
+
+
+def unconfirmed(stage: Stage) -> None:
+    """Let Discord take the next acknowledgement, and answer it with an error of its own."""
+    stage.playground.faults.add(
+        Fault(method="POST", path="/interactions/*/callback", status=502, after=True, times=1)
+    )
+
+
+async def test_a_request_whose_acknowledgement_was_not_confirmed_is_drawn_in_its_message(
+    stage: Stage,
+) -> None:
+    unconfirmed(stage)
+    asked = await asks(stage.anna, "unconfirmed")
+    thinking = await stage.anna.answer(asked, is_loading)
+    assert (await result(stage.anna, asked))["id"] == thinking["id"]
+    assert await outcome(stage, "unconfirmed") == ("done", "done", None)
+
+
+async def test_every_button_works_when_its_acknowledgement_was_not_confirmed(stage: Stage) -> None:
+    card = await running(stage.anna, await asks(stage.anna, "slow and unconfirmed", steps=150))
+    unconfirmed(stage)
+    await stage.anna.press(card, "Cancel")
+    card = await stage.anna.message(lambda m: m["id"] == card["id"] and says("Cancelled")(m))
+    unconfirmed(stage)
+    assert "slow and unconfirmed" in await told(stage.anna, await stage.anna.press(card, "Settings"))
+    unconfirmed(stage)
+    again = await running(stage.anna, await stage.anna.press(card, "Draw it after all"))
+    await stage.anna.press(again, "Cancel")
+    unconfirmed(stage)
+    said = await told(stage.bruno, await stage.bruno.press(card, "Delete"))
+    assert said == "Only the person who asked for this, or a moderator, can delete it."
+    unconfirmed(stage)
+    await stage.anna.press(card, "Delete")
+    await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
 
 
 # Messages that somebody removes ----------------------------------------------------------------------------
