@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import aiohttp
 import discord
 from discord import app_commands
 
-from bot.apologies import apologise
+from bot.apologies import apologise, describe
 from bot.buttons import BUTTONS
 from bot.commands.imagine import imagine
 from bot.house import House
 from bot.messages import NO_MENTIONS
+from bot.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +55,37 @@ class Atelier(discord.Client):
         self.connected.set()
 
     async def register(self) -> None:
-        """Tell Discord which commands there are. Called once they can be answered.
+        """Tell Discord which commands there are, and remove them where an earlier run had registered them.
+
+        Called once they can be answered, and the servers of the bot are known.
 
         Raises:
+            SettingsError: Discord takes no commands for the server that GUILD_ID names.
             discord.HTTPException: Discord does not take them.
         """
-        commands = await self.tree.sync(guild=self._guild)
-        if self._guild is not None:
-            await self.tree.sync()  # there are none for everywhere: what an earlier run left there goes
+        try:
+            commands = await self.tree.sync(guild=self._guild)
+        except (discord.Forbidden, discord.NotFound) as error:
+            if self._guild is None:
+                raise
+            raise SettingsError(
+                f"GUILD_ID is {self._guild.id}, and Discord takes no commands for that server: it answered "
+                f"{error.status}. Copy the server's id again, and invite the bot there."
+            ) from error
         log.info("at your service: %s", ", ".join(f"/{command.name}" for command in commands))
+        if self._guild is not None:
+            await self.tree.sync()  # there are none for everywhere
+        names = {command.name for command in commands}
+        for guild in list(self.guilds):
+            if self._guild is None or guild.id != self._guild.id:
+                await self._remove_commands(guild, names)
+
+    async def _remove_commands(self, guild: discord.Guild, names: set[str]) -> None:
+        """Remove the commands of these names that one server has beside those of everywhere, if it can be."""
+        try:
+            for command in await self.tree.fetch_commands(guild=guild):
+                if command.name in names:
+                    await command.delete()
+                    log.info("removed /%s, which an earlier run had registered in one server", command.name)
+        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.info("could not look for commands of an earlier run: %s", describe(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,11 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import is_loading, pictures_of, text_of
-from tests.journeys.stage import Stage, asks, result, running, says, told
+from playground.server import Playground
+from tests.journeys.stage import NOISE, Bot, Stage, asks, result, running, says, told
 from tests.journeys.test_buttons import files
 from tests.journeys.test_endurance import rows, until_delivered
+from tests.journeys.test_starting import refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -135,6 +138,43 @@ async def test_pictures_whose_message_was_removed_are_forgotten(stage: Stage) ->
     await stage.mina.delete(await stage.anna.answer(asked, is_loading))
     assert await outcome(stage, "removed meanwhile") == ("done", "abandoned", "somebody removed its message")
     assert files(stage) == kept
+
+
+# Commands that an earlier run left behind -----------------------------------------------------------------
+
+
+async def test_a_bot_that_serves_one_server_no_longer_leaves_no_second_command_there(tmp_path: Path) -> None:
+    async with Playground() as playground:
+        guild = playground.world.guild.id
+        first = Bot(playground, tmp_path, model=NOISE, GUILD_ID=str(guild))
+        await first.start()
+        await registered_in(playground, guild)
+        await first.stop()
+        everywhere = Bot(playground, tmp_path, model=NOISE)
+        await everywhere.start()
+        await registered_in(playground, None)
+        await everywhere.stop()
+        again = Bot(playground, tmp_path, model=NOISE, GUILD_ID=str(guild))
+        await again.start()
+        await registered_in(playground, guild)
+        assert await again.stop() == 0
+
+
+async def test_a_wrong_guild_id_is_named(tmp_path: Path) -> None:
+    async with Playground() as playground:
+        said = await refusal(tmp_path, playground, GUILD_ID="123")
+    assert said == (
+        "GUILD_ID is 123, and Discord takes no commands for that server: it answered 404. "
+        "Copy the server's id again, and invite the bot there."
+    )
+
+
+async def registered_in(playground: Playground, guild: int | None) -> None:
+    """Wait until /imagine is registered in this server (None: everywhere) and nowhere else."""
+    async with asyncio.timeout(20):
+        # Commands are not announced to those who watch from here.
+        while [command.guild for command in playground.world.commands.values()] != [guild]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 def calling(person: Person, prompt: str) -> Json | None:
