@@ -17,15 +17,15 @@ from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot import pacing
 from bot.apologies import describe
-from bot.cards import Action, Card, calling, card_for, custom_id
-from bot.messages import files, fits, layout, mentions, shrunk
+from bot.cards import Card, calling, card_for
+from bot.messages import files, fits, layout, mentions, shrunk, tells_the_end_of
+from bot.recall import Ended, Undeliverable, recalled
 from generation.catalogue import ModelInfo
-from generation.image import Picture
-from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, JobState, Progressed, Queued
+from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from storage.database import DatabaseUnusable
 from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
-from storage.pictures import PictureGone, Pictures
+from storage.pictures import Pictures
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,8 @@ SMALLEST_LIMIT = 2**20
 Connection = (aiohttp.ClientError, OSError, TimeoutError)
 """What is raised when Discord could not be reached; it may have heard us nevertheless."""
 
-Ended = Finished | Failed | Cancelled
 
-
-class _Undeliverable(Exception):  # noqa: N818 - a fact about one delivery
-    """There is nowhere to bring it; the message says why, for the record."""
-
-
-class _Removed(_Undeliverable):
+class _Removed(Undeliverable):
     """Somebody removed its message, and with it the wish to see it."""
 
 
@@ -232,12 +226,14 @@ class Courier:
         attempt = 0
         while True:
             try:
-                await self._bring_once(round_, event or await self._recalled(round_.job_id))
+                await self._bring_once(
+                    round_, event or await recalled(self._jobs, self._pictures, round_.job_id)
+                )
                 if await self._is_undone(round_):
                     round_.given_up -= 1
                     log.info("job %s: a late progress edit undid its end; once more", round_.job_id)
                     continue
-            except _Undeliverable as reason:
+            except Undeliverable as reason:
                 if isinstance(reason, _Removed):
                     await _noted(partial(self._pictures.forget, round_.job_id))
                 await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason)))
@@ -265,7 +261,7 @@ class Courier:
     async def _bring_once(self, round_: _Round, event: Ended) -> None:
         delivery = await self._delivery(round_)
         if delivery is None:
-            raise _Undeliverable("nobody knows where its answer goes")
+            raise Undeliverable("nobody knows where its answer goes")
         address = delivery.address
         seconds = None
         if round_.began_at is not None and round_.ended_at is not None:
@@ -299,7 +295,7 @@ class Courier:
                 if not _is_final(error, round_):
                     raise
                 return False  # it is gone, or the token is: nothing can be undone any more
-            if not _tells_the_end_of(message, round_.job_id):
+            if not tells_the_end_of(message, round_.job_id):
                 return True
         return False
 
@@ -321,7 +317,7 @@ class Courier:
                 if not _is_final(error, round_):
                     raise
                 reason = f"neither the channel nor a direct message takes it: {describe(error)}"
-                raise _Undeliverable(reason) from error
+                raise Undeliverable(reason) from error
         round_.given_up = 0  # they can only reach the message that this one replaces
         await _noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
         if address.message_id is not None and address.message_id != message.id:
@@ -347,7 +343,7 @@ class Courier:
         """Our own message that says how this job ended, if it is among the newest in the channel."""
         try:
             async for message in channel.history(limit=100):
-                if message.author == self._client.user and _tells_the_end_of(message, job_id):
+                if message.author == self._client.user and tells_the_end_of(message, job_id):
                     return message
         except discord.Forbidden:
             return None  # we may write here, but not read
@@ -375,39 +371,6 @@ class Courier:
         if round_.delivery is None:
             round_.delivery = await self._deliveries.get(round_.job_id)
         return round_.delivery
-
-    async def _recalled(self, job_id: JobId) -> Ended:
-        """How a job of an earlier run ended, from what is kept."""
-        job = await self._jobs.get(job_id)
-        if job is None:
-            raise _Undeliverable("the job is not known any more")
-        match job.state:
-            case JobState.DONE:
-                return Finished(job=job, pictures=await self._stored(job))
-            case JobState.FAILED:
-                return Failed(job=job)
-            case JobState.CANCELLED:
-                return Cancelled(job=job)
-            case JobState.QUEUED | JobState.RUNNING:
-                raise _Undeliverable("the job has not ended")
-            case _:
-                assert_never(job.state)
-
-    async def _stored(self, job: Job) -> tuple[Picture, ...]:
-        try:
-            return tuple(
-                [
-                    Picture(
-                        index=stored.index,
-                        seed=stored.seed,
-                        size=stored.size,
-                        png=await self._pictures.read(stored),
-                    )
-                    for stored in await self._pictures.of(job.id)
-                ]
-            )
-        except PictureGone as error:
-            raise _Undeliverable("its pictures are gone") from error
 
 
 async def _noted(note: Callable[[], Awaitable[None]]) -> None:
@@ -439,14 +402,3 @@ def _retry_after(error: discord.HTTPException) -> float:
         return float(error.response.headers.get("Retry-After", 0))
     except ValueError:
         return 0.0
-
-
-def _tells_the_end_of(message: discord.Message, job_id: JobId) -> bool:
-    """Whether this is the card of an ended job: those have a button to draw it again."""
-    again = custom_id(Action.REROLL, job_id)
-    return any(
-        isinstance(child, discord.Button) and child.custom_id == again
-        for row in message.components
-        if isinstance(row, discord.ActionRow)
-        for child in row.children
-    )

@@ -8,8 +8,9 @@ from dataclasses import replace
 import discord
 from discord import ui
 
-from bot.cards import Action, Attached, Card, Tone, command_line
+from bot.cards import Action, Attached, Card, Tone, command_line, custom_id
 from generation.image import SmallerFile, fitted
+from generation.job import JobId
 from generation.request import GenerationRequest
 
 MAX_REQUEST = 25 * 2**20 - 2**16
@@ -103,6 +104,17 @@ def mentions(card: Card) -> discord.AllowedMentions:
         return NO_MENTIONS
     return discord.AllowedMentions(
         everyone=False, roles=False, replied_user=False, users=[discord.Object(card.mention)]
+    )
+
+
+def tells_the_end_of(message: discord.Message, job_id: JobId) -> bool:
+    """Whether this is the card of an ended job: those have a button to draw it again."""
+    again = custom_id(Action.REROLL, job_id)
+    return any(
+        isinstance(child, discord.Button) and child.custom_id == again
+        for row in message.components
+        if isinstance(row, discord.ActionRow)
+        for child in row.children
     )
 
 
