@@ -19,14 +19,18 @@ async def acknowledge(
 ) -> int | None:
     """Tell Discord that an answer follows; the id of the message that it will be in, where that is known.
 
-    The client asks again after an error of Discord's own. If Discord had taken the first one nevertheless, it
-    answers that the interaction is acknowledged already: just what was wanted.
+    After an error of Discord's own the client asks again, and after a lost connection we do, once. If Discord
+    had taken the first one nevertheless, it answers that the interaction is acknowledged already: just what
+    was wanted.
 
     Raises:
         discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: Discord did not take it.
     """
     try:
-        response = await interaction.response.defer(thinking=thinking, ephemeral=ephemeral)
+        try:
+            response = await interaction.response.defer(thinking=thinking, ephemeral=ephemeral)
+        except (aiohttp.ClientError, OSError):
+            response = await interaction.response.defer(thinking=thinking, ephemeral=ephemeral)
     except discord.HTTPException as error:
         if error.code != ALREADY_ACKNOWLEDGED:
             raise

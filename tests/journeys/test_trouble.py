@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,60 @@ async def test_every_button_works_when_its_acknowledgement_was_not_confirmed(sta
     unconfirmed(stage)
     await stage.anna.press(card, "Delete")
     await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_an_acknowledgement_whose_connection_breaks_is_given_again(tmp_path: Path, heard: bool) -> None:
+    async with Playground() as playground, breaking(playground, b"/callback", heard=heard) as address:
+        bot = Bot(playground, tmp_path, model=NOISE, DISCORD_API_URL=f"{address}/api/v10")
+        await bot.start()
+        user = playground.world.people[0]
+        try:
+            async with Person(api=playground.api, gateway=playground.gateway.url, token=user.token) as anna:
+                assert pictures_of(await result(anna, await asks(anna, "cut off")))
+        finally:
+            await bot.close()
+
+
+@asynccontextmanager
+async def breaking(playground: Playground, words: bytes, *, heard: bool) -> AsyncIterator[str]:
+    """An address of the playground whose connections carry all but the first request that holds `words`.
+
+    That one is lost on the way there or, if it is `heard`, its answer on the way back.
+    """
+    left = 1
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        there, back = await asyncio.open_connection("127.0.0.1", playground.port)
+
+        async def answers() -> None:
+            while answer := await there.read(65536):
+                if lost:
+                    break
+                writer.write(answer)
+            writer.close()
+
+        lost = False
+        answering = asyncio.create_task(answers())
+        tasks.add(answering)
+        while asked := await reader.read(65536):
+            if left and words in asked:
+                left -= 1
+                lost = True
+                if not heard:
+                    break
+            back.write(asked)
+        back.close()
+
+    server = await asyncio.start_server(carry, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server:
+        yield f"http://{host}:{port}"
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 # Messages that somebody removes ----------------------------------------------------------------------------
