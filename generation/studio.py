@@ -161,9 +161,9 @@ class Studio:
         self._changed()
 
     async def cancel(self, job_id: JobId) -> bool:
-        """Take a job back. False: it is unknown or has ended."""
+        """Take a job back. False: it is unknown or has ended, or the studio closes and keeps it for later."""
         live = self._jobs.get(job_id)
-        if live is None or live.ending:
+        if live is None or live.ending or self._closing.is_set():
             return False
         # Shielded: whoever pressed the button may be gone before it is kept.
         await asyncio.shield(self._spawn_end(live, live.job.moved(JobState.CANCELLED)))

@@ -370,6 +370,7 @@ async def test_leaving_with_work_in_hand_leaves_it_unsettled_for_the_next_start(
     async with Story() as story:
         job = story.ask()
         await story.took(1)
+    assert not await story.studio.cancel(job.id)  # too late to keep that: the next start still has it
     assert job.id not in story.store.settled
     assert not story.backend.is_open
 
