@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from playground.nouns import Event, Json, User
+from playground.nouns import Event, Json, Snowflake, User
 
 KEPT_EVENTS = 5000
 """How many events a session can replay."""
@@ -65,6 +65,7 @@ class Session:
     id: str
     user: User
     intents: int
+    shard: tuple[int, int] = (0, 1)
     heard: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))
     sequence: int = 0
     connection: Connection | None = None
@@ -147,14 +148,22 @@ def decode(message: WSMessage) -> tuple[int, object]:
     try:
         payload = json.loads(message.data)
         return int(payload["op"]), payload.get("d")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise Closing(CloseCode.DECODE_ERROR, "Error while decoding payload") from None
 
 
-def wanted(session: Session, event: Event) -> bool:
-    """Whether the session asked to hear such events."""
+def shard_of(guild: Snowflake, shards: int) -> int:
+    """Which of a bot's shards hears what happens in a server; shard 0 hears its direct messages."""
+    return (guild >> 22) % shards
+
+
+def wanted(session: Session, event: Event, guild: Snowflake) -> bool:
+    """Whether the session asked to hear such events, and is the shard of the bot that does."""
     if not session.user.bot:
         return True
+    number, shards = session.shard
+    if number != (0 if event.direct else shard_of(guild, shards)):
+        return False
     needed = INTENTS.get(event.name.split("_", 1)[0])
     if needed is None:
         return event.name != "PRESENCE_UPDATE"

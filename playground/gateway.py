@@ -18,6 +18,7 @@ from playground.connections import (
     decode,
     encode,
     seen_by,
+    shard_of,
     wanted,
 )
 from playground.nouns import Event, Json, Snowflake, User
@@ -42,7 +43,7 @@ class Gateway:
     def tell(self, event: Event) -> None:
         """Let every session hear an event that is meant for its user and that it wants."""
         for session in self._sessions.values():
-            if session.user.id in event.audience and wanted(session, event):
+            if session.user.id in event.audience and wanted(session, event, self.world.guild.id):
                 session.hear(event.name, seen_by(session, event))
 
     def online(self, user: Snowflake) -> bool:
@@ -163,7 +164,12 @@ class Gateway:
         if not (numbers and 0 <= shard[0] < shard[1]):
             raise Closing(CloseCode.INVALID_SHARD, "Invalid shard")
         self._forget_old()
-        session = Session(id=secrets.token_hex(16), user=user, intents=intents if user.bot else 0)
+        session = Session(
+            id=secrets.token_hex(16),
+            user=user,
+            intents=intents if user.bot else 0,
+            shard=(shard[0], shard[1]),
+        )
         was_online = self.online(user.id)
         self._sessions[session.id] = session
         session.connection, connection.session = connection, session
@@ -171,8 +177,7 @@ class Gateway:
         if "shard" in fields:
             ready["shard"] = shard
         session.hear("READY", ready)
-        mine = (int(self.world.guild.id) >> 22) % shard[1] == shard[0]
-        if user.bot and mine and intents & GUILDS:
+        if user.bot and ready["guilds"] and intents & GUILDS:
             session.hear("GUILD_CREATE", self.world.wire.whole_guild(user, self.presences()))
         if not was_online:
             self._tell_presence(user)
@@ -241,7 +246,8 @@ class Gateway:
         if user.bot:
             application = world.wire.application()
             ready["application"] = {"id": application["id"], "flags": application["flags"]}
-            ready["guilds"] = [{"id": str(world.guild.id), "unavailable": True}]
+            mine = shard_of(world.guild.id, session.shard[1]) == session.shard[0]
+            ready["guilds"] = [{"id": str(world.guild.id), "unavailable": True}] if mine else []
         else:
             ready["guilds"] = [world.wire.whole_guild(user, self.presences())]
             ready["users"] = [world.wire.user(other) for other in world.users.values()]

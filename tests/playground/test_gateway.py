@@ -259,3 +259,27 @@ async def test_a_sharded_bot_asks_where_to_connect(playground: Playground, anna:
     async with running(bot, playground):
         assert list(bot.shards) == [0]
         assert [guild.name for guild in bot.guilds] == ["The Studio"]
+
+
+async def test_each_shard_hears_its_own_part_only(playground: Playground, anna: Person) -> None:
+    async with connected(playground) as first, connected(playground) as second:
+        heard: list[list[str]] = [[], []]
+        for number, socket in enumerate((first, second)):
+            intents = 1 | 1 << 9 | 1 << 12 | 1 << 15
+            await send(socket, 2, identity(playground, shard=[number, 2], intents=intents))
+            await hear(socket, 0)
+        mine = (playground.world.guild.id >> 22) % 2
+        await hear((first, second)[mine], 0)  # GUILD_CREATE
+        await anna.say("in the server")
+        world = playground.world
+        direct = await anna.request("POST", "/users/@me/channels", {"recipient_id": str(world.bot.id)})
+        await anna.request("POST", f"/channels/{direct['id']}/messages", {"content": "between us"})
+        for number, socket in enumerate((first, second)):
+            playground.gateway.ask_to_reconnect()
+            while (payload := await socket.receive_json(timeout=10))["op"] != 7:
+                if payload["t"] == "MESSAGE_CREATE":
+                    heard[number].append(payload["d"]["content"])
+    expected: list[list[str]] = [[], []]
+    expected[mine].append("in the server")
+    expected[0].append("between us")
+    assert heard == expected
