@@ -118,7 +118,7 @@ def polish_decoder(
         optimiser.load_state_dict(kept["optimiser"])
         clock.step, clock.seconds = kept["step"], kept["seconds"]
     batch = max(4, machine.autoencoder_batch // 4)
-    source = Pictures(seed + clock.step)
+    source = Pictures(seed + clock.step, styled=0.1)
     pictures = iter(DataLoader(source, batch_size=batch, num_workers=machine.workers))
 
     def loss_of(pixels: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ def polish_decoder(
     while not clock.done:
         pixels = to_signed(next(pictures).to(machine.device))
         for group in optimiser.param_groups:
-            group["lr"] = 1e-3 * clock.rate()
+            group["lr"] = 6e-4 * clock.rate()
         loss = machine.team.backward(learned, loss_of, pixels.chunk(machine.parts))
         torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
         optimiser.step()

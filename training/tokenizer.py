@@ -42,6 +42,8 @@ def learn_tokenizer(words: Iterable[str], *, vocab_size: int = 1024) -> CLIPToke
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
     """Writes tokenizer.json and its config, and vocab.json and merges.txt for older readers (same ids)."""
+    tokenizer.backend_tokenizer.no_padding()  # else the last call's settings are written too
+    tokenizer.backend_tokenizer.no_truncation()
     tokenizer.save_pretrained(folder)
     model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
     ids = dict(model["vocab"])
