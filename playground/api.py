@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from playground.asking import snowflake
 from playground.drafts import REQUEST_LIMIT
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DEEPEST = 64
+"""Objects and lists within each other that a body may have."""
 PREFIX = "/api/v{version:9|10}"
-FILE_PART = re.compile(r"files?\[(\d+)\]|file")
+FILE_PART = re.compile(r"files?\[([0-9]{1,9})\]|file")
 VIA = "1.1 playground"
 
 
@@ -187,9 +190,11 @@ class Api:
         result = endpoint.handler(call)
         if fault is not None and fault.status is not None:
             raise _failed(fault.status, fault.retry_after)
-        if isinstance(result, Reply):
-            return result
-        return Reply(body=result, status=204 if result is None else 200)
+        reply = (
+            result if isinstance(result, Reply) else Reply(body=result, status=204 if result is None else 200)
+        )
+        _encoded(reply.body)  # what cannot be said is a failure of ours, to be answered as one
+        return reply
 
     def _count(self, endpoint: Endpoint, call: Call) -> Verdict:
         """Count the request in its bucket: the user's, or the interaction's where nobody logs in."""
@@ -232,7 +237,10 @@ async def _read(request: web.Request) -> tuple[Any, list[Upload]]:
     if not request.can_read_body:
         return None, []
     if request.content_type.startswith("multipart/"):
-        return await _read_multipart(await request.multipart())
+        try:
+            return await _read_multipart(await request.multipart())
+        except (ValueError, HttpProcessingError):  # no boundary, or parts that are none
+            raise invalid_json() from None
     content = bytearray()
     size = 0
     async for chunk in request.content.iter_chunked(2**16):
@@ -268,10 +276,22 @@ async def _read_multipart(reader: MultipartReader) -> tuple[Any, list[Upload]]:
 
 
 def _parsed(content: bytes) -> Any:
+    """The JSON of a body: finite, not too deep, and with U+FFFD for halves of characters."""
     try:
-        return json.loads(content)
-    except ValueError:
+        body = json.loads(content)
+        if _deeper_than(body, DEEPEST):
+            raise invalid_json()
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+        return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except (ValueError, RecursionError):
         raise invalid_json() from None
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper_than(child, levels - 1) for child in children)
 
 
 def _failed(status: int, retry_after: float) -> ApiError:
@@ -285,6 +305,9 @@ def _response(reply: Reply, headers: dict[str, str]) -> web.Response:
     if reply.body is None:
         return web.Response(status=reply.status, headers=headers)
     # `body`, not `text`: with a charset in its content type discord.py takes JSON for a string.
-    content = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":")).encode()
     headers["Content-Type"] = "application/json"
-    return web.Response(status=reply.status, headers=headers, body=content)
+    return web.Response(status=reply.status, headers=headers, body=_encoded(reply.body))
+
+
+def _encoded(body: object) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -22,6 +22,7 @@ from playground.nouns import (
     Snowflake,
     Upload,
     User,
+    is_snowflake,
 )
 from playground.permissions import Permission
 from playground.world import World
@@ -75,8 +76,8 @@ def usable(world: World, user: User, command: Command, channel: Channel | None =
 
 
 def snowflake(value: object, field: str) -> Snowflake:
-    if isinstance(value, str | int) and str(value).isdigit():
-        return Snowflake(int(value))
+    if is_snowflake(value):
+        return Snowflake(int(str(value)))
     raise invalid_form([field], "NUMBER_TYPE_COERCE", f'Value "{value!r:.40}" is not snowflake.')
 
 
@@ -225,7 +226,7 @@ class _Question:
         self, form: Form, resolved: _Resolved, entities: dict[OptionKind, list[str]], attachments: object
     ) -> None:
         for kind, ids in entities.items():
-            for value in (Snowflake(int(i)) for i in ids if i.isdigit()):
+            for value in (Snowflake(int(i)) for i in ids if is_snowflake(i)):
                 if kind is OptionKind.ATTACHMENT:
                     upload = self._uploaded(value, attachments)
                     if upload is None:
@@ -249,7 +250,7 @@ class _Question:
         """Give attachment options the id under which their file was kept."""
         for option in options:
             if option["type"] == OptionKind.ATTACHMENT:
-                option["value"] = resolved.kept_as[str(option["value"])]
+                option["value"] = resolved.kept_as[str(int(option["value"]))]
             self._renumber(option.get("options") or (), resolved)
 
     def _selected(
@@ -270,7 +271,7 @@ class _Question:
                 parts.MENTIONABLE_SELECT: OptionKind.MENTIONABLE,
                 parts.CHANNEL_SELECT: OptionKind.CHANNEL,
             }[part["type"]]
-            known = all(v.isdigit() and resolved.entity(kind, Snowflake(int(v))) for v in values)
+            known = all(is_snowflake(v) and resolved.entity(kind, Snowflake(int(v))) for v in values)
         if not known:
             raise invalid_form(path, "SELECT_COMPONENT_INVALID_VALUE", "The select has no such value")
         return values
@@ -334,7 +335,7 @@ class _Question:
             form.fail(path, "BASE_TYPE_BAD_LENGTH", "Wrong number of files")
         kept = []
         for value in values:
-            upload = self.uploads.get(int(str(value))) if str(value).isdigit() else None
+            upload = self.uploads.get(int(str(value))) if is_snowflake(value) else None
             if upload is None:
                 form.fail(path, "ATTACHMENT_NOT_FOUND", f"No file was sent for {value!r:.40}")
                 continue

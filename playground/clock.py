@@ -11,6 +11,8 @@ from playground.nouns import Snowflake
 
 EPOCH_MS = 1_420_070_400_000
 """The first second of 2015, from which snowflakes count milliseconds."""
+MOST_SECONDS = 366 * 24 * 3600.0
+"""As far as the clock may be moved at once."""
 
 
 class Alarm:
@@ -40,8 +42,8 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass at once: deadlines in between are met or missed now."""
-        if seconds < 0:
-            raise ValueError("Time only moves forward: give a positive number of seconds.")
+        if not 0 <= seconds <= MOST_SECONDS:
+            raise ValueError("Time only moves forward: give a number of seconds, at most a year of them.")
         self._ahead += seconds
         for alarm in sorted(self._alarms, key=lambda alarm: alarm.due):
             if alarm.timer is not None:

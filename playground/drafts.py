@@ -9,7 +9,7 @@ from typing import Any
 
 from playground import components, media
 from playground.errors import Form, empty_message, too_large
-from playground.nouns import Attachment, Json, Message, MessageFlag, Snowflake, Upload
+from playground.nouns import Attachment, Json, Message, MessageFlag, Snowflake, Upload, is_snowflake
 
 FILE_LIMIT = 10 * 1024 * 1024
 """Bytes one file may have."""
@@ -19,8 +19,8 @@ MOST_CONTENT = 2000
 MOST_EMBED_TEXT = 6000
 SETTABLE = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.SUPPRESS_NOTIFICATIONS | MessageFlag.COMPONENTS_V2
 
-USER_MENTION = re.compile(r"<@!?(\d{1,20})>")
-ROLE_MENTION = re.compile(r"<@&(\d{1,20})>")
+USER_MENTION = re.compile(r"<@!?([0-9]{1,20})>")
+ROLE_MENTION = re.compile(r"<@&([0-9]{1,20})>")
 ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost)(?::\d+)?/attachments/\d+/(\d+)/")
 EVERYONE = re.compile(r"@(everyone|here)\b")
 
@@ -183,7 +183,7 @@ def _allowed_mentions(form: Form, root: list[str | int], given: object) -> Json 
     for key in ("parse", "users", "roles"):
         values = allowed.get(key) or []
         words = isinstance(values, list) and all(isinstance(value, str | int) for value in values)
-        if not words or (key != "parse" and not all(str(value).isdigit() for value in values)):
+        if not words or (key != "parse" and not all(map(is_snowflake, values))):
             form.fail([*path, key], "LIST_TYPE_CONVERT", "Only lists of names or snowflakes may be used here")
             allowed[key] = []
         elif len(values) > 100:
@@ -225,7 +225,7 @@ def _attachments(
         form.text([*at, "description"], entry.get("description"), most=1024)
         form.text([*at, "filename"], entry.get("filename"), most=1024)
         number = entry.get("id")
-        if not str(number).isdigit():
+        if not is_snowflake(number):
             form.fail([*at, "id"], "NUMBER_TYPE_COERCE", f'Value "{number!r:.40}" is not snowflake.')
             continue
         old = had.get(Snowflake(int(str(number))))

@@ -21,7 +21,7 @@ from playground.connections import (
     shard_of,
     wanted,
 )
-from playground.nouns import Event, Json, Snowflake, User
+from playground.nouns import Event, Json, Snowflake, User, is_snowflake
 from playground.world import World
 
 RESUMABLE_SECONDS = 30 * 60.0
@@ -282,7 +282,9 @@ class Gateway:
             "members": [world.wire.member(user) for user in found],
             "chunk_index": 0,
             "chunk_count": 1,
-            "not_found": [i for i in ids or () if not i.isdigit() or Snowflake(int(i)) not in world.users],
+            "not_found": [
+                i for i in ids or () if not is_snowflake(i) or Snowflake(int(i)) not in world.users
+            ],
         }
         if fields.get("presences"):
             chunk["presences"] = self.presences()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from playground.errors import Form
-from playground.nouns import CommandKind, Json, OptionKind
+from playground.nouns import CommandKind, Json, OptionKind, is_snowflake
 
 NAME = re.compile(r"[-_'\w]{1,32}")
 MOST_PER_KIND = {CommandKind.CHAT: 100, CommandKind.USER: 15, CommandKind.MESSAGE: 15}
@@ -42,7 +42,7 @@ def check_command(form: Form, path: Sequence[str | int], shape: Json) -> None:
     name = form.text([*path, "name"], shape.get("name"), least=1, most=32, required=True)
     _check_localizations(form, path, shape)
     needs = shape.get("default_member_permissions")
-    if needs is not None and not str(needs).isdigit():
+    if needs is not None and not is_snowflake(needs):
         form.fail([*path, "default_member_permissions"], "NUMBER_TYPE_COERCE", "Value is not int.")
     for key, known in (("contexts", (0, 1, 2)), ("integration_types", (0, 1))):
         values = shape.get(key)
@@ -173,10 +173,10 @@ def _fill(
         kind = OptionKind(definition["type"])
         answer: Json = {"name": name, "type": int(kind)}
         if kind in NESTING:
-            inner = [child for child in option.get("options") or () if isinstance(child, dict)]
+            inner = form.many([*at, "options"], option.get("options"), most=25)
             answer["options"] = _fill(form, [*at, "options"], definition, inner, filled, autocomplete)
         else:
-            focused = autocomplete and bool(option.get("focused"))
+            focused = autocomplete and bool(option.get("focused")) and bool(definition.get("autocomplete"))
             answer["value"] = _value(form, [*at, "value"], definition, option.get("value"), focused)
             if focused:
                 answer["focused"] = True
@@ -220,7 +220,7 @@ def _problems(option: Json, value: object) -> Iterator[tuple[str, str]]:
         return
     elif kind == OptionKind.BOOLEAN and not isinstance(value, bool):
         yield "BOOLEAN_TYPE_CONVERT", "Must be either true or false."
-    elif kind in ENTITIES and not str(value).isdigit():
+    elif kind in (*ENTITIES, OptionKind.ATTACHMENT) and not is_snowflake(value):
         yield "NUMBER_TYPE_COERCE", f'Value "{value!r:.80}" is not snowflake.'
     if isinstance(value, int | float) and not isinstance(value, bool):
         if option.get("min_value") is not None and value < option["min_value"]:

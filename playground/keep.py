@@ -24,6 +24,7 @@ from playground.nouns import (
     Role,
     Snowflake,
     User,
+    is_snowflake,
 )
 from playground.places import Guild
 
@@ -102,7 +103,7 @@ class Keeper:
     def sweep(self, known: set[Snowflake]) -> None:
         """Remove files that no message has any more (those of ephemeral messages, after a restart)."""
         for path in self.files.iterdir():
-            if not (path.name.isdigit() and Snowflake(int(path.name)) in known):
+            if not (is_snowflake(path.name) and Snowflake(int(path.name)) in known):
                 path.unlink()
 
 

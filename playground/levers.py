@@ -94,7 +94,7 @@ def lever_routes(playground: Playground) -> list[web.RouteDef]:
         web.post("/playground/faults", _sentences(add_fault)),
         web.delete("/playground/faults", clear_faults),
         web.post("/playground/gateway", _sentences(gateway)),
-        web.post(r"/playground/users/{user:\d+}", _sentences(user)),
+        web.post(r"/playground/users/{user:[0-9]{1,20}}", _sentences(user)),
         web.post("/playground/bot", _sentences(bot)),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Any, NewType
@@ -11,6 +12,11 @@ Json = dict[str, Any]
 
 Snowflake = NewType("Snowflake", int)
 """An id that also says when its thing was made; see `playground.clock`."""
+
+
+def is_snowflake(value: object) -> bool:
+    """Whether this is an id as the wire writes it: up to 20 of the digits 0 to 9."""
+    return isinstance(value, str | int) and re.fullmatch(r"[0-9]{1,20}", str(value)) is not None
 
 
 class ChannelKind(IntEnum):

@@ -58,8 +58,8 @@ def page_routes(playground: Playground) -> list[web.RouteDef]:
     return [
         web.get("/", front),
         web.get("/static/{path:.+}", static),
-        web.get(r"/attachments/{channel:\d+}/{attachment:\d+}/{filename}", attachment),
-        web.get(r"/avatars/{user:\d+}.svg", avatar),
+        web.get(r"/attachments/{channel:[0-9]{1,20}}/{attachment:[0-9]{1,20}}/{filename}", attachment),
+        web.get(r"/avatars/{user:[0-9]{1,20}}.svg", avatar),
     ]
 
 

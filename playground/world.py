@@ -189,10 +189,11 @@ class World:
         )  # fmt: skip
         message = self._written(message, draft, reply_to)
         message = replace(message, flags=message.flags | flags)
+        if not message.ephemeral:
+            self.keeper.keep(message)
         self.messages[message.id] = message
         self._history.setdefault(channel.id, []).append(message.id)
         if not message.ephemeral:
-            self.keeper.keep(message)
             self._put_channel(replace(channel, last_message=message.id))
         self._tell_message("MESSAGE_CREATE", message)
         return message
@@ -308,9 +309,9 @@ class World:
                 raise cannot_message_user()
 
     def _replace(self, message: Message, changed: Message) -> None:
-        self.messages[message.id] = changed
         if not changed.ephemeral:
             self.keeper.keep(changed)
+        self.messages[message.id] = changed
         self._tell_message("MESSAGE_UPDATE", changed)
 
     def _tell_message(self, name: str, message: Message) -> None:
@@ -323,8 +324,8 @@ class World:
         return self.audience(self.channels[message.channel])
 
     def _put_channel(self, channel: Channel) -> None:
-        self.channels[channel.id] = channel
         self.keeper.keep(channel)
+        self.channels[channel.id] = channel
 
     def _remove_files(self, attachments: tuple[Attachment, ...]) -> None:
         for attachment in attachments:
