@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from playground import components as parts
 from playground import invocations
-from playground.errors import Form, invalid_form, missing_access, unknown
+from playground.drafts import FILE_LIMIT
+from playground.errors import Form, invalid_form, missing_access, too_large, unknown
 from playground.nouns import (
-    Attachment,
     Channel,
     Command,
     CommandKind,
@@ -22,9 +23,11 @@ from playground.nouns import (
     Snowflake,
     Upload,
     User,
+    is_nonce,
     is_snowflake,
 )
 from playground.permissions import Permission
+from playground.resolved import Resolved
 from playground.world import World
 
 
@@ -36,6 +39,12 @@ def read_question(
         kind = InteractionKind(body.get("type") or 0)
     except ValueError:
         raise invalid_form(["type"], "BASE_TYPE_CHOICES", "Value must be one of (2, 3, 4, 5).") from None
+    if any(len(upload.content) > FILE_LIMIT for upload in uploads):
+        raise too_large()
+    if body.get("nonce") is not None and not is_nonce(body["nonce"]):
+        raise invalid_form(
+            ["nonce"], "NONCE_TYPE_INVALID", "A nonce is a number, or a text of at most 25 characters"
+        )
     if str(body.get("application_id")) != str(world.bot.id):
         raise unknown("Application")
     channel = world.visit(
@@ -111,7 +120,7 @@ class _Question:
         asked: Json = {"id": str(command.id), "name": command.name, "type": int(command.kind)}
         if command.guild is not None:
             asked["guild_id"] = str(command.guild)
-        resolved = _Resolved(self.world)
+        resolved = Resolved(self.world, self.user, self.channel)
         extra: Json = {}
         if command.kind is CommandKind.CHAT:
             form = Form()
@@ -151,7 +160,7 @@ class _Question:
             )
         asked: Json = {"custom_id": custom_id, "component_type": part["type"], "id": part["id"]}
         if part["type"] in parts.SELECTS:
-            resolved = _Resolved(self.world)
+            resolved = Resolved(self.world, self.user, self.channel)
             asked["values"] = self._selected(["data", "values"], part, data.get("values"), resolved)
             if resolved.found:
                 asked["resolved"] = resolved.found
@@ -170,7 +179,7 @@ class _Question:
             for part in parts.walk(data.get("components") or ())
             if isinstance(part.get("custom_id"), str)
         }
-        resolved = _Resolved(self.world)
+        resolved = Resolved(self.world, self.user, self.channel)
         form = Form()
         answers = [self._answered(form, part, submitted, resolved) for part in definition["components"]]
         form.refuse()
@@ -223,7 +232,7 @@ class _Question:
         return message
 
     def _resolve(
-        self, form: Form, resolved: _Resolved, entities: dict[OptionKind, list[str]], attachments: object
+        self, form: Form, resolved: Resolved, entities: dict[OptionKind, list[str]], attachments: object
     ) -> None:
         for kind, ids in entities.items():
             for value in (Snowflake(int(i)) for i in ids if is_snowflake(i)):
@@ -234,19 +243,24 @@ class _Question:
                             ["data", "options"], "ATTACHMENT_NOT_FOUND", f"No file was sent for {value}"
                         )
                     else:
-                        resolved.attachment(self.channel, value, self.world.lend(self.channel, upload))
+                        resolved.attachment(value, self.world.lend(self.channel, upload))
                 elif not resolved.entity(kind, value):
                     form.fail(["data", "options"], "NUMBER_TYPE_COERCE", f"There is no {value} here")
 
     def _uploaded(self, number: Snowflake, attachments: object) -> Upload | None:
-        """The file for an attachment option: its value is an id listed in `attachments`, or an index."""
+        """The file for an attachment option: its value is an id listed in `attachments`, or an index.
+
+        The name it is listed under counts, not that of the part it came in.
+        """
         listed = attachments if isinstance(attachments, list) else []
         for index, entry in enumerate(listed):
             if isinstance(entry, dict) and str(entry.get("id")) == str(number):
-                return self.uploads.get(int(number)) or self.uploads.get(index)
+                found = self.uploads.get(int(number)) or self.uploads.get(index)
+                name = entry.get("filename")
+                return replace(found, filename=name) if found and isinstance(name, str) and name else found
         return self.uploads.get(int(number))
 
-    def _renumber(self, options: Iterable[Json], resolved: _Resolved) -> None:
+    def _renumber(self, options: Iterable[Json], resolved: Resolved) -> None:
         """Give attachment options the id under which their file was kept."""
         for option in options:
             if option["type"] == OptionKind.ATTACHMENT:
@@ -254,7 +268,7 @@ class _Question:
             self._renumber(option.get("options") or (), resolved)
 
     def _selected(
-        self, path: Sequence[str | int], part: Json, values: object, resolved: _Resolved
+        self, path: Sequence[str | int], part: Json, values: object, resolved: Resolved
     ) -> list[str]:
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise invalid_form(path, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
@@ -276,7 +290,7 @@ class _Question:
             raise invalid_form(path, "SELECT_COMPONENT_INVALID_VALUE", "The select has no such value")
         return values
 
-    def _answered(self, form: Form, part: Json, submitted: dict[str, Json], resolved: _Resolved) -> Json:
+    def _answered(self, form: Form, part: Json, submitted: dict[str, Json], resolved: Resolved) -> Json:
         """One component of the modal, with what the person put into it."""
         if part["type"] == parts.ROW:
             inner = [self._answered(form, child, submitted, resolved) for child in part["components"]]
@@ -327,7 +341,7 @@ class _Question:
         path: Sequence[str | int],
         part: Json,
         values: list[object],
-        resolved: _Resolved,
+        resolved: Resolved,
         required: bool,
     ) -> list[str]:
         least = part.get("min_values", 1 if required else 0)
@@ -340,44 +354,6 @@ class _Question:
                 form.fail(path, "ATTACHMENT_NOT_FOUND", f"No file was sent for {value!r:.40}")
                 continue
             attachment = self.world.lend(self.channel, upload)
-            resolved.attachment(self.channel, Snowflake(int(str(value))), attachment)
+            resolved.attachment(Snowflake(int(str(value))), attachment)
             kept.append(str(attachment.id))
         return kept
-
-
-class _Resolved:
-    """The things that ids in an interaction stand for."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.found: Json = {}
-        self.kept_as: dict[str, str] = {}
-
-    def add(self, group: str, key: Snowflake, thing: Json) -> None:
-        self.found.setdefault(group, {})[str(key)] = thing
-
-    def attachment(self, channel: Channel, number: Snowflake, attachment: Attachment) -> None:
-        shown = self.world.wire.attachment(channel.id, attachment, ephemeral=True)
-        self.add("attachments", attachment.id, shown)
-        self.kept_as[str(number)] = str(attachment.id)
-
-    def user(self, key: Snowflake) -> None:
-        user = self.world.users.get(key)
-        if user is None:
-            raise unknown("User")
-        self.add("users", key, self.world.wire.user(user))
-        self.add("members", key, {**self.world.wire.member(user, with_user=False), "permissions": "0"})
-
-    def entity(self, kind: OptionKind, key: Snowflake) -> bool:
-        """Resolve a user, role or channel; False if there is none."""
-        world = self.world
-        if kind in (OptionKind.USER, OptionKind.MENTIONABLE) and key in world.users:
-            self.user(key)
-        elif kind in (OptionKind.ROLE, OptionKind.MENTIONABLE) and key in world.roles:
-            self.add("roles", key, world.wire.role(world.roles[key]))
-        elif kind is OptionKind.CHANNEL and key in world.channels:
-            channel = world.wire.channel(world.channels[key], world.bot)
-            self.add("channels", key, {**channel, "permissions": "0"})
-        else:
-            return False
-        return True

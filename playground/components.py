@@ -177,7 +177,10 @@ class _Check:
         if style not in range(1, 7):
             self.form.fail([*path, "style"], "BASE_TYPE_CHOICES", "Value must be one of (1, 2, 3, 4, 5, 6).")
         elif style == LINK_STYLE:
-            self.form.text([*path, "url"], part.get("url"), least=1, most=512, required=True)
+            if part.get("url"):
+                self.form.url([*path, "url"], part["url"], most=512, besides=("discord://",))
+            else:
+                self.form.required([*path, "url"])
             if part.get("custom_id") is not None:
                 self.form.fail(
                     [*path, "custom_id"],

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playground import components, media
+from playground.embeds import check_embeds, is_visible, stored_embed
 from playground.errors import Form, empty_message, too_large
 from playground.nouns import Attachment, Json, Message, MessageFlag, Snowflake, Upload, is_snowflake
 
@@ -16,7 +17,6 @@ FILE_LIMIT = 10 * 1024 * 1024
 REQUEST_LIMIT = 25 * 1024 * 1024
 """Bytes one request may have, all its parts together."""
 MOST_CONTENT = 2000
-MOST_EMBED_TEXT = 6000
 SETTABLE = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.SUPPRESS_NOTIFICATIONS | MessageFlag.COMPONENTS_V2
 
 USER_MENTION = re.compile(r"<@!?([0-9]{1,20})>")
@@ -73,9 +73,11 @@ def draft(body: Json, uploads: Sequence[Upload], before: Message | None = None, 
     v2 = MessageFlag.COMPONENTS_V2 in flags
 
     content = body.get("content") if "content" in body or before is None else before.content
+    content = content.strip() if isinstance(content, str) else content
     embeds = body.get("embeds") if "embeds" in body or before is None else list(before.embeds)
     form.text([*root, "content"], content, most=MOST_CONTENT)
-    _check_embeds(form, root, embeds)
+    if "embeds" in body:
+        check_embeds(form, root, embeds)
     for field, value in (("content", content), ("embeds", embeds), ("poll", body.get("poll"))):
         if v2 and value:
             form.fail(
@@ -96,14 +98,14 @@ def draft(body: Json, uploads: Sequence[Upload], before: Message | None = None, 
     form.refuse()
     made = Draft(
         content=content or "",
-        embeds=tuple(_embed(embed) for embed in embeds or ()),
+        embeds=tuple(stored_embed(embed) for embed in embeds or ()),
         components=tree,
         flags=flags,
         kept=kept,
         files=files,
         allowed_mentions=allowed_mentions,
     )
-    if not (made.content or made.embeds or made.components or made.kept or made.files):
+    if not (made.content or any(map(is_visible, made.embeds)) or made.components or made.kept or made.files):
         raise empty_message()
     return made
 
@@ -253,38 +255,3 @@ def _attachments(
     if len(kept) + len(files) > 10:
         form.fail([*root, "attachments"], "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
     return tuple(kept), tuple(files)
-
-
-def _check_embeds(form: Form, root: list[str | int], embeds: object) -> None:
-    total = 0
-    for index, embed in enumerate(form.many([*root, "embeds"], embeds, most=10)):
-        at: list[str | int] = [*root, "embeds", index]
-        texts: list[tuple[tuple[str, ...], object, int]] = [
-            (("title",), embed.get("title"), 256),
-            (("description",), embed.get("description"), 4096),
-        ]
-        for part, key, most in (("footer", "text", 2048), ("author", "name", 256)):
-            texts.append(((part, key), form.fields([*at, part], embed.get(part)).get(key), most))
-        for part in ("image", "thumbnail"):
-            url = form.fields([*at, part], embed.get(part)).get("url")
-            form.text([*at, part, "url"], url, most=2048)
-        for where, value, most in texts:
-            total += len(form.text([*at, *where], value, most=most))
-        for number, field in enumerate(form.many([*at, "fields"], embed.get("fields"), most=25)):
-            for key, most in (("name", 256), ("value", 1024)):
-                place = [*at, "fields", number, key]
-                total += len(form.text(place, field.get(key), least=1, most=most, required=True))
-    if total > MOST_EMBED_TEXT:
-        form.fail(
-            [*root, "embeds"],
-            "MAX_EMBED_SIZE_EXCEEDED",
-            f"Embed size exceeds maximum size of {MOST_EMBED_TEXT}",
-        )
-
-
-def _embed(embed: Json) -> Json:
-    kept = {key: value for key, value in embed.items() if value is not None and value != []}
-    kept["type"] = "rich"
-    if "fields" in kept:
-        kept["fields"] = [{"inline": False, **field} for field in kept["fields"]]
-    return kept

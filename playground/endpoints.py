@@ -20,6 +20,7 @@ from playground.nouns import (
     Json,
     Message,
     MessageKind,
+    is_nonce,
 )
 from playground.permissions import Permission
 
@@ -141,8 +142,10 @@ def create_message(call: Call) -> object:
     channel = _channel(call, *needs)
     body = dict(call.fields)
     nonce = body.get("nonce")
-    if nonce is not None and len(str(nonce)) > 25:
-        raise invalid_form(["nonce"], "NONCE_TYPE_TOO_LONG", "The nonce is too long: 25 characters at most")
+    if nonce is not None and not is_nonce(nonce):
+        raise invalid_form(
+            ["nonce"], "NONCE_TYPE_INVALID", "A nonce is a number, or a text of at most 25 characters"
+        )
     if nonce is not None and body.get("enforce_nonce"):
         before = world.remembered(me, channel, nonce)
         if before is not None:

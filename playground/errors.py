@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from playground.nouns import Json
 
@@ -161,6 +162,25 @@ class Form:
         elif value < least:
             self.fail(path, "NUMBER_TYPE_MIN", f"int value should be greater than or equal to {least}.")
 
+    def url(
+        self, path: Sequence[str | int], value: object, *, most: int = 2048, besides: Sequence[str] = ()
+    ) -> None:
+        """A web address, or one that begins with a prefix of `besides`, or nothing."""
+        text = self.text(path, value, most=most)
+        if not text or text.startswith(tuple(besides)):
+            return
+        scheme, found, _ = text.partition("://")
+        if not found and ":" not in text:
+            self.fail(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+        elif scheme.lower() not in ("http", "https"):
+            self.fail(
+                path,
+                "URL_TYPE_INVALID_SCHEME",
+                f'Scheme "{text.split(":", 1)[0]:.20}" is not supported. Use http or https.',
+            )
+        elif not _has_host(text):
+            self.fail(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+
     @property
     def clean(self) -> bool:
         return not self._errors
@@ -169,6 +189,13 @@ class Form:
         """Raise if anything was noted."""
         if self._errors:
             raise ApiError(400, FORM_CODE, "Invalid Form Body", self._errors)
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname) and not any(letter.isspace() for letter in url)
+    except ValueError:  # such as http://[
+        return False
 
 
 def invalid_form(path: Sequence[str | int], code: str, message: str) -> ApiError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import struct
+import zlib
 
 INLINE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "audio/mpeg"})
 """What a browser may show in place; everything else is offered as a download."""
@@ -30,21 +31,22 @@ def content_type(filename: str, content: bytes) -> str:
 
 
 def dimensions(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG, GIF, JPEG or WebP in pixels, read from its header."""
+    """Width and height of a PNG, GIF, JPEG or WebP in pixels, if its header says so."""
     try:
         match _magic(content):
             case "image/png":
-                return _pair(struct.unpack(">II", content[16:24]))
+                size = _png(content)
             case "image/gif":
-                return _pair(struct.unpack("<HH", content[6:10]))
+                size = _pair(struct.unpack("<HH", content[6:10]))
             case "image/jpeg":
-                return _jpeg(content)
+                size = _jpeg(content)
             case "image/webp":
-                return _webp(content)
+                size = _webp(content)
             case _:
-                return None
+                size = None
     except (struct.error, IndexError):
         return None
+    return size if size is not None and min(size) > 0 else None
 
 
 def _magic(content: bytes) -> str | None:
@@ -66,6 +68,13 @@ def _magic(content: bytes) -> str | None:
 def _pair(values: tuple[int, ...]) -> tuple[int, int]:
     width, height = values
     return width, height
+
+
+def _png(content: bytes) -> tuple[int, int] | None:
+    (checksum,) = struct.unpack(">I", content[29:33])
+    if content[12:16] != b"IHDR" or zlib.crc32(content[12:29]) != checksum:
+        return None
+    return _pair(struct.unpack(">II", content[16:24]))
 
 
 def _jpeg(content: bytes) -> tuple[int, int] | None:

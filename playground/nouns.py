@@ -19,6 +19,11 @@ def is_snowflake(value: object) -> bool:
     return isinstance(value, str | int) and re.fullmatch(r"[0-9]{1,20}", str(value)) is not None
 
 
+def is_nonce(value: object) -> bool:
+    """Whether a client may mark what it sends with this: a number, or up to 25 characters."""
+    return isinstance(value, str | int) and not isinstance(value, bool) and len(str(value)) <= 25
+
+
 class ChannelKind(IntEnum):
     TEXT = 0
     DIRECT = 1

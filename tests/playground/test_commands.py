@@ -22,7 +22,7 @@ async def test_a_command_is_answered(playground: Playground, bot: Bot, anna: Per
     async with running(bot, playground):
         asked = await anna.command("hello", {"name": "world", "times": 2})
         message = await anna.answer(asked)
-    assert text_of(message) == "Hello world! Hello world! "
+    assert text_of(message) == "Hello world! Hello world!"
     assert message["interaction"]["name"] == "hello"
     assert message["interaction_metadata"]["user"]["id"] == anna.id
     assert message["author"]["bot"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from playground import Playground
+from playground import Playground, media
+from playground.drafts import FILE_LIMIT
 from playground.nouns import Json
+from tests.playground.bots import png
 
 
 class Wire:
@@ -129,3 +132,115 @@ async def test_a_file_that_was_not_sent_is_missed(wire: Wire, value: Any) -> Non
     ):
         status, answer = await wire("POST", "/interactions", body, by="anna")
         assert (status, answer["code"]) == (400, 50035)
+
+
+async def test_people_in_direct_messages_are_no_members(wire: Wire) -> None:
+    world = wire.playground.world
+    command = await wire.register(
+        {"name": "who", "description": "d", "type": 6}, {"name": "where", "description": "d", "type": 7}
+    )
+    anna, mina = world.people[0], world.people[2]
+    who = {"type": 6, "name": "who", "value": str(mina.id)}
+    where = {"type": 7, "name": "where", "value": str(list(world.channels)[3])}
+    body = wire.asking(command, who, where)
+    assert (await wire("POST", "/interactions", body, by="anna"))[0] == 204
+    resolved = wire.playground.interactions.newest.data["resolved"]
+    (member,) = resolved["members"].values()
+    assert member["permissions"] == str(world.permissions(mina, world.first_channel)) != "0"
+    (channel,) = resolved["channels"].values()
+    assert channel["permissions"] == "0"  # Anna does not see the moderators' channel
+    _, direct = await wire("POST", "/users/@me/channels", {"recipient_id": str(world.bot.id)}, by="anna")
+    who["value"] = str(anna.id)
+    body = {**wire.asking(command, who), "channel_id": direct["id"]}
+    assert (await wire("POST", "/interactions", body, by="anna"))[0] == 204
+    assert set(wire.playground.interactions.newest.data["resolved"]) == {"users"}
+
+
+def form_of(body: Json, content: bytes) -> aiohttp.FormData:
+    data = aiohttp.FormData()
+    data.add_field("payload_json", json.dumps(body), content_type="application/json")
+    data.add_field("files[0]", io.BytesIO(content), filename="part.bin")
+    return data
+
+
+async def test_a_persons_file_is_limited_and_called_what_it_is_listed_as(wire: Wire) -> None:
+    command = await wire.register({"name": "file", "description": "d", "type": 11})
+    option = {"type": 11, "name": "file", "value": "0"}
+    body = wire.asking(command, option, attachments=[{"id": "0", "filename": "listed.txt"}])
+    large = form_of(body, bytes(FILE_LIMIT + 1))
+    status, answer = await wire("POST", "/interactions", large, by="anna", content_type=None)
+    assert (status, answer["code"]) == (413, 40005)
+    small = form_of(body, b"hello")
+    assert (await wire("POST", "/interactions", small, by="anna", content_type=None))[0] == 204
+    (kept,) = wire.playground.interactions.newest.data["resolved"]["attachments"].values()
+    assert (kept["filename"], kept["size"]) == ("listed.txt", 5)
+
+
+@pytest.mark.parametrize(
+    ("embed", "where"),
+    [
+        ({"title": "x", "timestamp": "bad"}, "timestamp"),
+        ({"title": "x", "timestamp": 1}, "timestamp"),
+        ({"title": "x", "url": "javascript:alert(1)"}, "url"),
+        ({"title": "x", "url": "nonsense"}, "url"),
+        ({"title": "x", "url": "https://"}, "url"),
+        ({"title": "x", "url": "attachment://a.png"}, "url"),
+        ({"image": {"url": "javascript:alert(1)"}}, "image"),
+        ({"footer": {"text": "x", "icon_url": "data:image/png,"}}, "footer"),
+        ({"author": {"name": "x", "url": "http://["}}, "author"),
+        ({"title": "x", "color": 0x1000000}, "color"),
+        ({"title": "x", "color": -1}, "color"),
+    ],
+)
+async def test_embeds_that_clients_could_not_show_are_refused(wire: Wire, embed: Json, where: str) -> None:
+    status, answer = await wire("POST", wire.messages, {"embeds": [embed]})
+    assert (status, answer["code"]) == (400, 50035)
+    assert list(answer["errors"]["embeds"]["0"]) == [where]
+
+
+async def test_a_proper_embed_is_kept(wire: Wire) -> None:
+    embed = {
+        "title": "x",
+        "url": "https://example.org/a?b=c",
+        "timestamp": "2026-11-21T12:00:00.000Z",
+        "color": 0xFFFFFF,
+        "image": {"url": "attachment://a.png"},
+    }
+    status, message = await wire("POST", wire.messages, {"embeds": [embed]})
+    assert (status, message["embeds"]) == (200, [{**embed, "type": "rich"}])
+
+
+@pytest.mark.parametrize("body", [{"content": "   \n"}, {"embeds": [{}]}, {"embeds": [{"color": 1}]}])
+async def test_nothing_to_see_is_no_message(wire: Wire, body: Json) -> None:
+    status, answer = await wire("POST", wire.messages, body)
+    assert (status, answer["code"]) == (400, 50006)
+
+
+async def test_blanks_around_a_message_are_taken_off(wire: Wire) -> None:
+    status, message = await wire("POST", wire.messages, {"content": " \n two  words \n"})
+    assert (status, message["content"]) == (200, "two  words")
+
+
+@pytest.mark.parametrize("nonce", [{}, [], True, 1.5, "x" * 26])
+async def test_a_nonce_is_a_number_or_a_short_text(wire: Wire, nonce: Any) -> None:
+    status, answer = await wire("POST", wire.messages, {"content": "x", "nonce": nonce})
+    assert (status, answer["code"]) == (400, 50035)
+    body = {**wire.asking(await wire.register()), "nonce": nonce}
+    status, answer = await wire("POST", "/interactions", body, by="anna")
+    assert (status, answer["code"]) == (400, 50035)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", -1, "x", None])
+async def test_the_clock_moves_by_a_number_of_seconds(wire: Wire, seconds: Any) -> None:
+    url = f"{wire.playground.url}/playground/clock"
+    async with wire.session.post(url, json={"advance": seconds}) as response:
+        assert response.status == 400
+    assert (await wire("POST", wire.messages, {"content": "x"}))[0] == 200
+
+
+@pytest.mark.parametrize("at", [12, 16, 29], ids=["chunk", "size", "checksum"])
+async def test_a_picture_that_is_none_has_no_size(wire: Wire, at: int) -> None:
+    content = bytearray(png(3, 5))
+    content[at] ^= 0x40
+    assert media.dimensions(bytes(content)) is None
+    assert media.dimensions(png(3, 5)) == (3, 5)
