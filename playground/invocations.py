@@ -13,6 +13,9 @@ NAME = re.compile(r"[-_'\w]{1,32}")
 MOST_PER_KIND = {CommandKind.CHAT: 100, CommandKind.USER: 15, CommandKind.MESSAGE: 15}
 MOST_CHARACTERS = 8000
 NESTING = (OptionKind.SUBCOMMAND, OptionKind.GROUP)
+TYPED = (OptionKind.STRING, OptionKind.INTEGER, OptionKind.NUMBER)
+"""What is typed, and so may have choices or be completed."""
+MOST_NUMBER = 2**53
 ENTITIES = (OptionKind.USER, OptionKind.CHANNEL, OptionKind.ROLE, OptionKind.MENTIONABLE)
 
 
@@ -109,6 +112,7 @@ def _check_options(form: Form, path: Sequence[str | int], shape: Json, *, depth:
     options = form.many([*path, "options"], shape.get("options"), most=25)
     names: set[str] = set()
     optional_seen = False
+    nests = any(option.get("type") in NESTING for option in options)
     for index, option in enumerate(options):
         at = [*path, "options", index]
         name = form.text([*at, "name"], option.get("name"), least=1, most=32, required=True)
@@ -122,24 +126,72 @@ def _check_options(form: Form, path: Sequence[str | int], shape: Json, *, depth:
         kind = option.get("type")
         if kind not in tuple(OptionKind):
             form.fail([*at, "type"], "BASE_TYPE_CHOICES", "Value must be a type from 1 to 11.")
+        elif nests and kind not in NESTING:
+            form.fail([*at, "type"], "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+                      "Sub-command and sub-command group option types are mutually exclusive "
+                      "to all other types")  # fmt: skip
         elif kind in NESTING:
             if depth > (0 if kind == OptionKind.GROUP else 1):
                 form.fail([*at, "type"], "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
                           "Sub-commands nest at most two deep")  # fmt: skip
+            elif kind == OptionKind.GROUP and any(
+                child.get("type") != OptionKind.SUBCOMMAND
+                for child in form.many([*at, "options"], option.get("options"), most=25)
+            ):
+                form.fail([*at, "options"], "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+                          "A sub-command group has sub-commands only")  # fmt: skip
             else:
                 _check_options(form, at, option, depth=depth + 1)
-        elif option.get("required") and optional_seen:
-            form.fail([*at, "required"], "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID",
-                      "Required options must be placed before non-required options")  # fmt: skip
+        else:
+            _check_values(form, at, option, OptionKind(kind))
+            if option.get("required") and optional_seen:
+                form.fail([*at, "required"], "APPLICATION_COMMAND_OPTIONS_REQUIRED_INVALID",
+                          "Required options must be placed before non-required options")  # fmt: skip
         optional_seen = optional_seen or not option.get("required")
-        choices = form.many([*at, "choices"], option.get("choices"), most=25)
-        for number, choice in enumerate(choices):
-            form.text([*at, "choices", number, "name"], choice.get("name"), least=1, most=100, required=True)
-        if choices and option.get("autocomplete"):
-            form.fail([*at, "choices"], "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES",
-                      "Options with autocomplete cannot have choices")  # fmt: skip
-        for bound in ("min_length", "max_length"):
-            form.number([*at, bound], option.get(bound), least=0, most=6000)
+
+
+def _check_values(form: Form, at: list[str | int], option: Json, kind: OptionKind) -> None:
+    """Note which choices and bounds of an option do not fit its type."""
+    choices = form.many([*at, "choices"], option.get("choices"), most=25)
+    if kind not in TYPED and (choices or option.get("autocomplete")):
+        field = "choices" if choices else "autocomplete"
+        form.fail([*at, field], "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+                  "Only texts and numbers may have choices or autocomplete")  # fmt: skip
+        return
+    for number, choice in enumerate(choices):
+        place = [*at, "choices", number]
+        form.text([*place, "name"], choice.get("name"), least=1, most=100, required=True)
+        _check_choice(form, [*place, "value"], choice.get("value"), kind)
+    if choices and option.get("autocomplete"):
+        form.fail([*at, "choices"], "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES",
+                  "Options with autocomplete cannot have choices")  # fmt: skip
+    for bound, lowest in (("min_length", 0), ("max_length", 1)):
+        form.number([*at, bound], option.get(bound), least=lowest, most=6000)
+    for bound in ("min_value", "max_value"):
+        if option.get(bound) is not None and not _fits(option[bound], kind):
+            form.fail([*at, bound], "NUMBER_TYPE_COERCE", f'Value "{option[bound]!r:.80}" does not fit.')
+    for low, high in (("min_length", "max_length"), ("min_value", "max_value")):
+        least, most = option.get(low), option.get(high)
+        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+            form.fail([*at, low], "APPLICATION_COMMAND_OPTIONS_MIN_MAX_INVALID",
+                      f"{low} must not be greater than {high}")  # fmt: skip
+
+
+def _check_choice(form: Form, path: Sequence[str | int], value: object, kind: OptionKind) -> None:
+    if value is None:
+        form.required(path)
+    elif kind is OptionKind.STRING:
+        form.text(path, value, least=1, most=100)
+    elif not _fits(value, kind):
+        form.fail(path, "NUMBER_TYPE_COERCE", f'Value "{value!r:.80}" does not fit.')
+
+
+def _fits(value: object, kind: OptionKind) -> bool:
+    """Whether a number is one that a choice or a bound of such an option may be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    whole = isinstance(value, int) or value.is_integer()
+    return abs(value) <= MOST_NUMBER and (kind is OptionKind.NUMBER or (kind is OptionKind.INTEGER and whole))
 
 
 def _characters(shape: Json) -> int:
@@ -230,7 +282,7 @@ def _problems(option: Json, value: object) -> Iterator[tuple[str, str]]:
             )
         if option.get("max_value") is not None and value > option["max_value"]:
             yield "NUMBER_TYPE_MAX", f"int value should be less than or equal to {option['max_value']}."
-        if kind == OptionKind.INTEGER and abs(value) > 2**53:
+        if kind == OptionKind.INTEGER and abs(value) > MOST_NUMBER:
             yield "NUMBER_TYPE_MAX", "int value should be less than or equal to 9007199254740992."
     choices = option.get("choices")
     if choices and value not in [choice["value"] for choice in choices]:

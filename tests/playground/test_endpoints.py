@@ -77,6 +77,17 @@ async def test_commands_discord_would_refuse_are_refused(playground: Playground,
         ({**DRAW, "options": [{**option, "choices": [{"name": "n", "value": "v"}] * 26}]}, "options"),
         ({**DRAW, "options": [{**option, "type": 12}]}, "options"),
         ({"name": "Remix", "type": 3, "description": "none allowed"}, "description"),
+        ({**DRAW, "options": [{**option, "type": 1}, {**option, "name": "b"}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 2, "options": [option]}]}, "options"),
+        ({**DRAW, "options": [{**option, "choices": [{"name": "n"}]}]}, "options"),
+        ({**DRAW, "options": [{**option, "choices": [{"name": "n", "value": 1}]}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 4, "choices": [{"name": "n", "value": "1"}]}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 4, "choices": [{"name": "n", "value": 1.5}]}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 6, "choices": [{"name": "n", "value": "1"}]}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 6, "autocomplete": True}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 4, "min_value": 2, "max_value": 1}]}, "options"),
+        ({**DRAW, "options": [{**option, "type": 4, "min_value": 0.5}]}, "options"),
+        ({**DRAW, "options": [{**option, "min_length": 2, "max_length": 1}]}, "options"),
     ]:
         status, answer = await call("POST", base, wrong)
         assert (status, answer["code"]) == (400, 50035), wrong
