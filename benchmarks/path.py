@@ -24,7 +24,7 @@ from playground.person import Person
 from playground.reading import button_labels, pictures_of
 
 MODEL = ROOT / "models" / "mini"
-SETTINGS = {"size": "128x128", "steps": 20, "guidance": 5, "sampler": "DPM++ 2M Karras"}
+SETTINGS = {"size": "128x128", "steps": 20, "guidance": 2.5, "sampler": "DPM++ 2M Karras"}
 WARM_UP = 3
 OWN_START = re.compile(r"saved", re.IGNORECASE)
 

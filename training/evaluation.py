@@ -18,7 +18,7 @@ from training.checker import judge
 from training.models import SCHEDULER
 from training.scenes import Position, Scene, Single, Size, held_out_scene
 
-STEPS, GUIDANCE = 20, 5.0
+STEPS, GUIDANCE = 20, 2.5
 BATCH = 25
 SAMPLERS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "dpm++ 2m karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),

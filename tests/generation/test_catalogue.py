@@ -63,7 +63,7 @@ def a_folder(
 def test_the_embedded_model_is_known_by_its_own_card() -> None:
     info = describe(MINI)
     assert (info.name, info.native, info.multiple) == ("mini", 128, 32)
-    assert info.defaults == Defaults(steps=20, guidance=5.0, sampler="DPM++ 2M Karras")
+    assert info.defaults == Defaults(steps=20, guidance=2.5, sampler="DPM++ 2M Karras")
     assert info.words is not None
     assert {"red", "circle", "triangle"} <= info.words
 

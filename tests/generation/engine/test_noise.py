@@ -55,7 +55,7 @@ def test_noise_is_cancelled_and_fails_like_the_real_thing() -> None:
     assert engine.cancel(task.id)
     assert not engine.cancel(task.id)
     assert said.pop() == Stopped(task=task.id)
-    engine.admit(a_task(a_request(size=Size(width=512, height=512))))
+    engine.admit(a_task(a_request(size=Size(width=2048, height=512))))
     assert isinstance(said.pop(), TaskFailed)
     assert not engine.busy
 
