@@ -20,10 +20,14 @@ from playground.server import Playground
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_PORT = 8123
 USAGE_ERROR = 2
+MOST_DEATHS = 3
+"""After so many ends of the bot before it could be used, `--json` gives up."""
+PATIENCE = 60.0
+"""Seconds after which `--json` gives up on a bot that cannot be used yet."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until asked to end; 2 if it could not begin."""
+    """Run until asked to end; 2 if it could not begin, or (`--json`) the bot could not."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -44,16 +48,48 @@ async def _run(options: argparse.Namespace) -> int:
             _announce(playground, None, as_json=options.json)
             await ended.wait()
             return 0
-        bot = await stack.enter_async_context(bot_in(playground, said=_say))
+        deaths = _Deaths()
+        bot = await stack.enter_async_context(bot_in(playground, said=deaths.note))
         registered = asyncio.create_task(playground.registered())
         stopped = asyncio.create_task(ended.wait())
-        await asyncio.wait({registered, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if registered.done():
-            _announce(playground, bot, as_json=options.json)
-        else:
-            registered.cancel()
-        await stopped
+        hopeless = asyncio.create_task(deaths.too_many.wait())
+        tasks = {registered, stopped, hopeless}
+        # A program waits for one line and nothing else: it must not wait for ever. People may mend things.
+        patience = PATIENCE if options.json else None
+        try:
+            waiting = tasks if options.json else {registered, stopped}
+            await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if registered.done():
+                _announce(playground, bot, as_json=options.json)
+            elif not stopped.done():
+                _say(_why_not(deaths))
+                return USAGE_ERROR
+            await stopped
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     return 0
+
+
+class _Deaths:
+    """How often the bot has ended by itself; each is said, and `too_many` is set after some."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.too_many = asyncio.Event()
+
+    def note(self, sentence: str) -> None:
+        _say(sentence)
+        self.number += 1
+        if self.number >= MOST_DEATHS:
+            self.too_many.set()
+
+
+def _why_not(deaths: _Deaths) -> str:
+    if deaths.too_many.is_set():
+        return f"The bot ended {deaths.number} times before its commands could be used."
+    return f"The bot did not register its commands within {PATIENCE:g} s."
 
 
 def bot_in(playground: Playground, *, said: Callable[[str], None]) -> BotProcess:
@@ -86,6 +122,13 @@ def ending() -> asyncio.Event:
     return ended
 
 
+def port_number(text: str) -> int:
+    """A port from the command line; argparse shows the sentence when it is none."""
+    if text.isascii() and text.isdigit() and int(text[:6]) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r:.40}")
+
+
 def _announce(playground: Playground, bot: BotProcess | None, *, as_json: bool) -> None:
     if as_json:
         line = {
@@ -113,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
     parser.add_argument(
         "--port",
-        type=int,
+        type=port_number,
         default=DEFAULT_PORT,
         help="where to listen on 127.0.0.1; 0 for any free port (default: %(default)s)",
     )

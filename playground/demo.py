@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from playground.__main__ import DEFAULT_PORT, USAGE_ERROR, bot_in, ending
+from playground.__main__ import DEFAULT_PORT, USAGE_ERROR, bot_in, ending, port_number
 from playground.bodies import PersonError
 from playground.errors import CannotStartError, PortInUseError
 from playground.person import Person
@@ -35,7 +35,7 @@ class DemoError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run until Ctrl-C: 0. If there was no first picture, or no place to begin: a sentence, and 1 or 2."""
     parser = argparse.ArgumentParser(prog="python -m playground.demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="(default: %(default)s)")
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="(default: %(default)s)")
     parser.add_argument(
         "--data",
         type=Path,
@@ -130,14 +130,15 @@ def png_text(content: bytes) -> dict[str, str]:
 
 async def _open(stack: AsyncExitStack, port: int, data: Path) -> Playground:
     """A playground on the wanted port, or on the next that is free."""
-    for candidate in range(port, port + PORTS_TO_TRY):
+    last = min(port + PORTS_TO_TRY - 1, 65535)
+    for candidate in range(port, last + 1):
         try:
             playground = await stack.enter_async_context(Playground(port=candidate, data=data))
         except PortInUseError:
             print(f"Port {candidate} is in use; trying {candidate + 1}.", flush=True)
         else:
             return playground
-    raise DemoError(f"The ports {port} to {port + PORTS_TO_TRY - 1} are all in use; choose one with --port.")
+    raise DemoError(f"The ports {port} to {last} are all in use; choose one with --port.")
 
 
 async def _unless(ended: asyncio.Event, died: asyncio.Queue[str], do: Callable[[], Awaitable[T]]) -> T:

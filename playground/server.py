@@ -113,13 +113,13 @@ class Playground:
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         try:
             await site.start()
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             await self._stop()
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise PortInUseError(
-                f"Port {self._port} is in use; choose another with --port, or --port 0 for any free one."
-            ) from error
+            other = "choose another with --port, or --port 0 for any free one."
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                raise PortInUseError(f"Port {self._port} is in use; {other}") from error
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise CannotStartError(f"Port {self._port} cannot be listened on ({reason}); {other}") from error
         host, port = self._runner.addresses[0][:2]
         self._port = port
         self.url = f"http://{host}:{port}"

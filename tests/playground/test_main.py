@@ -17,6 +17,7 @@ import pytest
 
 from playground import Person, Playground
 from playground.bot_process import BotProcess
+from playground.errors import CannotStartError
 from playground.nouns import Json
 from playground.reading import pictures_of
 
@@ -235,3 +236,31 @@ async def test_the_bot_does_not_outlive_a_playground_that_was_killed(tmp_path: P
     process.kill()
     await process.communicate()
     await gone(pid)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "x", "1" * 5000])
+@pytest.mark.parametrize("module", ["playground", "playground.demo"])
+async def test_a_port_that_is_none_is_said_in_a_sentence(port: str, module: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, f"--port={port}"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 2
+    assert "a port is a number from 0 to 65535, not" in errors.decode()
+    assert "Traceback" not in errors.decode()
+
+
+async def test_a_port_nobody_may_listen_on_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CannotStartError, match="Port 70000 cannot be listened on"):
+        async with Playground(port=70000, data=tmp_path):
+            pass
+
+
+async def test_a_program_is_not_left_waiting_for_a_bot_that_cannot_start(tmp_path: Path) -> None:
+    async with program("--port", "0", "--json", LOG_LEVEL="nonsense") as process:
+        output, errors = await asyncio.wait_for(process.communicate(), 2 * PATIENCE)
+    assert (process.returncode, output) == (2, b"")
+    assert errors.decode().endswith("The bot ended 3 times before its commands could be used.\n")
