@@ -129,7 +129,12 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         routes = [
-            web.route(endpoint.method, PREFIX + endpoint.path, self._server(endpoint))
+            # Strictly digits: what lies beside messages (pins, ...) is not taken for the id of one.
+            web.route(
+                endpoint.method,
+                PREFIX + endpoint.path.replace("{message_id}", "{message_id:[0-9]{1,20}}"),
+                self._server(endpoint),
+            )
             for endpoint in self.endpoints
         ]
         return [*routes, web.route("*", "/api/{rest:.*}", self._nothing)]

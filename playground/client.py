@@ -222,6 +222,10 @@ class Client:
             case "MESSAGE_DELETE":
                 self.seen.pop(data["id"], None)
                 self.deleted.add(data["id"])
+            case "MESSAGE_DELETE_BULK":
+                for gone in data["ids"]:
+                    self.seen.pop(gone, None)
+                    self.deleted.add(gone)
         self.heard(name, data)
         self._notify()
 

@@ -6,6 +6,7 @@ import logging
 
 from playground.api import Call, Endpoint
 from playground.asking import snowflake
+from playground.clock import minted_at
 from playground.drafts import draft
 from playground.errors import (
     ApiError,
@@ -21,10 +22,14 @@ from playground.nouns import (
     Message,
     MessageKind,
     is_nonce,
+    is_snowflake,
 )
 from playground.permissions import Permission
 
 log = logging.getLogger(__name__)
+
+BULK_DELETE_SECONDS = 14 * 24 * 3600.0
+"""Messages older than this cannot be deleted in bulk."""
 
 # Who I am, and who others are
 
@@ -46,6 +51,14 @@ def get_application(call: Call) -> object:
     return call.world.wire.application()
 
 
+def list_my_guilds(call: Call) -> object:
+    world = call.world
+    guild = world.wire.guild()
+    shown = {key: guild[key] for key in ("id", "name", "icon", "banner", "features")}
+    held = str(int(world.permissions_everywhere(call.me)))
+    return [{**shown, "owner": call.me.id == world.guild.owner, "permissions": held}]
+
+
 def get_guild(call: Call) -> object:
     check_guild(call)
     return call.world.wire.guild()
@@ -58,6 +71,28 @@ def get_guild_channels(call: Call) -> object:
         for channel in call.world.channels.values()
         if not channel.direct and call.world.may_see(call.me, channel)
     ]
+
+
+def list_roles(call: Call) -> object:
+    check_guild(call)
+    return [call.world.wire.role(role) for role in call.world.roles.values()]
+
+
+def get_role(call: Call) -> object:
+    check_guild(call)
+    role = call.world.roles.get(call.id("role_id"))
+    if role is None:
+        raise unknown("Role")
+    return call.world.wire.role(role)
+
+
+def list_members(call: Call) -> object:
+    check_guild(call)
+    if not call.me.bot:
+        raise missing_access()
+    after = snowflake(call.query.get("after", "0"), "after")
+    users = sorted((user for user in call.world.users.values() if user.id > after), key=lambda user: user.id)
+    return [call.world.wire.member(user) for user in users[: _limit(call, 1, most=1000)]]
 
 
 def get_member(call: Call) -> object:
@@ -108,12 +143,7 @@ def type_in_channel(call: Call) -> object:
 
 def list_messages(call: Call) -> object:
     channel = _channel(call, Permission.READ_MESSAGE_HISTORY)
-    try:
-        limit = int(call.query.get("limit", "50"))
-    except ValueError:
-        limit = 0
-    if not 1 <= limit <= 100:
-        raise invalid_form(["limit"], "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
+    limit = _limit(call, 50, most=100)
     bounds = {
         name: snowflake(call.query[name], name)
         for name in ("before", "after", "around")
@@ -187,11 +217,43 @@ def delete_message(call: Call) -> object:
     return None
 
 
+def bulk_delete(call: Call) -> object:
+    """Delete 2 to 100 messages of the last two weeks at once; those that are gone already do not matter."""
+    world = call.world
+    if not call.me.bot:
+        raise ApiError(403, 20002, "Only bots can use this endpoint")
+    channel = _channel(call)
+    if channel.direct:
+        raise ApiError(403, 50003, "Cannot execute action on a DM channel")
+    _channel(call, Permission.MANAGE_MESSAGES)
+    given = call.fields.get("messages")
+    if not isinstance(given, list) or not 2 <= len(given) <= 100:
+        raise invalid_form(["messages"], "BASE_TYPE_BAD_LENGTH", "Must be between 2 and 100 in length.")
+    ids = [snowflake(value, "messages") for value in given]
+    if len(set(ids)) < len(ids):
+        raise invalid_form(["messages"], "SET_TYPE_ALREADY_CONTAINS_VALUE", "A message is named twice")
+    if any(minted_at(number) < world.clock.now() - BULK_DELETE_SECONDS for number in ids):
+        raise ApiError(400, 50034, "You can only bulk delete messages that are under 14 days old.")
+    found = [world.messages[number] for number in ids if number in world.messages]
+    gone = [message for message in found if message.channel == channel.id and not message.ephemeral]
+    if gone:
+        world.delete_many(channel, gone)
+    return None
+
+
 # What they share
 
 
 def _channel(call: Call, *needs: Permission) -> Channel:
     return call.world.visit(call.me, call.id("channel_id"), *needs)
+
+
+def _limit(call: Call, usual: int, *, most: int) -> int:
+    text = call.query.get("limit", str(usual))
+    limit = int(text) if is_snowflake(text) else 0
+    if not 1 <= limit <= most:
+        raise invalid_form(["limit"], "NUMBER_TYPE_MAX", f"int value should be between 1 and {most}.")
+    return limit
 
 
 def check_guild(call: Call) -> None:
@@ -218,6 +280,7 @@ def _replied(call: Call, channel: Channel, body: Json) -> Message | None:
 _MESSAGES = "/channels/{channel_id}/messages"
 _TABLE = (
     ("GET", "/users/@me", get_me),
+    ("GET", "/users/@me/guilds", list_my_guilds),
     ("GET", "/users/@me/channels", list_direct_channels),
     ("POST", "/users/@me/channels", open_direct_channel),
     ("GET", "/users/{user_id}", get_user),
@@ -226,11 +289,15 @@ _TABLE = (
     ("GET", "/gateway/bot", get_gateway_bot),
     ("GET", "/guilds/{guild_id}", get_guild),
     ("GET", "/guilds/{guild_id}/channels", get_guild_channels),
+    ("GET", "/guilds/{guild_id}/roles", list_roles),
+    ("GET", "/guilds/{guild_id}/roles/{role_id}", get_role),
+    ("GET", "/guilds/{guild_id}/members", list_members),
     ("GET", "/guilds/{guild_id}/members/{user_id}", get_member),
     ("GET", "/channels/{channel_id}", get_channel),
     ("POST", "/channels/{channel_id}/typing", type_in_channel),
     ("GET", _MESSAGES, list_messages),
     ("POST", _MESSAGES, create_message),
+    ("POST", _MESSAGES + "/bulk-delete", bulk_delete),
     ("GET", _MESSAGES + "/{message_id}", get_message),
     ("PATCH", _MESSAGES + "/{message_id}", edit_message),
     ("DELETE", _MESSAGES + "/{message_id}", delete_message),

@@ -100,6 +100,10 @@ class World:
     def may_see(self, user: User, channel: Channel) -> bool:
         return bool(self.permissions(user, channel) & Permission.VIEW_CHANNEL)
 
+    def permissions_everywhere(self, user: User) -> int:
+        """What a user may do in the server, the overwrites of its channels apart."""
+        return permissions.in_server(user, self.roles, everyone=self.guild.id, owner=self.guild.owner)
+
     def audience(self, channel: Channel) -> frozenset[Snowflake]:
         if channel.direct:
             return frozenset(channel.recipients)
@@ -207,15 +211,23 @@ class World:
         return changed
 
     def delete(self, message: Message) -> None:
-        del self.messages[message.id]
-        self._history[message.channel].remove(message.id)
-        self._remove_files(message.attachments)
-        self.keeper.forget(message)
+        self._forget(message)
         channel = self.channels[message.channel]
         gone = {"id": str(message.id), "channel_id": str(channel.id)}
         if not channel.direct:
             gone["guild_id"] = str(self.guild.id)
         self.tell("MESSAGE_DELETE", gone, self._message_audience(message), direct=channel.direct)
+
+    def delete_many(self, channel: Channel, messages: list[Message]) -> None:
+        """Delete messages of a channel of the server at once; all who may see it are told so once."""
+        for message in messages:
+            self._forget(message)
+        gone: Json = {
+            "ids": [str(message.id) for message in messages],
+            "channel_id": str(channel.id),
+            "guild_id": str(self.guild.id),
+        }
+        self.tell("MESSAGE_DELETE_BULK", gone, self.audience(channel))
 
     def remembered(self, author: User, channel: Channel, nonce: str | int) -> Message | None:
         """The message this author sent here under this nonce in the last minutes, if it still is."""
@@ -307,6 +319,12 @@ class World:
             others = [user for user in channel.recipients if user != author.id]
             if any(user in self.closed_to_messages for user in others):
                 raise cannot_message_user()
+
+    def _forget(self, message: Message) -> None:
+        self.keeper.forget(message)
+        del self.messages[message.id]
+        self._history[message.channel].remove(message.id)
+        self._remove_files(message.attachments)
 
     def _replace(self, message: Message, changed: Message) -> None:
         if not changed.ephemeral:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from playground import Person, Playground
 from playground.command_endpoints import COMMAND_ENDPOINTS
 from playground.endpoints import ENDPOINTS
 from playground.nouns import Json
+from playground.permissions import Permission
 
 
 class Caller:
@@ -158,3 +160,48 @@ async def test_without_a_token_nothing_is_told(playground: Playground) -> None:
                     url = playground.api + re.sub(r"{\w+}", "1", endpoint.path)
                     async with session.request(endpoint.method, url, headers=headers) as response:
                         assert response.status == 401, endpoint
+
+
+async def test_the_server_its_roles_and_members_are_listed(playground: Playground, call: Caller) -> None:
+    world = playground.world
+    guild = f"/guilds/{world.guild.id}"
+    status, (mine,) = await call("GET", "/users/@me/guilds")
+    assert (status, mine["name"], mine["owner"]) == (200, "The Studio", False)
+    assert int(mine["permissions"]) & Permission.SEND_MESSAGES
+    status, roles = await call("GET", f"{guild}/roles")
+    assert (status, [int(role["id"]) for role in roles]) == (200, list(world.roles))
+    assert await call("GET", f"{guild}/roles/{roles[0]['id']}") == (200, roles[0])
+    status, answer = await call("GET", f"{guild}/roles/5")
+    assert (status, answer["code"]) == (404, 10011)
+    status, (first,) = await call("GET", f"{guild}/members")
+    status, rest = await call("GET", f"{guild}/members?limit=1000&after={first['user']['id']}")
+    assert (status, len(rest)) == (200, len(world.users) - 1)
+    for limit in ("0", "1001", "x", "9" * 5000):
+        assert (await call("GET", f"{guild}/members?limit={limit}"))[0] == 400
+
+
+async def test_many_messages_are_deleted_at_once(playground: Playground, call: Caller, anna: Person) -> None:
+    world = playground.world
+    channel = world.first_channel.id
+    path = f"/channels/{channel}/messages/bulk-delete"
+    said = [(await anna.say(str(number)))["id"] for number in range(3)]
+    status, answer = await call("POST", path, {"messages": said})
+    assert (status, answer["code"]) == (403, 50013)
+    role = next(role for role in world.roles.values() if role.bot)
+    world.roles[role.id] = replace(role, permissions=role.permissions | Permission.MANAGE_MESSAGES)
+    for wrong in (said[:1], said[:1] * 2, "x", ["x", "y"], [str(n) for n in range(101)]):
+        status, answer = await call("POST", path, {"messages": wrong})
+        assert (status, answer["code"]) == (400, 50035), wrong
+    playground.violations.clear()
+    status, answer = await call("POST", path, {"messages": ["1", "2"]})
+    assert (status, answer["code"]) == (400, 50034)
+    assert await call("POST", path, {"messages": [*said[:2], str(world.mint())]}) == (204, None)
+    await anna.until(lambda: anna.deleted == set(said[:2]))
+    assert [message["id"] for message in await anna.messages()] == said[2:]
+
+
+async def test_what_lies_beside_messages_is_not_taken_for_one(playground: Playground, call: Caller) -> None:
+    channel = playground.world.first_channel.id
+    for name in ("pins", "x", "²", "1" * 21):
+        status, answer = await call("GET", f"/channels/{channel}/messages/{name}")
+        assert (status, answer) == (404, {"message": "404: Not Found", "code": 0})
