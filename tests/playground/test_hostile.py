@@ -167,9 +167,10 @@ async def test_a_persons_file_is_limited_and_called_what_it_is_listed_as(wire: W
     command = await wire.register({"name": "file", "description": "d", "type": 11})
     option = {"type": 11, "name": "file", "value": "0"}
     body = wire.asking(command, option, attachments=[{"id": "0", "filename": "listed.txt"}])
-    large = form_of(body, bytes(FILE_LIMIT + 1))
-    status, answer = await wire("POST", "/interactions", large, by="anna", content_type=None)
-    assert (status, answer["code"]) == (413, 40005)
+    for kind in (2, 5):  # a command's option, a modal's upload
+        large = form_of({**body, "type": kind}, bytes(FILE_LIMIT + 1))
+        status, answer = await wire("POST", "/interactions", large, by="anna", content_type=None)
+        assert (status, answer["code"]) == (413, 40005)
     small = form_of(body, b"hello")
     assert (await wire("POST", "/interactions", small, by="anna", content_type=None))[0] == 204
     (kept,) = wire.playground.interactions.newest.data["resolved"]["attachments"].values()

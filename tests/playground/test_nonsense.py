@@ -32,6 +32,11 @@ JUNK: list[Any] = [
     [[]],
     [{}],
     10**30,
+    "²",
+    "1" * 5000,
+    "oops \ud83d",
+    "javascript:alert(1)",
+    "attachment://",
 ]
 BUTTONS = {
     "type": 1,
@@ -61,6 +66,9 @@ EMBED = {
     "footer": {"text": "x"},
     "author": {"name": "n"},
     "image": {"url": "http://x/y.png"},
+    "url": "http://x/y",
+    "color": 1,
+    "timestamp": "2026-11-21T12:00:00Z",
 }
 LEGACY: Json = {
     "content": "<@1> @everyone",
@@ -90,6 +98,8 @@ MODAL: Json = {
 OPTIONS = [
     {"name": "text", "description": "d", "type": 3, "required": True, "max_length": 100},
     {"name": "number", "description": "d", "type": 4, "choices": [{"name": "a", "value": 1}]},
+    {"name": "size", "description": "d", "type": 10, "min_value": 1, "max_value": 2},
+    {"name": "typed", "description": "d", "type": 3, "min_length": 1, "autocomplete": True},
     {"name": "who", "description": "d", "type": 6},
     {"name": "file", "description": "d", "type": 11},
 ]
