@@ -231,7 +231,7 @@ class Interactions:
             path: list[str | int] = ["data", "choices", index]
             form.text([*path, "name"], choice.get("name"), least=1, most=100, required=True)
             value = choice.get("value")
-            if isinstance(value, str) or value is None:
+            if isinstance(value, bool) or not isinstance(value, int | float):
                 form.text([*path, "value"], value, least=1, most=100, required=True)
         form.refuse()
         self.world.tell(

@@ -110,7 +110,7 @@ def _sentences(handler: Handler) -> Handler:
             return await handler(request)
         except KeyError as error:
             return _json({"message": f"The field {error} is missing."}, status=400)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             return _json({"message": str(error)}, status=400)
 
     return serve

@@ -245,3 +245,14 @@ async def test_a_picture_that_is_none_has_no_size(wire: Wire, at: int) -> None:
     content[at] ^= 0x40
     assert media.dimensions(bytes(content)) is None
     assert media.dimensions(png(3, 5)) == (3, 5)
+
+
+@pytest.mark.parametrize("value", [{}, [], True, None, ""])
+async def test_an_offered_choice_is_a_text_or_a_number(wire: Wire, value: Any) -> None:
+    command = await wire.register({"name": "a", "description": "d", "type": 3, "autocomplete": True})
+    body = wire.asking(command, {"type": 3, "name": "a", "value": "x", "focused": True}, kind=4)
+    assert (await wire("POST", "/interactions", body, by="anna"))[0] == 204
+    made = wire.playground.interactions.newest
+    answer = {"type": 8, "data": {"choices": [{"name": "n", "value": value}]}}
+    status, refusal = await wire("POST", f"/interactions/{made.id}/{made.token}/callback", answer)
+    assert (status, refusal["code"]) == (400, 50035)
