@@ -21,11 +21,13 @@ import torch
 from benchmarks.place import ROOT, circumstances, playground
 from generation.samplers import SAMPLERS
 from playground.person import Person
-from playground.reading import button_labels, pictures_of
+from playground.reading import pictures_of, text_of
 
 MODEL = ROOT / "models" / "mini"
 SETTINGS = {"size": "128x128", "steps": 20, "guidance": 2.5, "sampler": "DPM++ 2M Karras"}
 WARM_UP = 3
+PACE = 0.05
+"""Seconds between two commands: faster than a server's people, slower than where Discord stops one of them."""
 OWN_START = re.compile(r"saved", re.IGNORECASE)
 
 
@@ -78,15 +80,16 @@ async def compare(person: Person, runs: int) -> list[tuple[float, float]]:
 async def acknowledgements(person: Person, count: int) -> list[float]:
     """Milliseconds until a command is acknowledged while the worker computes on all cores."""
     busy = {"prompt": "a house", "count": 4, "steps": 150}
-    first = await person.command("imagine", busy)
-    await person.command("imagine", busy)
-    await person.answer(first, lambda message: "step" in json.dumps(message))
+    drawing = [await person.command("imagine", busy) for _ in range(4)]
+    await person.answer(drawing[0], lambda message: "Drawing" in text_of(message), timeout=60)
     took = []
     for _ in range(count):
         asked = await person.command("imagine", {"prompt": "a red circle", **SETTINGS})
         took.append(asked.seconds * 1000)
-        message = await person.answer(asked, button_labels)
-        await person.press(message, "Cancel")
+        await asyncio.sleep(PACE)
+    last = await person.answer(drawing[-1], lambda message: True)
+    if pictures_of(last):
+        raise RuntimeError("the worker had nothing left to draw before the last acknowledgement")
     return took
 
 

@@ -45,9 +45,10 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",  # else it advises about image processors that nothing here uses
-    # Threads that wait for each other sleep instead of spinning: on a machine that is busy otherwise spinning
-    # made a picture take several times as long (seen on two cores), and it starves the bot.
-    "OMP_WAIT_POLICY": "passive",
+    # How long threads spin while they wait for each other, in turns of libgomp's loop. Never spinning (passive)
+    # made a small picture take twice as long on two idle cores; spinning as long as libgomp likes makes it take
+    # several times as long when something else wants a core, and starves the bot.
+    "GOMP_SPINCOUNT": "30000",
 }
 _HEARTBEAT_S = 5.0
 _ALIVE_CPU_S = 0.02  # of processor time in a heartbeat; waiting for nothing takes less
