@@ -27,7 +27,7 @@ MODEL = ROOT / "models" / "mini"
 SETTINGS = {"size": "128x128", "steps": 20, "guidance": 2.5, "sampler": "DPM++ 2M Karras"}
 WARM_UP = 3
 PACE = 0.05
-"""Seconds between two commands: faster than a server's people, slower than where Discord stops one of them."""
+"""Seconds between two commands: faster than people ask, slower than where Discord stops one of them."""
 OWN_START = re.compile(r"saved", re.IGNORECASE)
 
 
