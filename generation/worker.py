@@ -45,9 +45,9 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",  # else it advises about image processors that nothing here uses
-    # How long threads spin while they wait for each other, in turns of libgomp's loop. Never spinning (passive)
-    # made a small picture take twice as long on two idle cores; spinning as long as libgomp likes makes it take
-    # several times as long when something else wants a core, and starves the bot.
+    # How long threads spin while they wait for each other, in turns of libgomp's loop. Never spinning makes
+    # a small picture take twice as long on two idle cores (benchmarks/README.md); spinning as long as libgomp
+    # likes makes it take several times as long when something else wants a core, and starves the bot.
     "GOMP_SPINCOUNT": "30000",
 }
 _HEARTBEAT_S = 5.0
