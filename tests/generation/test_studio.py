@@ -296,6 +296,21 @@ async def test_a_poisonous_job_is_given_up_after_its_attempts_and_the_others_go_
         assert story.store.settled[innocent.id][0].state is JobState.DONE
 
 
+async def test_a_suspect_waits_until_nobody_else_is_being_drawn_there() -> None:
+    async with Story(HandBackend(room=2)) as story:
+        poison, innocent = story.ask(person=1), story.ask(person=2)
+        await story.took(2)
+        story.backend.lose(story.backend.taken[0].id)
+        story.backend.lose((await story.took(3)).id)
+        again = await story.took(4)  # who only waited there goes first, and the suspect not beside them
+        story.backend.begin(again.id)
+        await story.until(lambda: isinstance(story.of(innocent)[-1], Progressed))
+        assert list(story.backend.held) == [again.id]
+        assert again.id.job == innocent.id
+        story.backend.draw(again.id)
+        assert (await story.took(5)).id.job == poison.id
+
+
 async def test_bystanders_are_never_condemned_however_often_workers_die() -> None:
     async with Story(HandBackend(room=1)) as story:
         job = story.ask()
