@@ -133,7 +133,7 @@ class Windows:
     def check(self) -> None:
         """No window may have complained, or asked anything of another machine."""
         for window in self._opened:
-            assert window.errors == []
+            assert window.errors == [], window.errors
             assert {host.split(":")[0] for host in window.hosts} <= {"127.0.0.1", "localhost"}
 
 

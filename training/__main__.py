@@ -12,7 +12,7 @@ from pathlib import Path
 from training.autoencoder import polish_decoder, train_autoencoder
 from training.denoiser import train_denoiser
 from training.machine import choose_machine
-from training.models import Widths, new_tokenizer, save_folder
+from training.models import Widths, load_folder, new_tokenizer, save_folder
 from training.text import train_text_encoder
 
 AUTOENCODER_SHARE, TEXT_SHARE, DECODER_SHARE = 0.16, 0.05, 0.08
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--work", type=Path, default=Path(".training"), help="checkpoints and log.txt")
     parser.add_argument("--into", type=Path, default=Path("models/mini"), help="the folder to write")
+    parser.add_argument("--start", type=Path, help="begin from this finished folder instead of from nothing")
     parser.add_argument("--unet", type=int, nargs="+", help="widths of the denoiser, such as 64 128 160")
     parser.add_argument("--until", choices=("autoencoder", "text", "end"), default="end")
     options = parser.parse_args()
@@ -38,11 +39,26 @@ def main() -> None:
     machine = choose_machine(options.device)
     widths = Widths(unet=tuple(options.unet)) if options.unet else Widths()
     tokenizer = new_tokenizer()
-    autoencoder = train_autoencoder(work, machine, widths, minutes=minutes * AUTOENCODER_SHARE, seed=seed)
+    start = load_folder(options.start) if options.start else None
+    text_share = 0.0 if start else TEXT_SHARE
+    autoencoder = train_autoencoder(
+        work,
+        machine,
+        widths,
+        minutes=minutes * AUTOENCODER_SHARE,
+        seed=seed,
+        start=start.autoencoder if start else None,
+    )
     if options.until == "autoencoder":
         return
     text_encoder = train_text_encoder(
-        work, machine, widths, tokenizer, minutes=minutes * TEXT_SHARE, seed=seed + 1
+        work,
+        machine,
+        widths,
+        tokenizer,
+        minutes=minutes * text_share,
+        seed=seed + 1,
+        start=start.text_encoder if start else None,
     )
     if options.until == "text":
         return
@@ -53,9 +69,10 @@ def main() -> None:
         tokenizer,
         text_encoder,
         autoencoder,
-        minutes=minutes * (1 - AUTOENCODER_SHARE - TEXT_SHARE - DECODER_SHARE),
+        minutes=minutes * (1 - AUTOENCODER_SHARE - text_share - DECODER_SHARE),
         seed=seed + 2,
         into=options.into,
+        start=start.unet if start else None,
     )
     polish_decoder(work, machine, autoencoder, minutes=minutes * DECODER_SHARE, seed=seed + 3)
     save_folder(

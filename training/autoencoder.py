@@ -21,8 +21,8 @@ from training.pictures import draw
 from training.scenes import FULL_MIX, random_scene
 
 CROP = 64
-POLISH_NOISE = 0.08
-"""Deviation of the noise on latents of deviation 1 while the decoder is polished."""
+POLISH_NOISE = 0.2
+"""Largest deviation of the noise on latents of deviation 1 while the decoder is polished."""
 STRIDE = 8
 """Crops begin where latent cells and the blocks of pixel art do."""
 
@@ -50,15 +50,23 @@ def to_signed(pixels: Tensor) -> Tensor:
 
 
 def train_autoencoder(
-    folder: Path, machine: Machine, widths: Widths, *, minutes: float, seed: int
+    folder: Path,
+    machine: Machine,
+    widths: Widths,
+    *,
+    minutes: float,
+    seed: int,
+    start: AutoencoderKL | None = None,
 ) -> AutoencoderKL:
     """Trains or goes on training from `folder`/autoencoder.pt; returns it with standardised latents.
+
+    `start` has learned already: it goes on from there, more gently.
 
     Three batches of four are 64-pixel crops (more different pictures for the same work), the last fifth of
     the time only whole pictures. Loss: L1 + 2 L2 + half the L1 of gradients + a whisper of KL.
     """
     torch.manual_seed(seed)
-    model = new_autoencoder(widths).to(machine.device)
+    model = machine.place(start or new_autoencoder(widths))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
     clock = Clock(minutes=minutes)
     path = folder / "autoencoder.pt"
@@ -79,7 +87,7 @@ def train_autoencoder(
             left, top = (rng.randrange(0, SIDE - CROP + 1, STRIDE) for _ in range(2))
             pixels = pixels[:, :, top : top + CROP, left : left + CROP]
         for group in optimiser.param_groups:
-            group["lr"] = 1.5e-3 * clock.rate()
+            group["lr"] = (5e-4 if start is not None else 1.5e-3) * clock.rate()
         loss = machine.team.backward(model, partial(_loss, model, machine), pixels.chunk(machine.parts))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
@@ -125,7 +133,8 @@ def polish_decoder(
         with machine.autocast():
             with torch.no_grad():
                 latents = model.encode(pixels).latent_dist.mean
-            drawn = model.decode(latents + POLISH_NOISE * torch.randn_like(latents)).sample
+            strength = POLISH_NOISE * torch.rand(len(latents), 1, 1, 1, device=latents.device)
+            drawn = model.decode(latents + strength * torch.randn_like(latents)).sample
         return _error(drawn.float(), pixels)
 
     running = 0.1

@@ -23,7 +23,7 @@ from training.pool import Pool
 from training.text import tokenize
 
 CAPTION_DROPOUT = 0.1
-NOISE_DRAWS = 2
+NOISE_DRAWS = 4
 """Each captioned picture of a batch is seen at this many times, which spares the text encoder work."""
 FOREGROUND = 0.1
 """Mean square distance of a latent cell from its picture's median from which it is not background."""
@@ -46,19 +46,27 @@ def train_denoiser(
     minutes: float,
     seed: int,
     into: Path,
+    start: UNet2DConditionModel | None = None,
 ) -> UNet2DConditionModel:
     """Trains or goes on training from `folder`/denoiser.pt; now and then writes the average into `into`.
 
+    `start` has learned already: it goes on from there, and not with plain pictures first.
     v-prediction (Salimans and Ho 2022) with AdamW; what ships is the exponential moving average.
     """
     torch.manual_seed(seed)
-    unet = new_unet(widths).to(machine.device)
+    unet = machine.place(start or new_unet(widths))
     average = deepcopy(unet).requires_grad_(False)
     if machine.device.type == "cpu":
         unet.set_attn_processor(AttnProcessor())  # plain matrices: the fused kernel's backward is slow there
     optimiser = torch.optim.AdamW(unet.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     clock = Clock(minutes=minutes)
-    pool = Pool(autoencoder, machine, seed=seed, capacity=machine.pictures, plain=machine.pictures // 3)
+    pool = Pool(
+        autoencoder,
+        machine,
+        seed=seed,
+        capacity=machine.pictures,
+        plain=0 if start is not None else machine.pictures // 3,
+    )
     if kept := load_checkpoint(folder / "denoiser.pt"):
         unet.load_state_dict(kept["unet"])
         average.load_state_dict(kept["average"])
@@ -66,7 +74,7 @@ def train_denoiser(
         clock.step, clock.seconds = kept["step"], kept["seconds"]
     rng = Random(seed + clock.step)
     torch.manual_seed(seed + clock.step)
-    fresh = max(1, machine.unet_batch // 12)
+    fresh = max(1, machine.unet_batch // 20)
     if not pool.load(folder / "pool.pt"):
         log(folder, "denoiser: drawing the first pictures")
         pool.grow(machine.pictures // 3 // fresh, batch=fresh)

@@ -6,10 +6,14 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from training.team import Team
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,17 @@ class Machine:
 
     @property
     def parts(self) -> int:
-        """Into how many parts a batch is split: two for every core, so that a slow one takes fewer."""
-        return 1 if self.team.threads == 1 else 2 * self.team.threads
+        """Into how many parts a batch is split: one for every core, since smaller ones take longer."""
+        return self.team.threads
+
+    def place(self, model: Model) -> Model:
+        """Moves a model of convolutions here, in the memory order that this machine multiplies faster."""
+        order = torch.channels_last if self.device.type == "cpu" else torch.contiguous_format
+        model.to(device=self.device)
+        for parameter in model.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=order)
+        return model
 
     def autocast(self) -> torch.autocast:
         """bfloat16 where the processor multiplies it faster than float32."""

@@ -116,6 +116,24 @@ def start_as_identity(model: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is learned, as a finished folder holds it."""
+
+    text_encoder: CLIPTextModel
+    autoencoder: AutoencoderKL
+    unet: UNet2DConditionModel
+
+
+def load_folder(folder: Path) -> Parts:
+    """The parts in float32 on the CPU, to go on training them."""
+    return Parts(
+        text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
+        autoencoder=AutoencoderKL.from_pretrained(folder / "vae"),
+        unet=UNet2DConditionModel.from_pretrained(folder / "unet"),
+    )
+
+
 def save_folder(
     folder: Path,
     *,

@@ -94,9 +94,18 @@ def tokenize(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:
 
 
 def train_text_encoder(
-    folder: Path, machine: Machine, widths: Widths, tokenizer: CLIPTokenizer, *, minutes: float, seed: int
+    folder: Path,
+    machine: Machine,
+    widths: Widths,
+    tokenizer: CLIPTokenizer,
+    *,
+    minutes: float,
+    seed: int,
+    start: CLIPTextModel | None = None,
 ) -> CLIPTextModel:
-    """Trains or goes on training from `folder`/text.pt."""
+    """Trains or goes on training from `folder`/text.pt; `start` has learned already and stays as it is."""
+    if start is not None:
+        return start.to(machine.device).requires_grad_(False).eval()
     torch.manual_seed(seed)
     model = new_text_encoder(widths, tokenizer).to(machine.device).train()
     heads = Heads(widths.text).to(machine.device)

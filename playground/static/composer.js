@@ -98,8 +98,10 @@ export class Composer {
           ? { name: this.form.entry.name, values: this.form.typedValues() }
           : { text: this.text.value },
       );
+    // What was typed while the page was still connecting belongs to the first channel that opens.
+    const early = this.channelId ? "" : this.text.value;
     this.channelId = state.activeId;
-    const draft = this.drafts.get(this.channelId) ?? { text: "" };
+    const draft = this.drafts.get(this.channelId) ?? { text: early };
     const resumed = draft.name && this.startNamed(draft.name, draft.values, { focus: false });
     if (!resumed) this.leave(draft.text ?? "", { focus: false });
     this.complain("");
@@ -183,7 +185,8 @@ export class Composer {
 
   /** Others see "Anna is typing…" while this goes on. */
   sayTyping(value) {
-    if (!value || value.startsWith("/") || Date.now() - (this.saidTyping ?? 0) < TYPING_EVERY_MS) return;
+    if (!this.channelId || !value || value.startsWith("/")) return;
+    if (Date.now() - (this.saidTyping ?? 0) < TYPING_EVERY_MS) return;
     this.saidTyping = Date.now();
     // Whether it is heard makes no difference to the person who types.
     this.context.api.typing(this.channelId).catch(() => {});

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from discord import app_commands
-from playwright.async_api import Route, expect
+from playwright.async_api import Route, WebSocketRoute, expect
 
 from playground.server import Playground
 from tests.browser import Window, Windows
@@ -252,15 +253,38 @@ async def test_a_command_sent_before_the_list_of_commands_is_there_still_counts(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
     window = await windows.open(playground.url)
-    held: list[Route] = []
-    await window.page.route("**/applications/*/commands", lambda route: held.append(route))
+    allowed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await allowed.wait()
+        await route.continue_()
+
+    await window.page.route("**/applications/*/commands", hold)
     await window.page.reload()
     await window.writing.fill("/imagine a quick fox")
     await window.writing.press("Enter")
     await expect(window.writing).to_have_value("/imagine a quick fox")
-    for route in held:
-        await route.continue_()
+    allowed.set()
     await answered(window, "a quick fox")
+
+
+async def test_what_is_typed_before_the_page_has_connected_stays(
+    playground: Playground, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    connected = asyncio.Event()
+
+    async def hold(socket: WebSocketRoute) -> None:
+        await connected.wait()
+        socket.connect_to_server()
+
+    await window.page.route_web_socket("**/*", hold)
+    await window.page.reload()
+    await window.writing.fill("first words")
+    connected.set()
+    await expect(window.page.get_by_role("button", name="pictures")).to_be_visible()
+    await expect(window.writing).to_be_enabled()
+    await expect(window.writing).to_have_value("first words")
 
 
 async def test_a_command_to_nobody_is_not_sent_as_words(windows: Windows) -> None:
