@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -12,12 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from generation.modelfiles import UnreadableModel as UnreadableModel
+from generation.modelfiles import hub_snapshot, read_json, tensor_shapes
 from generation.request import MAX_EDGE, MIN_EDGE, GenerationRequest, Size
 from generation.samplers import SAMPLERS
-
-
-class UnreadableModel(Exception):  # noqa: N818 - it is a sentence for the owner
-    """A model that cannot be used; the message is a sentence for the owner."""
 
 
 class Family(StrEnum):
@@ -204,13 +200,13 @@ def _folder(path: Path, source: str) -> ModelInfo:
         raise UnreadableModel(
             f"The folder {source} holds no model_index.json, so it is not a model in diffusers' format."
         )
-    pipeline = _json(path / "model_index.json").get("_class_name")
+    pipeline = read_json(path / "model_index.json").get("_class_name")
     if pipeline not in _PIPELINES:
         raise UnreadableModel(
             f"The model {source} is a {pipeline}; "
             "I draw with Stable Diffusion 1, 2 and XL text-to-image models."
         )
-    unet, vae = _json(path / "unet" / "config.json"), _json(path / "vae" / "config.json")
+    unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
         raise UnreadableModel(
             f"The model {source} wants more than noise and a prompt as its input "
@@ -242,7 +238,7 @@ def _folder(path: Path, source: str) -> ModelInfo:
         known = frozenset(line.strip().casefold() for line in words.read_text("utf-8").splitlines())
         info = replace(info, words=known - {""})
     card = path / "atelier.json"
-    return _with_card(info, _json(card)) if card.is_file() else info
+    return _with_card(info, read_json(card)) if card.is_file() else info
 
 
 def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
@@ -283,21 +279,8 @@ def _merged(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise UnreadableModel(f"The model's file {path} is missing.") from error
-    except (OSError, ValueError) as error:
-        raise UnreadableModel(f"The model's file {path} cannot be read: {error}.") from error
-    if not isinstance(value, dict):
-        raise UnreadableModel(f"The model's file {path} does not hold a JSON object.")
-    return value
-
-
 # One file ------------------------------------------------------------------------------------------------
 
-_MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 _INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 _CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.transformer_blocks.0.attn2.to_k.weight"
 
@@ -305,7 +288,7 @@ _CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.transformer_blocks.0.a
 def _single_file(path: Path, source: str) -> ModelInfo:
     if path.suffix.lower() != ".safetensors":
         raise UnreadableModel(f"The model {source} is not a .safetensors file, the only kind of file I open.")
-    shapes = _tensor_shapes(path)
+    shapes = tensor_shapes(path)
     if any(key.startswith(("lora_", "lycoris_")) or ".lora_" in key for key in shapes):
         raise UnreadableModel(
             f"The file {source} is a LoRA, which goes on top of a model; MODEL must be a model."
@@ -331,25 +314,6 @@ def _single_file(path: Path, source: str) -> ModelInfo:
     if shapes.get(_CROSS_ATTENTION.format("1.1"), [0])[-1] == 768:
         return _info(name, source, Family.SD1)
     raise UnreadableModel(f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint that I know.")
-
-
-def _tensor_shapes(path: Path) -> dict[str, list[int]]:
-    """Names and shapes of the tensors of a safetensors file: eight bytes of length, then JSON."""
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= _MAX_HEADER:
-                raise ValueError("it does not begin with a header")
-            header = json.loads(file.read(length))
-        tensors = {key: value for key, value in header.items() if key != "__metadata__"}
-        end = 8 + length + max((value["data_offsets"][1] for value in tensors.values()), default=0)
-        if path.stat().st_size < end:
-            raise ValueError(f"it should have {end:,} bytes and has {path.stat().st_size:,}; fetch it again")
-        return {key: value["shape"] for key, value in tensors.items()}
-    except OSError as error:
-        raise UnreadableModel(f"The model {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadableModel(f"The model {path} is not a whole safetensors file: {error}.") from error
 
 
 # A Hugging Face id ---------------------------------------------------------------------------------------
@@ -379,19 +343,6 @@ def _hub(source: str) -> ModelInfo:
     return _info(
         current.split("/")[1], current, family, native=native, note=f"{moved} {note}" if moved else note
     )
-
-
-def hub_snapshot(repo: str) -> Path | None:
-    """The folder of a repository's main revision in Hugging Face's cache on this machine, if it is there."""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
-    store = cache / f"models--{repo.replace('/', '--')}"
-    try:
-        revision = (store / "refs" / "main").read_text("utf-8").strip()
-    except OSError:
-        return None
-    folder = store / "snapshots" / revision
-    return folder if folder.is_dir() else None
 
 
 # Words ---------------------------------------------------------------------------------------------------

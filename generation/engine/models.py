@@ -20,8 +20,9 @@ import transformers
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from generation.catalogue import Family, ModelInfo, UnreadableModel, describe, hub_snapshot
+from generation.catalogue import Family, ModelInfo, UnreadableModel, describe
 from generation.engine.threads import drawing_threads
+from generation.modelfiles import hub_snapshot
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,67 @@
+"""A model's small files on this disk: configurations, headers of weights, what the hub's cache holds."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+_MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
+
+
+class UnreadableModel(Exception):  # noqa: N818 - it is a sentence for the owner
+    """A model that cannot be used; the message is a sentence for the owner."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file of a model.
+
+    Raises:
+        UnreadableModel: it is missing or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UnreadableModel(f"The model's file {path} is missing.") from error
+    except (OSError, ValueError) as error:
+        raise UnreadableModel(f"The model's file {path} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise UnreadableModel(f"The model's file {path} does not hold a JSON object.")
+    return value
+
+
+def tensor_shapes(path: Path) -> dict[str, list[int]]:
+    """Names and shapes of the tensors of a safetensors file: eight bytes of length, then JSON.
+
+    Raises:
+        UnreadableModel: the file is broken or shorter than its header says.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= _MAX_HEADER:
+                raise ValueError("it does not begin with a header")
+            header = json.loads(file.read(length))
+        tensors = {key: value for key, value in header.items() if key != "__metadata__"}
+        end = 8 + length + max((value["data_offsets"][1] for value in tensors.values()), default=0)
+        if path.stat().st_size < end:
+            raise ValueError(f"it should have {end:,} bytes and has {path.stat().st_size:,}; fetch it again")
+        return {key: value["shape"] for key, value in tensors.items()}
+    except OSError as error:
+        raise UnreadableModel(f"The model {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableModel(f"The model {path} is not a whole safetensors file: {error}.") from error
+
+
+def hub_snapshot(repo: str) -> Path | None:
+    """The folder of a repository's main revision in Hugging Face's cache on this machine, if it is there."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
+    store = cache / f"models--{repo.replace('/', '--')}"
+    try:
+        revision = (store / "refs" / "main").read_text("utf-8").strip()
+    except OSError:
+        return None
+    folder = store / "snapshots" / revision
+    return folder if folder.is_dir() else None
