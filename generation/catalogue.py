@@ -33,6 +33,21 @@ class Defaults:
     steps: int
     guidance: float
     sampler: str
+    size: Size | None = None
+    """None: a square of the native edge."""
+
+
+class MemoryMode(StrEnum):
+    """How much of its device's memory a model may take; what is saved is paid for in time."""
+
+    FAST = "fast"
+    """All of it stays on the device."""
+    BALANCED = "balanced"
+    """The same, but pictures are decoded one at a time and in tiles."""
+    SMALL = "small"
+    """Only the part that works at the moment is on the device."""
+    SMALLEST = "smallest"
+    """Of that part only some layers, and its weights are kept in 8 bits, which changes pictures a little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +70,11 @@ class ModelInfo:
     """The words it knows, folded to lower case; None when it knows language at large."""
     note: str | None = None
     """A sentence about it for the owner."""
+    negative_prompt: str = ""
+    """What a request gets whose asker gave none."""
+    vae: str | None = None
+    """A folder or a .safetensors file whose VAE replaces the model's own."""
+    memory: MemoryMode = MemoryMode.FAST
 
     @property
     def public_source(self) -> str:
@@ -75,8 +95,13 @@ class ModelInfo:
                 f"MAX_PIXELS is {pixels}, but {self.name} draws nothing smaller than "
                 f"{self.min_edge}x{self.min_edge}; set it to {self.min_edge**2} or more."
             )
+        size = self.defaults.size
+        if size is not None and size.pixels > pixels:
+            size = self._shrunk(size, pixels)
         return replace(
-            self, native=edge, defaults=replace(self.defaults, steps=min(self.defaults.steps, steps))
+            self,
+            native=edge,
+            defaults=replace(self.defaults, steps=min(self.defaults.steps, steps), size=size),
         )
 
     def reject_reason(self, request: GenerationRequest) -> str | None:
@@ -84,7 +109,10 @@ class ModelInfo:
         if request.sampler not in SAMPLERS:
             shown = request.sampler[:40].replace("`", "'")
             return f"I do not know the sampler `{shown}`; I have {', '.join(SAMPLERS)}."
-        size = request.size
+        return self.size_reason(request.size)
+
+    def size_reason(self, size: Size) -> str | None:
+        """Why this model cannot draw this size, as a sentence for a person, or None."""
         if min(size.width, size.height) < self.min_edge or max(size.width, size.height) > self.max_edge:
             return (
                 f"{self.name} cannot draw {size}: each edge must be {self.min_edge} to {self.max_edge} "
@@ -106,6 +134,14 @@ class ModelInfo:
             if (folded := word.casefold()) not in self.words:
                 unknown.setdefault(folded, word)
         return tuple(unknown.values())
+
+    def _shrunk(self, size: Size, pixels: int) -> Size | None:
+        """A size of about the same shape with so many pixels at the most; None if its short edge ends."""
+        factor = (pixels / size.pixels) ** 0.5
+        width, height = (
+            int(edge * factor) // self.multiple * self.multiple for edge in (size.width, size.height)
+        )
+        return Size(width=width, height=height) if min(width, height) >= self.min_edge else None
 
     def _nearest(self, size: Size) -> Size:
         low = -(-self.min_edge // self.multiple) * self.multiple
