@@ -191,7 +191,7 @@ def describe(source: str) -> ModelInfo:
         path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # too long, a home that nobody has, a NUL
         raise UnreadableModel(
-            f"MODEL is not the name of a model or a place on this disk: {error}."
+            f"That is neither the name of a model nor a place on this disk: {error}."
         ) from error
     if path.suffix.lower() in _PICKLES:
         raise UnreadableModel(
@@ -205,7 +205,7 @@ def describe(source: str) -> ModelInfo:
     on_disk = path.is_absolute() or path.suffix == ".safetensors" or source.startswith((".", "~"))
     if on_disk or (path.parent.is_dir() and path.parent != Path()) or not _HUB_ID.fullmatch(source):
         raise UnreadableModel(
-            f"There is no model at {source}. MODEL must be a folder in diffusers' format, "
+            f"There is no model at {source}. Name a folder in diffusers' format, "
             "a .safetensors file, or a Hugging Face id like stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
     return _hub(source)
@@ -231,7 +231,7 @@ def _info(
 # A folder ------------------------------------------------------------------------------------------------
 
 
-def _folder(path: Path, source: str) -> ModelInfo:
+def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
     if not (path / "model_index.json").is_file():
         raise UnreadableModel(
             f"The folder {source} holds no model_index.json, so it is not a model in diffusers' format."
@@ -248,13 +248,8 @@ def _folder(path: Path, source: str) -> ModelInfo:
             f"The model {source} wants more than noise and a prompt as its input "
             "(for inpainting or depth, say); I draw with text-to-image models."
         )
-    if not any((path / "unet").glob("*.safetensors")):
-        if any((path / "unet").glob("*.bin")):
-            raise UnreadableModel(
-                f"The model {source} keeps its weights in pickles (.bin), which can run any code when they "
-                "are read, so I never open them. Use a version with .safetensors files."
-            )
-        raise UnreadableModel(f"The model {source} has no weights: unet/ holds no .safetensors file.")
+    if weights:
+        _need_weights(path / "unet", source)
     if pipeline == "StableDiffusionXLPipeline":
         family = Family.SDXL
     else:
@@ -275,6 +270,17 @@ def _folder(path: Path, source: str) -> ModelInfo:
         info = replace(info, words=known - {""})
     card = path / "atelier.json"
     return _with_card(info, read_json(card)) if card.is_file() else info
+
+
+def _need_weights(part: Path, source: str) -> None:
+    if any(part.glob("*.safetensors")):
+        return
+    if any(part.glob("*.bin")):
+        raise UnreadableModel(
+            f"The model {source} keeps its weights in pickles (.bin), which can run any code when they "
+            "are read, so I never open them. Use a version with .safetensors files."
+        )
+    raise UnreadableModel(f"The model {source} has no weights: {part.name}/ holds no .safetensors file.")
 
 
 def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
@@ -327,7 +333,7 @@ def _single_file(path: Path, source: str) -> ModelInfo:
     shapes = tensor_shapes(path)
     if any(key.startswith(("lora_", "lycoris_")) or ".lora_" in key for key in shapes):
         raise UnreadableModel(
-            f"The file {source} is a LoRA, which goes on top of a model; MODEL must be a model."
+            f"The file {source} is a LoRA, which goes on top of a model; name the model itself."
         )
     if _INPUT not in shapes:
         raise UnreadableModel(
@@ -338,18 +344,44 @@ def _single_file(path: Path, source: str) -> ModelInfo:
             f"The file {source} wants more than noise and a prompt as its input "
             "(for inpainting or depth, say); I draw with text-to-image models."
         )
-    name = path.name.removesuffix(path.suffix)
+    family = _family(shapes, source)
+    if (folder := configuration_beside(path)) is None:
+        return _info(path.stem, source, family)
+    info = _folder(folder, source, weights=False)
+    if info.family is not family:
+        raise UnreadableModel(
+            f"The file {source} is {family}, but the folder {folder.name}/ beside it configures "
+            f"{info.family}; put the configuration of its own family there, or rename the folder."
+        )
+    return info
+
+
+def _family(shapes: Mapping[str, list[int]], source: str) -> Family:
+    if not any(key.startswith(("cond_stage_model.", "conditioner.")) for key in shapes):
+        raise UnreadableModel(
+            f"The file {source} holds a UNet without a text encoder; use a checkpoint with all its parts."
+        )
     if any(key.startswith("conditioner.embedders.1.") for key in shapes):
-        return _info(name, source, Family.SDXL)
+        return Family.SDXL
     if any(key.startswith("conditioner.embedders.0.") for key in shapes):
         raise UnreadableModel(
             f"The file {source} is an SDXL refiner, which cannot draw alone; use the base model."
         )
     if shapes.get(_CROSS_ATTENTION.format("2.1"), [0])[-1] == 1024:
-        return _info(name, source, Family.SD2)
+        return Family.SD2
     if shapes.get(_CROSS_ATTENTION.format("1.1"), [0])[-1] == 768:
-        return _info(name, source, Family.SD1)
+        return Family.SD1
     raise UnreadableModel(f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint that I know.")
+
+
+def configuration_beside(file: Path) -> Path | None:
+    """The folder that configures a checkpoint file: `dreams/` in the place of `dreams.safetensors`.
+
+    It is in diffusers' format, and holds what a checkpoint lacks: model_index.json, scheduler/, tokenizer/
+    and the config.json of text_encoder/, unet/ and vae/ (for SDXL also those of the second encoder).
+    """
+    folder = file.with_suffix("")
+    return folder if (folder / "model_index.json").is_file() else None
 
 
 # A Hugging Face id ---------------------------------------------------------------------------------------
