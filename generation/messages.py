@@ -12,6 +12,10 @@ Blob = bytes
 """A picture file on its way; a cluster may pass a reference instead."""
 
 
+Runs = tuple[tuple[int, int], ...]
+"""How many rows the calls of a UNet had, as run lengths: (rows, calls)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskId:
     """One try at one picture. A late report of an earlier try is told apart by `attempt`."""
@@ -27,6 +31,8 @@ class Task:
 
     id: TaskId
     request: GenerationRequest
+    replay: Runs = ()
+    """To draw a picture again bit for bit: the `unet_rows` of its record. Empty: together with others."""
 
 
 # To the worker -----------------------------------------------------------------------------------------
@@ -72,6 +78,14 @@ class Entered:
     phase: Phase
     task: TaskId | None = None
     """The task it is about, while DRAWING or DECODING."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The worker can draw. Said to the backend that started it, which tells no one further."""
+
+    images: int
+    """How many it draws at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,3 +140,4 @@ class Lost:
 
 
 Report = Entered | Unavailable | Stepped | Drawn | TaskFailed | Stopped | Lost
+WorkerReport = Report | Ready

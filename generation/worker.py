@@ -27,10 +27,11 @@ from generation.messages import (
     Entered,
     Leave,
     Phase,
-    Report,
+    Ready,
     Stopped,
     Task,
     Unavailable,
+    WorkerReport,
 )
 from generation.wire import encode, read_command
 
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
         say(Entered(phase=Phase.LOADING))
         with _heartbeat(say):
             engine = _open_engine(options.model, options.device, options.dtype, say)
+        say(Ready(images=engine.batch))
         Worker(engine, inbox, say).run()
     except UnreadableModel as error:
         say(Unavailable(reason=str(error)))
@@ -155,7 +157,7 @@ class _Speaker:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: WorkerReport) -> None:
         frame = memoryview(encode(report))
         with self._lock:
             try:

@@ -23,6 +23,7 @@ from generation.messages import (
     Leave,
     Lost,
     Phase,
+    Ready,
     Report,
     Stepped,
     Stopped,
@@ -30,13 +31,21 @@ from generation.messages import (
     TaskFailed,
     TaskId,
     Unavailable,
+    WorkerReport,
 )
+from generation.request import GenerationRequest
 from generation.wire import encode, read_report
 
 log = logging.getLogger(__name__)
 
-HOLD = 2
-"""Tasks handed over at once: one to draw and one in hand, so that the worker never waits for the bot."""
+SPARE = 1
+"""Tasks of one size handed over beyond those that are drawn at once, so that the worker never waits for the bot.
+The others stay in the studio, where people take turns."""
+SIZES = 3
+"""So many times the tasks drawn at once may be handed over in all, if they are of several sizes: those cannot be
+drawn in one batch, but take turns."""
+SHORT = 2
+"""A task overtakes into a worker that is full if it needs at most one in SHORT of the steps of any task there."""
 
 PATIENCE: Mapping[Phase, float] = {
     Phase.STARTING: 120.0,
@@ -63,6 +72,16 @@ class Backoff:
         return min(self.most, self.first * 2.0 ** (failures - 1))
 
 
+@dataclass(slots=True)
+class _Held:
+    """A task that the worker has."""
+
+    task: Task
+    left: int
+    """Steps that are not done."""
+    begun: bool = False
+
+
 class ProcessBackend:
     """Draws in a worker process of its own, see :class:`generation.backend.Backend`.
 
@@ -86,8 +105,9 @@ class ProcessBackend:
         self._restart = restart
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
-        self._held: dict[TaskId, bool] = {}
-        """Tasks that the worker has; True once it began to draw them."""
+        self._held: dict[TaskId, _Held] = {}
+        self._batch = 1
+        """How many images the worker draws at once."""
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
         self._phase = Phase.STARTING
@@ -109,12 +129,20 @@ class ProcessBackend:
     def reject_reason(self, task: Task) -> str | None:
         if not self._ready:
             return "The drawing process is not ready yet."
-        if len(self._held) >= HOLD:
+        if self._is_full_for(task.request):
             return "The drawing process has its hands full."
         return None
 
+    def _is_full_for(self, request: GenerationRequest) -> bool:
+        alike = [held for held in self._held.values() if held.task.request.size == request.size]
+        if len(alike) < self._batch + SPARE:
+            return len(self._held) >= SIZES * self._batch + SPARE
+        return len(alike) >= 2 * self._batch + SPARE or any(
+            held.left < SHORT * request.steps for held in alike
+        )
+
     async def submit(self, task: Task) -> None:
-        self._held[task.id] = False
+        self._held[task.id] = _Held(task, left=task.request.steps)
         self._send(Draw(task=task))
         if self._watch is not None and self._watch.when() is None:  # an idle worker had no deadline so far
             self._watch.reschedule(self._deadline())
@@ -214,14 +242,18 @@ class ProcessBackend:
             **own_group,
         )
 
-    def _take_in(self, report: Report) -> None:
+    def _take_in(self, report: WorkerReport) -> None:
         match report:
             case Entered(phase=phase, task=task):
                 self._enter(phase, task)
                 return
-            case Stepped(task=task):
+            case Ready(images=images):
+                self._batch = images
+                return
+            case Stepped(task=task, step=step, steps=steps):
                 self._phase = Phase.DRAWING
-                self._held[task] = True
+                self._held[task].begun = True
+                self._held[task].left = steps - step
             case Drawn(task=task) | TaskFailed(task=task) | Stopped(task=task):
                 del self._held[task]
             case Unavailable() | Lost():
@@ -234,15 +266,15 @@ class ProcessBackend:
         self._phase = phase
         self._ready = self._ready or phase is Phase.IDLE
         if task is not None:
-            self._held[task] = True
+            self._held[task].begun = True
         self._reports.put_nowait(Entered(phase=phase, task=task))
 
     def _lose(self, reason: str) -> None:
         lost, self._held = self._held, {}
         self._reports.put_nowait(
             Lost(
-                suspects=tuple(task for task, begun in lost.items() if begun),
-                bystanders=tuple(task for task, begun in lost.items() if not begun),
+                suspects=tuple(task for task, held in lost.items() if held.begun),
+                bystanders=tuple(task for task, held in lost.items() if not held.begun),
                 reason=reason,
             )
         )

@@ -8,7 +8,7 @@ from typing import Protocol
 from generation.messages import Report, Task, TaskId
 
 Say = Callable[[Report], None]
-"""How an engine tells what happens, at once and in order."""
+"""How an engine tells what happens, at once and, for each task, in order; from any thread."""
 
 
 class Engine(Protocol):
@@ -16,6 +16,11 @@ class Engine(Protocol):
 
     Exactly one of Drawn, TaskFailed and Stopped is said for each task that was admitted.
     """
+
+    @property
+    def batch(self) -> int:
+        """How many images it draws at once."""
+        ...
 
     @property
     def room(self) -> int:
@@ -36,5 +41,5 @@ class Engine(Protocol):
         ...
 
     def tick(self) -> None:
-        """Advance every image in hand by one call of the model, and finish those that are done."""
+        """Advance images in hand by one call of the model, and finish what is done."""
         ...

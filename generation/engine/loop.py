@@ -1,96 +1,117 @@
-"""The engine: images in flight, advanced together by one call of the UNet per tick."""
+"""The engine: everybody's images in one batch, advanced together by one call of the UNet per tick."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from generation import __version__
-from generation.catalogue import Family
+from generation.engine.batch import BatchKey, Image, call_unet
+from generation.engine.calibration import calibrated_cap, cap_for
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
+from generation.engine.memory import Memory, free, is_out_of_memory
 from generation.engine.models import Model
-from generation.engine.prompts import Encoded, PromptEncoder
-from generation.engine.schedulers import Schedulers, takes_generator
+from generation.engine.preparing import Preparation
+from generation.engine.turns import Turns
 from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
-from generation.samplers import SAMPLERS
 
 log = logging.getLogger(__name__)
 
-BATCH = 1
-"""Images in flight at once: while it is 1 the same settings give the same bytes, whoever else asks."""
+ROOM = 64
+"""Tasks it takes in hand, drawn or waiting; what waits here costs nothing."""
+AHEAD = 2
+"""Calls that may be queued on a GPU before the loop waits for the oldest: else steps are told that have not
+happened, and a cancelled image goes on."""
 
 
 @dataclass(slots=True, eq=False)
-class _Image:
-    """One image on its way from noise to picture. All that differs between images of a batch is in here."""
+class _Entry:
+    """A task in hand; its image is prepared when its first call comes."""
 
     task: Task
-    scheduler: Any
-    generator: torch.Generator
-    """On the CPU, for the first noise and for all that the sampler adds: a seed is the same everywhere."""
-    times: torch.Tensor
-    """(calls,) float32 on the device: what the UNet is told of each step."""
-    latents: torch.Tensor
-    """(1, channels, height / factor, width / factor) float32 on the device."""
-    states: torch.Tensor
-    """(rows, tokens, width): the negative prompt first if there is guidance."""
-    added: Mapping[str, torch.Tensor]
-    """SDXL: `text_embeds` (rows, width) and `time_ids` (rows, 6); else empty."""
-    step_arguments: Mapping[str, Any]
-    record: dict[str, Any]
-    calls: int = 0
-    rows_of_calls: list[list[int]] = field(default_factory=list)
-    """How many rows each UNet call had, as run lengths: [rows, calls]."""
-
-    @property
-    def rows(self) -> int:
-        return self.states.shape[0]
-
-    @property
-    def done(self) -> bool:
-        return self.calls == len(self.times)
+    key: BatchKey
+    due: int
+    """The tick at which it would be done if it came first: who needs little overtakes who needs much, and
+    whoever waits is overtaken less and less, so that nobody starves."""
+    image: Image | None = None
 
 
 class DiffusionEngine:
     """Draws with a Stable Diffusion 1, 2 or XL model; see :class:`generation.engine.engine.Engine`.
 
-    An image alone in its batch equals what diffusers' own pipeline draws with the same settings, in float32
-    on the CPU bit for bit.
+    Images join at the next tick, leave when they are done, and are cancelled between two ticks. An image
+    alone in its calls equals what diffusers' own pipeline draws with the same settings, in float32 on the CPU
+    bit for bit; in company it depends on how many rows its calls had, which its record says.
     """
 
-    def __init__(self, model: Model, say: Say) -> None:
+    def __init__(
+        self,
+        model: Model,
+        say: Say,
+        *,
+        cap: int | None = None,
+        calibration: Path | None = None,
+        padded: bool | None = None,
+        rung: int = 0,
+    ) -> None:
+        """
+        Args:
+            cap: the most images in one call, whatever their size; None: what calibration finds.
+            calibration: where that is kept.
+            padded: whether calls have one of few row counts; None: where kernels are tuned by it, on CUDA.
+            rung: how much memory to spare from the start; an index into generation.engine.memory.RUNGS.
+        """
         self._model = model
         self._say = say
-        self._prompts = PromptEncoder(model)
-        self._schedulers = Schedulers(model.scheduler_config)
-        self._images: list[_Image] = []
+        self._memory = Memory(model, floor=rung)
+        self._prepare = Preparation(model, self._memory)
+        self._padded = model.device.type == "cuda" if padded is None else padded
+        self._memory.need("unet")
+        self._cap = cap
+        self._native_cap = calibrated_cap(model, calibration) if cap is None else cap
+        self._lowered: dict[BatchKey, int] = {}
+        """Caps that memory turned out to be too small for; forgotten when all is drawn."""
+        self._entries: list[_Entry] = []
+        self._turns: Turns[BatchKey] = Turns()
+        self._now = 0
+        self._undecoded: deque[Image] = deque()
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="png")
+        self._encoding: set[Future[None]] = set()
+        self._queued: deque[Any] = deque()
+
+    @property
+    def batch(self) -> int:
+        """How many images of the model's native size it draws at once."""
+        return self._native_cap
 
     @property
     def room(self) -> int:
-        return BATCH - len(self._images)
+        return ROOM - len(self._entries) - len(self._undecoded)
 
     @property
     def busy(self) -> bool:
-        return bool(self._images)
+        return bool(self._entries or self._undecoded or self._encoding)
 
     def cancel(self, task: TaskId) -> bool:
-        for image in self._images:
-            if image.task.id == task:
-                self._images.remove(image)
-                self._say(Stopped(task=task))
-                return True
-        return False
+        if any(entry.task.id == task for entry in self._entries):
+            self._entries = [entry for entry in self._entries if entry.task.id != task]
+        elif any(image.task.id == task for image in self._undecoded):
+            self._undecoded = deque(image for image in self._undecoded if image.task.id != task)
+        else:
+            return False
+        self._say(Stopped(task=task))
+        return True
 
-    @torch.inference_mode()
     def admit(self, task: Task) -> None:
-        self._say(Entered(phase=Phase.DRAWING, task=task.id))
         with self._edge([task.id]):
             if task.request.model != self._model.info.source:
                 raise _CannotDraw(
@@ -99,130 +120,149 @@ class DiffusionEngine:
                 )
             if (reason := self._model.info.reject_reason(task.request)) is not None:
                 raise _CannotDraw(reason)
-            self._images.append(self._prepare(task))
+            factor, size = self._model.vae_factor, task.request.size
+            key = BatchKey(
+                height=size.height // factor,
+                width=size.width // factor,
+                replayed=task.id if task.replay else None,
+            )
+            self._entries.append(_Entry(task, key, self._now + task.request.steps))
 
     @torch.inference_mode()
     def tick(self) -> None:
-        if not (batch := list(self._images)):
-            return
-        with self._edge([image.task.id for image in batch]):  # what goes wrong in here names no image
-            for image, prediction in zip(batch, self._call_unet(batch), strict=True):
-                self._step(image, prediction)
-        for image in [image for image in self._images if image.done]:
-            with self._edge([image.task.id]):
-                self._finish(image)
-
-    # One image ----------------------------------------------------------------------------------------------
-
-    def _prepare(self, task: Task) -> _Image:
-        model, request = self._model, task.request
-        scheduler = self._schedulers.make(request.sampler, request.steps)
-        generator = torch.Generator("cpu").manual_seed(request.seed)
-        factor = model.vae_factor
-        shape = (
-            1,
-            model.unet.config.in_channels,
-            request.size.height // factor,
-            request.size.width // factor,
-        )
-        # Latents stay in float32 between the steps, whatever the UNet computes in: the noise is then the same
-        # numbers for every dtype, and rounding does not add up.
-        noise = torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device)
-        prompt = self._prompts.encode(request.prompt)
-        encoded = [prompt]
-        if request.guidance > 1:
-            encoded.insert(0, self._prompts.encode(request.negative_prompt, negative=True))
-        record = {
-            **model.record(),
-            "version": __version__,
-            "scheduler": SAMPLERS[request.sampler].scheduler,
-            "prompt_tokens": prompt.tokens,
-            "prompt_tokens_read": min(prompt.tokens, prompt.limit),
-            "mode": "eager",
-            "decode_batch": 1,
-        }
-        return _Image(
-            task=task,
-            scheduler=scheduler,
-            generator=generator,
-            times=scheduler.timesteps.to(device=model.device, dtype=torch.float32),
-            latents=noise * scheduler.init_noise_sigma,
-            states=torch.cat([each.states for each in encoded]),
-            added=self._added(encoded, request.size.height, request.size.width),
-            step_arguments={"generator": generator} if takes_generator(scheduler) else {},
-            record=record,
-        )
-
-    def _added(self, encoded: list[Encoded], height: int, width: int) -> dict[str, torch.Tensor]:
-        """What the UNet of SDXL is told besides the prompt (Podell et al. 2023, arXiv 2307.01952, 2.2)."""
-        if self._model.info.family is not Family.SDXL:
-            return {}
-        pooled = [each.pooled for each in encoded if each.pooled is not None]
-        original, corner, target = (height, width), (0, 0), (height, width)
-        time_ids = torch.tensor(
-            [[*original, *corner, *target]], dtype=self._model.dtype, device=self._model.device
-        )
-        return {
-            "text_embeds": torch.cat(pooled).to(self._model.dtype),
-            "time_ids": time_ids.repeat(len(encoded), 1),
-        }
-
-    def _step(self, image: _Image, prediction: torch.Tensor) -> None:
-        """Let the image's scheduler take what the UNet said, guided, one step further."""
-        prediction = prediction.float()
-        if image.rows == 2:
-            without, with_prompt = prediction.chunk(2)
-            prediction = without + image.task.request.guidance * (with_prompt - without)
-        time = image.scheduler.timesteps[image.calls]
-        image.latents = image.scheduler.step(
-            prediction, time, image.latents, **image.step_arguments, return_dict=False
-        )[0]
-        steps, calls = image.task.request.steps, len(image.times)
-        before = image.calls * steps // calls
-        image.calls += 1
-        # Some samplers call the UNet twice for a step: a step is done when its last call is.
-        if (step := image.calls * steps // calls) > before:
-            self._say(Stepped(task=image.task.id, step=step, steps=steps))
-
-    def _finish(self, image: _Image) -> None:
-        self._say(Entered(phase=Phase.DECODING, task=image.task.id))
-        picture = decode(self._model, image.latents)
-        if picture is None:
-            raise _CannotDraw(
-                "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or "
-                "another sampler may help."
-            )
-        png = write_png(picture, image.task.request, {**image.record, "unet_rows": image.rows_of_calls})
-        self._images.remove(image)
-        self._say(Drawn(task=image.task.id, png=png))
+        self._now += 1
+        waiting: dict[BatchKey, int] = {}
+        for entry in self._entries:
+            waiting[entry.key] = waiting.get(entry.key, 0) + 1
+        costs = {key: float(min(self._cap_of(key), n) * key.area) for key, n in waiting.items()}
+        if (key := self._turns.next(costs)) is not None:
+            self._advance(key, self._choose(key))
+        # One at a time, between two calls: the others' steps do not wait for all who are done at once.
+        if self._undecoded:
+            self._decode(self._undecoded[0])
+        elif not self._entries and self._encoding:
+            wait(self._encoding, return_when=FIRST_COMPLETED)
+        self._encoding = {future for future in self._encoding if not future.done()}
+        if not self._entries and not self._undecoded:
+            self._lowered.clear()
+            self._memory.descend()
 
     # The batch ----------------------------------------------------------------------------------------------
 
-    def _call_unet(self, batch: list[_Image]) -> tuple[torch.Tensor, ...]:
-        """One call for all rows of the batch; the prediction of each image, (rows, channels, h, w)."""
-        inputs, times = [], []
-        for image in batch:
-            time = image.scheduler.timesteps[image.calls]
-            scaled = image.scheduler.scale_model_input(image.latents, time)
-            inputs.append(scaled.to(self._model.dtype).expand(image.rows, -1, -1, -1))
-            times.append(image.times[image.calls].expand(image.rows))
-        rows = [image.rows for image in batch]
-        for image in batch:
-            if image.rows_of_calls and image.rows_of_calls[-1][0] == sum(rows):
-                image.rows_of_calls[-1][1] += 1
+    def _cap_of(self, key: BatchKey) -> int:
+        if key in self._lowered:
+            return self._lowered[key]
+        if self._cap is not None:
+            return self._cap
+        native = (self._model.info.native // self._model.vae_factor) ** 2
+        return cap_for(self._native_cap, native_area=native, area=key.area)
+
+    def _choose(self, key: BatchKey) -> list[Image]:
+        """The images of a kind that are due first, prepared."""
+        chosen: list[Image] = []
+        for entry in sorted((e for e in self._entries if e.key == key), key=lambda e: e.due):
+            if len(chosen) == self._cap_of(key):
+                break
+            if entry.image is None:
+                self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
+                with self._edge([entry.task.id]):
+                    entry.image = self._prepare(entry.task)
+            if entry.image is not None:
+                chosen.append(entry.image)
+        return chosen
+
+    def _advance(self, key: BatchKey, images: Sequence[Image]) -> None:
+        """One call for these images, and a step of each one's own scheduler."""
+        if not images:
+            return
+        self._memory.need("unet")
+        try:
+            predictions = call_unet(self._model, images, padded=self._padded)
+        except Exception as error:  # noqa: BLE001 - an edge: told, never swallowed
+            if is_out_of_memory(error):
+                self._run_short(key, images, error)
+            elif len(images) == 1:
+                self._fail([images[0].task.id], error)
             else:
-                image.rows_of_calls.append([sum(rows), 1])
-        names = batch[0].added
-        prediction = self._model.unet(
-            torch.cat(inputs),
-            torch.cat(times),
-            encoder_hidden_states=torch.cat([image.states for image in batch]),
-            added_cond_kwargs={name: torch.cat([image.added[name] for image in batch]) for name in names},
-            return_dict=False,
-        )[0]
-        return torch.split(prediction, rows)
+                log.warning("a call for %d images failed (%r); trying each alone", len(images), error)
+                for image in images:
+                    self._advance(key, [image])
+            return
+        for image, prediction in zip(images, predictions, strict=True):
+            with self._edge([image.task.id]):
+                self._step(image, prediction)
+        self._pace()
+
+    def _step(self, image: Image, prediction: torch.Tensor) -> None:
+        steps, calls, before = image.task.request.steps, len(image.times), image.calls
+        image.step(prediction)
+        # Some samplers call the UNet twice for a step: a step is done when its last call is.
+        if (step := image.calls * steps // calls) > before * steps // calls:
+            self._say(Stepped(task=image.task.id, step=step, steps=steps))
+        if image.done:
+            self._entries = [entry for entry in self._entries if entry.image is not image]
+            self._undecoded.append(image)
+
+    def _pace(self) -> None:
+        """On a GPU, wait until no more than AHEAD calls are queued."""
+        if self._model.device.type != "cuda":
+            return
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record()
+        self._queued.append(event)
+        if len(self._queued) > AHEAD:
+            self._queued.popleft().synchronize()
+
+    # The end of an image ------------------------------------------------------------------------------------
+
+    def _decode(self, image: Image) -> None:
+        task = image.task.id
+        self._say(Entered(phase=Phase.DECODING, task=task))
+        with self._edge([task]):
+            try:
+                self._memory.need("vae")
+                picture = decode(self._model, image.latents)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                error.__traceback__ = None  # it holds the frames, and those the tensors
+                free(self._model.device)
+                if self._memory.climb():
+                    return  # it is still the first in line, and tried again
+                raise
+            if picture is None:
+                raise _CannotDraw(
+                    "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or "
+                    "another sampler may help."
+                )
+            record = {**image.record, "unet_rows": image.runs}
+            if self._memory.rung:
+                record["decode_tiled"] = True
+            self._undecoded.remove(image)
+            self._encoding.add(self._encoder.submit(self._encode, image.task, picture, record))
+
+    def _encode(self, task: Task, picture: Any, record: dict[str, Any]) -> None:
+        """Into a PNG file, beside the loop: it takes longer than a step."""
+        try:
+            self._say(Drawn(task=task.id, png=write_png(picture, task.request, record)))
+        except Exception as error:
+            log.exception("could not write the picture of %s", task.id)
+            self._say(TaskFailed(task=task.id, reason=_went_wrong(error)))
 
     # Failures -----------------------------------------------------------------------------------------------
+
+    def _run_short(self, key: BatchKey, images: Sequence[Image], error: Exception) -> None:
+        """Down the ladder: fewer images in a call, then less on the device, then without the one left alone.
+
+        Nothing else is lost: the others keep their latents and go on with the next tick.
+        """
+        error.__traceback__ = None
+        free(self._model.device)
+        if len(images) > 1:
+            self._lowered[key] = len(images) // 2
+            log.warning("out of memory with %d images in a call; now %d", len(images), len(images) // 2)
+        elif not self._memory.climb():
+            self._fail([images[0].task.id], error)
 
     @contextmanager
     def _edge(self, tasks: list[TaskId]) -> Iterator[None]:
@@ -233,22 +273,21 @@ class DiffusionEngine:
             self._fail(tasks, error)
 
     def _fail(self, tasks: list[TaskId], error: Exception) -> None:
-        self._images = [image for image in self._images if image.task.id not in tasks]
+        self._entries = [entry for entry in self._entries if entry.task.id not in tasks]
+        self._undecoded = deque(image for image in self._undecoded if image.task.id not in tasks)
         match error:
             case _CannotDraw():
                 reason = str(error)
-            case _ if _is_out_of_memory(error):
+            case _ if is_out_of_memory(error):
                 log.warning("out of memory: %s", error)
                 reason = (
                     "There is not enough memory to draw this; a smaller size may fit. Nothing else was lost."
                 )
             case _:
                 log.error("could not draw %s", tasks, exc_info=error)
-                reason = f"Drawing this went wrong ({type(error).__name__}); the log has the details."
-        # The traceback holds the frames, and those the tensors.
-        error.__traceback__ = None
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
+                reason = _went_wrong(error)
+        error.__traceback__ = None  # it holds the frames, and those the tensors
+        free(self._model.device)
         for task in tasks:
             self._say(TaskFailed(task=task, reason=reason))
 
@@ -257,7 +296,5 @@ class _CannotDraw(Exception):  # noqa: N818 - it is a sentence for a person
     """This request cannot be drawn; the message is the sentence for whoever asked."""
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # the CPU's allocator
+def _went_wrong(error: Exception) -> str:
+    return f"Drawing this went wrong ({type(error).__name__}); the log has the details."

@@ -58,6 +58,10 @@ class NoiseEngine:
         self._step = 0
 
     @property
+    def batch(self) -> int:
+        return 1
+
+    @property
     def room(self) -> int:
         return 0 if self._task else 1
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from generation.engine.memory import Memory
 from generation.engine.models import Model, TextEncoder
 
 _KEPT = 64
@@ -30,8 +31,9 @@ class Encoded:
 class PromptEncoder:
     """Encodes prompts one at a time, so that the bits never depend on who else asks, and keeps some."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, memory: Memory) -> None:
         self._model = model
+        self._memory = memory
         self._kept: OrderedDict[tuple[str, bool], Encoded] = OrderedDict()
 
     def encode(self, text: str, *, negative: bool = False) -> Encoded:
@@ -54,6 +56,7 @@ class PromptEncoder:
         return encoded
 
     def _encode(self, text: str) -> Encoded:
+        self._memory.need("text")
         model = self._model
         wide = len(model.encoders) > 1
         states, pooled, tokens, limit = [], None, 0, 0

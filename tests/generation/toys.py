@@ -47,14 +47,14 @@ def picture(png: bytes) -> Image.Image:
 class Bench:
     """An engine in this process, and what it said."""
 
-    def __init__(self, model: str, dtype: str = "auto") -> None:
+    def __init__(self, model: str, dtype: str = "auto", *, cap: int | None = 4, padded: bool = False) -> None:
         from generation.engine.loop import DiffusionEngine
         from generation.engine.models import load
 
         self.source = model
         self.said: list[Report] = []
         self.model = load(describe(model), device="cpu", dtype=dtype)
-        self.engine = DiffusionEngine(self.model, self.said.append)
+        self.engine = DiffusionEngine(self.model, self.said.append, cap=cap, padded=padded)
 
     def run(self, task: Task, *, until: Callable[[list[Report]], bool] = lambda said: False) -> list[Report]:
         """Let the engine draw one task until it is done, or until this holds; what it said."""
@@ -99,8 +99,11 @@ def stock_picture(pipe: Any, request: GenerationRequest, scheduler_config: dict[
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
 
 
-def build_sd(folder: Path, *, prediction: str = "epsilon") -> Path:
-    """A Stable Diffusion 1 pipeline of 64 x 64 pixels whose every weight is random."""
+def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16) -> Path:
+    """A Stable Diffusion 1 pipeline of 64 x 64 pixels whose every weight is random.
+
+    `width` is that of the text encoder; checkpoint files are known by theirs, 768.
+    """
     import torch
     from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextModel
@@ -112,13 +115,13 @@ def build_sd(folder: Path, *, prediction: str = "epsilon") -> Path:
         norm_num_groups=4,
         layers_per_block=1,
         attention_head_dim=2,
-        cross_attention_dim=16,
+        cross_attention_dim=width,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
     )
     pipe = StableDiffusionPipeline(
         vae=_vae(),
-        text_encoder=CLIPTextModel(_text_config()),
+        text_encoder=CLIPTextModel(_text_config(width)),
         tokenizer=_tokenizer(),
         unet=unet,
         scheduler=DDIMScheduler(**BETAS, prediction_type=prediction, set_alpha_to_one=False, steps_offset=1),
@@ -130,8 +133,11 @@ def build_sd(folder: Path, *, prediction: str = "epsilon") -> Path:
     return folder
 
 
-def build_sdxl(folder: Path) -> Path:
-    """An SDXL base pipeline of 64 x 64 pixels whose every weight is random."""
+def build_sdxl(folder: Path, *, second: int = 16) -> Path:
+    """An SDXL base pipeline of 64 x 64 pixels whose every weight is random.
+
+    `second` is the width of the second text encoder; in checkpoint files the two are told apart by theirs.
+    """
     import torch
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
@@ -145,17 +151,17 @@ def build_sdxl(folder: Path) -> Path:
         attention_head_dim=(2, 4),
         transformer_layers_per_block=(1, 2),
         use_linear_projection=True,
-        cross_attention_dim=32,
+        cross_attention_dim=16 + second,
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + 16,
+        projection_class_embeddings_input_dim=6 * 8 + second,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )
     pipe = StableDiffusionXLPipeline(
         vae=_vae(),
         text_encoder=CLIPTextModel(_text_config()),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(second)),
         tokenizer=_tokenizer(),
         tokenizer_2=_tokenizer(pad="!"),
         unet=unet,
@@ -187,16 +193,16 @@ def _vae() -> Any:
     return vae
 
 
-def _text_config() -> Any:
+def _text_config(width: int = 16) -> Any:
     from transformers import CLIPTextConfig
 
     return CLIPTextConfig(
         vocab_size=len(_vocabulary()),
-        hidden_size=16,
+        hidden_size=width,
         intermediate_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
-        projection_dim=16,
+        projection_dim=width,
         bos_token_id=len(_vocabulary()) - 2,
         eos_token_id=len(_vocabulary()) - 1,
         pad_token_id=len(_vocabulary()) - 1,

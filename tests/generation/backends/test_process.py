@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from generation.backends.process import FAILED_STARTS, HOLD, Backoff, ProcessBackend
+from generation.backends.process import FAILED_STARTS, SPARE, Backoff, ProcessBackend
 from generation.messages import (
     Drawn,
     Entered,
@@ -29,6 +29,7 @@ from generation.messages import (
 from generation.request import Seed
 from tests.generation.toys import NOISE, Bench, a_request, a_task
 
+HOLD = 1 + SPARE  # the noise engine draws one at a time
 AT_ONCE = Backoff(first=0.01, most=0.01)
 ROOT = Path(__file__).parents[3]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from generation.engine.memory import Memory
 from generation.engine.prompts import PromptEncoder
 from tests.generation.toys import Bench
 
 
 def test_a_prompt_is_encoded_once_while_it_is_kept(sd_bench: Bench) -> None:
-    encoder = PromptEncoder(sd_bench.model)
+    encoder = PromptEncoder(sd_bench.model, Memory(sd_bench.model))
     first = encoder.encode("a red circle")
     assert encoder.encode("a red circle") is first
     for number in range(100):
@@ -18,7 +19,7 @@ def test_a_prompt_is_encoded_once_while_it_is_kept(sd_bench: Bench) -> None:
 
 
 def test_a_long_prompt_is_read_up_to_the_limit_and_says_so(sd_bench: Bench) -> None:
-    encoder = PromptEncoder(sd_bench.model)
+    encoder = PromptEncoder(sd_bench.model, Memory(sd_bench.model))
     short, long = encoder.encode("red"), encoder.encode("red " * 60)
     assert (short.tokens, short.limit) == (5, 77)
     assert long.tokens == 2 + 3 * 60

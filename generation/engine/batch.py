@@ -1,0 +1,141 @@
+"""Images on their way from noise to picture, and the call of the UNet that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from generation.engine.models import Model
+from generation.messages import Runs, Task, TaskId
+
+BUCKETS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+"""Row counts that a padded call may have: few, so that a compiled UNet or a tuned kernel is used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchKey:
+    """All that must be equal for two images to share a call. Everything else differs from row to row."""
+
+    height: int
+    """Of the latents."""
+    width: int
+    replayed: TaskId | None = None
+    """A picture that is drawn exactly as it once was keeps to itself: its calls have the rows of then."""
+
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Image:
+    """One image in flight. All that differs between the images of a batch is in here."""
+
+    task: Task
+    scheduler: Any
+    generator: torch.Generator
+    """On the CPU, for the first noise and for all that the sampler adds: a seed is the same everywhere."""
+    times: torch.Tensor
+    """(calls,) float32 on the device: what the UNet is told of each step."""
+    latents: torch.Tensor
+    """(1, channels, height / factor, width / factor) float32 on the device."""
+    states: torch.Tensor
+    """(rows, tokens, width): the negative prompt first if there is guidance."""
+    added: Mapping[str, torch.Tensor]
+    """SDXL: `text_embeds` (rows, width) and `time_ids` (rows, 6); else empty."""
+    step_arguments: Mapping[str, Any]
+    record: dict[str, Any]
+    calls: int = 0
+    runs: list[list[int]] = field(default_factory=list)
+    """How many rows each UNet call had, as run lengths: [rows, calls]."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of a call that are this image's: 2 with guidance, else 1."""
+        return self.states.shape[0]
+
+    @property
+    def done(self) -> bool:
+        return self.calls == len(self.times)
+
+    @property
+    def wanted_rows(self) -> int | None:
+        """How many rows the next call had when this picture was drawn the first time, if it is replayed."""
+        return rows_of_call(self.task.replay, self.calls) if self.task.replay else None
+
+    def note_call(self, rows: int) -> None:
+        if self.runs and self.runs[-1][0] == rows:
+            self.runs[-1][1] += 1
+        else:
+            self.runs.append([rows, 1])
+
+    def step(self, prediction: torch.Tensor) -> None:
+        """Let the scheduler take what the UNet said, guided, one call further.
+
+        Args:
+            prediction: (rows, channels, h, w), in the order of `states`.
+        """
+        prediction = prediction.float()
+        if self.rows == 2:
+            without, with_prompt = prediction.chunk(2)
+            prediction = without + self.task.request.guidance * (with_prompt - without)
+        time = self.scheduler.timesteps[self.calls]
+        self.latents = self.scheduler.step(
+            prediction, time, self.latents, **self.step_arguments, return_dict=False
+        )[0]
+        self.calls += 1
+
+
+def rows_of_call(runs: Runs, call: int) -> int:
+    """How many rows call number `call` had.
+
+    Raises:
+        IndexError: there were fewer calls.
+    """
+    for rows, calls in runs:
+        if call < calls:
+            return rows
+        call -= calls
+    raise IndexError(f"the recorded picture has no call {call} more")
+
+
+def bucket(rows: int) -> int:
+    """The smallest padded size that takes so many rows."""
+    return next((size for size in BUCKETS if size >= rows), rows)
+
+
+def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[torch.Tensor, ...]:
+    """One call for all rows of all images; the prediction of each, (its rows, channels, h, w).
+
+    A row's bits depend on how many rows its call has, not on which: so each image notes the number, and a
+    replayed one gets idle rows up to it.
+
+    Args:
+        padded: fill the call up with idle rows to one of BUCKETS.
+    """
+    inputs, times = [], []
+    for image in images:
+        time = image.scheduler.timesteps[image.calls]
+        scaled = image.scheduler.scale_model_input(image.latents, time)
+        inputs.append(scaled.to(model.dtype).expand(image.rows, -1, -1, -1))
+        times.append(image.times[image.calls].expand(image.rows))
+    rows = [image.rows for image in images]
+    total = images[0].wanted_rows or (bucket(sum(rows)) if padded else sum(rows))
+    idle = total - sum(rows)
+
+    def filled(parts: list[torch.Tensor]) -> torch.Tensor:
+        return torch.cat([*parts, parts[-1][-1:].expand(idle, *parts[-1].shape[1:])] if idle > 0 else parts)
+
+    prediction = model.unet(
+        filled(inputs),
+        filled(times),
+        encoder_hidden_states=filled([image.states for image in images]),
+        added_cond_kwargs={name: filled([image.added[name] for image in images]) for name in images[0].added},
+        return_dict=False,
+    )[0]
+    for image in images:
+        image.note_call(total)
+    return torch.split(prediction[: sum(rows)], rows)

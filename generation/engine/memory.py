@@ -1,0 +1,99 @@
+"""What a model gives up, rung by rung, when the memory of its device runs out."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+import torch
+
+from generation.engine.models import Model
+
+log = logging.getLogger(__name__)
+
+Part = Literal["text", "unet", "vae"]
+RUNGS = ("all parts on the device", "pictures decoded in tiles", "parts on the device one at a time")
+
+
+class Memory:
+    """The ladder of one model. On its last rung only the part that computes is on the device.
+
+    `floor` is the rung that the owner chose, to which it comes back.
+    """
+
+    def __init__(self, model: Model, *, floor: int = 0) -> None:
+        self._model = model
+        self._floor = floor
+        self._rung = 0
+        self._here: set[Part] = {"text", "unet", "vae"}
+        self._climb_to(floor)
+
+    @property
+    def rung(self) -> int:
+        """An index into RUNGS."""
+        return self._rung
+
+    def climb(self) -> bool:
+        """Give up more; False if there is nothing left to give up."""
+        if self._rung + 1 == len(RUNGS):
+            return False
+        self._climb_to(self._rung + 1)
+        log.warning("out of memory: from now on %s", RUNGS[self._rung])
+        return True
+
+    def descend(self) -> None:
+        """Back to where it began, when what needed so much is gone."""
+        if self._rung == self._floor:
+            return
+        self._rung = self._floor
+        if self._floor < 1:
+            self._model.vae.disable_tiling()
+            self._model.vae.disable_slicing()
+        if self._floor < 2:
+            for part in ("text", "unet", "vae"):
+                self._bring(part)
+        log.info("memory is enough again: %s", RUNGS[self._rung])
+
+    def need(self, part: Part) -> None:
+        """Have this part on the device; on the last rung the others leave it first."""
+        if self._rung < 2:
+            return
+        for other in self._here - {part}:
+            for module in self._modules(other):
+                module.to("cpu")
+        self._here = {part} & self._here
+        free(self._model.device)
+        self._bring(part)
+
+    def _climb_to(self, rung: int) -> None:
+        if rung >= 1 > self._rung:
+            self._model.vae.enable_slicing()
+            self._model.vae.enable_tiling()
+        self._rung = rung
+
+    def _bring(self, part: Part) -> None:
+        if part not in self._here:
+            for module in self._modules(part):
+                module.to(self._model.device)
+            self._here.add(part)
+
+    def _modules(self, part: Part) -> list[Any]:
+        match part:
+            case "text":
+                return [encoder.model for encoder in self._model.encoders]
+            case "unet":
+                return [self._model.unet]
+            case "vae":
+                return [self._model.vae]
+
+
+def free(device: torch.device) -> None:
+    """Give what torch keeps for later back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # the CPU's allocator
