@@ -18,7 +18,7 @@ from typing import Any
 import diffusers
 import torch
 
-from benchmarks.place import ROOT, circumstances, playground
+from benchmarks.place import ROOT, circumstances, peak_resident, playground
 from generation.samplers import SAMPLERS
 from playground.person import Person
 from playground.reading import pictures_of, text_of
@@ -97,13 +97,7 @@ async def peak_memory(person: Person, bot_pid: int) -> float | None:
     """The most memory (MB, resident) that the bot's process ever had, four pictures delivered last."""
     asked = await person.command("imagine", {"prompt": "a sun over green hills", "count": 4})
     await person.answer(asked, lambda message: len(pictures_of(message)) == 4, timeout=120)
-    return _peak_resident(bot_pid)
-
-
-def _peak_resident(pid: int) -> float | None:
-    status = Path(f"/proc/{pid}/status")
-    match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
-    return int(match[1]) / 1000 if match else None
+    return peak_resident(bot_pid)
 
 
 async def first_picture(data: Path) -> float:

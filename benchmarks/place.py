@@ -6,15 +6,18 @@ import asyncio
 import json
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+_LIBRARIES = ("torch", "diffusers", "transformers", "discord.py", "aiosqlite")
 
 
 @asynccontextmanager
@@ -43,9 +46,23 @@ def circumstances() -> dict[str, Any]:
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "diffusers", "transformers", "discord.py", "aiosqlite")},
+        **{name: _version(name) for name in _LIBRARIES},
         "commit": _commit(),
     }
+
+
+def peak_resident(pid: int) -> float | None:
+    """The most memory (MB, resident) that a process ever had; None where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
+    match = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(match[1]) / 1000 if match else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # a machine that only measures the engine needs no discord.py
+        return None
 
 
 def _processor() -> str:
@@ -58,6 +75,8 @@ def _processor() -> str:
 
 
 def _commit() -> str:
+    if shutil.which("git") is None:
+        return "unknown"
     asked = ["git", "describe", "--always", "--dirty"]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
