@@ -347,7 +347,7 @@ def _single_file(path: Path, source: str) -> ModelInfo:
     family = _family(shapes, source)
     if (folder := configuration_beside(path)) is None:
         return _info(path.stem, source, family)
-    info = _folder(folder, source, weights=False)
+    info = replace(_folder(folder, str(folder), weights=False), source=source)
     if info.family is not family:
         raise UnreadableModel(
             f"The file {source} is {family}, but the folder {folder.name}/ beside it configures "

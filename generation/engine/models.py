@@ -20,7 +20,7 @@ import transformers
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from generation.catalogue import Family, ModelInfo, UnreadableModel, describe
+from generation.catalogue import Family, ModelInfo, UnreadableModel, configuration_beside, describe
 from generation.engine.threads import drawing_threads
 from generation.modelfiles import hub_snapshot
 
@@ -147,12 +147,25 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
     except LocalEntryNotFoundError as error:
         raise UnreadableModel(
             f"The model {info.source} could not be loaded: a single file needs its family's configuration "
-            "(small files) from Hugging Face the first time, and they could not be fetched. "
-            "Connect once, or use a folder in diffusers' format."
+            "(small files) from Hugging Face the first time, and they could not be fetched. Connect once, or "
+            f"put them into a folder {Path(info.source).stem}/ beside it: model_index.json, scheduler/, "
+            "tokenizer/ and the config.json of text_encoder/, unet/ and vae/, as in any model of its family."
         ) from error
     except Exception as error:  # whatever a broken file makes the libraries raise, the owner gets a sentence
         log.exception("could not load %s", info.source)
-        raise UnreadableModel(f"The model {info.source} could not be loaded: {_first_line(error)}") from error
+        raise UnreadableModel(
+            f"The model {info.source} could not be loaded: {_cause(info, error)}"
+        ) from error
+
+
+def _cause(info: ModelInfo, error: Exception) -> str:
+    beside = configuration_beside(Path(info.source).expanduser())
+    hint = f" Is the folder {beside.name}/ beside it this model's configuration?" if beside else ""
+    if isinstance(error, NotImplementedError) and "meta tensor" in str(error):
+        # diffusers passes over what a file lacks; such a tensor stays a shape without numbers, on "meta",
+        # and cannot be moved anywhere.
+        return f"it lacks weights that its configuration asks for.{hint}"
+    return f"{_first_line(error)}{hint}"
 
 
 def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
@@ -192,9 +205,15 @@ def _pipeline(path: Path, family: Family, dtype: torch.dtype) -> tuple[Future[st
     """The hash to come, and the object that diffusers makes of a folder or a file."""
     cls = StableDiffusionXLPipeline if family is Family.SDXL else StableDiffusionPipeline
     # The safety checker is a separate model that most copies leave out; moderation is the bot's matter.
-    extras = {} if family is Family.SDXL else {"safety_checker": None, "requires_safety_checker": False}
+    extras: dict[str, Any] = {}
+    if family is not Family.SDXL:
+        extras |= {"safety_checker": None, "requires_safety_checker": False}
     if path.is_file():
         digest = _in_thread(lambda: hash_file(path))
+        # Checkpoints hold neither of these; unasked, diffusers would look for them in the configuration.
+        extras |= {"feature_extractor": None, "image_encoder": None}
+        if (folder := configuration_beside(path)) is not None:
+            extras |= {"config": str(folder), "local_files_only": True}
         return digest, cls.from_single_file(str(path), dtype=dtype, **extras)
     variant = _variant(path)
     digest = _in_thread(lambda: hash_folder(path, variant))

@@ -18,10 +18,12 @@ from tests.generation.toys import MINI, a_request, write_safetensors
 INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 SD1 = {
     INPUT: [320, 4, 3, 3],
+    "cond_stage_model.transformer.text_model.final_layer_norm.bias": [768],
     "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": [320, 768],
 }
 SD2 = {
     INPUT: [320, 4, 3, 3],
+    "cond_stage_model.model.ln_final.bias": [1024],
     "model.diffusion_model.input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight": [320, 1024],
 }
 SDXL = {INPUT: [320, 4, 3, 3], "conditioner.embedders.1.model.positional_embedding": [77, 1280]}
