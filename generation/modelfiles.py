@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
+"""Suffixes of files that can run any code when they are read."""
+
 _MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 
 
@@ -52,6 +55,59 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
         raise UnreadableModel(f"The model {path} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableModel(f"The model {path} is not a whole safetensors file: {error}.") from error
+
+
+def check_vae(place: Path, *, channels: int | None) -> None:
+    """Whether this folder or .safetensors file is a VAE in diffusers' format.
+
+    Args:
+        channels: of the latents that it must decode; None: any.
+
+    Raises:
+        UnreadableModel: it is not.
+    """
+    try:
+        is_folder, is_file = place.is_dir(), place.is_file()
+    except OSError as error:
+        raise UnreadableModel(f"There is no VAE at {place}: {error.strerror}.") from error
+    if place.suffix.lower() in PICKLES:
+        raise UnreadableModel(
+            f"The VAE {place} is a pickle, which can run any code when it is read, so I never open one. "
+            "Use the .safetensors version of it."
+        )
+    if is_folder:
+        found = _vae_folder(place)
+    elif is_file and place.suffix == ".safetensors":
+        shapes = tensor_shapes(place)
+        if any(key.startswith(("first_stage_model.", "decoder.mid.", "encoder.mid.")) for key in shapes):
+            raise UnreadableModel(
+                f"The VAE {place} names its weights as checkpoints do; use the version in diffusers' format."
+            )
+        if "decoder.mid_block.resnets.0.conv1.weight" not in shapes:
+            raise UnreadableModel(f"The file {place} holds no VAE.")
+        found = (shapes.get("decoder.conv_in.weight", [])[1:2] or [0])[0]
+    else:
+        raise UnreadableModel(
+            f"There is no VAE at {place}; name a folder in diffusers' format or a .safetensors file."
+        )
+    if channels is not None and found != channels:
+        raise UnreadableModel(
+            f"The VAE {place} has {found} channels in its latents, and this model's have {channels}."
+        )
+
+
+def _vae_folder(folder: Path) -> int:
+    """The number of channels of a VAE's latents."""
+    if not (folder / "config.json").is_file():
+        inside = f"; its VAE is {folder / 'vae'}" if (folder / "vae" / "config.json").is_file() else ""
+        raise UnreadableModel(f"The folder {folder} holds no config.json, so it is no VAE{inside}.")
+    config = read_json(folder / "config.json")
+    if config.get("_class_name") != "AutoencoderKL":
+        raise UnreadableModel(f"The folder {folder} holds {config.get('_class_name')}, not an AutoencoderKL.")
+    if not any(folder.glob("*.safetensors")):
+        raise UnreadableModel(f"The VAE {folder} has no weights in a .safetensors file.")
+    channels = config.get("latent_channels", 4)
+    return channels if isinstance(channels, int) else 0
 
 
 def hub_snapshot(repo: str) -> Path | None:
