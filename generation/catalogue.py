@@ -12,7 +12,8 @@ from typing import Any
 
 from generation.modelfiles import UnreadableModel as UnreadableModel
 from generation.modelfiles import hub_snapshot, read_json, tensor_shapes
-from generation.request import MAX_EDGE, MIN_EDGE, GenerationRequest, Size
+from generation.pipelines import sounds_like_one, traits
+from generation.request import MAX_EDGE, MIN_EDGE, OWN_SAMPLER, GenerationRequest, Size
 from generation.samplers import SAMPLERS
 
 
@@ -22,6 +23,8 @@ class Family(StrEnum):
     SD1 = "Stable Diffusion 1"
     SD2 = "Stable Diffusion 2"
     SDXL = "Stable Diffusion XL"
+    OTHER = "another family"
+    """Whatever else diffusers draws with; its own pipeline does, one picture at a time."""
     NOISE = "coloured noise"
     """No model at all: the small engine that tests use, see :mod:`generation.engine.noise`."""
 
@@ -75,6 +78,8 @@ class ModelInfo:
     vae: str | None = None
     """A folder or a .safetensors file whose VAE replaces the model's own."""
     memory: MemoryMode = MemoryMode.FAST
+    samplers: tuple[str, ...] = tuple(SAMPLERS)
+    """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
 
     @property
     def public_source(self) -> str:
@@ -106,9 +111,11 @@ class ModelInfo:
 
     def reject_reason(self, request: GenerationRequest) -> str | None:
         """Why this model cannot draw this request, as a sentence for a person, or None."""
-        if request.sampler not in SAMPLERS:
+        if request.sampler not in self.samplers:
+            if self.samplers == (OWN_SAMPLER,):
+                return f"{self.name} draws with a sampler of its own; leave the sampler out."
             shown = request.sampler[:40].replace("`", "'")
-            return f"I do not know the sampler `{shown}`; I have {', '.join(SAMPLERS)}."
+            return f"I do not know the sampler `{shown}`; I have {', '.join(self.samplers)}."
         return self.size_reason(request.size)
 
     def size_reason(self, size: Size) -> str | None:
@@ -157,17 +164,18 @@ _DEFAULTS: Mapping[Family, Defaults] = {
     Family.SD1: Defaults(steps=25, guidance=7.0, sampler="DPM++ 2M Karras"),
     Family.SD2: Defaults(steps=25, guidance=7.0, sampler="DPM++ 2M Karras"),
     Family.SDXL: Defaults(steps=30, guidance=5.0, sampler="Euler"),
+    Family.OTHER: Defaults(steps=28, guidance=5.0, sampler=OWN_SAMPLER),
     Family.NOISE: Defaults(steps=8, guidance=5.0, sampler="Euler"),
 }
-_NATIVE = {Family.SD1: 512, Family.SD2: 768, Family.SDXL: 1024, Family.NOISE: 128}
-_MULTIPLE = {Family.SD1: 64, Family.SD2: 64, Family.SDXL: 32, Family.NOISE: 8}
+_NATIVE = {Family.SD1: 512, Family.SD2: 768, Family.SDXL: 1024, Family.OTHER: 1024, Family.NOISE: 128}
+_MULTIPLE = {Family.SD1: 64, Family.SD2: 64, Family.SDXL: 32, Family.OTHER: 16, Family.NOISE: 8}
 
 _MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
     "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
 }
 _PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
-_PIPELINES = {"StableDiffusionPipeline", "StableDiffusionXLPipeline"}
+_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FAKE = "fake:"
 
@@ -225,6 +233,7 @@ def _info(
         min_edge=max(MIN_EDGE, native // 2),
         max_edge=min(MAX_EDGE, native * 2),
         note=note,
+        samplers=(OWN_SAMPLER,) if family is Family.OTHER else tuple(SAMPLERS),
     )
 
 
@@ -238,10 +247,15 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         )
     pipeline = read_json(path / "model_index.json").get("_class_name")
     if pipeline not in _PIPELINES:
-        raise UnreadableModel(
-            f"The model {source} is a {pipeline}; "
-            "I draw with Stable Diffusion 1, 2 and XL text-to-image models."
+        found = traits(path, source)
+        info = replace(
+            _info(path.resolve().name, source, Family.OTHER, native=found.native),
+            multiple=found.multiple,
+            defaults=Defaults(steps=found.steps, guidance=found.guidance, sampler=OWN_SAMPLER),
         )
+        if weights:
+            _need_weights(path, source, "*/")
+        return _with_extras(info, path)
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
         raise UnreadableModel(
@@ -249,7 +263,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
             "(for inpainting or depth, say); I draw with text-to-image models."
         )
     if weights:
-        _need_weights(path / "unet", source)
+        _need_weights(path, source, "unet/")
     if pipeline == "StableDiffusionXLPipeline":
         family = Family.SDXL
     else:
@@ -264,6 +278,11 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
             f"The configuration of the model {source} is not complete: {error!r}."
         ) from error
     info = replace(_info(path.resolve().name, source, family, native=native), multiple=multiple)
+    return _with_extras(info, path)
+
+
+def _with_extras(info: ModelInfo, path: Path) -> ModelInfo:
+    """With what this project's own files in a model's folder say."""
     words = path / "words.txt"
     if words.is_file():
         known = frozenset(line.strip().casefold() for line in words.read_text("utf-8").splitlines())
@@ -272,15 +291,15 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
     return _with_card(info, read_json(card)) if card.is_file() else info
 
 
-def _need_weights(part: Path, source: str) -> None:
-    if any(part.glob("*.safetensors")):
+def _need_weights(path: Path, source: str, part: str) -> None:
+    if any(path.glob(f"{part}*.safetensors")):
         return
-    if any(part.glob("*.bin")):
+    if any(path.glob(f"{part}*.bin")):
         raise UnreadableModel(
             f"The model {source} keeps its weights in pickles (.bin), which can run any code when they "
             "are read, so I never open them. Use a version with .safetensors files."
         )
-    raise UnreadableModel(f"The model {source} has no weights: {part.name}/ holds no .safetensors file.")
+    raise UnreadableModel(f"The model {source} has no weights: {part} holds no .safetensors file.")
 
 
 def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
@@ -292,10 +311,10 @@ def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
             f"The atelier.json of the model {info.source} says {', '.join(sorted(unknown))}, "
             f"which I do not know; it may say {', '.join(sorted(allowed))}."
         )
-    if card.get("sampler", defaults.sampler) not in SAMPLERS:
+    if card.get("sampler", defaults.sampler) not in info.samplers:
         raise UnreadableModel(
             f"The atelier.json of the model {info.source} names the sampler {card['sampler']}, "
-            f"which I do not know; I have {', '.join(SAMPLERS)}."
+            f"which I do not know; it may be {', '.join(info.samplers)}."
         )
     try:
         return _merged(info, card)
@@ -398,7 +417,9 @@ def _hub(source: str) -> ModelInfo:
         info = _folder(folder, current)
         return replace(info, name=current.split("/")[1], source=current, note=moved)
     name = current.split("/")[1].lower()
-    if "xl" in name:
+    if sounds_like_one(name):
+        family, native = Family.OTHER, 1024
+    elif "xl" in name:
         family, native = Family.SDXL, 1024
     elif re.search(r"(stable-diffusion-2|sd-?2|v2)", name):
         family, native = Family.SD2, 512 if "base" in name else 768

@@ -18,6 +18,9 @@ MAX_PROMPT = 2000
 MAX_STEPS = 150
 MAX_GUIDANCE = 30.0
 MAX_COUNT = 4
+OWN_SAMPLER = "the model's own"
+"""The sampler of a request to a model that draws with its own only."""
+
 MIN_EDGE, MAX_EDGE = 64, 4096
 """Pixels; what one model can do is narrower, see :meth:`generation.catalogue.ModelInfo.reject_reason`."""
 
@@ -82,7 +85,7 @@ class GenerationRequest:
     steps: int
     guidance: float
     sampler: str
-    """A name in :data:`generation.samplers.SAMPLERS`."""
+    """A name in :data:`generation.samplers.SAMPLERS`, or OWN_SAMPLER."""
     seed: Seed
     count: int = 1
     """How many pictures; picture k has the seed s + k."""

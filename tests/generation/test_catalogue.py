@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from generation.catalogue import Defaults, Family, UnreadableModel, describe
-from generation.request import MAX_EDGE, Size
+from generation.request import MAX_EDGE, OWN_SAMPLER, Size
 from tests.generation.toys import MINI, a_request, write_safetensors
 
 INPUT = "model.diffusion_model.input_blocks.0.0.weight"
@@ -39,7 +41,7 @@ def own_hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def a_folder(
     path: Path,
     *,
-    pipeline: str = "StableDiffusionPipeline",
+    pipeline: str | list[str] = "StableDiffusionPipeline",
     unet: dict[str, Any] | None = None,
     weights: str | None = "diffusion_pytorch_model.safetensors",
 ) -> Path:
@@ -87,7 +89,9 @@ def test_a_folder_tells_its_native_size_and_what_its_levels_divide(tmp_path: Pat
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"pipeline": "FluxPipeline"}, "is a FluxPipeline; I draw with"),
+        ({"pipeline": "FluxInpaintPipeline"}, "is a FluxInpaintPipeline; I draw with text-to-image models"),
+        ({"pipeline": "WanPipeline"}, "is a WanPipeline; I draw with text-to-image models"),
+        ({"pipeline": ["pipeline", "MyPipeline"]}, "brings code of its own, which I never run"),
         ({"weights": "diffusion_pytorch_model.bin"}, "keeps its weights in pickles"),
         ({"weights": None}, r"holds no \.safetensors file"),
         ({"unet": {"in_channels": 9}}, "for inpainting or depth"),
@@ -99,6 +103,82 @@ def test_a_folder_that_cannot_be_used_says_why(
 ) -> None:
     with pytest.raises(UnreadableModel, match=sentence):
         describe(str(a_folder(tmp_path / "model", **changes)))
+
+
+def other_folder(path: Path, pipeline: str, part: str, **config: Any) -> str:
+    """The small files of a model of another family."""
+    for name in (part, "vae"):
+        (path / name).mkdir(parents=True, exist_ok=True)
+        (path / name / "diffusion_pytorch_model.safetensors").touch()
+    (path / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+    (path / part / "config.json").write_text(json.dumps(config))
+    (path / "vae" / "config.json").write_text(json.dumps({"block_out_channels": [128, 256, 512, 512]}))
+    return str(path)
+
+
+def test_a_model_of_another_family_is_described_by_its_own_files(tmp_path: Path) -> None:
+    sd3 = describe(
+        other_folder(tmp_path / "3", "StableDiffusion3Pipeline", "transformer", sample_size=128, patch_size=2)
+    )
+    assert (sd3.family, sd3.native, sd3.multiple, sd3.max_edge) == (Family.OTHER, 1024, 16, 2048)
+    assert sd3.defaults == Defaults(steps=28, guidance=7.0, sampler=OWN_SAMPLER)
+    flux = other_folder(tmp_path / "flux", "FluxPipeline", "transformer", patch_size=1, guidance_embeds=False)
+    assert describe(flux).defaults == Defaults(steps=4, guidance=0.0, sampler=OWN_SAMPLER)
+    assert (describe(flux).native, describe(flux).multiple) == (1024, 16)
+    unet = {"sample_size": 96, "down_block_types": ["a", "b", "c", "d"]}
+    lcm = describe(other_folder(tmp_path / "lcm", "LatentConsistencyModelPipeline", "unet", **unet))
+    assert (lcm.native, lcm.multiple, lcm.defaults.steps) == (768, 64, 4)
+
+
+def test_a_model_is_never_refused_because_it_is_new(tmp_path: Path) -> None:
+    info = describe(other_folder(tmp_path / "new", "OfTheDayAfterTomorrowPipeline", "transformer"))
+    assert (info.family, info.native, info.defaults.steps) == (Family.OTHER, 1024, 28)
+
+
+def test_a_model_of_another_family_draws_with_its_own_sampler(tmp_path: Path) -> None:
+    info = describe(other_folder(tmp_path / "flux", "FluxPipeline", "transformer"))
+    size = Size(width=1024, height=768)
+    assert info.reject_reason(a_request(info.source, size=size, sampler=info.defaults.sampler)) is None
+    reason = info.reject_reason(a_request(info.source, size=size, sampler="Euler"))
+    assert reason == "flux draws with a sampler of its own; leave the sampler out."
+    unknown = describe(MINI).reject_reason(a_request(MINI, sampler=OWN_SAMPLER))
+    assert unknown is not None
+    assert "I do not know the sampler" in unknown
+
+
+def test_what_diffusers_draws_of_a_prompt_alone_is_taken_and_the_rest_is_not(tmp_path: Path) -> None:
+    from diffusers.pipelines import auto_pipeline
+
+    def classes(*tasks: str) -> set[str]:
+        tables = [getattr(auto_pipeline, f"AUTO_{task}_PIPELINES_MAPPING") for task in tasks]
+        return {cls.__name__ for table in tables for cls in table.values()}
+
+    def taken(name: str) -> bool:
+        with suppress(UnreadableModel):
+            return describe(other_folder(tmp_path / name, name, "transformer")).family is Family.OTHER
+        return False
+
+    # The loop's own two are described by their UNet, and these want a picture or make a video.
+    drawn = {name for name in classes("TEXT2IMAGE") if not re.search("Control|Helios", name)}
+    drawn -= {"StableDiffusionPipeline", "StableDiffusionXLPipeline"}
+    assert [name for name in sorted(drawn) if not taken(name)] == []
+    others = classes("IMAGE2IMAGE", "INPAINT", "TEXT2VIDEO", "IMAGE2VIDEO", "VIDEO2VIDEO", "TEXT2AUDIO")
+    others -= classes("TEXT2IMAGE")
+    assert [name for name in sorted(others) if taken(name)] == []
+
+
+def test_the_settings_of_other_families_are_those_of_diffusers() -> None:
+    import inspect
+
+    import diffusers
+
+    from generation.pipelines import _SETTINGS
+
+    for name, (steps, guidance) in _SETTINGS.items():
+        parameters = inspect.signature(getattr(diffusers, name).__call__).parameters
+        assert parameters["num_inference_steps"].default == steps, name
+        scale = parameters["guidance_scale"].default
+        assert (parameters["true_cfg_scale"].default if scale is None else scale) == guidance, name
 
 
 def test_a_folder_with_missing_or_broken_parts_names_the_file(tmp_path: Path) -> None:
@@ -200,6 +280,9 @@ def test_a_hub_id_that_is_not_here_yet_is_taken_by_its_name() -> None:
     assert "fetched at the first start" in info.note
     assert describe("someone/sd2-base").native == 512
     assert describe("someone/dreams").family is Family.SD1
+    for name in ("FLUX.1-schnell", "stable-diffusion-3.5-large", "PixArt-XL-2-1024-MS", "Qwen-Image"):
+        assert describe(f"someone/{name}").family is Family.OTHER
+    assert describe("someone/influx").family is Family.SD1
 
 
 def test_a_hub_id_that_was_fetched_is_read_from_the_cache(own_hub_cache: Path) -> None:
