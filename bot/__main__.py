@@ -59,7 +59,13 @@ async def serve(settings: Settings) -> None:
         jobs, deliveries = Jobs(database, pictures), Deliveries(database)
         client = await rooms.enter_async_context(Atelier(guild_id=settings.guild_id))
         await _login(client, token, settings.discord_api_url)
-        backend = ProcessBackend(model=settings.model, device=settings.device, dtype=settings.dtype)
+        backend = ProcessBackend(
+            model=settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            batch=settings.batch,
+            calibration=settings.data_dir / "calibration.json",
+        )
         studio = Studio([backend], jobs)
         courier = Courier(
             client,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from generation.request import MAX_STEPS
@@ -34,6 +35,8 @@ class Settings(BaseSettings):
     model: str = EMBEDDED
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    batch: int | None = Field(default=None, ge=1, le=32)
+    """The most pictures drawn in one call of the model; None: what suits the machine."""
 
     data_dir: Path = Path("data")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -50,6 +53,15 @@ class Settings(BaseSettings):
     def _found_from_anywhere(cls, model: str) -> str:
         here = Path(__file__).parents[1] / EMBEDDED
         return str(here) if model == EMBEDDED and not Path(model).exists() else model
+
+    @field_validator("batch", mode="before")
+    @classmethod
+    def _auto(cls, batch: object) -> object:
+        if isinstance(batch, str) and not batch.strip().lstrip("-").isdecimal():
+            if batch.strip().lower() != "auto":
+                raise PydanticCustomError("batch", "it must be auto or a whole number from 1 to 32")
+            return None
+        return batch
 
     @field_validator("data_dir")
     @classmethod

@@ -12,8 +12,8 @@ Blob = bytes
 """A picture file on its way; a cluster may pass a reference instead."""
 
 
-Runs = tuple[tuple[int, int], ...]
-"""How many rows the calls of a UNet had, as run lengths: (rows, calls)."""
+Calls = tuple[tuple[int, int, int], ...]
+"""The calls of a UNet that drew an image, as run lengths: (rows of the call, this image's first row, calls)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class Task:
 
     id: TaskId
     request: GenerationRequest
-    replay: Runs = ()
-    """To draw a picture again bit for bit: the `unet_rows` of its record. Empty: together with others."""
+    replay: Calls = ()
+    """To draw a picture again bit for bit: the `unet_calls` of its record. Empty: together with others."""
 
 
 # To the worker -----------------------------------------------------------------------------------------

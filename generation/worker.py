@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NoReturn, assert_never
 
 from generation.catalogue import Family, UnreadableModel, describe
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
+    parser.add_argument("--calibration", type=Path, help="a file that keeps what was measured")
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(arguments)
 
@@ -78,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         say(Entered(phase=Phase.LOADING))
         with _heartbeat(say):
-            engine = _open_engine(options.model, options.device, options.dtype, say)
+            engine = _open_engine(options, say)
         say(Ready(images=engine.batch))
         Worker(engine, inbox, say).run()
     except UnreadableModel as error:
@@ -129,8 +132,8 @@ class Worker:
                 assert_never(command)
 
 
-def _open_engine(model: str, device: str, dtype: str, say: Say) -> Engine:
-    info = describe(model)
+def _open_engine(options: argparse.Namespace, say: Say) -> Engine:
+    info = describe(options.model)
     if info.note:
         log.info("%s", info.note)
     if info.family is Family.NOISE:
@@ -140,7 +143,8 @@ def _open_engine(model: str, device: str, dtype: str, say: Say) -> Engine:
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import load
 
-    return DiffusionEngine(load(info, device=device, dtype=dtype), say)
+    model = load(info, device=options.device, dtype=options.dtype)
+    return DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
 
 
 def _own_stdout() -> BinaryIO:

@@ -39,13 +39,13 @@ from generation.wire import encode, read_report
 log = logging.getLogger(__name__)
 
 SPARE = 1
-"""Tasks of one size handed over beyond those that are drawn at once, so that the worker never waits for the bot.
-The others stay in the studio, where people take turns."""
+"""Tasks of one size handed over beyond those that are drawn at once, so that the worker never waits for the
+bot. The others stay in the studio, where people take turns."""
 SIZES = 3
-"""So many times the tasks drawn at once may be handed over in all, if they are of several sizes: those cannot be
-drawn in one batch, but take turns."""
+"""So many times the tasks drawn at once may be handed over in all, if they are of several sizes: those cannot
+be drawn in one batch, but take turns."""
 SHORT = 2
-"""A task overtakes into a worker that is full if it needs at most one in SHORT of the steps of any task there."""
+"""A task overtakes into a worker that is full if it needs at most one in SHORT of any other's steps there."""
 
 PATIENCE: Mapping[Phase, float] = {
     Phase.STARTING: 120.0,
@@ -96,11 +96,22 @@ class ProcessBackend:
         model: str,
         device: str = "auto",
         dtype: str = "auto",
+        batch: int | None = None,
+        calibration: Path | None = None,
         patience: Mapping[Phase, float] | None = None,
         restart: Backoff = Backoff(first=1.0, most=60.0),
         reread: Backoff = Backoff(first=30.0, most=600.0),
     ) -> None:
+        """
+        Args:
+            batch: the most images in one call of the model; None: what suits this machine.
+            calibration: a file in which is kept what was measured about that.
+        """
         self._arguments = ["--model", model, "--device", device, "--dtype", dtype]
+        if batch is not None:
+            self._arguments += ["--batch", str(batch)]
+        if calibration is not None:
+            self._arguments += ["--calibration", str(calibration.absolute())]
         self._patience = {**PATIENCE, **(patience or {})}
         self._restart = restart
         self._reread = reread

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from generation.engine.models import Model
-from generation.messages import Runs, Task, TaskId
+from generation.messages import Calls, Task, TaskId
 
 BUCKETS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Row counts that a padded call may have: few, so that a compiled UNet or a tuned kernel is used again."""
@@ -49,8 +49,8 @@ class Image:
     step_arguments: Mapping[str, Any]
     record: dict[str, Any]
     calls: int = 0
-    runs: list[list[int]] = field(default_factory=list)
-    """How many rows each UNet call had, as run lengths: [rows, calls]."""
+    noted: list[list[int]] = field(default_factory=list)
+    """Where it stood in each UNet call: :data:`generation.messages.Calls`."""
 
     @property
     def rows(self) -> int:
@@ -62,15 +62,15 @@ class Image:
         return self.calls == len(self.times)
 
     @property
-    def wanted_rows(self) -> int | None:
-        """How many rows the next call had when this picture was drawn the first time, if it is replayed."""
-        return rows_of_call(self.task.replay, self.calls) if self.task.replay else None
+    def wanted_place(self) -> tuple[int, int] | None:
+        """The rows of the next call and the first of its own, if it is to be as it was the first time."""
+        return place_in_call(self.task.replay, self.calls) if self.task.replay else None
 
-    def note_call(self, rows: int) -> None:
-        if self.runs and self.runs[-1][0] == rows:
-            self.runs[-1][1] += 1
+    def note_call(self, rows: int, first: int) -> None:
+        if self.noted and self.noted[-1][:2] == [rows, first]:
+            self.noted[-1][2] += 1
         else:
-            self.runs.append([rows, 1])
+            self.noted.append([rows, first, 1])
 
     def step(self, prediction: torch.Tensor) -> None:
         """Let the scheduler take what the UNet said, guided, one call further.
@@ -89,17 +89,17 @@ class Image:
         self.calls += 1
 
 
-def rows_of_call(runs: Runs, call: int) -> int:
-    """How many rows call number `call` had.
+def place_in_call(calls: Calls, number: int) -> tuple[int, int]:
+    """The rows of call `number` and the first row of the image.
 
     Raises:
         IndexError: there were fewer calls.
     """
-    for rows, calls in runs:
-        if call < calls:
-            return rows
-        call -= calls
-    raise IndexError(f"the recorded picture has no call {call} more")
+    for rows, first, length in calls:
+        if number < length:
+            return rows, first
+        number -= length
+    raise IndexError("the picture's record has fewer calls than it needs now")
 
 
 def bucket(rows: int) -> int:
@@ -110,8 +110,8 @@ def bucket(rows: int) -> int:
 def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[torch.Tensor, ...]:
     """One call for all rows of all images; the prediction of each, (its rows, channels, h, w).
 
-    A row's bits depend on how many rows its call has, not on which: so each image notes the number, and a
-    replayed one gets idle rows up to it.
+    A row's bits depend on how many rows its call has and on its place among them (kernels compute them in
+    blocks), not on what the others hold. So each image notes both, and a replayed one gets idle neighbours.
 
     Args:
         padded: fill the call up with idle rows to one of BUCKETS.
@@ -123,11 +123,14 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
         inputs.append(scaled.to(model.dtype).expand(image.rows, -1, -1, -1))
         times.append(image.times[image.calls].expand(image.rows))
     rows = [image.rows for image in images]
-    total = images[0].wanted_rows or (bucket(sum(rows)) if padded else sum(rows))
-    idle = total - sum(rows)
+    own = sum(rows)
+    total, first = images[0].wanted_place or (bucket(own) if padded else own, 0)
 
     def filled(parts: list[torch.Tensor]) -> torch.Tensor:
-        return torch.cat([*parts, parts[-1][-1:].expand(idle, *parts[-1].shape[1:])] if idle > 0 else parts)
+        idle = parts[0][:1]
+        before = idle.expand(first, *idle.shape[1:])
+        after = idle.expand(total - first - own, *idle.shape[1:])
+        return torch.cat([before, *parts, after])
 
     prediction = model.unet(
         filled(inputs),
@@ -136,6 +139,8 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
         added_cond_kwargs={name: filled([image.added[name] for image in images]) for name in images[0].added},
         return_dict=False,
     )[0]
+    place = first
     for image in images:
-        image.note_call(total)
-    return torch.split(prediction[: sum(rows)], rows)
+        image.note_call(total, place)
+        place += image.rows
+    return torch.split(prediction[first : first + own], rows)

@@ -50,7 +50,7 @@ class DiffusionEngine:
 
     Images join at the next tick, leave when they are done, and are cancelled between two ticks. An image
     alone in its calls equals what diffusers' own pipeline draws with the same settings, in float32 on the CPU
-    bit for bit; in company it depends on how many rows its calls had, which its record says.
+    bit for bit; in company its last bits depend on its place among the rows of a call, which its record says.
     """
 
     def __init__(
@@ -235,7 +235,7 @@ class DiffusionEngine:
                     "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or "
                     "another sampler may help."
                 )
-            record = {**image.record, "unet_rows": image.runs}
+            record = {**image.record, "unet_calls": image.noted}
             if self._memory.rung:
                 record["decode_tiled"] = True
             self._undecoded.remove(image)

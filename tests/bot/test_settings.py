@@ -68,6 +68,8 @@ def test_every_variable_stands_in_the_example_and_the_example_is_valid(
         ("MAX_WAITING=0\n", "MAX_WAITING cannot be used: it must be greater than or equal to 1."),
         ("LOG_LEVEL=LOUD\n", "LOG_LEVEL cannot be used: it must be DEBUG, INFO, WARNING or ERROR."),
         ("DTYPE=float8\n", "DTYPE cannot be used: it must be auto, float16, bfloat16 or float32."),
+        ("BATCH=many\n", "BATCH cannot be used: it must be auto or a whole number from 1 to 32."),
+        ("BATCH=99\n", "BATCH cannot be used: it must be less than or equal to 32."),
         ("# fine\nMODEL=x\nthis is no setting\n", "Line 3 of"),
     ],
 )

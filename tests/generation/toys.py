@@ -47,14 +47,26 @@ def picture(png: bytes) -> Image.Image:
 class Bench:
     """An engine in this process, and what it said."""
 
-    def __init__(self, model: str, dtype: str = "auto", *, cap: int | None = 4, padded: bool = False) -> None:
+    def __init__(
+        self,
+        model: str,
+        dtype: str = "auto",
+        *,
+        cap: int = 4,
+        padded: bool = False,
+        loaded: Any = None,
+    ) -> None:
         from generation.engine.loop import DiffusionEngine
         from generation.engine.models import load
 
         self.source = model
         self.said: list[Report] = []
-        self.model = load(describe(model), device="cpu", dtype=dtype)
+        self.model = loaded or load(describe(model), device="cpu", dtype=dtype)
         self.engine = DiffusionEngine(self.model, self.said.append, cap=cap, padded=padded)
+
+    def again(self, *, cap: int = 4, padded: bool = False) -> Bench:
+        """Another engine with the same model."""
+        return Bench(self.source, cap=cap, padded=padded, loaded=self.model)
 
     def run(self, task: Task, *, until: Callable[[list[Report]], bool] = lambda said: False) -> list[Report]:
         """Let the engine draw one task until it is done, or until this holds; what it said."""
@@ -73,14 +85,16 @@ class Bench:
 
 def stock_picture(pipe: Any, request: GenerationRequest, scheduler_config: dict[str, Any]) -> Image.Image:
     """The same request through diffusers' own pipeline: the oracle."""
-    import diffusers
     import torch
 
+    from generation.engine.schedulers import scheduler_class
     from generation.samplers import SAMPLERS
 
     spec = SAMPLERS[request.sampler]
-    pipe.scheduler = getattr(diffusers, spec.scheduler).from_config(scheduler_config, **spec.overrides)
+    pipe.scheduler = scheduler_class(spec).from_config(scheduler_config, **spec.overrides)
     pipe.set_progress_bar_config(disable=True)
+    # The pipeline tells every scheduler that listens an eta of 0, with which TCD would add no noise.
+    eta = {"eta": 0.3} if spec.sampler == "TCD" else {}
     drawn = pipe(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
@@ -89,6 +103,7 @@ def stock_picture(pipe: Any, request: GenerationRequest, scheduler_config: dict[
         num_inference_steps=request.steps,
         guidance_scale=request.guidance,
         generator=torch.Generator("cpu").manual_seed(request.seed),
+        **eta,
     )
     image: Image.Image = drawn.images[0]
     return image

@@ -183,6 +183,6 @@ def test_the_record_says_what_the_bits_depend_on(sd_bench: Bench) -> None:
     assert record["model_hash"] == sd_bench.model.hash.result()
     assert record["dtype"] == "float32"
     assert {"torch", "diffusers", "transformers", "threads", "device"} <= record.keys()
-    assert record["unet_rows"] == [[2, 5]]
+    assert record["unet_calls"] == [[2, 0, 5]]
     assert record["decode_batch"] == 1
     assert record["prompt_tokens"] > record["prompt_tokens_read"] == 77

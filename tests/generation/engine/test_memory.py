@@ -1,0 +1,134 @@
+"""When memory runs out: fewer at once, then less on the device, then without the one that never fits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from generation.engine.memory import RUNGS, Memory
+from generation.messages import Drawn, TaskFailed
+from generation.metadata import read
+from generation.request import Seed
+from tests.generation.engine.test_batch import ENDS, largest_difference, recorded_calls, run_all
+from tests.generation.toys import Bench, a_request, a_task, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+
+def short_of_memory(original: Callable[..., Any], fits: Callable[[Any], bool]) -> Callable[..., Any]:
+    def forward(first: Any, *args: Any, **kwargs: Any) -> Any:
+        if not fits(first):
+            raise torch.OutOfMemoryError("tried to allocate 640 GiB")
+        return original(first, *args, **kwargs)
+
+    return forward
+
+
+def three_tasks(bench: Bench) -> list[Any]:
+    return [a_task(a_request(bench.source, steps=4, seed=Seed(n)), job=str(n)) for n in range(3)]
+
+
+def test_fewer_images_share_a_call_and_none_is_lost(sd_bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = three_tasks(sd_bench)
+    expected = run_all(sd_bench, [(0, task) for task in tasks])
+    unet = sd_bench.model.unet
+    monkeypatch.setattr(unet, "forward", short_of_memory(unet.forward, lambda rows: len(rows) <= 4))
+    got = run_all(sd_bench, [(0, task) for task in tasks])
+    assert got.keys() == expected.keys()
+    for job, png in got.items():
+        assert largest_difference(picture(png), picture(expected[job])) <= 1
+        assert all(rows <= 4 for rows, _, _ in recorded_calls(png))
+    monkeypatch.undo()
+    again = run_all(sd_bench, [(0, task) for task in tasks])
+    assert max(rows for rows, _, _ in recorded_calls(again["0"])) == 6, "the cap comes back"
+
+
+@pytest.mark.parametrize("stage", ["unet", "vae", "text"])
+@pytest.mark.parametrize("failures", range(1, 5))
+def test_a_shortage_at_any_stage_costs_at_most_who_cannot_fit(
+    stage: str, failures: int, sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = sd_bench.again(cap=4)
+    tasks = three_tasks(bench)
+    expected = run_all(bench, [(0, task) for task in tasks])
+    target, method = {
+        "unet": (bench.model.unet, "forward"),
+        "vae": (bench.model.vae, "decode"),
+        "text": (bench.model.encoders[0].model, "forward"),
+    }[stage]
+    bench = sd_bench.again(cap=4)  # one that has no prompt in hand
+    left = failures
+
+    def fits(_: Any) -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    original = getattr(target, method)
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return short_of_memory(lambda _: original(*args, **kwargs), fits)(None)
+
+    monkeypatch.setattr(target, method, forward)
+    got = run_all(bench, [(0, task) for task in tasks])
+    monkeypatch.undo()
+    ends = Counter(report.task for report in bench.said if isinstance(report, ENDS))
+    assert ends == {task.id: 1 for task in tasks}
+    for job, png in got.items():
+        assert largest_difference(picture(png), picture(expected[job])) <= 1
+    failed = [report for report in bench.said if isinstance(report, TaskFailed)]
+    assert all("not enough memory" in report.reason for report in failed)
+    assert len(failed) < len(tasks) or stage == "text"
+    assert run_all(bench, [(0, task) for task in tasks]) == expected, "all is as before"
+
+
+def test_a_picture_that_never_fits_is_refused_and_the_others_go_on(
+    sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = a_task(a_request(sd_bench.source, size=type(a_request().size)(width=128, height=64)), job="large")
+    unet = sd_bench.model.unet
+    monkeypatch.setattr(unet, "forward", short_of_memory(unet.forward, lambda rows: rows.shape[-1] == 8))
+    run_all(sd_bench, [(0, task) for task in (large, *three_tasks(sd_bench))])
+    ends = {report.task.job: type(report) for report in sd_bench.said if isinstance(report, ENDS)}
+    assert ends == {"large": TaskFailed, "0": Drawn, "1": Drawn, "2": Drawn}
+
+
+def test_on_the_last_rung_only_the_part_that_computes_is_on_the_device(sd_bench: Bench) -> None:
+    memory = Memory(sd_bench.model)
+    moves: list[tuple[str, str]] = []
+    parts = {"unet": sd_bench.model.unet, "vae": sd_bench.model.vae, "text": sd_bench.model.encoders[0].model}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in parts.items():
+            patch.setattr(module, "to", lambda where, name=name: moves.append((name, str(where))))
+        assert [memory.climb() for _ in RUNGS] == [True, True, False]
+        memory.need("unet")
+        assert set(moves) == {("vae", "cpu"), ("text", "cpu")}
+        moves.clear()
+        memory.need("unet")
+        assert moves == []
+        memory.need("vae")
+        assert moves == [("unet", "cpu"), ("vae", str(sd_bench.model.device))]
+        moves.clear()
+        memory.descend()
+        assert {name for name, _ in moves} == {"unet", "text"}
+    assert not sd_bench.model.vae.use_tiling
+
+
+def test_an_owner_may_spare_memory_from_the_start(sd_bench: Bench) -> None:
+    from generation.engine.loop import DiffusionEngine
+
+    expected = sd_bench.draw()
+    frugal = sd_bench.again()
+    frugal.engine = DiffusionEngine(frugal.model, frugal.said.append, cap=4, rung=2)
+    png = frugal.draw()
+    assert largest_difference(picture(png), picture(expected)) == 0
+    record = read(png).record
+    assert record is not None
+    assert record["decode_tiled"] is True
+    Memory(sd_bench.model, floor=1).descend()
+    sd_bench.model.vae.disable_tiling()
+    sd_bench.model.vae.disable_slicing()
