@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from generation.catalogue import ModelInfo
 from generation.request import SEEDS, GenerationRequest, InvalidRequest, Seed, Size, new_seed
-from generation.samplers import SAMPLERS
+from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
 
 ASPECTS: dict[str, tuple[int, int]] = {
     "square 1:1": (1, 1),
@@ -79,21 +78,20 @@ def aspect_size(aspect: str, model: ModelInfo) -> Size:
 
 
 def parse_sampler(text: str) -> str:
-    """The name of a sampler, however it was capitalised."""
-    names = {name.casefold(): name for name in SAMPLERS}
-    wanted = text.strip().casefold()
-    if wanted in names:
-        return names[wanted]
-    near = get_close_matches(wanted, names, n=1, cutoff=0.6)
-    shown = text[:40].replace("`", "'")
-    hint = f"did you mean `{names[near[0]]}`?" if near else f"there are {', '.join(SAMPLERS)}."
-    raise InvalidRequest(f"I do not know the sampler `{shown}`; {hint}")
+    """The name of a sampler, however it was written."""
+    if (found := find_sampler(text)) is None:
+        raise InvalidRequest(unknown_sampler(text))
+    return found.name
 
 
 def suggest_samplers(typed: str) -> list[str]:
-    """Names of samplers in which all the typed words occur."""
+    """Names of samplers in which all the typed words occur, the plain ones before those with a schedule."""
     words = typed.casefold().split()
-    return [name for name in SAMPLERS if all(word in name.casefold() for word in words)][:MAX_CHOICES]
+    by_schedule = sorted(SAMPLERS.values(), key=lambda spec: list(Schedule).index(spec.schedule))
+    names = [spec.name for spec in by_schedule if all(word in spec.name.casefold() for word in words)]
+    if (exact := find_sampler(typed)) is not None:  # perhaps in another spelling
+        names = list(dict.fromkeys([exact.name, *names]))
+    return names[:MAX_CHOICES]
 
 
 def suggest_sizes(typed: str, model: ModelInfo) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from PIL import Image, PngImagePlugin
 
 from generation.request import GenerationRequest, InvalidRequest, Seed, Size
-from generation.samplers import SAMPLERS
+from generation.samplers import SAMPLERS, find_sampler
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def infotext(request: GenerationRequest, *, model: str, model_hash: str, version
     settings = {
         "Steps": str(request.steps),
         "Sampler": sampler.infotext,
-        "Schedule type": sampler.schedule_type,
+        "Schedule type": sampler.schedule_types[0],
         "CFG scale": f"{request.guidance:.15g}",
         "Seed": str(request.seed),
         "Size": str(request.size),
@@ -203,7 +203,11 @@ def _number(text: str | None, parse: Callable[[str], T]) -> T | None:
 def _sampler(name: str | None, schedule: str | None) -> str | None:
     if name is None:
         return None
+    if not schedule:  # A1111 before 1.9, which had the schedule in the sampler's name
+        found = find_sampler(name)
+        return name if found is None else found.name
     for spec in SAMPLERS.values():
-        if spec.infotext == name and spec.schedule_type == (schedule or "Automatic"):
+        types = {known.casefold() for known in spec.schedule_types}
+        if spec.infotext.casefold() == name.casefold() and schedule.casefold() in types:
             return spec.name
-    return f"{name} {schedule}" if schedule and schedule != "Automatic" else name
+    return name if schedule == "Automatic" else f"{name} {schedule}"
