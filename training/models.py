@@ -165,8 +165,8 @@ def save_folder(
     _save_part(
         folder / "text_encoder", "model", text_encoder, json.loads(text_encoder.config.to_json_string())
     )
-    _save_part(folder / "vae", "diffusion_pytorch_model", autoencoder, _public(dict(autoencoder.config)))
-    _save_part(folder / "unet", "diffusion_pytorch_model", unet, _public(dict(unet.config)))
+    _save_part(folder / "vae", "diffusion_pytorch_model", autoencoder, dict(autoencoder.config))
+    _save_part(folder / "unet", "diffusion_pytorch_model", unet, dict(unet.config))
     _write(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     _write(folder / "model_index.json", index)
     words = folder / "words.txt"
@@ -174,7 +174,9 @@ def save_folder(
 
 
 def _save_part(folder: Path, stem: str, model: nn.Module, config: dict[str, object]) -> None:
-    config.pop("transformers_version", None)
+    # Where the weights were read from is nobody's business, and what wrote them is no matter.
+    for private in ("_name_or_path", "_use_default_values", "transformers_version"):
+        config.pop(private, None)
     name = type(model).__name__
     if isinstance(model, CLIPTextModel):
         # Else transformers would load the fp16 file as fp16 beside parts that diffusers loads as fp32.
@@ -190,10 +192,6 @@ def _save_part(folder: Path, stem: str, model: nn.Module, config: dict[str, obje
     save_file(weights, fresh, metadata={"format": "pt"})
     fresh.chmod(0o644)
     fresh.rename(folder / f"{stem}.safetensors")
-
-
-def _public(config: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in config.items() if key != "_use_default_values"}
 
 
 def _write(path: Path, content: object) -> None:

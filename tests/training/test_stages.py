@@ -14,7 +14,7 @@ from training.autoencoder import polish_decoder, standardise, to_signed, train_a
 from training.clock import load_checkpoint
 from training.denoiser import train_denoiser
 from training.machine import Machine, choose_machine
-from training.models import Widths, new_autoencoder, new_tokenizer
+from training.models import Widths, load_folder, new_autoencoder, new_tokenizer
 from training.scenes import KINDS, random_scene
 from training.team import Team
 from training.text import PER_PICTURE, PER_THING, ROLES, UNSAID, targets, train_text_encoder
@@ -104,3 +104,27 @@ def test_all_stages_run_one_after_another_and_go_on_from_their_checkpoints(
     polish_decoder(tmp_path, machine, autoencoder, minutes=minutes, seed=4)
     assert all(map(torch.equal, before, autoencoder.encoder.parameters()))
     assert (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").exists()
+
+    # A finished folder is a place to begin from, and what comes out of that is one again.
+    start, second = load_folder(tmp_path / "model"), tmp_path / "second"
+    learned = start.autoencoder.decoder.conv_out.weight.clone()
+    autoencoder = train_autoencoder(second, machine, SMALL, minutes=minutes, seed=5, start=start.autoencoder)
+    assert not torch.equal(learned, autoencoder.decoder.conv_out.weight)
+    text_encoder = train_text_encoder(
+        second, machine, SMALL, tokenizer, minutes=minutes, seed=6, start=start.text_encoder
+    )
+    train_denoiser(
+        second,
+        machine,
+        SMALL,
+        tokenizer,
+        text_encoder,
+        autoencoder,
+        minutes=minutes,
+        seed=7,
+        into=second / "model",
+        start=start.unet,
+    )
+    assert load_folder(second / "model").unet.config.block_out_channels == SMALL.unet
+    for path in (second / "model").glob("*/config.json"):
+        assert str(tmp_path) not in path.read_text()
