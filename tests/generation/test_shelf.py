@@ -11,8 +11,9 @@ import pytest
 
 from generation.catalogue import Defaults, Family, MemoryMode
 from generation.modelfiles import UnreadableModel
-from generation.request import Size
-from generation.shelf import KEYS, Shelf, UnreadableShelf, read_shelf
+from generation.modeltable import KEYS
+from generation.request import OWN_SAMPLER, Size
+from generation.shelf import Shelf, UnreadableShelf, read_shelf
 from tests.generation.test_catalogue import a_folder
 from tests.generation.toys import MINI, write_safetensors
 
@@ -193,7 +194,7 @@ ONE = '[[model]]\nname = "a"\nsource = "fake:a"\n'
         ("default = 1", "default is true or false, not 1."),
         ("negative_prompt = 3", "negative_prompt is a text of at most 2,000 characters in quotes, not 3."),
         (f"negative_prompt = '{'x' * 2001}'", "not a text of 2,001 characters."),
-        ('vae = ""', "vae is a text in quotes, not empty."),
+        ('vae = ""', "vae is empty; write a text in the quotes."),
         ('vae = "none/here"', "There is no VAE at none/here; name a folder in diffusers' format"),
         ('vae = "old.pt"', "The VAE old.pt is a pickle"),
         ('vae = "a\\u0000b"', "There is no VAE at"),
@@ -206,6 +207,14 @@ def test_a_wrong_value_is_a_sentence_with_its_line(tmp_path: Path, line: str, sa
     found = problem(tmp_path, ONE + "\n# a comment\n" + line)
     assert found.startswith("Line 6 of models.toml: ")
     assert said in found
+
+
+def test_a_model_with_a_sampler_of_its_own_takes_no_other(tmp_path: Path) -> None:
+    flux = '[[model]]\nname = "a"\nsource = "black-forest-labs/FLUX.1-dev"\n'
+    assert shelf_of(tmp_path, flux).default.defaults.sampler == OWN_SAMPLER
+    assert problem(tmp_path, flux + 'sampler = "Euler"') == (
+        "Line 4 of models.toml: This model draws with a sampler of its own; leave sampler out."
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +236,7 @@ def test_a_wrong_value_is_a_sentence_with_its_line(tmp_path: Path, line: str, sa
         ),
         (
             '[[model]]\nname = ""\nsource = "fake:a"',
-            "Line 2 of models.toml: name is a text in quotes, not empty.",
+            "Line 2 of models.toml: name is empty; write a text in the quotes.",
         ),
         (f'[[model]]\nname = "{"x" * 101}"\nsource = "fake:a"', "A name has 100 characters at the most"),
         ('[[model]]\nname = "a\\u200bb"\nsource = "fake:a"', "all of them can be seen"),
