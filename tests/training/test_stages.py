@@ -80,7 +80,8 @@ def test_all_stages_run_one_after_another_and_go_on_from_their_checkpoints(
     autoencoder = train_autoencoder(tmp_path, machine, SMALL, minutes=minutes, seed=1)
     text_encoder = train_text_encoder(tmp_path, machine, SMALL, tokenizer, minutes=minutes, seed=2)
 
-    def train(minutes: float) -> int:
+    def train(minutes: float) -> tuple[int, float]:
+        """Steps made, and the minutes that they count for."""
         train_denoiser(
             tmp_path,
             machine,
@@ -94,12 +95,12 @@ def test_all_stages_run_one_after_another_and_go_on_from_their_checkpoints(
         )
         kept = load_checkpoint(tmp_path / "denoiser.pt")
         assert kept is not None
-        return int(kept["step"])
+        return int(kept["step"]), kept["seconds"] / 60
 
-    first = train(minutes)
+    first, counted = train(minutes)
     assert first > 0
-    assert train(minutes) == first
-    assert train(2 * minutes) > first
+    assert train(minutes) == (first, counted)
+    assert train(counted + minutes)[0] > first
     before = [parameter.clone() for parameter in autoencoder.encoder.parameters()]
     polish_decoder(tmp_path, machine, autoencoder, minutes=minutes, seed=4)
     assert all(map(torch.equal, before, autoencoder.encoder.parameters()))
