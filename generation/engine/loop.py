@@ -17,6 +17,7 @@ from generation.engine.batch import BatchKey, Image, call_unet
 from generation.engine.calibration import calibrated_cap, cap_for
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
+from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.memory import Memory, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
@@ -113,13 +114,7 @@ class DiffusionEngine:
 
     def admit(self, task: Task) -> None:
         with self._edge([task.id]):
-            if task.request.model != self._model.info.source:
-                raise _CannotDraw(
-                    f"This was to be drawn with {task.request.model}, "
-                    f"but {self._model.info.name} is the model now."
-                )
-            if (reason := self._model.info.reject_reason(task.request)) is not None:
-                raise _CannotDraw(reason)
+            check(self._model.info, task.request)
             factor, size = self._model.vae_factor, task.request.size
             key = BatchKey(
                 height=size.height // factor,
@@ -231,10 +226,7 @@ class DiffusionEngine:
                     return  # it is still the first in line, and tried again
                 raise
             if picture is None:
-                raise _CannotDraw(
-                    "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or "
-                    "another sampler may help."
-                )
+                raise CannotDraw(RAN_AWAY)
             record = {**image.record, "unet_calls": image.noted}
             if self._memory.rung:
                 record["decode_tiled"] = True
@@ -245,9 +237,8 @@ class DiffusionEngine:
         """Into a PNG file, beside the loop: it takes longer than a step."""
         try:
             self._say(Drawn(task=task.id, png=write_png(picture, task.request, record)))
-        except Exception as error:
-            log.exception("could not write the picture of %s", task.id)
-            self._say(TaskFailed(task=task.id, reason=_went_wrong(error)))
+        except Exception as error:  # noqa: BLE001 - the edge of a thread
+            self._say(TaskFailed(task=task.id, reason=sentence([task.id], error)))
 
     # Failures -----------------------------------------------------------------------------------------------
 
@@ -275,26 +266,8 @@ class DiffusionEngine:
     def _fail(self, tasks: list[TaskId], error: Exception) -> None:
         self._entries = [entry for entry in self._entries if entry.task.id not in tasks]
         self._undecoded = deque(image for image in self._undecoded if image.task.id not in tasks)
-        match error:
-            case _CannotDraw():
-                reason = str(error)
-            case _ if is_out_of_memory(error):
-                log.warning("out of memory: %s", error)
-                reason = (
-                    "There is not enough memory to draw this; a smaller size may fit. Nothing else was lost."
-                )
-            case _:
-                log.error("could not draw %s", tasks, exc_info=error)
-                reason = _went_wrong(error)
+        reason = sentence(tasks, error)
         error.__traceback__ = None  # it holds the frames, and those the tensors
         free(self._model.device)
         for task in tasks:
             self._say(TaskFailed(task=task, reason=reason))
-
-
-class _CannotDraw(Exception):  # noqa: N818 - it is a sentence for a person
-    """This request cannot be drawn; the message is the sentence for whoever asked."""
-
-
-def _went_wrong(error: Exception) -> str:
-    return f"Drawing this went wrong ({type(error).__name__}); the log has the details."

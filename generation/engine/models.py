@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import platform
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,19 +71,26 @@ class Model:
     def record(self) -> dict[str, Any]:
         """What the bits of its pictures depend on, apart from the request and the batch."""
         return {
-            "model": self.info.name,
-            "model_source": self.info.public_source,
-            "model_hash": self.hash.result(),
-            "model_family": self.info.family.value,
+            **basis(self.info, self.hash.result(), self.device, self.dtype),
             "prediction_type": self.scheduler_config.get("prediction_type", "epsilon"),
-            "device": _device_name(self.device),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads() if self.device.type == "cpu" else None,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "diffusers": diffusers.__version__,
-            "transformers": transformers.__version__,
         }
+
+
+def basis(info: ModelInfo, digest: str, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """What the bits of any model's pictures depend on: its files, the machine and the libraries."""
+    return {
+        "model": info.name,
+        "model_source": info.public_source,
+        "model_hash": digest,
+        "model_family": info.family.value,
+        "device": _device_name(device),
+        "dtype": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads() if device.type == "cpu" else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "transformers": transformers.__version__,
+    }
 
 
 def choose_device(name: str) -> torch.device:
@@ -127,6 +136,17 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
     """
     where = choose_device(device)
     kind = choose_dtype(dtype, where)
+    with loading(info, where, kind):
+        return _load(info, where, kind)
+
+
+@contextmanager
+def loading(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Iterator[None]:
+    """In here a model is read: told in the log, and whatever fails is a sentence for the owner.
+
+    Raises:
+        UnreadableModel: something failed.
+    """
     diffusers.utils.logging.disable_progress_bar()  # reading takes seconds; fetching keeps its bars
     transformers.utils.logging.disable_progress_bar()
     if where.type == "cpu" and (threads := drawing_threads()) is not None:
@@ -134,9 +154,8 @@ def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model
     log.info("loading %s on %s in %s", info.source, where, kind)
     started = time.monotonic()
     try:
-        model = _load(info, where, kind)
+        yield
         log.info("loaded %s in %.1f s", info.source, time.monotonic() - started)
-        return model
     except UnreadableModel:
         raise
     except torch.OutOfMemoryError as error:
@@ -169,10 +188,7 @@ def _cause(info: ModelInfo, error: Exception) -> str:
 
 
 def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
-    path = Path(info.source).expanduser()
-    if not path.exists():
-        path = _fetch(info.source, half=kind is not torch.float32)
-        info = describe(info.source)  # until now it was judged by its name
+    path, info = place_of(info, half=kind is not torch.float32)
     digest, pipe = _pipeline(path, info.family, kind)
     pipe.unet.eval().requires_grad_(False).to(where)
     # The VAE of SDXL overflows in float16 and says so. For the others the same field is only a default.
@@ -209,16 +225,34 @@ def _pipeline(path: Path, family: Family, dtype: torch.dtype) -> tuple[Future[st
     if family is not Family.SDXL:
         extras |= {"safety_checker": None, "requires_safety_checker": False}
     if path.is_file():
-        digest = _in_thread(lambda: hash_file(path))
+        digest = in_thread(lambda: hash_file(path))
         # Checkpoints hold neither of these; unasked, diffusers would look for them in the configuration.
         extras |= {"feature_extractor": None, "image_encoder": None}
         if (folder := configuration_beside(path)) is not None:
             extras |= {"config": str(folder), "local_files_only": True}
         return digest, cls.from_single_file(str(path), dtype=dtype, **extras)
-    variant = _variant(path)
-    digest = _in_thread(lambda: hash_folder(path, variant))
+    variant = variant_of(path)
+    digest = in_thread(lambda: hash_folder(path, variant))
     options = {"dtype": dtype, "variant": variant, "use_safetensors": True}
     return digest, cls.from_pretrained(str(path), **options, **extras)
+
+
+def fetched(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> ModelInfo:
+    """The same model on this disk; only when it is fetched is it sure what one on the hub is.
+
+    Raises:
+        UnreadableModel: it cannot be had; a sentence for the owner.
+    """
+    return place_of(info, half=choose_dtype(dtype, choose_device(device)) is not torch.float32)[1]
+
+
+def place_of(info: ModelInfo, *, half: bool) -> tuple[Path, ModelInfo]:
+    """The folder or file of a model, fetched if need be, and what it is."""
+    path = Path(info.source).expanduser()
+    if path.exists():
+        return path, info
+    path = _fetch(info.source, half=half)
+    return path, describe(info.source)  # until now it was judged by its name
 
 
 def _fetch(repo: str, *, half: bool) -> Path:
@@ -247,16 +281,20 @@ def _whole(folder: Path) -> bool:
         return False
     parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
     parts -= {"safety_checker", "feature_extractor", "image_encoder"}
-    weighty = parts - {"scheduler", "tokenizer", "tokenizer_2"}
+    weightless = ("scheduler", "tokenizer", "processor")
     return all((folder / part).is_dir() for part in parts) and all(
-        any((folder / part).glob("*.safetensors")) for part in weighty
+        any((folder / part).glob("*.safetensors")) for part in parts if not part.startswith(weightless)
     )
 
 
-def _variant(folder: Path) -> str | None:
-    """`fp16` if the folder holds its weights under that suffix only."""
-    weights = [path.name for path in (folder / "unet").glob("*.safetensors")]
-    return "fp16" if weights and all(".fp16." in name for name in weights) else None
+_HALF = re.compile(r"\.fp16[.-]")  # before the suffix, or before the number of a part
+
+
+def variant_of(folder: Path) -> str | None:
+    """`fp16` if the folder holds the weights of its largest part under that suffix only."""
+    parts = ("unet", "transformer")
+    weights = [path.name for part in parts for path in (folder / part).glob("*.safetensors")]
+    return "fp16" if weights and all(_HALF.search(name) for name in weights) else None
 
 
 # The hash ------------------------------------------------------------------------------------------------
@@ -268,27 +306,31 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:10]
 
 
-def hash_folder(folder: Path, variant: str | None) -> str:
+_PARTS = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae")
+
+
+def hash_folder(folder: Path, variant: str | None, parts: Iterable[str] = _PARTS) -> str:
     """One hash over names and contents of the weights, configurations and vocabularies of a model."""
     total = hashlib.sha256()
-    for path in _hashed_files(folder, variant):
+    for path in _hashed_files(folder, variant, parts):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
     return total.hexdigest()[:10]
 
 
-def _hashed_files(folder: Path, variant: str | None) -> Iterator[Path]:
-    for part in ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae"):
+def _hashed_files(folder: Path, variant: str | None, parts: Iterable[str]) -> Iterator[Path]:
+    for part in parts:
         for path in sorted((folder / part).glob("*")):
-            is_variant = ".fp16." in path.name
-            if path.suffix in {".json", ".txt"} or (
+            is_variant = _HALF.search(path.name) is not None
+            if path.suffix in {".json", ".txt", ".model"} or (
                 path.suffix == ".safetensors" and is_variant == (variant == "fp16")
             ):
                 yield path
 
 
-def _in_thread(compute: Callable[[], str]) -> Future[str]:
+def in_thread(compute: Callable[[], str]) -> Future[str]:
+    """A hash that is computed while the model loads."""
     with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model hash")
     future = with_one.submit(compute)
     with_one.shutdown(wait=False)

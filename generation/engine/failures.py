@@ -1,0 +1,45 @@
+"""What went wrong with a picture, as a sentence for whoever asked for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from generation.catalogue import ModelInfo
+from generation.engine.memory import is_out_of_memory
+from generation.messages import TaskId
+from generation.request import GenerationRequest
+
+log = logging.getLogger(__name__)
+
+RAN_AWAY = (
+    "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or another sampler "
+    "may help."
+)
+
+
+class CannotDraw(Exception):  # noqa: N818 - it is a sentence for a person
+    """This request cannot be drawn; the message is the sentence for whoever asked."""
+
+
+def check(info: ModelInfo, request: GenerationRequest) -> None:
+    """Whether this is the model for the request.
+
+    Raises:
+        CannotDraw: it is not.
+    """
+    if request.model != info.source:
+        raise CannotDraw(f"This was to be drawn with {request.model}, but {info.name} is the model now.")
+    if (reason := info.reject_reason(request)) is not None:
+        raise CannotDraw(reason)
+
+
+def sentence(tasks: Sequence[TaskId], error: Exception) -> str:
+    """The reason why these tasks end; what only the owner can act on goes to the log."""
+    if isinstance(error, CannotDraw):
+        return str(error)
+    if is_out_of_memory(error):
+        log.warning("out of memory: %s", error)
+        return "There is not enough memory to draw this; a smaller size may fit. Nothing else was lost."
+    log.error("could not draw %s", tasks, exc_info=error)
+    return f"Drawing this went wrong ({type(error).__name__}); the log has the details."
