@@ -19,7 +19,8 @@ from bot.house import House
 from bot.limits import Limits, Places
 from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
-from generation.catalogue import UnreadableModel, describe
+from generation.modelfiles import UnreadableModel
+from generation.shelf import Shelf, read_shelf
 from generation.studio import Studio
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
@@ -40,9 +41,7 @@ async def serve(settings: Settings) -> None:
         CannotServe, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
     """
     token = settings.token
-    model = await asyncio.to_thread(describe, settings.model)
-    model = model.within(pixels=settings.max_pixels, steps=settings.max_steps)
-    log.info("drawing with %s. %s", model.name, model.note or "")
+    shelf = await asyncio.to_thread(_shelf, settings)
     discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
     limits = Limits(
@@ -57,7 +56,9 @@ async def serve(settings: Settings) -> None:
         pictures = Pictures(database, settings.data_dir / "pictures")
         await rooms.enter_async_context(_swept(pictures))
         jobs, deliveries = Jobs(database, pictures), Deliveries(database)
-        client = await rooms.enter_async_context(Atelier(guild_id=settings.guild_id))
+        client = await rooms.enter_async_context(
+            Atelier(guild_id=settings.guild_id, choose_model=shelf.several)
+        )
         await _login(client, token, settings.discord_api_url)
         backend = ProcessBackend(
             model=settings.model,
@@ -69,7 +70,7 @@ async def serve(settings: Settings) -> None:
         studio = Studio([backend], jobs)
         courier = Courier(
             client,
-            model=model,
+            shelf=shelf,
             jobs=jobs,
             pictures=pictures,
             deliveries=deliveries,
@@ -81,7 +82,7 @@ async def serve(settings: Settings) -> None:
         places = Places(limits, studio)
         rooms.push_async_callback(places.none_promised)
         client.house = House(
-            model=model,
+            shelf=shelf,
             limits=limits,
             places=places,
             jobs=jobs,
@@ -91,6 +92,15 @@ async def serve(settings: Settings) -> None:
             courier=courier,
         )
         await _answer(client)
+
+
+def _shelf(settings: Settings) -> Shelf:
+    """The models that people may choose from."""
+    file = settings.models_file
+    shelf = Shelf.one(settings.model) if file is None else read_shelf(file)
+    for model in shelf.models:
+        log.info("drawing with %s. %s", model.name, model.note or "")
+    return shelf.within(pixels=settings.max_pixels, steps=settings.max_steps)
 
 
 def _make_folder(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from discord import app_commands
 
 from bot.apologies import apologise, describe
 from bot.buttons import BUTTONS
-from bot.commands.imagine import imagine
+from bot.commands.imagine import Imagine
 from bot.house import House
 from bot.messages import NO_MENTIONS
 from bot.settings import SettingsError
@@ -33,7 +33,7 @@ class Atelier(discord.Client):
 
     house: House
 
-    def __init__(self, *, guild_id: int | None = None) -> None:
+    def __init__(self, *, guild_id: int | None = None, choose_model: bool = False) -> None:
         # Voice is not our business either; without this the client warns at each start that it cannot speak.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         # Interactions need no intent; guilds tells channels apart. Messages and members are not our business.
@@ -46,7 +46,7 @@ class Atelier(discord.Client):
         )
         self._guild = None if guild_id is None else discord.Object(guild_id)
         self.tree = Tree(self)
-        self.tree.add_command(imagine, guild=self._guild)
+        self.tree.add_command(Imagine(choose_model=choose_model), guild=self._guild)
         self.add_dynamic_items(*BUTTONS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""

@@ -101,8 +101,8 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
         await acknowledge(interaction, thinking=True, ephemeral=True)
         house = interaction.client.house
         job = await self.known_job(interaction)
-        card = settings_card(job, house.model, parent_link=await self._parent_link(interaction, job))
-        view, files = with_command_line(card, job.request)
+        card = settings_card(job, house.shelf, parent_link=await self._parent_link(interaction, job))
+        view, files = with_command_line(card, job.request, house.shelf)
         await interaction.followup.send(view=view, files=files, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @staticmethod

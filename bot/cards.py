@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
-from generation.catalogue import ModelInfo
+from bot.options import NOTHING
 from generation.image import Picture
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued, UserId
 from generation.request import GenerationRequest, Seed
+from generation.shelf import Shelf
 
 MAX_ALT = 1024
 """Characters of alt text that Discord takes."""
@@ -79,12 +80,12 @@ class Card:
     """Whom this message calls; everybody else it names hears nothing."""
 
 
-def card_for(event: JobEvent, model: ModelInfo, *, seconds: float | None = None) -> Card:
+def card_for(event: JobEvent, shelf: Shelf, *, seconds: float | None = None) -> Card:
     """The card that shows the newest event of a job; `seconds` is how long drawing took, if known."""
     job = event.job
     request = job.request
     prompt = f"> {literal(shortened(request.prompt, PROMPT_ON_CARD))}"
-    facts = _facts(request, model)
+    facts = _facts(request, shelf)
     text: tuple[str, ...]
     small: tuple[str, ...] = (facts,)
     pictures: tuple[Attached, ...] = ()
@@ -97,7 +98,7 @@ def card_for(event: JobEvent, model: ModelInfo, *, seconds: float | None = None)
         case Finished():
             tone, text = Tone.DONE, ()
             pictures = tuple(attached(job, picture) for picture in event.pictures)
-            small = (f"{facts} · {_seeds(event.pictures)}", _whose(job, seconds), *_hints(request, model))
+            small = (f"{facts} · {_seeds(event.pictures)}", _whose(job, seconds), *_hints(request, shelf))
             buttons = (
                 Button(action=Action.REROLL, job=job.id, label="Reroll"),
                 Button(action=Action.SETTINGS, job=job.id, label="Settings"),
@@ -125,7 +126,7 @@ def calling(card: Card, asker: UserId) -> Card:
     )
 
 
-def settings_card(job: Job, model: ModelInfo, *, parent_link: str | None) -> Card:
+def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
     """Everything that made a picture, for the person who asked to see it."""
     request = job.request
     seeds = [request.image(index).seed for index in range(request.count)]
@@ -133,7 +134,7 @@ def settings_card(job: Job, model: ModelInfo, *, parent_link: str | None) -> Car
     lines = [
         "### Settings",
         f"**Prompt** {literal(shortened(request.prompt, 600))}",
-        f"**Model** {literal(_model_name(request, model))}",
+        f"**Model** {literal(model_name(request, shelf))}",
         f"**Size** {request.size}",
         f"**Steps** {request.steps}",
         f"**Guidance** {request.guidance:g}",
@@ -149,8 +150,11 @@ def settings_card(job: Job, model: ModelInfo, *, parent_link: str | None) -> Car
     return Card(tone=Tone.DONE, text=tuple(lines))
 
 
-def command_line(request: GenerationRequest) -> str:
-    """The /imagine that draws exactly this again; paste it into the message box."""
+def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
+    """The /imagine that draws exactly this again, to be pasted; None if its model is gone."""
+    model = shelf.by_source(request.model)
+    if model is None:
+        return None
 
     def one_line(text: str) -> str:
         return " ".join(text.split())
@@ -158,6 +162,10 @@ def command_line(request: GenerationRequest) -> str:
     parts = [f"/imagine prompt:{one_line(request.prompt)}"]
     if request.negative_prompt:
         parts.append(f"negative_prompt:{one_line(request.negative_prompt)}")
+    elif model.negative_prompt:
+        parts.append(f"negative_prompt:{NOTHING}")
+    if shelf.several:
+        parts.append(f"model:{model.name}")
     parts.append(f"size:{request.size} steps:{request.steps} guidance:{request.guidance:.15g}")
     parts.append(f"sampler:{request.sampler} seed:{request.seed}")
     if request.count > 1:
@@ -210,9 +218,9 @@ def _drawing(event: Progressed) -> tuple[str, ...]:
     )
 
 
-def _facts(request: GenerationRequest, model: ModelInfo) -> str:
+def _facts(request: GenerationRequest, shelf: Shelf) -> str:
     steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
-    facts = [_model_name(request, model), f"{request.size.width} × {request.size.height}", steps]
+    facts = [model_name(request, shelf), f"{request.size.width} × {request.size.height}", steps]
     facts += [f"guidance {request.guidance:g}", request.sampler]
     line = literal(" · ".join(facts))
     if request.negative_prompt:
@@ -220,8 +228,10 @@ def _facts(request: GenerationRequest, model: ModelInfo) -> str:
     return line
 
 
-def _model_name(request: GenerationRequest, model: ModelInfo) -> str:
-    if request.model == model.source:
+def model_name(request: GenerationRequest, shelf: Shelf) -> str:
+    """What a request's model is called, or was, if it is not on the shelf any more."""
+    model = shelf.by_source(request.model)
+    if model is not None:
         return model.name
     return re.split(r"[\\/]", request.model.rstrip("\\/"))[-1].removesuffix(".safetensors")
 
@@ -251,14 +261,14 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
-def _hints(request: GenerationRequest, model: ModelInfo) -> tuple[str, ...]:
-    if request.model != model.source:
-        return ()
-    unknown = model.unknown_words(request.prompt)
-    if not unknown:
+def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
+    model = shelf.by_source(request.model)
+    unknown = () if model is None else model.unknown_words(request.prompt)
+    if model is None or not unknown:
         return ()
     words = literal(shortened(", ".join(unknown), 200))
-    return (f"The embedded model does not know: {words}",)
+    who = literal(model.name) if shelf.several else "The embedded model"
+    return (f"{who} does not know: {words}",)
 
 
 def _after_an_end(job: Job, again: str) -> tuple[Button, ...]:

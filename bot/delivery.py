@@ -20,8 +20,8 @@ from bot.apologies import describe
 from bot.cards import Card, calling, card_for
 from bot.messages import files, fits, layout, mentions, shrunk, tells_the_end_of
 from bot.recall import Ended, Undeliverable, recalled
-from generation.catalogue import ModelInfo
 from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
+from generation.shelf import Shelf
 from storage.database import DatabaseUnusable
 from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
@@ -86,14 +86,14 @@ class Courier:
         self,
         client: discord.Client,
         *,
-        model: ModelInfo,
+        shelf: Shelf,
         jobs: Jobs,
         pictures: Pictures,
         deliveries: Deliveries,
         cancel: Callable[[JobId], Awaitable[object]],
     ) -> None:
         self._client = client
-        self._model = model
+        self._shelf = shelf
         self._jobs = jobs
         self._pictures = pictures
         self._deliveries = deliveries
@@ -169,7 +169,7 @@ class Courier:
         event = round_.newest
         while isinstance(event, Queued | Progressed):
             round_.changed.clear()
-            card = card_for(event, self._model)
+            card = card_for(event, self._shelf)
             wait = None if round_.deaf else self._wait(round_, event, card)
             if wait == 0:
                 await self._show_progress(round_, card)
@@ -266,7 +266,7 @@ class Courier:
         seconds = None
         if round_.began_at is not None and round_.ended_at is not None:
             seconds = round_.ended_at - round_.began_at
-        card = card_for(event, self._model, seconds=seconds)
+        card = card_for(event, self._shelf, seconds=seconds)
         if not fits(card, round_.file_limit):
             card = await asyncio.to_thread(shrunk, card, round_.file_limit)
         if address.message_id is not None and not _expired(address):

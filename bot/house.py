@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import discord
 
 from bot.limits import Limits, Places
-from generation.catalogue import ModelInfo
 from generation.job import Job
+from generation.shelf import Shelf
 from generation.studio import Studio
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
@@ -26,7 +26,7 @@ Interaction: TypeAlias = "discord.Interaction[Atelier]"
 class House:
     """All rooms, open."""
 
-    model: ModelInfo
+    shelf: Shelf
     limits: Limits
     places: Places
     jobs: Jobs

@@ -12,6 +12,7 @@ from bot.cards import Action, Attached, Card, Tone, command_line, custom_id
 from generation.image import SmallerFile, fitted
 from generation.job import JobId
 from generation.request import GenerationRequest
+from generation.shelf import Shelf
 
 MAX_REQUEST = 25 * 2**20 - 2**16
 """Bytes of all the files of one request; Discord takes 25 MiB with what else is in it."""
@@ -118,9 +119,14 @@ def tells_the_end_of(message: discord.Message, job_id: JobId) -> bool:
     )
 
 
-def with_command_line(card: Card, request: GenerationRequest) -> tuple[ui.LayoutView, list[discord.File]]:
+def with_command_line(
+    card: Card, request: GenerationRequest, shelf: Shelf
+) -> tuple[ui.LayoutView, list[discord.File]]:
     """A card and, to be copied, the command that draws the same; as a file if it is too long to show."""
-    line = command_line(request)
+    line = command_line(request, shelf)
+    if line is None:
+        gone = "I do not have its model any more, so no command draws the same again."
+        return layout(card).add_item(ui.TextDisplay(gone)), []
     fenced = line.replace("```", "`\u200b`\u200b`")
     block = f"To draw the same again, copy this line:\n```\n{fenced}\n```"
     view = layout(card)

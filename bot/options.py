@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from generation.catalogue import ModelInfo
 from generation.request import SEEDS, GenerationRequest, InvalidRequest, Seed, Size, new_seed
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
+from generation.shelf import Shelf
 
 ASPECTS: dict[str, tuple[int, int]] = {
     "square 1:1": (1, 1),
@@ -19,6 +20,8 @@ ASPECTS: dict[str, tuple[int, int]] = {
 }
 MAX_CHOICES = 25
 """What Discord shows of an autocompletion."""
+NOTHING = "none"
+"""Typed as a negative prompt it stands for none at all, where a model would get one by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Typed:
 
     prompt: str
     negative_prompt: str | None = None
+    model: str | None = None
     aspect: str | None = None
     size: str | None = None
     steps: int | None = None
@@ -35,8 +39,8 @@ class Typed:
     seed: int | None = None
     count: int | None = None
 
-    def request(self, model: ModelInfo) -> GenerationRequest:
-        """The complete request: defaults of the model filled in, the seed drawn.
+    def request(self, shelf: Shelf) -> GenerationRequest:
+        """The complete request: the model chosen, its defaults filled in, the seed drawn.
 
         Raises:
             InvalidRequest: it cannot be; the message is for the person.
@@ -46,9 +50,10 @@ class Typed:
                 f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}, "
                 "or leave it out for a new one."
             )
+        model = shelf.default if self.model is None else parse_model(self.model, shelf)
         request = GenerationRequest(
             prompt=self.prompt,
-            negative_prompt=self.negative_prompt or "",
+            negative_prompt=self._negative_prompt(model),
             model=model.source,
             size=self._size(model),
             steps=model.defaults.steps if self.steps is None else self.steps,
@@ -61,11 +66,18 @@ class Typed:
             raise InvalidRequest(reason)
         return request
 
+    def _negative_prompt(self, model: ModelInfo) -> str:
+        if self.negative_prompt is None:
+            return model.negative_prompt
+        return "" if self.negative_prompt.strip().casefold() == NOTHING else self.negative_prompt
+
     def _size(self, model: ModelInfo) -> Size:
         if self.aspect is not None and self.size is not None:
             raise InvalidRequest("An aspect and a size together do not go; choose one of them.")
         if self.size is not None:
             return Size.parse(self.size)
+        if self.aspect is None and model.defaults.size is not None:
+            return model.defaults.size
         return aspect_size("square 1:1" if self.aspect is None else self.aspect, model)
 
 
@@ -75,6 +87,25 @@ def aspect_size(aspect: str, model: ModelInfo) -> Size:
     if ratio is None:
         raise InvalidRequest(f"I do not know that aspect; there are {', '.join(ASPECTS)}.")
     return Size.from_aspect(ratio, native=model.native, multiple=model.multiple)
+
+
+def parse_model(text: str, shelf: Shelf) -> ModelInfo:
+    """The model of this name, however it was capitalised."""
+    if (found := shelf.find(text)) is not None:
+        return found
+    known = text[:100].replace("`", "'")
+    if (near := shelf.nearest(text)) is not None:
+        raise InvalidRequest(f"I do not know the model `{known}`; did you mean `{near.name}`?")
+    names = [model.name for model in shelf.models[:MAX_CHOICES]]
+    more = "" if len(names) == len(shelf.models) else f" and {len(shelf.models) - len(names)} more"
+    raise InvalidRequest(f"I do not know the model `{known}`; there are {', '.join(names)}{more}.")
+
+
+def suggest_models(typed: str, shelf: Shelf) -> list[str]:
+    """Names of models in which all the typed words occur."""
+    words = typed.casefold().split()
+    names = [model.name for model in shelf.models]
+    return [name for name in names if all(word in name.casefold() for word in words)][:MAX_CHOICES]
 
 
 def parse_sampler(text: str) -> str:
@@ -96,7 +127,8 @@ def suggest_samplers(typed: str) -> list[str]:
 
 def suggest_sizes(typed: str, model: ModelInfo) -> list[str]:
     """Sizes that this model draws well, the typed one first if it can be drawn."""
-    sizes = {str(aspect_size(aspect, model)): None for aspect in ASPECTS}
+    first = [] if model.defaults.size is None else [str(model.defaults.size)]
+    sizes = dict.fromkeys([*first, *(str(aspect_size(aspect, model)) for aspect in ASPECTS)])
     wanted = typed.strip().lower().replace(" ", "")
     if not wanted:
         return list(sizes)

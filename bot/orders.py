@@ -12,10 +12,12 @@ import discord
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import describe
+from bot.cards import model_name
 from bot.house import House, Interaction
 from bot.limits import Refused
 from generation.job import Job, JobId, UserId, new_job_id
 from generation.request import GenerationRequest, new_seed
+from generation.shelf import Shelf
 from storage.deliveries import Address
 
 log = logging.getLogger(__name__)
@@ -52,13 +54,27 @@ async def reroll(interaction: Interaction, parent: JobId) -> None:
         job = await house.jobs.get(parent)
         if job is None:
             raise Refused(GONE)
-        request = replace(job.request.rerolled(new_seed()), model=house.model.source)
-        reason = house.limits.reject_reason(request) or house.model.reject_reason(request)
+        model = house.shelf.by_source(job.request.model)
+        if model is None:
+            # The owner of one model has put another in its place; the owner of several has taken it away.
+            if house.shelf.file is not None:
+                raise Refused(_not_here(job.request, house.shelf))
+            model = house.shelf.default
+        request = replace(job.request.rerolled(new_seed()), model=model.source)
+        reason = house.limits.reject_reason(request) or model.reject_reason(request)
         if reason is not None:
             raise Refused(reason)
         return request
 
     await _order(interaction, looked_up, parent)
+
+
+def _not_here(request: GenerationRequest, shelf: Shelf) -> str:
+    others = ", ".join(model.name for model in shelf.models[:5])
+    return (
+        f"That was drawn with {model_name(request, shelf)}, which I do not have any more. "
+        f"With /imagine you can draw with {others}{' and others' if len(shelf.models) > 5 else ''}."
+    )
 
 
 async def _order(

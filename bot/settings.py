@@ -9,10 +9,11 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from generation.modeltable import EMBEDDED
 from generation.request import MAX_STEPS
 
-EMBEDDED = "models/mini"
-"""The model that comes along; it is found from whichever folder the bot is started in."""
+MODELS_FILE = Path("models.toml")
+"""Describes the models if MODELS names no other file and it exists."""
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?|wss?)://\S+$")]
 
@@ -33,6 +34,8 @@ class Settings(BaseSettings):
     discord_gateway_url: Url = "wss://gateway.discord.gg/"
 
     model: str = EMBEDDED
+    models: Path | None = None
+    """A file that describes several models; MODEL is not used then. See :attr:`models_file`."""
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     batch: int | None = Field(default=None, ge=1, le=32)
@@ -63,10 +66,25 @@ class Settings(BaseSettings):
             return None
         return batch
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "models")
     @classmethod
-    def _at_home(cls, folder: Path) -> Path:
-        return folder.expanduser()
+    def _at_home(cls, place: Path | None) -> Path | None:
+        return None if place is None else place.expanduser()
+
+    @property
+    def models_file(self) -> Path | None:
+        """The file that describes the models; None when MODEL names the only one.
+
+        Raises:
+            SettingsError: MODELS names a file that is not there.
+        """
+        if self.models is None:
+            return MODELS_FILE if MODELS_FILE.is_file() else None
+        if not self.models.is_file():
+            raise SettingsError(
+                f"MODELS is {self.models}, and there is no such file; docs/models.md says how one is written."
+            )
+        return self.models
 
     @property
     def token(self) -> str:

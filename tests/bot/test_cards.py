@@ -9,7 +9,7 @@ import pytest
 from bot.cards import Action, Card, Tone, calling, card_for, command_line, literal, settings_card, shortened
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Progressed, Queued
 from generation.request import SEEDS, Seed
-from tests.bot.things import ADA, MODEL, done, job, pictures, request
+from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
 
 
 def words(card: Card) -> str:
@@ -21,32 +21,32 @@ def actions(card: Card) -> list[Action]:
 
 
 def finished(of: Job, seconds: float | None = None) -> Card:
-    return card_for(Finished(job=done(of), pictures=pictures(of)), MODEL, seconds=seconds)
+    return card_for(Finished(job=done(of), pictures=pictures(of)), SHELF, seconds=seconds)
 
 
 def test_a_waiting_job_shows_its_place_and_can_be_cancelled() -> None:
-    card = card_for(Queued(job=job(), place=3), MODEL)
+    card = card_for(Queued(job=job(), place=3), SHELF)
     assert "You are number 3 in line." in words(card)
     assert card.tone is Tone.WAITING
     assert actions(card) == [Action.CANCEL]
 
 
 def test_the_first_in_line_is_told_so() -> None:
-    assert "Your picture is next." in words(card_for(Queued(job=job(), place=1), MODEL))
+    assert "Your picture is next." in words(card_for(Queued(job=job(), place=1), SHELF))
 
 
 def test_loading_the_model_is_said() -> None:
-    assert "Loading the model" in words(card_for(Queued(job=job(), place=1, loading=True), MODEL))
+    assert "Loading the model" in words(card_for(Queued(job=job(), place=1, loading=True), SHELF))
 
 
 def test_what_keeps_the_studio_from_drawing_is_said_and_that_the_request_is_kept() -> None:
-    said = words(card_for(Queued(job=job(), place=1, trouble="There is no such model."), MODEL))
+    said = words(card_for(Queued(job=job(), place=1, trouble="There is no such model."), SHELF))
     assert "There is no such model." in said
     assert "Your request is kept." in said
 
 
 def test_a_running_job_shows_its_step_and_a_bar_that_says_the_same() -> None:
-    card = card_for(Progressed(job=job(), step=5, steps=20), MODEL)
+    card = card_for(Progressed(job=job(), step=5, steps=20), SHELF)
     assert "step 5 of 20" in words(card)
     assert "▰▰▰▱▱▱▱▱▱▱▱▱ 25%" in words(card)
     assert actions(card) == [Action.CANCEL]
@@ -54,7 +54,7 @@ def test_a_running_job_shows_its_step_and_a_bar_that_says_the_same() -> None:
 
 @pytest.mark.parametrize("step", range(0, 81, 10))
 def test_the_bar_always_has_the_same_length(step: int) -> None:
-    card = card_for(Progressed(job=job(count=4), step=step, steps=80), MODEL)
+    card = card_for(Progressed(job=job(count=4), step=step, steps=80), SHELF)
     bar = re.search("[▰▱]+", words(card))
     assert bar is None or len(bar[0]) == 12
 
@@ -96,14 +96,14 @@ def test_words_that_the_model_does_not_know_are_named() -> None:
 
 def test_a_failure_says_why_and_offers_another_try() -> None:
     failed = job().moved(JobState.FAILED, failure="The picture is too large for this machine's memory.")
-    card = card_for(Failed(job=failed), MODEL)
+    card = card_for(Failed(job=failed), SHELF)
     assert "The picture is too large for this machine's memory." in words(card)
     assert card.buttons[0].label == "Try again"
     assert card.buttons[0].action is Action.REROLL
 
 
 def test_a_cancelled_job_says_so_and_can_be_drawn_after_all() -> None:
-    card = card_for(Cancelled(job=job().moved(JobState.CANCELLED)), MODEL)
+    card = card_for(Cancelled(job=job().moved(JobState.CANCELLED)), SHELF)
     assert "Cancelled" in words(card)
     assert Action.REROLL in actions(card)
 
@@ -148,19 +148,54 @@ def test_shortening_keeps_within_its_limit() -> None:
 
 def test_settings_show_the_seed_of_every_image_and_the_parent() -> None:
     of = job(count=2, parent=JobId("fedcba9876543210"), negative_prompt="blue")
-    said = words(settings_card(of, MODEL, parent_link="https://discord.com/channels/1/2/3"))
+    said = words(settings_card(of, SHELF, parent_link="https://discord.com/channels/1/2/3"))
     for fact in ("`123`", "`124`", "blue", "Euler a", "Mini", "https://discord.com/channels/1/2/3"):
         assert fact in said
 
 
 def test_a_parent_whose_message_is_not_known_is_named_by_its_id() -> None:
     of = job(parent=JobId("fedcba9876543210"))
-    assert "`fedcba9876543210`" in words(settings_card(of, MODEL, parent_link=None))
+    assert "`fedcba9876543210`" in words(settings_card(of, SHELF, parent_link=None))
 
 
 def test_the_ready_command_names_every_setting() -> None:
-    line = command_line(request("a red\ncircle", negative_prompt="blue", count=2))
+    line = command_line(request("a red\ncircle", negative_prompt="blue", count=2), SHELF)
     assert line == (
         "/imagine prompt:a red circle negative_prompt:blue size:128x128 steps:20 guidance:5 "
         "sampler:Euler a seed:123 count:2"
     )
+
+
+# Several models ------------------------------------------------------------------------------------------
+
+
+def test_a_card_names_the_model_that_was_chosen() -> None:
+    of = job(model=OIL.source)
+    for event in (Queued(job=of, place=1), Progressed(job=of, step=1, steps=20)):
+        assert r"Oil \*Paint\* · 128 × 128" in words(card_for(event, TWO))
+    assert r"**Model** Oil \*Paint\*" in words(settings_card(of, TWO, parent_link=None))
+
+
+def test_a_card_names_a_model_that_is_gone_by_the_end_of_its_source() -> None:
+    assert "dream · 128 × 128" in words(
+        card_for(Queued(job=job(model="/models/dream.safetensors"), place=1), TWO)
+    )
+
+
+def test_unknown_words_are_said_of_the_model_that_does_not_know_them() -> None:
+    of = job("a red cat", model=OIL.source)
+    said = words(card_for(Finished(job=done(of), pictures=pictures(of)), TWO))
+    assert r"Oil \*Paint\* does not know: cat" in said
+
+
+def test_the_ready_command_chooses_the_model_and_says_when_there_was_no_negative_prompt() -> None:
+    line = command_line(request(model=OIL.source), TWO)
+    assert line == (
+        "/imagine prompt:a red circle negative_prompt:none model:Oil *Paint* size:128x128 steps:20 "
+        "guidance:5 sampler:Euler a seed:123"
+    )
+    assert "negative_prompt" not in (command_line(request(), TWO) or "")
+
+
+def test_there_is_no_ready_command_for_a_model_that_is_gone() -> None:
+    assert command_line(request(model="models/gone"), TWO) is None

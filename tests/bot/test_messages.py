@@ -12,13 +12,13 @@ from PIL import Image
 from bot.cards import Attached, Card, Tone, calling, card_for, command_line, settings_card
 from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
 from generation.job import Failed, Finished, JobState
-from tests.bot.things import ADA, MODEL, done, job, pictures
+from tests.bot.things import ADA, SHELF, done, job, pictures
 
 
 def worst_card() -> Card:
     """Four pictures, and prompts as long and as hostile as they may be."""
     of = job("*" * 2000, negative_prompt="_" * 2000, count=4)
-    return calling(card_for(Finished(job=done(of), pictures=pictures(of)), MODEL), ADA)
+    return calling(card_for(Finished(job=done(of), pictures=pictures(of)), SHELF), ADA)
 
 
 def components(view: discord.ui.LayoutView) -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ async def test_the_longest_card_keeps_within_the_text_of_one_message() -> None:
 
 async def test_a_long_failure_keeps_within_the_text_of_one_message() -> None:
     of = job("*" * 2000).moved(JobState.FAILED, failure="_" * 5000)
-    assert layout(card_for(Failed(job=of), MODEL)).content_length() <= MAX_TEXT
+    assert layout(card_for(Failed(job=of), SHELF)).content_length() <= MAX_TEXT
 
 
 async def test_custom_ids_labels_and_descriptions_keep_their_limits() -> None:
@@ -75,7 +75,7 @@ async def test_a_sent_view_is_not_kept() -> None:
 def test_a_card_calls_its_asker_or_nobody() -> None:
     assert dict(mentions(worst_card()).to_dict()) == {"parse": [], "users": [ADA]}
     of = job()
-    quiet = card_for(Finished(job=done(of), pictures=pictures(of)), MODEL)
+    quiet = card_for(Finished(job=done(of), pictures=pictures(of)), SHELF)
     assert dict(mentions(quiet).to_dict()) == {"parse": []}
 
 
@@ -118,21 +118,21 @@ def test_a_picture_that_no_file_is_small_enough_for_is_left_out_and_the_card_say
 
 async def test_the_ready_command_is_shown_if_it_fits() -> None:
     of = job("a red circle")
-    view, attached = with_command_line(settings_card(of, MODEL, parent_link=None), of.request)
+    view, attached = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF)
     texts = [c["content"] for c in every_component(view) if "content" in c]
-    assert any(command_line(of.request) in text for text in texts)
+    assert any(str(command_line(of.request, SHELF)) in text for text in texts)
     assert attached == []
 
 
 async def test_a_ready_command_that_is_too_long_comes_as_a_file() -> None:
     of = job("*" * 2000, negative_prompt="_" * 2000)
-    view, attached = with_command_line(settings_card(of, MODEL, parent_link=None), of.request)
+    view, attached = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF)
     assert view.content_length() <= MAX_TEXT
-    assert attached[0].fp.read().decode() == command_line(of.request)
+    assert attached[0].fp.read().decode() == command_line(of.request, SHELF)
 
 
 async def test_back_ticks_in_a_prompt_do_not_end_the_block_of_the_ready_command() -> None:
     of = job("a ``` b")
-    view, _ = with_command_line(settings_card(of, MODEL, parent_link=None), of.request)
+    view, _ = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF)
     texts = [c["content"] for c in every_component(view) if "content" in c]
     assert all(text.count("```") in (0, 2) for text in texts)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.options import ASPECTS, Typed, suggest_samplers, suggest_sizes
+from bot.options import ASPECTS, Typed, suggest_models, suggest_samplers, suggest_sizes
 from generation.request import SEEDS, InvalidRequest, Size
-from tests.bot.things import MODEL
+from generation.shelf import Shelf
+from tests.bot.things import MODEL, OIL, SHELF, TWO
 
 
 def refusal(**typed: Any) -> str:
     with pytest.raises(InvalidRequest) as caught:
-        Typed(**{"prompt": "a red circle", **typed}).request(MODEL)
+        Typed(**{"prompt": "a red circle", **typed}).request(SHELF)
     return str(caught.value)
 
 
 def test_a_prompt_alone_gets_the_models_defaults() -> None:
-    made = Typed(prompt="a red circle").request(MODEL)
+    made = Typed(prompt="a red circle").request(SHELF)
     assert (made.steps, made.guidance, made.sampler) == (20, 5.0, "DPM++ 2M Karras")
     assert made.size == Size(width=128, height=128)
     assert made.model == MODEL.source
@@ -26,20 +29,20 @@ def test_a_prompt_alone_gets_the_models_defaults() -> None:
 
 
 def test_a_seed_that_nobody_chose_is_drawn() -> None:
-    assert len({Typed(prompt="a red circle").request(MODEL).seed for _ in range(8)}) > 1
+    assert len({Typed(prompt="a red circle").request(SHELF).seed for _ in range(8)}) > 1
 
 
 def test_what_is_typed_wins_over_the_defaults() -> None:
     made = Typed(
         prompt="a red circle", steps=7, guidance=0.0, sampler=" euler A ", seed=0, size="96x64", count=3
-    ).request(MODEL)
+    ).request(SHELF)
     assert (made.steps, made.guidance, made.sampler, made.seed, made.count) == (7, 0.0, "Euler a", 0, 3)
     assert made.size == Size(width=96, height=64)
 
 
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_every_aspect_is_a_size_that_the_model_draws(aspect: str) -> None:
-    made = Typed(prompt="a red circle", aspect=aspect).request(MODEL)
+    made = Typed(prompt="a red circle", aspect=aspect).request(SHELF)
     across, down = ASPECTS[aspect]
     assert made.size.width / made.size.height == pytest.approx(across / down, rel=0.25)
 
@@ -63,7 +66,7 @@ def test_every_aspect_is_a_size_that_the_model_draws(aspect: str) -> None:
         ({"count": 5}, "5 pictures at once are not possible; choose 1 to 4."),
         ({"count": 0}, "0 pictures"),
         ({"sampler": "Euler b"}, "I do not know the sampler `Euler b`; did you mean `Euler a`?"),
-        ({"sampler": "`zzz`"}, "there are DDPM, DDIM"),
+        ({"sampler": "`zzz`"}, "I have DDPM, DDIM"),
         ({"aspect": "round"}, "I do not know that aspect"),
     ],
 )
@@ -79,7 +82,7 @@ def test_samplers_are_suggested_by_the_words_in_them() -> None:
 
 def test_sizes_are_suggested_that_the_model_draws() -> None:
     for size in suggest_sizes("", MODEL):
-        assert Typed(prompt="a red circle", size=size).request(MODEL)
+        assert Typed(prompt="a red circle", size=size).request(SHELF)
 
 
 def test_a_size_that_is_typed_in_full_is_suggested_first() -> None:
@@ -88,3 +91,49 @@ def test_a_size_that_is_typed_in_full_is_suggested_first() -> None:
 
 def test_half_a_size_is_completed() -> None:
     assert all(size.startswith("1") for size in suggest_sizes("1", MODEL))
+
+
+# Several models ------------------------------------------------------------------------------------------
+
+
+def test_the_chosen_models_own_defaults_are_used() -> None:
+    made = Typed(prompt="a red circle", model=" oil *PAINT*").request(TWO)
+    assert (made.model, made.steps, made.guidance, made.sampler) == ("models/oil", 9, 3.0, "Euler a")
+    assert (made.size, made.negative_prompt) == (Size(width=192, height=128), "blurry")
+    assert Typed(prompt="a red circle").request(TWO).model == MODEL.source
+
+
+def test_what_is_typed_wins_over_the_chosen_models_defaults() -> None:
+    typed = Typed(prompt="a red circle", model=OIL.name, aspect="square 1:1", negative_prompt="blue")
+    made = typed.request(TWO)
+    assert (made.size, made.negative_prompt) == (Size(width=128, height=128), "blue")
+
+
+@pytest.mark.parametrize("typed", ["none", " None "])
+def test_no_negative_prompt_can_be_asked_for(typed: str) -> None:
+    made = Typed(prompt="a red circle", model=OIL.name, negative_prompt=typed).request(TWO)
+    assert made.negative_prompt == ""
+
+
+def test_an_unknown_model_is_a_sentence_with_the_nearest() -> None:
+    said = "I do not know the model `oil pant`; did you mean `Oil *Paint*`?"
+    with pytest.raises(InvalidRequest, match=f"^{re.escape(said)}$"):
+        Typed(prompt="a red circle", model="oil pant").request(TWO)
+    with pytest.raises(InvalidRequest, match=r"the model `zz'z`; there are Mini, Oil \*Paint\*\.$"):
+        Typed(prompt="a red circle", model="zz`z").request(TWO)
+
+
+def test_models_are_suggested_by_the_words_in_their_names_and_no_more_than_discord_takes() -> None:
+    assert suggest_models("", TWO) == ["Mini", "Oil *Paint*"]
+    assert suggest_models("paint OIL", TWO) == ["Oil *Paint*"]
+    assert suggest_models("models/oil", TWO) == []
+    many = [replace(MODEL, name=f"Model {number}", source=f"models/{number}") for number in range(40)]
+    shelf = Shelf(models=tuple(many), default=many[0])
+    assert len(suggest_models("", shelf)) == 25
+    assert suggest_models("39", shelf) == ["Model 39"]
+    with pytest.raises(InvalidRequest, match="Model 24 and 15 more"):
+        Typed(prompt="a red circle", model="zzz").request(shelf)
+
+
+def test_the_size_that_a_model_draws_by_itself_is_suggested_first() -> None:
+    assert suggest_sizes("", OIL)[0] == "192x128"

@@ -119,3 +119,22 @@ def test_the_embedded_model_is_found_from_another_folder(
 
 def test_a_home_folder_is_written_out(tmp_path: Path) -> None:
     assert read_settings(env(tmp_path, "DATA_DIR=~/atelier\n")).data_dir == Path.home() / "atelier"
+
+
+def test_the_models_are_described_by_the_named_file_or_one_that_lies_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings().models_file is None
+    (tmp_path / "models.toml").touch()
+    assert read_settings().models_file == Path("models.toml")
+    (tmp_path / "other.toml").touch()
+    assert (
+        read_settings(env(tmp_path, f"MODELS={tmp_path}/other.toml")).models_file == tmp_path / "other.toml"
+    )
+
+
+def test_a_named_file_of_models_must_be_there(tmp_path: Path) -> None:
+    settings = read_settings(env(tmp_path, "MODELS=none.toml"))
+    with pytest.raises(SettingsError, match=r"^MODELS is none\.toml, and there is no such file"):
+        _ = settings.models_file

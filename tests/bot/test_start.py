@@ -23,7 +23,13 @@ USUAL = {
 
 
 def start(folder: Path, **variables: str) -> str:
-    """Start the bot with these variables only, expect it to give up, and return what it said."""
+    """Start the bot with these variables only, expect it to give up, and return the sentence it said."""
+    (line,) = all_said(folder, **variables)
+    return line
+
+
+def all_said(folder: Path, **variables: str) -> list[str]:
+    """The lines that it said, if there may be several."""
     bare = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "SYSTEMROOT")}
     done = subprocess.run(
         [sys.executable, "-m", "bot"],
@@ -36,9 +42,7 @@ def start(folder: Path, **variables: str) -> str:
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout == ""
-    lines = [line for line in done.stderr.splitlines() if " INFO " not in line]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
+    return [line for line in done.stderr.splitlines() if " INFO " not in line]
 
 
 @pytest.fixture
@@ -68,6 +72,29 @@ def test_a_setting_that_cannot_be(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     said = start(tmp_path, MODEL="./models/none")
     assert said.startswith("There is no model at ./models/none.")
+
+
+def test_a_file_of_models_that_is_not_there(tmp_path: Path) -> None:
+    assert start(tmp_path, MODELS="none.toml").startswith("MODELS is none.toml, and there is no such file;")
+
+
+def test_everything_that_is_wrong_with_the_models_at_once(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(
+        '[[model]]\nname = "A"\nsource = "./none"\nstep = 4\n[[model]]\nname = "a"\nsource = "fake:b"\n'
+    )
+    assert [said.partition(": ")[0] for said in all_said(tmp_path)] == [
+        "Line 3 of models.toml",
+        "Line 4 of models.toml",
+        "Line 6 of models.toml",
+    ]
+
+
+def test_a_model_that_draws_nothing_as_small_as_it_must(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(
+        '[[model]]\nname = "A"\nsource = "fake:a"\n[[model]]\nname = "B"\nsource = "models/mini"\n'
+    )
+    said = start(tmp_path, MAX_PIXELS="4096")
+    assert said.startswith("MAX_PIXELS is 4096, but B draws nothing smaller than 96x96;")
 
 
 def test_a_data_folder_that_cannot_be_made(tmp_path: Path) -> None:

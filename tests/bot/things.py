@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from generation.catalogue import Defaults, Family, ModelInfo
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import GenerationRequest, Seed, Size
+from generation.shelf import Shelf
 
 MODEL = ModelInfo(
     name="Mini",
@@ -21,6 +23,18 @@ MODEL = ModelInfo(
     max_edge=256,
     words=frozenset({"a", "red", "circle", "on", "blue", "background"}),
 )
+
+SHELF = Shelf(models=(MODEL,), default=MODEL)
+
+OIL = replace(
+    MODEL,
+    name="Oil *Paint*",
+    source="models/oil",
+    negative_prompt="blurry",
+    defaults=Defaults(steps=9, guidance=3.0, sampler="Euler a", size=Size(width=192, height=128)),
+)
+TWO = Shelf(models=(MODEL, OIL), default=MODEL, file=Path("models.toml"))
+"""A shelf with a choice."""
 
 ADA = UserId(11)
 
