@@ -1,0 +1,1 @@
+"""Our engine against diffusers' own pipeline: pictures a second, latencies, memory, share of the roofline."""

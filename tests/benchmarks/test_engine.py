@@ -1,0 +1,159 @@
+"""The benchmark of the engine runs, says what it must, and does not compare what is not the same."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks.engine.__main__ import main
+from benchmarks.engine.compare import DifferentWork, same_work
+from benchmarks.engine.roofline import arithmetic, matmul_flops
+from benchmarks.engine.sides import Ours, Stock
+from benchmarks.engine.weights import SD15, SDXL, Architecture, folder, parts
+from benchmarks.engine.work import Work, first_come_first_served, poisson
+from tests.generation.toys import build_sd
+
+# diffusers hands tensors to numpy in a way that numpy 2 warns about.
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+PROMISED = (
+    *("model", "device", "serial_ips", "offline_batch_ips", "engine_ips", "p95_ratio_080", "p95_ratio_130"),
+    *("first_step_ticks", "lone_s", "peak_mb", "roofline", "commit", "torch", "diffusers", "dtype", "cap"),
+)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_sd(tmp_path_factory.mktemp("models") / "toy")
+
+
+@pytest.fixture(scope="module")
+def ours(toy: Path) -> Ours:
+    return Ours.load(toy, "cpu", "float32", cap=2)
+
+
+@pytest.fixture(scope="module")
+def stock(toy: Path) -> Stock:
+    return Stock(toy, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def work(toy: Path) -> Work:
+    return Work.square(toy, 64, 2)
+
+
+@pytest.mark.timeout(400)  # three processes that load torch
+def test_a_tiny_run_says_all_that_was_promised(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(
+        [
+            *("--model", str(toy), "--device", "cpu", "--requests", "2", "--steps", "2", "--rounds", "1"),
+            *("--seconds", "0.2", "--cap", "2", "--out", str(tmp_path)),
+        ]
+    )
+    printed = capsys.readouterr().out.splitlines()
+    figures: dict[str, Any] = json.loads(printed[-1])
+    assert set(PROMISED) <= set(figures)
+    numbers = [figures[name] for name in PROMISED if isinstance(figures[name], int | float)]
+    assert len(numbers) >= 10
+    assert all(math.isfinite(number) and number > 0 for number in numbers), figures
+    assert figures["offline_batch"] == figures["cap"] == 2
+    assert figures["same_work"]["largest_difference"] <= 1
+    assert figures["first_step_ticks"] <= 2
+    assert figures["settings"]["requests"] == figures["settings"]["steps"] == 2
+    for line in ("(a)", "(b)", "(c)", "(d)", "(e)", "(f)", "(g)"):
+        assert any(printed_line.startswith(line) for printed_line in printed)
+    with Image.open(tmp_path / "engine-toy-cpu.png") as plot:
+        assert plot.width > 800
+    kept = json.loads((tmp_path / "engine-toy-cpu.json").read_text())
+    assert kept.pop("latencies_s")["080"]["engine"]
+    assert kept == figures
+
+
+def test_the_two_sides_draw_the_same(stock: Stock, ours: Ours, work: Work) -> None:
+    said = same_work(stock, ours, work, count=3)
+    assert said["unet_rows"] == {"stock": 3 * 2 * 2, "engine": 3 * 2 * 2}
+    assert said["picture_spread"] > 5, "nothing differs between two grey pictures"
+
+
+def test_sides_with_different_weights_are_not_compared(stock: Stock, ours: Ours, work: Work) -> None:
+    weight = stock.pipe.unet.conv_out.weight
+    with torch.no_grad():
+        weight.mul_(-1)
+    try:
+        with pytest.raises(DifferentWork, match="differ by"):
+            same_work(stock, ours, work, count=1)
+    finally:
+        with torch.no_grad():
+            weight.mul_(-1)
+
+
+def test_a_short_request_is_timed_to_its_first_step(ours: Ours, work: Work) -> None:
+    [long], short = work.equal(1), work.equal(1, first=5)[0]
+    beside = ours.first_step(short, [long], after=0)
+    assert beside.ticks == 1
+    assert beside.seconds > 0
+    assert not ours.engine.busy
+
+
+def test_arrivals_are_waited_for(ours: Ours, work: Work) -> None:
+    served = ours.serve(work.equal(2), [0.0, 0.5])
+    assert served.seconds > 0.5
+    assert served.seconds == pytest.approx(0.5 + served.latencies[1])
+    assert served.most_rows in (2, 4)
+
+
+def test_a_queue_that_serves_in_order_of_arrival() -> None:
+    assert first_come_first_served([0.0, 1.0, 10.0], [3.0, 2.0, 1.0]) == [3.0, 4.0, 1.0]
+
+
+def test_chance_arrivals_come_at_their_rate() -> None:
+    times = poisson(4000, rate=2.0)
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(2000, rel=0.05)
+
+
+def test_mixed_work_has_the_mean_steps_of_equal_work(toy: Path) -> None:
+    work = Work.square(toy, 64, 20)
+    steps = [request.steps for request in work.varied(46)]
+    assert sorted(steps) == sorted([*range(8, 31)] * 2)
+    mixed = work.mixed(50)
+    assert len({(request.sampler, request.guidance) for request in mixed}) == 50
+
+
+def parameters(architecture: Architecture) -> dict[str, float]:
+    """Millions, of each part."""
+    with torch.device("meta"):
+        made = parts(architecture)
+    return {
+        name: round(sum(weight.numel() for weight in part.parameters()) / 1e6, 1)
+        for name, part in made.items()
+    }
+
+
+def test_the_architectures_are_the_real_ones() -> None:
+    clip = {"text_encoder": 123.1}
+    assert {**parameters(SD15), "vae": 0} == {"unet": 859.5, "vae": 0, **clip}
+    assert parameters(SD15)["vae"] == pytest.approx(83.7)
+    assert parameters(SDXL)["unet"] == pytest.approx(2567.5)
+    assert parameters(SDXL)["text_encoder_2"] == pytest.approx(694.7)
+
+
+def test_arithmetic_is_counted_as_by_hand(ours: Ours) -> None:
+    """A convolution of the toy's VAE is a part of the whole, and twice the area twice the work."""
+    once, twice = arithmetic(ours.model, 64, 64), arithmetic(ours.model, 64, 128)
+    assert twice.encode == once.encode
+    assert twice.decode == pytest.approx(2 * once.decode, rel=0.05)
+    assert matmul_flops(torch.device("cpu"), torch.float32, edge=64) > 0
+
+
+def test_a_model_that_is_nowhere_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="mini, sd15, sdxl or a folder"):
+        folder("sd3", tmp_path)
