@@ -58,7 +58,11 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
     """
     chunks = PngImagePlugin.PngInfo()
     text = infotext(
-        request, model=record["model"], model_hash=record["model_hash"], version=record["version"]
+        request,
+        model=record["model"],
+        model_hash=record["model_hash"],
+        version=record["version"],
+        scheduler=record.get("scheduler"),
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
@@ -69,17 +73,24 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
     return file.getvalue()
 
 
-def infotext(request: GenerationRequest, *, model: str, model_hash: str, version: str) -> str:
+def infotext(
+    request: GenerationRequest, *, model: str, model_hash: str, version: str, scheduler: str | None = None
+) -> str:
     """The settings as A1111 writes them, in a form that its readers cannot be fooled by.
 
     Line breaks in the prompts become spaces, and what looks like a setting loses its colon's place; the exact
     prompts are in our own chunk.
+
+    Args:
+        scheduler: the class that drew, for a request whose sampler is the model's own.
     """
-    sampler = SAMPLERS[request.sampler]
+    if (sampler := SAMPLERS.get(request.sampler)) is not None:
+        drawn = {"Sampler": sampler.infotext, "Schedule type": sampler.schedule_types[0]}
+    else:
+        drawn = {"Sampler": scheduler or request.sampler}
     settings = {
         "Steps": str(request.steps),
-        "Sampler": sampler.infotext,
-        "Schedule type": sampler.schedule_types[0],
+        **drawn,
         "CFG scale": f"{request.guidance:.15g}",
         "Seed": str(request.seed),
         "Size": str(request.size),
