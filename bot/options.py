@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from generation.catalogue import ModelInfo
+from generation.modeltable import MAX_NAME
 from generation.request import SEEDS, GenerationRequest, InvalidRequest, Seed, Size, new_seed
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
 from generation.shelf import Shelf
@@ -20,6 +21,7 @@ ASPECTS: dict[str, tuple[int, int]] = {
 }
 MAX_CHOICES = 25
 """What Discord shows of an autocompletion."""
+MAX_NAMED = 10
 NOTHING = "none"
 """Typed as a negative prompt it stands for none at all, where a model would get one by default."""
 
@@ -93,12 +95,22 @@ def parse_model(text: str, shelf: Shelf) -> ModelInfo:
     """The model of this name, however it was capitalised."""
     if (found := shelf.find(text)) is not None:
         return found
-    known = text[:100].replace("`", "'")
     if (near := shelf.nearest(text)) is not None:
-        raise InvalidRequest(f"I do not know the model `{known}`; did you mean `{near.name}`?")
-    names = [model.name for model in shelf.models[:MAX_CHOICES]]
-    more = "" if len(names) == len(shelf.models) else f" and {len(shelf.models) - len(names)} more"
-    raise InvalidRequest(f"I do not know the model `{known}`; there are {', '.join(names)}{more}.")
+        raise InvalidRequest(f"I do not know the model {code(text)}; did you mean {code(near.name)}?")
+    raise InvalidRequest(f"I do not know the model {code(text)}; there are {named(shelf)}.")
+
+
+def named(shelf: Shelf) -> str:
+    """The names of the models, as many as people can take in."""
+    names = ", ".join(code(model.name) for model in shelf.models[:MAX_NAMED])
+    left = len(shelf.models) - MAX_NAMED
+    return f"{names} and {left} more" if left > 0 else names
+
+
+def code(text: str) -> str:
+    """Markdown that shows a name as it is, or the beginning of what somebody took for one."""
+    shown = text[:MAX_NAME].replace("`", "'")
+    return f"`{shown}`"
 
 
 def suggest_models(typed: str, shelf: Shelf) -> list[str]:

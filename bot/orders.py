@@ -15,6 +15,7 @@ from bot.apologies import describe
 from bot.cards import model_name
 from bot.house import House, Interaction
 from bot.limits import Refused
+from bot.options import code, named
 from generation.job import Job, JobId, UserId, new_job_id
 from generation.request import GenerationRequest, new_seed
 from generation.shelf import Shelf
@@ -70,10 +71,9 @@ async def reroll(interaction: Interaction, parent: JobId) -> None:
 
 
 def _not_here(request: GenerationRequest, shelf: Shelf) -> str:
-    others = ", ".join(model.name for model in shelf.models[:5])
     return (
-        f"That was drawn with {model_name(request, shelf)}, which I do not have any more. "
-        f"With /imagine you can draw with {others}{' and others' if len(shelf.models) > 5 else ''}."
+        f"That was drawn with {code(model_name(request, shelf))}, which I do not have any more. "
+        f"With `/imagine` you can draw with {named(shelf)}."
     )
 
 

@@ -119,7 +119,7 @@ def test_an_unknown_model_is_a_sentence_with_the_nearest() -> None:
     said = "I do not know the model `oil pant`; did you mean `Oil *Paint*`?"
     with pytest.raises(InvalidRequest, match=f"^{re.escape(said)}$"):
         Typed(prompt="a red circle", model="oil pant").request(TWO)
-    with pytest.raises(InvalidRequest, match=r"the model `zz'z`; there are Mini, Oil \*Paint\*\.$"):
+    with pytest.raises(InvalidRequest, match=r"the model `zz'z`; there are `Mini`, `Oil \*Paint\*`\.$"):
         Typed(prompt="a red circle", model="zz`z").request(TWO)
 
 
@@ -131,7 +131,7 @@ def test_models_are_suggested_by_the_words_in_their_names_and_no_more_than_disco
     shelf = Shelf(models=tuple(many), default=many[0])
     assert len(suggest_models("", shelf)) == 25
     assert suggest_models("39", shelf) == ["Model 39"]
-    with pytest.raises(InvalidRequest, match="Model 24 and 15 more"):
+    with pytest.raises(InvalidRequest, match=r"`Model 9` and 30 more\.$"):
         Typed(prompt="a red circle", model="zzz").request(shelf)
 
 

@@ -32,6 +32,10 @@ class Bot:
         self._variables = {"MODEL": model, **variables}
         self._process: asyncio.subprocess.Process | None = None
 
+    def configure(self, **variables: str) -> None:
+        """Other settings, from the next start on."""
+        self._variables |= variables
+
     @property
     def process(self) -> asyncio.subprocess.Process:
         assert self._process is not None, "the bot was not started"

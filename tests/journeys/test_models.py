@@ -1,0 +1,153 @@
+"""Several models: chosen by name, each with what its owner decided for it, kept by Reroll."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from generation import metadata
+from playground.nouns import Json
+from playground.reading import pictures_of, text_of
+from tests.journeys.stage import Stage, asks, draws, result, staged, told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PLAIN = """
+[[model]]
+name = "Plain Noise"
+source = "fake:noise"
+"""
+FANCY = """
+[[model]]
+name = "Fancy *Noise*"
+source = "fake:noise-two"
+size = "192x128"
+steps = 3
+guidance = 2.5
+sampler = "euler a"
+negative_prompt = "dull colours"
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A bot with two models."""
+    folder = tmp_path_factory.mktemp("bot")
+    (folder / "models.toml").write_text(PLAIN + FANCY)
+    async with staged(folder, MAX_STEPS="20", MAX_PIXELS="30000") as stage:
+        yield stage
+
+
+def unescaped(card: Json) -> str:
+    return text_of(card).replace("\\", "")
+
+
+async def settings_of(stage: Stage, card: Json) -> metadata.Settings:
+    (picture,) = pictures_of(card)
+    return metadata.read(await stage.anna.fetch(picture))
+
+
+async def test_the_default_draws_for_who_chooses_none_and_the_card_names_it(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle")
+    assert "Plain Noise · 128 × 128 · 8 steps · guidance 5 · Euler" in unescaped(card)
+    assert "without" not in text_of(card)
+
+
+async def test_a_chosen_model_draws_with_its_own_defaults_and_they_are_in_the_file(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", model="fancy *noise*")
+    said = unescaped(card)
+    assert "Fancy *Noise* · 192 × 128 · 3 steps · guidance 2.5 · Euler a" in said
+    assert "without: dull colours" in said
+    kept = await settings_of(stage, card)
+    assert (kept.negative_prompt, kept.steps, kept.sampler) == ("dull colours", 3, "Euler a")
+
+
+async def test_what_is_typed_wins_over_the_models_defaults(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", model="Fancy *Noise*", steps=4, negative_prompt="none")
+    said = unescaped(card)
+    assert "4 steps" in said
+    assert "without" not in said
+
+
+async def test_a_reroll_keeps_the_model_and_its_negative_prompt(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", model="Fancy *Noise*")
+    again = unescaped(await result(stage.bruno, await stage.bruno.press(card, "Reroll")))
+    assert "Fancy *Noise* · 192 × 128 · 3 steps" in again
+    assert "without: dull colours" in again
+
+
+async def test_an_unknown_model_is_a_sentence_with_the_nearest(stage: Stage) -> None:
+    said = await told(stage.anna, await asks(stage.anna, "a red circle", model="fancy nose"))
+    assert said == "I do not know the model `fancy nose`; did you mean `Fancy *Noise*`?"
+    said = await told(stage.anna, await asks(stage.anna, "a red circle", model="zzz"))
+    assert said == "I do not know the model `zzz`; there are `Plain Noise`, `Fancy *Noise*`."
+
+
+async def test_names_are_suggested_and_the_chosen_ones_sizes(stage: Stage) -> None:
+    choices = await stage.anna.autocomplete("imagine", "model", "")
+    assert [choice["value"] for choice in choices] == ["Plain Noise", "Fancy *Noise*"]
+    choices = await stage.anna.autocomplete("imagine", "model", "fan")
+    assert [choice["name"] for choice in choices] == ["Fancy *Noise*"]
+    sizes = await stage.anna.autocomplete("imagine", "size", "", {"model": "Fancy *Noise*"})
+    assert sizes[0]["value"] == "192x128"
+    sizes = await stage.anna.autocomplete("imagine", "size", "")
+    assert "192x128" not in [choice["value"] for choice in sizes]
+
+
+async def test_the_owners_limits_hold_for_each_model(stage: Stage) -> None:
+    for name in ("Plain Noise", "Fancy *Noise*"):
+        said = await told(stage.anna, await asks(stage.anna, "a red circle", model=name, steps=21))
+        assert said == "21 steps are more than I may take here; choose 1 to 20."
+        said = await told(stage.anna, await asks(stage.anna, "a red circle", model=name, size="256x256"))
+        assert "256x256 is larger than I may draw here" in said
+
+
+async def test_settings_name_the_model_and_give_the_line_that_chooses_it(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", model="Fancy *Noise*", negative_prompt="none", seed=7)
+    said = await told(stage.anna, await stage.anna.press(card, "Settings"))
+    assert r"**Model** Fancy \*Noise\*" in said
+    assert (
+        "/imagine prompt:a red circle negative_prompt:none model:Fancy *Noise* size:192x128 steps:3 "
+        "guidance:2.5 sampler:Euler a seed:7"
+    ) in said
+
+
+async def test_a_reroll_with_a_model_that_was_taken_away_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(PLAIN + FANCY)
+    async with staged(tmp_path) as stage:
+        assert "model" in await options_of_imagine(stage)
+        card = await draws(stage.anna, "a red circle", model="Fancy *Noise*")
+        assert await stage.bot.stop() == 0
+        (tmp_path / "models.toml").write_text(PLAIN)
+        await stage.bot.start()
+        assert "model" not in await options_of_imagine(stage)
+        said = await told(stage.anna, await stage.anna.press(card, "Reroll"))
+        assert said == (
+            "That was drawn with `fake:noise-two`, which I do not have any more. "
+            "With `/imagine` you can draw with `Plain Noise`."
+        )
+        said = await told(stage.anna, await stage.anna.press(card, "Settings"))
+        assert "I do not have its model any more, so no command draws the same again." in said
+        assert "Plain Noise" in text_of(await draws(stage.anna, "on it goes"))
+
+
+async def options_of_imagine(stage: Stage) -> list[str]:
+    """The options that Discord shows of /imagine."""
+    (command,) = await stage.mina.request("GET", f"/applications/{stage.mina.bot['id']}/commands")
+    return [option["name"] for option in command["options"]]
+
+
+async def test_with_one_model_there_is_nothing_to_choose_and_a_reroll_draws_with_what_is_there(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path, model="fake:noise") as stage:
+        card = await draws(stage.anna, "a red circle", steps=5)
+        assert await stage.bot.stop() == 0
+        stage.bot.configure(MODEL="fake:another")
+        await stage.bot.start()
+        assert "model" not in await options_of_imagine(stage)
+        again = await result(stage.anna, await stage.anna.press(card, "Reroll"))
+        assert "another · 128 × 128 · 5 steps" in text_of(again)
