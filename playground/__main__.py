@@ -104,6 +104,8 @@ def bot_in(playground: Playground, *, said: Callable[[str], None]) -> BotProcess
     model = Path(os.environ.get("MODEL") or ROOT / "models" / "mini")
     if model.exists():
         environment["MODEL"] = str(model.resolve())
+    if models := os.environ.get("MODELS"):
+        environment["MODELS"] = str(Path(models).resolve())
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     bot = BotProcess(environment, playground.data / "bot.log", folder=folder, said=said)
     playground.bot_control = bot.control

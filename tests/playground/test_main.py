@@ -111,6 +111,18 @@ async def test_with_a_bot_it_tells_when_its_commands_can_be_used_and_ends_it(tmp
     assert (tmp_path / "data" / "bot" / "atelier.db").exists()
 
 
+async def test_the_bot_finds_the_models_that_are_described_where_we_are(tmp_path: Path) -> None:
+    tables = [f'[[model]]\nname = "{name}"\nsource = "fake:{name}"\n' for name in ("one", "two")]
+    (tmp_path / "ours.toml").write_text("".join(tables))
+    arguments = ("--port", "0", "--json", "--data", str(tmp_path / "data"))
+    async with program(*arguments, folder=tmp_path, MODEL="fake:noise", MODELS="ours.toml") as process:
+        told = await first_line(process)
+        token = told["users"][0]["token"]
+        async with Person(api=told["api"], gateway=told["gateway"], token=token) as anna:
+            choices = await anna.autocomplete("imagine", "model", "")
+            assert [choice["value"] for choice in choices] == ["one", "two"]
+
+
 async def test_people_are_told_where_to_go() -> None:
     async with program("--port", "0", "--no-bot") as process:
         assert process.stdout is not None
