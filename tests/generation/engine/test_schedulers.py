@@ -1,4 +1,4 @@
-"""Each entry of the table goes a way of its own, each image has its own scheduler, none waits for the device."""
+"""Each sampler goes a way of its own, each image has its own scheduler, and none waits for the device."""
 
 from __future__ import annotations
 
