@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.options import ASPECTS, Typed, suggest_models, suggest_samplers, suggest_sizes
+from bot.options import ASPECTS, MAX_CHOICES, Typed, suggest_models, suggest_samplers, suggest_sizes
 from generation.request import SEEDS, InvalidRequest, Size
+from generation.samplers import SAMPLERS
 from generation.shelf import Shelf
 from tests.bot.things import MODEL, OIL, SHELF, TWO
 
@@ -77,7 +78,17 @@ def test_what_cannot_be_is_a_sentence(typed: dict[str, Any], said: str) -> None:
 def test_samplers_are_suggested_by_the_words_in_them() -> None:
     assert "DPM++ 2M Karras" in suggest_samplers("karras 2m")
     assert suggest_samplers("nothing like it") == []
-    assert len(suggest_samplers("")) >= 6
+    assert suggest_samplers("euler simple") == ["Euler SGM Uniform"]
+
+
+def test_each_sampler_is_suggested_to_whoever_types_its_name() -> None:
+    assert len(SAMPLERS) > MAX_CHOICES, "else they could be choices, which need no typing"
+    assert {suggest_samplers(name)[0] for name in SAMPLERS} == set(SAMPLERS)
+    assert all(len(suggest_samplers(typed)) <= MAX_CHOICES for typed in ("", "a", "dpm", "karras"))
+
+
+def test_nobody_has_to_type_to_see_the_samplers_without_a_schedule() -> None:
+    assert {spec.sampler for spec in SAMPLERS.values()} <= set(suggest_samplers(""))
 
 
 def test_sizes_are_suggested_that_the_model_draws() -> None:
