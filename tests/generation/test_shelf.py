@@ -379,3 +379,21 @@ def test_reading_it_needs_neither_torch_nor_discord(tmp_path: Path) -> None:
 
 def test_a_shelf_that_cannot_be_read_is_a_model_that_cannot_be_used() -> None:
     assert issubclass(UnreadableShelf, UnreadableModel)
+
+
+# The page ------------------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "models.md").read_text("utf-8")
+
+
+def test_the_example_on_the_page_is_right(tmp_path: Path) -> None:
+    example = PAGE.split("```toml")[1].split("```")[0]
+    dream, large, shapes = shelf_of(tmp_path, example).models
+    assert (dream.name, dream.negative_prompt, dream.family) == ("Dream", "blurry, watermark", Family.SD1)
+    assert (large.defaults.size, large.memory) == (Size(width=1216, height=832), MemoryMode.SMALL)
+    assert shapes.source == MINI
+
+
+def test_the_page_tells_every_key_and_every_mode() -> None:
+    told = set(re.findall(r"`\"?([a-z_]+)\"?`", " ".join(re.findall(r"(?m)^\| (.*?) \|", PAGE))))
+    assert told == {*KEYS, *MemoryMode}
