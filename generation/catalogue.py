@@ -14,7 +14,7 @@ from generation.modelfiles import UnreadableModel as UnreadableModel
 from generation.modelfiles import hub_snapshot, read_json, tensor_shapes
 from generation.pipelines import sounds_like_one, traits
 from generation.request import MAX_EDGE, MIN_EDGE, OWN_SAMPLER, GenerationRequest, Size
-from generation.samplers import SAMPLERS
+from generation.samplers import SAMPLERS, sampler_reason
 
 
 class Family(StrEnum):
@@ -111,11 +111,11 @@ class ModelInfo:
 
     def reject_reason(self, request: GenerationRequest) -> str | None:
         """Why this model cannot draw this request, as a sentence for a person, or None."""
-        if request.sampler not in self.samplers:
-            if self.samplers == (OWN_SAMPLER,):
+        if self.samplers == (OWN_SAMPLER,):
+            if request.sampler != OWN_SAMPLER:
                 return f"{self.name} draws with a sampler of its own; leave the sampler out."
-            shown = request.sampler[:40].replace("`", "'")
-            return f"I do not know the sampler `{shown}`; I have {', '.join(self.samplers)}."
+        elif (reason := sampler_reason(request.sampler, request.steps)) is not None:
+            return reason
         return self.size_reason(request.size)
 
     def size_reason(self, size: Size) -> str | None:

@@ -23,7 +23,7 @@ class Preparation:
     def __init__(self, model: Model, memory: Memory) -> None:
         self._model = model
         self._prompts = PromptEncoder(model, memory)
-        self._schedulers = Schedulers(model.scheduler_config)
+        self._schedulers = Schedulers(model.scheduler_config, model.device)
 
     def __call__(self, task: Task) -> Image:
         model, request = self._model, task.request

@@ -313,6 +313,8 @@ def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
         ({"size": Size(width=MAX_EDGE, height=128)}, "each edge must be 96 to 192 pixels, and 128x128 suits"),
         ({"size": Size(width=104, height=136)}, "multiples of 32. The nearest that works is 96x128"),
         ({"sampler": "Fast`"}, "I do not know the sampler `Fast'`; I have DDPM"),
+        ({"sampler": "DDIM Karras"}, "DDIM has no schedule Karras; it has Automatic"),
+        ({"sampler": "LCM", "steps": 60}, "LCM takes 50 steps at the most, not 60."),
     ],
 )
 def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
