@@ -36,6 +36,10 @@ class Backend(Protocol):
         """Ask for a task to stop; unknown or ended tasks are ignored."""
         ...
 
+    def watch(self, task: TaskId) -> None:
+        """Ask for a look at a task while it is being drawn; it may come as Previewed, or not."""
+        ...
+
     def reports(self) -> AsyncIterator[Report]:
         """What happens, in order, until the backend closes. One reader."""
         ...

@@ -13,7 +13,7 @@ Blob = bytes
 
 
 Calls = tuple[tuple[int, int, int], ...]
-"""The calls of a UNet that drew an image, as run lengths: (rows of the call, this image's first row, calls)."""
+"""The calls of a UNet that drew an image, as run lengths: (rows of a call, this image's first row, calls)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +51,18 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Show this task once, after its next step; it answers Previewed, or nothing if it is not being drawn."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
     """Finish nothing more and exit."""
 
 
-Command = Draw | Cancel | Leave
+Command = Draw | Cancel | Watch | Leave
 
 
 # From the worker: exactly one of Drawn, Failed, Stopped, Lost ends each task ------------------------------
@@ -106,6 +113,14 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """What a picture looks like so far; sent once for each Watch."""
+
+    task: TaskId
+    webp: Blob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     task: TaskId
     png: Blob
@@ -139,5 +154,5 @@ class Lost:
     """For the log."""
 
 
-Report = Entered | Unavailable | Stepped | Drawn | TaskFailed | Stopped | Lost
+Report = Entered | Unavailable | Stepped | Previewed | Drawn | TaskFailed | Stopped | Lost
 WorkerReport = Report | Ready

@@ -30,6 +30,7 @@ from generation.messages import (
     Entered,
     Lost,
     Phase,
+    Previewed,
     Report,
     Stepped,
     Stopped,
@@ -46,6 +47,8 @@ MAX_ATTEMPTS = 3
 """A picture during which the worker died is drawn again, alone, twice at the most."""
 
 Listener = Callable[[JobEvent], None]
+Eye = Callable[[int, bytes], None]
+"""Takes the number of a picture within its job and a small WebP file of it; must return at once."""
 
 
 class JobStore(Protocol):
@@ -83,6 +86,8 @@ class _Live:
     """Times each picture was taken up; a report of an earlier attempt is told apart by it."""
     deaths: Counter[int] = field(default_factory=Counter)
     """Times a worker was lost while drawing it."""
+    eye: Eye | None = None
+    """Who watches it being drawn."""
     ending: bool = False
     """Its end is decided and being kept; nothing that happens now changes it."""
 
@@ -174,6 +179,15 @@ class Studio:
         live = self._jobs.get(job_id)
         return live.event if live else None
 
+    def watch(self, job_id: JobId, eye: Eye) -> None:
+        """Have each picture of a job that is being drawn now shown to `eye` once, if it can be."""
+        if (live := self._jobs.get(job_id)) is None:
+            return
+        live.eye = eye
+        for task, flight in self._flights.items():
+            if task.job == job_id and flight.begun:
+                flight.backend.watch(task)
+
     @property
     def waiting(self) -> int:
         """How many jobs are accepted and have not ended."""
@@ -258,6 +272,9 @@ class Studio:
                     live.steps[task.index] = step
                     total = steps * live.job.request.count
                     self._emit(live, Progressed(job=live.job, step=sum(live.steps.values()), steps=total))
+            case Previewed(task=task, webp=webp):
+                if (live := self._begin(task)) and live.eye is not None:
+                    live.eye(task.index, webp)
             case Drawn(task=task, png=png):
                 if live := self._land(task):
                     request = live.job.request.image(task.index)

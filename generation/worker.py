@@ -32,6 +32,7 @@ from generation.messages import (
     Stopped,
     Task,
     Unavailable,
+    Watch,
     WorkerReport,
 )
 from generation.wire import encode, read_command
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
     os._exit(status)
 
 
-Inbox = queue.SimpleQueue[Draw | Cancel]
+Inbox = queue.SimpleQueue[Draw | Cancel | Watch]
 
 
 class Worker:
@@ -118,7 +119,7 @@ class Worker:
                 self._engine.admit(self._waiting.popleft())
             self._engine.tick()
 
-    def _take(self, command: Draw | Cancel) -> None:
+    def _take(self, command: Draw | Cancel | Watch) -> None:
         match command:
             case Draw(task=task):
                 self._waiting.append(task)
@@ -128,6 +129,8 @@ class Worker:
                     if waiting is not None:
                         self._waiting.remove(waiting)
                         self._say(Stopped(task=task_id))
+            case Watch(task=task_id):
+                self._engine.watch(task_id)
             case _:
                 assert_never(command)
 
@@ -140,9 +143,14 @@ def _open_engine(options: argparse.Namespace, say: Say) -> Engine:
         from generation.engine.noise import NoiseEngine
 
         return NoiseEngine(info, say)
+    from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
-    from generation.engine.models import load
+    from generation.engine.models import fetched, load
+    from generation.engine.pipeline import load_pipeline
 
+    info = fetched(info, device=options.device, dtype=options.dtype)
+    if info.family is Family.OTHER:
+        return PipelineEngine(load_pipeline(info, device=options.device, dtype=options.dtype), say)
     model = load(info, device=options.device, dtype=options.dtype)
     return DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
 

@@ -23,6 +23,7 @@ from generation.messages import (
     Leave,
     Lost,
     Phase,
+    Previewed,
     Ready,
     Report,
     Stepped,
@@ -31,6 +32,7 @@ from generation.messages import (
     TaskFailed,
     TaskId,
     Unavailable,
+    Watch,
     WorkerReport,
 )
 from generation.request import GenerationRequest
@@ -162,6 +164,10 @@ class ProcessBackend:
         if task in self._held:
             self._send(Cancel(task=task))
 
+    def watch(self, task: TaskId) -> None:
+        if task in self._held:
+            self._send(Watch(task=task))
+
     async def reports(self) -> AsyncIterator[Report]:
         while (report := await self._reports.get()) is not None:
             yield report
@@ -265,6 +271,8 @@ class ProcessBackend:
                 self._phase = Phase.DRAWING
                 self._held[task].begun = True
                 self._held[task].left = steps - step
+            case Previewed():
+                pass
             case Drawn(task=task) | TaskFailed(task=task) | Stopped(task=task):
                 del self._held[task]
             case Unavailable() | Lost():
@@ -296,7 +304,7 @@ class ProcessBackend:
         patience = self._patience.get(phase)
         return None if patience is None else asyncio.get_running_loop().time() + patience
 
-    def _send(self, command: Draw | Cancel) -> None:
+    def _send(self, command: Draw | Cancel | Watch) -> None:
         if self._process is not None:  # else it has just died, and what it held is reported as lost
             _stdin(self._process).write(encode(command))
 

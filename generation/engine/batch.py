@@ -49,6 +49,12 @@ class Image:
     step_arguments: Mapping[str, Any]
     record: dict[str, Any]
     calls: int = 0
+    watched: bool = False
+    """Somebody asked for a preview."""
+    given: torch.Tensor | None = None
+    """(1, channels, h, w): what the UNet was given last."""
+    seen: tuple[float, torch.Tensor, torch.Tensor] | None = None
+    """While it is watched, of the last call: the time, what the UNet was given, and what it said, guided."""
     noted: list[list[int]] = field(default_factory=list)
     """Where it stood in each UNet call: :data:`generation.messages.Calls`."""
 
@@ -83,6 +89,8 @@ class Image:
             without, with_prompt = prediction.chunk(2)
             prediction = without + self.task.request.guidance * (with_prompt - without)
         time = self.scheduler.timesteps[self.calls]
+        if self.watched and self.given is not None:
+            self.seen = (float(time), self.given, prediction)
         self.latents = self.scheduler.step(
             prediction, time, self.latents, **self.step_arguments, return_dict=False
         )[0]
@@ -120,6 +128,7 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
     for image in images:
         time = image.scheduler.timesteps[image.calls]
         scaled = image.scheduler.scale_model_input(image.latents, time)
+        image.given = scaled
         inputs.append(scaled.to(model.dtype).expand(image.rows, -1, -1, -1))
         times.append(image.times[image.calls].expand(image.rows))
     rows = [image.rows for image in images]

@@ -40,6 +40,10 @@ class Engine(Protocol):
         """Drop a task at once and say Stopped; False if it is not in hand."""
         ...
 
+    def watch(self, task: TaskId) -> None:
+        """Show this task once, after its next step, if it is being drawn and can be shown."""
+        ...
+
     def tick(self) -> None:
         """Advance images in hand by one call of the model, and finish what is done."""
         ...

@@ -21,8 +21,9 @@ from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.memory import Memory, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
+from generation.engine.previews import Previews
 from generation.engine.turns import Turns
-from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
+from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class DiffusionEngine:
         self._say = say
         self._memory = Memory(model, floor=rung)
         self._prepare = Preparation(model, self._memory)
+        self._previews = Previews(model, self._memory)
         self._padded = model.device.type == "cuda" if padded is None else padded
         self._memory.need("unet")
         self._cap = cap
@@ -111,6 +113,11 @@ class DiffusionEngine:
             return False
         self._say(Stopped(task=task))
         return True
+
+    def watch(self, task: TaskId) -> None:
+        for entry in self._entries:
+            if entry.task.id == task and entry.image is not None:
+                entry.image.watched = True
 
     def admit(self, task: Task) -> None:
         with self._edge([task.id]):
@@ -194,6 +201,11 @@ class DiffusionEngine:
         # Some samplers call the UNet twice for a step: a step is done when its last call is.
         if (step := image.calls * steps // calls) > before * steps // calls:
             self._say(Stepped(task=image.task.id, step=step, steps=steps))
+        if image.watched and not image.done:
+            image.watched = False
+            if (preview := self._previews.draw(image)) is not None:
+                self._say(Previewed(task=image.task.id, webp=preview))
+            image.seen = None
         if image.done:
             self._entries = [entry for entry in self._entries if entry.image is not image]
             self._undecoded.append(image)

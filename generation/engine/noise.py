@@ -8,6 +8,7 @@ their metadata what drew them.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from PIL import Image
 from generation import __version__
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.engine import Say
-from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
+from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
 
 SLOW_STEP_S = 0.05
@@ -56,6 +57,7 @@ class NoiseEngine:
         self._say = say
         self._task: Task | None = None
         self._step = 0
+        self._watched = False
 
     @property
     def batch(self) -> int:
@@ -74,7 +76,7 @@ class NoiseEngine:
         if (reason := self._info.reject_reason(task.request)) is not None:
             self._say(TaskFailed(task=task.id, reason=reason))
             return
-        self._task, self._step = task, 0
+        self._task, self._step, self._watched = task, 0, False
 
     def cancel(self, task: TaskId) -> bool:
         if self._task is None or self._task.id != task:
@@ -82,6 +84,10 @@ class NoiseEngine:
         self._task = None
         self._say(Stopped(task=task))
         return True
+
+    def watch(self, task: TaskId) -> None:
+        if self._task is not None and self._task.id == task:
+            self._watched = True
 
     def tick(self) -> None:
         if (task := self._task) is None:
@@ -102,6 +108,12 @@ class NoiseEngine:
         if "slow" in words:
             time.sleep(SLOW_STEP_S)
         self._say(Stepped(task=task.id, step=self._step, steps=steps))
+        if self._watched:
+            self._watched = False
+            shade = 255 * self._step // steps
+            file = io.BytesIO()
+            Image.new("RGB", (64, 64), (shade, shade, shade)).save(file, format="WEBP")
+            self._say(Previewed(task=task.id, webp=file.getvalue()))
         if self._step == steps:
             self._say(Entered(phase=Phase.DECODING, task=task.id))
             self._task = None

@@ -28,6 +28,7 @@ from generation.messages import (
     Entered,
     Lost,
     Phase,
+    Previewed,
     Report,
     Stepped,
     Stopped,
@@ -49,6 +50,7 @@ class HandBackend:
         self.held: dict[TaskId, Task] = {}
         self.taken: list[Task] = []
         self.cancelled: list[TaskId] = []
+        self.watched: list[TaskId] = []
         self.reports_: asyncio.Queue[Report] = asyncio.Queue()
         self.is_open = False
 
@@ -68,6 +70,9 @@ class HandBackend:
         assert self.reject_reason(task) is None
         self.held[task.id] = task
         self.taken.append(task)
+
+    def watch(self, task: TaskId) -> None:
+        self.watched.append(task)
 
     async def cancel(self, task: TaskId) -> None:
         self.cancelled.append(task)
@@ -180,6 +185,27 @@ async def test_four_pictures_have_seeds_one_apart_and_are_told_in_order() -> Non
         assert isinstance(finished, Finished)
         assert [picture.index for picture in finished.pictures] == [0, 1, 2, 3]
         assert [picture.seed for picture in finished.pictures] == [7, 8, 9, 10]
+
+
+async def test_only_what_is_being_drawn_and_watched_is_shown() -> None:
+    async with Story(HandBackend(room=3)) as story:
+        job, other = story.ask(count=2), story.ask(person=2)
+        first = await story.took(1)
+        await story.took(3)
+        story.backend.begin(first.id)
+        seen: list[tuple[int, bytes]] = []
+        await story.until(lambda: isinstance(story.of(job)[-1], Progressed))
+        story.studio.watch(job.id, lambda index, webp: seen.append((index, webp)))
+        assert story.backend.watched == [first.id], "the second picture is not being drawn yet"
+        for task in story.backend.taken:  # a backend may say more than it was asked
+            story.backend.say(Previewed(task=task.id, webp=b"small"))
+        story.backend.draw(first.id)
+        story.backend.say(Previewed(task=first.id, webp=b"late"))
+        await story.until(lambda: story.studio.latest(other.id))
+        story.studio.watch(JobId("unknown"), lambda *_: None)
+        await asyncio.sleep(0)
+        assert [index for index, _ in seen if _ != b"late"] == [0, 1]
+        assert (0, b"late") not in seen
 
 
 async def test_people_take_turns_picture_by_picture() -> None:
