@@ -189,7 +189,94 @@ def build_sdxl(folder: Path, *, second: int = 16) -> Path:
     return folder
 
 
-def _vae() -> Any:
+def build_sd3(folder: Path) -> Path:
+    """A Stable Diffusion 3 pipeline of 64 x 64 pixels whose every weight is random."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, SD3Transformer2DModel, StableDiffusion3Pipeline
+    from transformers import CLIPTextModelWithProjection
+
+    torch.manual_seed(2)
+    transformer = SD3Transformer2DModel(
+        sample_size=8,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        joint_attention_dim=32,
+        caption_projection_dim=32,
+        pooled_projection_dim=32,
+        pos_embed_max_size=16,
+    )
+    pipe = StableDiffusion3Pipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=_vae(shift_factor=0.0609, scaling_factor=1.5305),
+        text_encoder=CLIPTextModelWithProjection(_text_config()),
+        tokenizer=_tokenizer(),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+        tokenizer_2=_tokenizer(),
+        text_encoder_3=_t5(),
+        tokenizer_3=_t5_tokenizer(),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
+def build_flux(folder: Path) -> Path:
+    """A Flux pipeline whose every weight is random; its card lets it draw 64 x 64 pixels."""
+    import torch
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextModel
+
+    torch.manual_seed(3)
+    transformer = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        guidance_embeds=True,
+        axes_dims_rope=(4, 4, 8),
+    )
+    pipe = FluxPipeline(
+        transformer=transformer,
+        scheduler=FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=_vae(shift_factor=0.1159, scaling_factor=0.3611),
+        text_encoder=CLIPTextModel(_text_config()),
+        tokenizer=_tokenizer(),
+        text_encoder_2=_t5(),
+        tokenizer_2=_t5_tokenizer(),
+    )
+    pipe.save_pretrained(folder)
+    (folder / "atelier.json").write_text('{"name": "toy Flux", "min_edge": 64}')
+    return folder
+
+
+def _t5() -> Any:
+    from transformers import T5Config, T5EncoderModel
+
+    config = T5Config(
+        vocab_size=len(_T5_TOKENS), d_model=32, d_ff=37, d_kv=8, num_heads=4, num_layers=2, use_cache=False
+    )
+    return T5EncoderModel(config)
+
+
+_T5_TOKENS = ["<pad>", "</s>", "<unk>", "\N{LOWER ONE EIGHTH BLOCK}", *"abcdefghijklmnopqrstuvwxyz0123456789"]
+
+
+def _t5_tokenizer() -> Any:
+    from transformers import T5TokenizerFast
+
+    vocab = [(token, 0.0 if index < 3 else -float(index)) for index, token in enumerate(_T5_TOKENS)]
+    return T5TokenizerFast(vocab=vocab, extra_ids=0, model_max_length=77)
+
+
+def _vae(**changes: Any) -> Any:
     import torch
     from diffusers import AutoencoderKL
 
@@ -200,6 +287,7 @@ def _vae() -> Any:
         norm_num_groups=2,
         latent_channels=4,
         sample_size=64,
+        **changes,
     )
     with (
         torch.no_grad()

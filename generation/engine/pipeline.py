@@ -1,0 +1,113 @@
+"""Loading a model of any other family, with the pipeline that diffusers has for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import DiffusionPipeline
+
+from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
+from generation.engine.models import (
+    basis,
+    choose_device,
+    choose_dtype,
+    hash_folder,
+    in_thread,
+    loading,
+    place_of,
+    variant_of,
+)
+from generation.modelfiles import read_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """A loaded pipeline, ready to draw: all of it is diffusers' own."""
+
+    info: ModelInfo
+    pipe: Any
+    parameters: Mapping[str, inspect.Parameter]
+    """What a call of it takes."""
+    scheduler: Any
+    """The model's own, never used itself; None for a pipeline of pipelines."""
+    device: torch.device
+    dtype: torch.dtype
+    hash: Future[str]
+    """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
+
+    def record(self) -> dict[str, Any]:
+        """What the bits of its pictures depend on, apart from the request."""
+        return {
+            **basis(self.info, self.hash.result(), self.device, self.dtype),
+            "pipeline": type(self.pipe).__name__,
+        }
+
+
+def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Pipeline:
+    """Load any text-to-image model that diffusers has a pipeline for; only safetensors, no foreign code.
+
+    Raises:
+        UnreadableModel: it cannot be had or read, or makes no pictures of a prompt alone.
+    """
+    where = choose_device(device)
+    kind = choose_dtype(dtype, where)
+    if dtype == "auto" and where.type == "cuda" and torch.cuda.is_bf16_supported():
+        kind = torch.bfloat16  # these models were trained in it, and some overflow in float16
+    with loading(info, where, kind):
+        path, info = place_of(info, half=kind is not torch.float32)
+        index = read_json(path / "model_index.json")
+        cls = _class(str(index.get("_class_name")), info.source)
+        parameters = inspect.signature(cls.__call__).parameters
+        variant = variant_of(path)
+        parts = sorted(name for name, value in index.items() if isinstance(value, list))
+        digest = in_thread(lambda: hash_folder(path, variant, parts))
+        pipe = cls.from_pretrained(str(path), dtype=kind, variant=variant, use_safetensors=True)
+        pipe.set_progress_bar_config(disable=True)
+        _place(pipe, info.memory, where)
+    return Pipeline(
+        info=info,
+        pipe=pipe,
+        parameters=parameters,
+        scheduler=getattr(pipe, "scheduler", None),
+        device=where,
+        dtype=kind,
+        hash=digest,
+    )
+
+
+def _class(name: str, source: str) -> Any:
+    """diffusers' class of this name, if it makes a picture of a prompt alone."""
+    cls = getattr(diffusers, name, None)
+    if not (inspect.isclass(cls) and issubclass(cls, DiffusionPipeline)):
+        raise UnreadableModel(
+            f"The model {source} is a {name}, which diffusers {diffusers.__version__} does not know; "
+            "a newer diffusers may."
+        )
+    parameters = inspect.signature(cls.__call__).parameters
+    needed = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    } - {"self", "prompt"}
+    if "prompt" not in parameters or needed or "num_frames" in parameters:
+        raise UnreadableModel(f"The model {source} is a {name}; I draw with text-to-image models.")
+    return cls
+
+
+def _place(pipe: Any, memory: MemoryMode, where: torch.device) -> None:
+    vae: Any = getattr(pipe, "vae", None)
+    if memory is not MemoryMode.FAST and hasattr(vae, "enable_tiling"):
+        vae.enable_tiling()
+    if where.type == "cpu" or memory in (MemoryMode.FAST, MemoryMode.BALANCED):
+        pipe.to(where)
+    elif memory is MemoryMode.SMALL:
+        pipe.enable_model_cpu_offload(device=where)
+    else:
+        pipe.enable_sequential_cpu_offload(device=where)
