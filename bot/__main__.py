@@ -75,6 +75,7 @@ async def serve(settings: Settings) -> None:
             pictures=pictures,
             deliveries=deliveries,
             cancel=studio.cancel,
+            watch=studio.watch if settings.previews else None,
         )
         studio.listen(courier.hear)
         await rooms.enter_async_context(courier)
@@ -99,7 +100,8 @@ def _shelf(settings: Settings) -> Shelf:
     file = settings.models_file
     shelf = Shelf.one(settings.model) if file is None else read_shelf(file)
     for model in shelf.models:
-        log.info("drawing with %s. %s", model.name, model.note or "")
+        by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
+        log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")
     return shelf.within(pixels=settings.max_pixels, steps=settings.max_steps)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import assert_never
 
 from bot.options import NOTHING
@@ -80,8 +81,19 @@ class Card:
     """Whom this message calls; everybody else it names hears nothing."""
 
 
-def card_for(event: JobEvent, shelf: Shelf, *, seconds: float | None = None) -> Card:
-    """The card that shows the newest event of a job; `seconds` is how long drawing took, if known."""
+def card_for(
+    event: JobEvent,
+    shelf: Shelf,
+    *,
+    seconds: float | None = None,
+    previews: Mapping[int, bytes] = MappingProxyType({}),
+) -> Card:
+    """The card that shows the newest event of a job.
+
+    Args:
+        seconds: how long drawing took, if known.
+        previews: what its pictures look like so far, as WebP files by the number of the picture.
+    """
     job = event.job
     request = job.request
     prompt = f"> {literal(shortened(request.prompt, PROMPT_ON_CARD))}"
@@ -95,6 +107,7 @@ def card_for(event: JobEvent, shelf: Shelf, *, seconds: float | None = None) -> 
             tone, text = Tone.WAITING, (_waiting(event),)
         case Progressed():
             tone, text = Tone.WORKING, _drawing(event)
+            pictures = tuple(_unfinished(job, index, webp) for index, webp in sorted(previews.items()))
         case Finished():
             tone, text = Tone.DONE, ()
             pictures = tuple(attached(job, picture) for picture in event.pictures)
@@ -181,6 +194,15 @@ def attached(job: Job, picture: Picture) -> Attached:
         name=f"atelier-{job.id}-{picture.index + 1}.png",
         alt=shortened(which + " ".join(job.request.prompt.split()), MAX_ALT),
         data=picture.png,
+    )
+
+
+def _unfinished(job: Job, index: int, webp: bytes) -> Attached:
+    which = f"Picture {index + 1} of {job.request.count}" if job.request.count > 1 else "The picture"
+    return Attached(
+        name=f"atelier-{job.id}-{index + 1}-preview.webp",
+        alt=f"{which} so far; it is still being drawn.",
+        data=webp,
     )
 
 

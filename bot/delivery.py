@@ -6,22 +6,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Self, assert_never
 
 import aiohttp
 import discord
-from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot import pacing
 from bot.apologies import describe
 from bot.cards import Card, calling, card_for
 from bot.messages import files, fits, layout, mentions, shrunk, tells_the_end_of
 from bot.recall import Ended, Undeliverable, recalled
+from bot.rounds import Round
 from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
+from generation.studio import Eye
 from storage.database import DatabaseUnusable
 from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 PROGRESS_PATIENCE = 2.5
 """Seconds after which a progress edit is given up: the next state must not wait behind it."""
+
+LOOK_PATIENCE = 0.5
+"""Seconds that a progress edit waits for a look at the pictures; a step of a small model is much shorter."""
 
 LOOKS = 6
 """Looks at an end that a progress edit given up may still undo: 1, 2, 4 ... s apart, a minute in all."""
@@ -52,34 +55,11 @@ class _Removed(Undeliverable):
     """Somebody removed its message, and with it the wish to see it."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Round:
-    """What is known about one job's message while somebody looks after it."""
-
-    job_id: JobId
-    delivery: Delivery | None = None
-    file_limit: int = DEFAULT_FILE_SIZE_LIMIT_BYTES
-    asked_at: float
-    """Monotonic seconds, as are all times here."""
-    newest: JobEvent | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    began_at: float | None = None
-    ended_at: float | None = None
-    edited_at: float | None = None
-    shown: Card | None = None
-    given_up: int = 0
-    """Progress edits that we stopped waiting for; Discord may apply each of them later, and once."""
-    deaf: bool = False
-    """Its message takes no progress any more: the token died, or somebody removed it."""
-    resumed: bool = False
-    """It was taken up from the database: an earlier run may have brought it already."""
-
-
 class Courier:
     """Looks after the message of every job: one task each, and of the events only the newest.
 
     Entered when the client has logged in. Ends that are owed from an earlier run are brought first. `cancel`
-    takes back a job whose message somebody removed.
+    takes back a job whose message somebody removed; `watch` has its pictures shown while they are drawn.
     """
 
     def __init__(
@@ -91,6 +71,7 @@ class Courier:
         pictures: Pictures,
         deliveries: Deliveries,
         cancel: Callable[[JobId], Awaitable[object]],
+        watch: Callable[[JobId, Eye], int] | None = None,
     ) -> None:
         self._client = client
         self._shelf = shelf
@@ -98,7 +79,8 @@ class Courier:
         self._pictures = pictures
         self._deliveries = deliveries
         self._cancel = cancel
-        self._rounds: dict[JobId, _Round] = {}
+        self._watch = watch
+        self._rounds: dict[JobId, Round] = {}
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._closing = False
 
@@ -136,6 +118,7 @@ class Courier:
         match event:
             case Queued():
                 round_.began_at = None
+                round_.previews.clear()
             case Progressed():
                 round_.began_at = round_.began_at or now
             case Finished() | Failed() | Cancelled():
@@ -146,9 +129,9 @@ class Courier:
         round_.changed.set()
         self._look_after(event.job.id)
 
-    def _round(self, job_id: JobId) -> _Round:
+    def _round(self, job_id: JobId) -> Round:
         if job_id not in self._rounds:
-            self._rounds[job_id] = _Round(job_id=job_id, asked_at=time.monotonic())
+            self._rounds[job_id] = Round(job_id=job_id, asked_at=time.monotonic())
         return self._rounds[job_id]
 
     def _look_after(self, job_id: JobId) -> None:
@@ -156,7 +139,7 @@ class Courier:
             task = asyncio.create_task(self._follow(self._rounds[job_id]), name=f"message of {job_id}")
             self._tasks[job_id] = task
 
-    async def _follow(self, round_: _Round) -> None:
+    async def _follow(self, round_: Round) -> None:
         try:
             await self._bring_to_end(round_)
         except Exception:
@@ -165,14 +148,17 @@ class Courier:
             del self._tasks[round_.job_id]
             del self._rounds[round_.job_id]
 
-    async def _bring_to_end(self, round_: _Round) -> None:
+    async def _bring_to_end(self, round_: Round) -> None:
         event = round_.newest
         while isinstance(event, Queued | Progressed):
             round_.changed.clear()
-            card = card_for(event, self._shelf)
+            card = card_for(event, self._shelf, previews=round_.previews)
             wait = None if round_.deaf else self._wait(round_, event, card)
             if wait == 0:
-                await self._show_progress(round_, card)
+                await self._look(round_)
+                if isinstance(event := round_.newest, Queued | Progressed):
+                    card = card_for(event, self._shelf, previews=round_.previews)
+                    await self._show_progress(round_, card)
             else:
                 try:
                     async with asyncio.timeout(wait):
@@ -184,7 +170,7 @@ class Courier:
 
     # Progress ---------------------------------------------------------------------------------------------
 
-    def _wait(self, round_: _Round, event: Queued | Progressed, card: Card) -> float | None:
+    def _wait(self, round_: Round, event: Queued | Progressed, card: Card) -> float | None:
         now = time.monotonic()
         left = None
         if isinstance(event, Progressed) and round_.began_at is not None:
@@ -198,7 +184,20 @@ class Courier:
             place=event.place if isinstance(event, Queued) else 1,
         ).wait()
 
-    async def _show_progress(self, round_: _Round, card: Card) -> None:
+    async def _look(self, round_: Round) -> None:
+        """Have a look at the pictures now that they are to be shown; a slow one is shown the next time."""
+        if self._watch is None or not isinstance(round_.newest, Progressed):
+            return
+        while not round_.looks.empty():
+            round_.looks.get_nowait()
+        try:
+            async with asyncio.timeout(LOOK_PATIENCE):
+                for _ in range(self._watch(round_.job_id, round_.see)):
+                    await round_.looks.get()
+        except TimeoutError:
+            pass
+
+    async def _show_progress(self, round_: Round, card: Card) -> None:
         delivery = await self._delivery(round_)
         address = None if delivery is None else delivery.address
         round_.edited_at = time.monotonic()
@@ -221,7 +220,7 @@ class Courier:
 
     # The end ----------------------------------------------------------------------------------------------
 
-    async def _bring(self, round_: _Round, event: Ended | None) -> None:
+    async def _bring(self, round_: Round, event: Ended | None) -> None:
         """Show how a job ended, however long it takes."""
         attempt = 0
         while True:
@@ -258,7 +257,7 @@ class Courier:
             round_.resumed = True  # Discord may have taken it although we did not hear so
             await asyncio.sleep(wait)
 
-    async def _bring_once(self, round_: _Round, event: Ended) -> None:
+    async def _bring_once(self, round_: Round, event: Ended) -> None:
         delivery = await self._delivery(round_)
         if delivery is None:
             raise Undeliverable("nobody knows where its answer goes")
@@ -282,7 +281,7 @@ class Courier:
                 return
         await self._post(round_, delivery, calling(card, event.job.asker))
 
-    async def _is_undone(self, round_: _Round) -> bool:
+    async def _is_undone(self, round_: Round) -> bool:
         """Watch over an end that a progress edit given up may still undo: whether one has."""
         delivery = round_.delivery
         if delivery is None or delivery.address.message_id is None:
@@ -299,7 +298,7 @@ class Courier:
                 return True
         return False
 
-    async def _post(self, round_: _Round, delivery: Delivery, card: Card) -> None:
+    async def _post(self, round_: Round, delivery: Delivery, card: Card) -> None:
         """Bring the answer as a message of the bot's own: in the channel, or else directly."""
         address = delivery.address
         channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
@@ -324,7 +323,7 @@ class Courier:
             await self._remove_stale(address, address.message_id)
 
     async def _send_once(
-        self, round_: _Round, channel: discord.abc.Messageable, card: Card, nonce: str
+        self, round_: Round, channel: discord.abc.Messageable, card: Card, nonce: str
     ) -> discord.Message:
         """Post, unless it turns out that we posted this before and were interrupted.
 
@@ -367,7 +366,7 @@ class Courier:
     def _webhook(self, address: Address) -> discord.Webhook:
         return discord.Webhook.partial(address.application_id, address.token, client=self._client)
 
-    async def _delivery(self, round_: _Round) -> Delivery | None:
+    async def _delivery(self, round_: Round) -> Delivery | None:
         if round_.delivery is None:
             round_.delivery = await self._deliveries.get(round_.job_id)
         return round_.delivery
@@ -389,7 +388,7 @@ def _expired(address: Address) -> bool:
     return time.time() >= address.token_expires_at
 
 
-def _is_final(error: discord.HTTPException, round_: _Round) -> bool:
+def _is_final(error: discord.HTTPException, round_: Round) -> bool:
     """Whether Discord would refuse it again, however often and with however small files it is asked."""
     if error.status == TOO_LARGE:
         return round_.file_limit < SMALLEST_LIMIT

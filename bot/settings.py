@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    previews: bool = True
+    """Show pictures while they are drawn."""
+
     max_waiting: int = Field(default=200, ge=1)
     """Requests that may wait or run at once."""
     max_waiting_per_person: int = Field(default=10, ge=1)

@@ -179,14 +179,18 @@ class Studio:
         live = self._jobs.get(job_id)
         return live.event if live else None
 
-    def watch(self, job_id: JobId, eye: Eye) -> None:
-        """Have each picture of a job that is being drawn now shown to `eye` once, if it can be."""
+    def watch(self, job_id: JobId, eye: Eye) -> int:
+        """Have each picture of a job that is being drawn now shown to `eye` once, if it can be.
+
+        Returns how many pictures those are.
+        """
         if (live := self._jobs.get(job_id)) is None:
-            return
+            return 0
         live.eye = eye
-        for task, flight in self._flights.items():
-            if task.job == job_id and flight.begun:
-                flight.backend.watch(task)
+        watched = [t for t, flight in self._flights.items() if t.job == job_id and flight.begun]
+        for task in watched:
+            self._flights[task].backend.watch(task)
+        return len(watched)
 
     @property
     def waiting(self) -> int:

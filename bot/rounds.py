@@ -1,0 +1,45 @@
+"""What is known about one job's message while somebody looks after it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot.cards import Card
+from generation.job import JobEvent, JobId
+from storage.deliveries import Delivery
+
+
+@dataclass(slots=True, kw_only=True)
+class Round:
+    """One job's message, from the acknowledgement to its end."""
+
+    job_id: JobId
+    delivery: Delivery | None = None
+    file_limit: int = DEFAULT_FILE_SIZE_LIMIT_BYTES
+    asked_at: float
+    """Monotonic seconds, as are all times here."""
+    newest: JobEvent | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    previews: dict[int, bytes] = field(default_factory=dict)
+    """What its pictures look like so far: small WebP files by the number of the picture."""
+    looks: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
+    """The numbers of the pictures that were seen since they were asked for."""
+    began_at: float | None = None
+    ended_at: float | None = None
+    edited_at: float | None = None
+    shown: Card | None = None
+    given_up: int = 0
+    """Progress edits that we stopped waiting for; Discord may apply each of them later, and once."""
+    deaf: bool = False
+    """Its message takes no progress any more: the token died, or somebody removed it."""
+    resumed: bool = False
+    """It was taken up from the database: an earlier run may have brought it already."""
+
+    def see(self, index: int, webp: bytes) -> None:
+        """Take in a preview; may come at any time."""
+        self.previews[index] = webp
+        self.looks.put_nowait(index)
+        self.changed.set()
