@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import subprocess
 import sys
 import time
@@ -33,8 +32,6 @@ from benchmarks.engine.weights import ARCHITECTURES, folder
 from benchmarks.engine.work import GUIDANCE, SAMPLER, Work
 from benchmarks.place import ROOT, circumstances
 from generation.catalogue import UnreadableModel, describe
-
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else it advises about what nothing here uses
 
 OUT = ROOT / "benchmarks" / "out"
 

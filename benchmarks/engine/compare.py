@@ -131,7 +131,7 @@ def _summary(ours: Ours, work: Work, rounds: list[dict[str, float]]) -> dict[str
 
     def median(name: str, over: str | None = None, factor: float = 1.0) -> float:
         values = [each[name] / (1.0 if over is None else each[over]) for each in rounds]
-        return round(factor * statistics.median(values), 4)
+        return _short(factor * statistics.median(values))
 
     return {
         **{f"{name}_ips": median(name) for name in _RATES},
@@ -139,12 +139,17 @@ def _summary(ours: Ours, work: Work, rounds: list[dict[str, float]]) -> dict[str
         "engine_over_offline_batch": median("engine", "offline_batch"),
         "mixed_over_serial": median("engine_mixed", "serial_mixed"),
         "roofline": median("engine", "peak", per_picture),
-        "tflop_per_image": round(per_picture / 1e12, 4),
+        "tflop_per_image": _short(per_picture / 1e12),
         "matmul_tflops": median("matmul", factor=1e-12),
         "peak_tflops": median("peak", factor=1e-12),
         "peak_from": "a table" if known else "the matrix product measured in this run",
-        "rounds": [{name: round(each[name], 4) for name in _RATES} for each in rounds],
+        "rounds": [{name: _short(each[name]) for name in _RATES} for each in rounds],
     }
+
+
+def _short(value: float) -> float:
+    """Four digits that count: more would pretend."""
+    return float(f"{value:.4g}")
 
 
 def latencies(stock: Stock, ours: Ours, work: Work, extent: Extent, say: Say) -> dict[str, Any]:
@@ -173,7 +178,7 @@ def latencies(stock: Stock, ours: Ours, work: Work, extent: Extent, say: Say) ->
         fifo = first_come_first_served(arrivals, services[: len(arrivals)])
         name = f"{round(load * 100):03}"
         results[f"load_{name}"] = _latency(arrivals, served, fifo, services)
-        results[f"p95_ratio_{name}"] = round(_p(served.latencies, 95) / _p(fifo, 95), 4)
+        results[f"p95_ratio_{name}"] = _short(_p(served.latencies, 95) / _p(fifo, 95))
         results["raw"][name] = {"engine": served.latencies, "first_come_first_served": fifo}
     return results
 
@@ -183,15 +188,15 @@ def _latency(
 ) -> dict[str, Any]:
     def described(values: list[float]) -> dict[str, float]:
         return {
-            "mean_s": round(statistics.mean(values), 3),
-            "p50_s": round(_p(values, 50), 3),
-            "p95_s": round(_p(values, 95), 3),
+            "mean_s": _short(statistics.mean(values)),
+            "p50_s": _short(_p(values, 50)),
+            "p95_s": _short(_p(values, 95)),
         }
 
     return {
         "requests": len(arrivals),
         "seconds": round(arrivals[-1], 1),
-        "load": round(sum(services[: len(arrivals)]) / arrivals[-1], 3),
+        "load": _short(sum(services[: len(arrivals)]) / arrivals[-1]),
         "engine": described(served.latencies),
         "first_come_first_served": described(fifo),
     }
@@ -221,9 +226,9 @@ def lone(stock: Stock, ours: Ours, work: Work, times: int) -> dict[str, Any]:
         engine.append(ours.serve([request]).seconds)
         alone.append(stock.seconds(request))
     return {
-        "lone_s": round(statistics.median(engine), 4),
-        "serial_lone_s": round(statistics.median(alone), 4),
-        "lone_over_serial": round(statistics.median(a / b for a, b in zip(engine, alone, strict=True)), 4),
+        "lone_s": _short(statistics.median(engine)),
+        "serial_lone_s": _short(statistics.median(alone)),
+        "lone_over_serial": _short(statistics.median(a / b for a, b in zip(engine, alone, strict=True))),
     }
 
 
@@ -239,10 +244,10 @@ def first_step(ours: Ours, work: Work, batch: int, times: int) -> dict[str, Any]
     full = ours.first_step(short, _many(work, 2 * batch), after=1)
     return {
         "first_step_ticks": max(each.ticks for each in tries),
-        "first_step_s": round(statistics.median(each.seconds for each in tries), 4),
+        "first_step_s": _short(statistics.median(each.seconds for each in tries)),
         "first_step_among": len(long),
         "first_step_ticks_full": full.ticks,
-        "first_step_s_full": round(full.seconds, 4),
+        "first_step_s_full": _short(full.seconds),
         "long_steps": long[0].steps,
     }
 

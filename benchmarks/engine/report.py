@@ -62,7 +62,7 @@ def plot(figures: Mapping[str, Any], raw: Mapping[str, Mapping[str, list[float]]
     except ModuleNotFoundError:
         return False
     matplotlib.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, (left, *rest) = pyplot.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
     settings = figures["settings"]
@@ -77,10 +77,11 @@ def plot(figures: Mapping[str, Any], raw: Mapping[str, Mapping[str, list[float]]
             axes.step(values, shares, where="post", color=colour, label=label, linewidth=2)
         axes.axhline(95, color="black", linewidth=0.6, linestyle=":")
         axes.set(xscale="log", xlim=(lowest * 0.8, highest * 1.25), ylim=(0, 101))
+        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda seconds, _: f"{seconds:g}"))
         axes.set(xlabel="seconds from asking to having", ylabel="% of the pictures")
         load = figures[f"load_{name}"]
         axes.set_title(
-            f"Chance arrivals at {load['load']:.2f} of (a)\np95 ratio {figures[f'p95_ratio_{name}']:.2f}"
+            f"Poisson arrivals at {load['load']:.2f} of (a)\np95 ratio {figures[f'p95_ratio_{name}']:.2f}"
         )
         axes.grid(alpha=0.25)
         axes.legend(loc="lower right", fontsize=8)

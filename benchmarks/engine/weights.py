@@ -116,12 +116,13 @@ def folder(model: str, cache: Path) -> Path:
     if not place.exists():
         unfinished = cache / f"{model}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        _build(ARCHITECTURES[model], unfinished)
+        build(ARCHITECTURES[model], unfinished)
         unfinished.rename(place)
     return place
 
 
-def _build(architecture: Architecture, place: Path) -> None:
+def build(architecture: Architecture, place: Path) -> None:
+    """A pipeline with random weights, in float16, as a folder."""
     torch.manual_seed(0)
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float16)  # half the memory, and the files are as people have them

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 
 from generation.request import GenerationRequest, Seed, Size
@@ -87,13 +87,13 @@ class Work:
 
 
 def poisson(count: int, rate: float) -> list[float]:
-    """Seconds at which people ask who do not know of each other, `rate` of them a second on average."""
+    """Seconds at which people ask who do not know of each other; the last comes when `rate` says.
+
+    Few of them would come at quite another rate by chance, and two loads could not be told apart.
+    """
     dice = random.Random(count)
-    now, times = 0.0, []
-    for _ in range(count):
-        now += dice.expovariate(rate)
-        times.append(now)
-    return times
+    times = list(accumulate(dice.expovariate(1.0) for _ in range(count)))
+    return [time * count / rate / times[-1] for time in times]
 
 
 def first_come_first_served(arrivals: list[float], services: list[float]) -> list[float]:
