@@ -10,8 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from generation.modelfiles import PICKLES, hub_snapshot, read_json, tensor_shapes
 from generation.modelfiles import UnreadableModel as UnreadableModel
-from generation.modelfiles import hub_snapshot, read_json, tensor_shapes
 from generation.pipelines import sounds_like_one, traits
 from generation.request import MAX_EDGE, MIN_EDGE, OWN_SAMPLER, GenerationRequest, Size
 from generation.samplers import SAMPLERS, sampler_reason
@@ -174,7 +174,6 @@ _MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
     "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
 }
-_PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
 _PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FAKE = "fake:"
@@ -201,7 +200,7 @@ def describe(source: str) -> ModelInfo:
         raise UnreadableModel(
             f"That is neither the name of a model nor a place on this disk: {error}."
         ) from error
-    if path.suffix.lower() in _PICKLES:
+    if path.suffix.lower() in PICKLES:
         raise UnreadableModel(
             f"The model {source} is a pickle, which can run any code when it is read, so I never open one. "
             "Use the .safetensors version of it."

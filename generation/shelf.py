@@ -60,10 +60,12 @@ class Shelf:
         return next((m for m in self.models if _folded(m.name) == _folded(name)), None)
 
     def nearest(self, name: str) -> ModelInfo | None:
-        """The model with the name that is most like this one, if any is like it at all."""
+        """The model whose name is most like this one, or the only one that begins or goes on with it."""
         names = {_folded(model.name): model for model in self.models}
         near = difflib.get_close_matches(_folded(name), names, n=1)
-        return names[near[0]] if near else None
+        if not near:
+            near = [known for known in names if f" {_folded(name)}" in f" {known}"]
+        return names[near[0]] if len(near) == 1 else None
 
     def within(self, *, pixels: int, steps: int) -> Self:
         """The same models with defaults that stay inside the owner's limits.

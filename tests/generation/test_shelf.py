@@ -101,9 +101,18 @@ def test_models_are_found_by_name_however_capitalised_and_by_source(tmp_path: Pa
     assert shelf.find("fake:noise") is None
     assert shelf.by_source("fake:noise-two") is shelf.models[1]
     assert shelf.by_source("fake:gone") is None
-    near = shelf.nearest("fanzy one")
-    assert near is not None
-    assert near.name == "Fancy One"
+
+
+def test_the_nearest_name_is_one_that_is_like_it_or_the_only_one_with_it_at_the_start_of_a_word(
+    tmp_path: Path,
+) -> None:
+    text = TWO.replace("Fancy  One", "Dream Shaper XL v8").replace("Plain", "Dream of Others")
+    shelf = shelf_of(tmp_path, text)
+    assert shelf.nearest("dream shaper v8") is shelf.models[1]
+    assert shelf.nearest("shap") is shelf.models[1]
+    assert shelf.nearest("oth") is shelf.models[0]
+    assert shelf.nearest("dre") is None
+    assert shelf.nearest("hap") is None
     assert shelf.nearest("zzz") is None
 
 
