@@ -12,7 +12,7 @@ from typing import assert_never
 from bot.options import NOTHING
 from generation.image import Picture
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued, UserId
-from generation.request import GenerationRequest, Seed
+from generation.request import OWN_SAMPLER, GenerationRequest, Seed
 from generation.shelf import Shelf
 
 MAX_ALT = 1024
@@ -180,7 +180,9 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     if shelf.several:
         parts.append(f"model:{model.name}")
     parts.append(f"size:{request.size} steps:{request.steps} guidance:{request.guidance:.15g}")
-    parts.append(f"sampler:{request.sampler} seed:{request.seed}")
+    if request.sampler != OWN_SAMPLER:
+        parts.append(f"sampler:{request.sampler}")
+    parts.append(f"seed:{request.seed}")
     if request.count > 1:
         parts.append(f"count:{request.count}")
     return " ".join(parts)
@@ -243,7 +245,9 @@ def _drawing(event: Progressed) -> tuple[str, ...]:
 def _facts(request: GenerationRequest, shelf: Shelf) -> str:
     steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
     facts = [model_name(request, shelf), f"{request.size.width} × {request.size.height}", steps]
-    facts += [f"guidance {request.guidance:g}", request.sampler]
+    facts.append(f"guidance {request.guidance:g}")
+    if request.sampler != OWN_SAMPLER:
+        facts.append(request.sampler)
     line = literal(" · ".join(facts))
     if request.negative_prompt:
         line += f" · without: {literal(shortened(request.negative_prompt, NEGATIVE_ON_CARD))}"

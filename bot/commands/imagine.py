@@ -9,6 +9,7 @@ from discord.app_commands import Choice
 
 from bot.options import ASPECTS, Typed, suggest_models, suggest_samplers, suggest_sizes
 from bot.orders import place_order
+from generation.catalogue import ModelInfo
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -63,13 +64,19 @@ async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    shelf = interaction.client.house.shelf
-    chosen = shelf.find(interaction.namespace.model or "") or shelf.default
-    return [Choice(name=size.replace("x", " × "), value=size) for size in suggest_sizes(typed, chosen)]
+    sizes = suggest_sizes(typed, _chosen(interaction))
+    return [Choice(name=size.replace("x", " × "), value=size) for size in sizes]
 
 
 async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return [Choice(name=name, value=name) for name in suggest_samplers(typed)]
+    takes = _chosen(interaction).samplers
+    return [Choice(name=name, value=name) for name in suggest_samplers(typed) if name in takes]
+
+
+def _chosen(interaction: Interaction) -> ModelInfo:
+    """The model for which something is suggested: as far as it is chosen already."""
+    shelf = interaction.client.house.shelf
+    return shelf.find(interaction.namespace.model or "") or shelf.default
 
 
 class Imagine(app_commands.Command[Any, ..., None]):

@@ -8,7 +8,7 @@ import pytest
 
 from bot.cards import Action, Card, Tone, calling, card_for, command_line, literal, settings_card, shortened
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Progressed, Queued
-from generation.request import SEEDS, Seed
+from generation.request import OWN_SAMPLER, SEEDS, Seed
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
 
 
@@ -195,6 +195,13 @@ def test_the_ready_command_chooses_the_model_and_says_when_there_was_no_negative
         "guidance:5 sampler:Euler a seed:123"
     )
     assert "negative_prompt" not in (command_line(request(), TWO) or "")
+
+
+def test_a_sampler_that_nobody_can_choose_is_no_setting() -> None:
+    of = job(model=OIL.source, sampler=OWN_SAMPLER)
+    assert OWN_SAMPLER not in words(card_for(Queued(job=of, place=1), TWO))
+    assert "sampler" not in (command_line(of.request, TWO) or "sampler")
+    assert f"**Sampler** {OWN_SAMPLER}" in words(settings_card(of, TWO, parent_link=None))
 
 
 def test_there_is_no_ready_command_for_a_model_that_is_gone() -> None:

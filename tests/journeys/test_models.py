@@ -97,6 +97,15 @@ async def test_names_are_suggested_and_the_chosen_ones_sizes(stage: Stage) -> No
     assert "192x128" not in [choice["value"] for choice in sizes]
 
 
+async def test_no_sampler_is_suggested_for_a_model_that_takes_none(tmp_path: Path) -> None:
+    flux = '[[model]]\nname = "Flux"\nsource = "black-forest-labs/FLUX.1-dev"\n'
+    (tmp_path / "models.toml").write_text(PLAIN + flux)
+    async with staged(tmp_path) as stage:
+        choices = await stage.anna.autocomplete("imagine", "sampler", "euler", {"model": "Flux"})
+        assert choices == []
+        assert await stage.anna.autocomplete("imagine", "sampler", "euler")
+
+
 async def test_the_owners_limits_hold_for_each_model(stage: Stage) -> None:
     for name in ("Plain Noise", "Fancy *Noise*"):
         said = await told(stage.anna, await asks(stage.anna, "a red circle", model=name, steps=21))
