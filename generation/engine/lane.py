@@ -241,11 +241,13 @@ def arguments_for(model: Pipeline, request: GenerationRequest, generator: torch.
     negative = request.negative_prompt
     if "true_cfg_scale" not in takes:
         arguments["guidance_scale"] = request.guidance
-        arguments["negative_prompt"] = negative or None
     elif "guidance_scale" in takes and takes["true_cfg_scale"].default <= 1:
-        # The guidance is an input of the model, as with Flux, and nothing is subtracted.
+        # The guidance is an input of the model, as with Flux: nothing is subtracted from anything.
         arguments["guidance_scale"] = request.guidance
+        negative = ""
     else:
         arguments["true_cfg_scale"] = request.guidance
-        arguments["negative_prompt"] = negative or " "  # without one, there is no guidance at all
+        negative = negative or " "  # without one, there is no guidance at all
+    if negative:  # else each pipeline has its own idea of none
+        arguments["negative_prompt"] = negative
     return {name: value for name, value in arguments.items() if name in takes}

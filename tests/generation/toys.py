@@ -257,6 +257,35 @@ def build_flux(folder: Path) -> Path:
     return folder
 
 
+def build_pixart(folder: Path) -> Path:
+    """A PixArt pipeline of 256 x 256 pixels whose every weight is random."""
+    import torch
+    from diffusers import DPMSolverMultistepScheduler, PixArtSigmaPipeline, PixArtTransformer2DModel
+
+    torch.manual_seed(4)
+    transformer = PixArtTransformer2DModel(
+        sample_size=32,
+        patch_size=2,
+        num_layers=1,
+        in_channels=4,
+        out_channels=8,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        cross_attention_dim=16,
+        caption_channels=32,
+        use_additional_conditions=False,
+    )
+    pipe = PixArtSigmaPipeline(
+        transformer=transformer,
+        scheduler=DPMSolverMultistepScheduler(),
+        vae=_vae(),
+        text_encoder=_t5(),
+        tokenizer=_t5_tokenizer(),
+    )
+    pipe.save_pretrained(folder)
+    return folder
+
+
 def _t5() -> Any:
     from transformers import T5Config, T5EncoderModel
 

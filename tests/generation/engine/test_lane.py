@@ -23,7 +23,7 @@ from generation.engine.pipeline import load_pipeline
 from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped, Task, TaskFailed
 from generation.metadata import calls_of, read
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Size
-from tests.generation.toys import a_request, a_task, build_flux, build_sd3, picture
+from tests.generation.toys import a_request, a_task, build_flux, build_pixart, build_sd3, picture
 
 # diffusers hands tensors to numpy in a way that numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -248,6 +248,19 @@ def test_an_engine_that_is_dropped_leaves_no_thread_behind(lane: Lane, ticks: in
     lane.draw()
 
 
+def test_an_older_pipeline_that_tells_its_steps_in_another_way_is_followed_too(tmp_path: Path) -> None:
+    lane = Lane(build_pixart(tmp_path / "toy-pixart"))
+    assert "callback_on_step_end" not in lane.model.parameters
+    size = Size(width=256, height=256)
+    expected = lane.draw(size=size)
+    assert [report.step for report in lane.said if isinstance(report, Stepped)] == [1, 2, 3]
+    task = lane.begin(size=size)
+    lane.engine.tick()
+    assert lane.engine.cancel(task.id)
+    assert not threads()
+    assert lane.draw(size=size) == expected
+
+
 # What goes wrong -----------------------------------------------------------------------------------------
 
 
@@ -384,18 +397,18 @@ def test_a_pickle_in_a_part_is_never_opened(tmp_path: Path) -> None:
 
 
 def test_a_model_is_what_its_files_say_once_it_is_here(
-    flux: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sd3: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guessed = replace(describe("fake:noise"), source="someone/dreams", family=Family.SD1)
     store = tmp_path / "models--someone--dreams"
     (store / "snapshots").mkdir(parents=True)
-    (store / "snapshots" / "abc").symlink_to(flux.source)
+    (store / "snapshots" / "abc").symlink_to(sd3.source)
     (store / "refs").mkdir()
     (store / "refs" / "main").write_text("abc")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     info = fetched(guessed, device="cpu")
     assert (info.family, info.source) == (Family.OTHER, "someone/dreams")
-    assert load_pipeline(info, device="cpu").hash.result() == flux.model.hash.result()
+    assert load_pipeline(info, device="cpu").hash.result() == sd3.model.hash.result()
 
 
 def test_the_worker_draws_other_families_in_the_lane(flux: Lane) -> None:
