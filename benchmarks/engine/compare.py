@@ -159,7 +159,7 @@ def latencies(stock: Stock, ours: Ours, work: Work, extent: Extent, say: Say) ->
     of the same requests alone, which is what a real one would do; a third of these times are taken before,
     between and after our two runs.
     """
-    ends = [stock.seconds(request) for request in (_with(work, work.fewest), _with(work, work.most))]
+    ends = [stock.seconds(request) for request in (work.shortest(), work.longest())]
     rough = statistics.mean(ends)
     counts = [max(4, round(extent.seconds * load / rough)) for load in LOADS]
     requests = work.varied(max(counts))
@@ -206,10 +206,6 @@ def _p(values: list[float], percent: float) -> float:
     return float(np.percentile(values, percent))
 
 
-def _with(work: Work, steps: int) -> GenerationRequest:
-    return replace(work, steps=steps).equal(1)[0]
-
-
 def _mean_service(work: Work, steps: list[int], seconds: list[float]) -> float:
     """Seconds for a picture of the mean number of steps, by a line through those that were taken."""
     if len(set(steps)) < 2:
@@ -239,7 +235,7 @@ def first_step(ours: Ours, work: Work, batch: int, times: int) -> dict[str, Any]
     as it draws at once.
     """
     long = _many(work, max(1, batch - 1))
-    short = _with(work, work.fewest)
+    short = work.shortest()
     tries = [ours.first_step(short, long, after=1 + number) for number in range(times)]
     full = ours.first_step(short, _many(work, 2 * batch), after=1)
     return {
@@ -256,13 +252,16 @@ def _many(work: Work, count: int) -> list[GenerationRequest]:
     return replace(work, steps=min(MAX_STEPS, work.steps * 5 // 2)).equal(count)
 
 
-def check_in_float32(source: Path, device: str, work: Work, cap: int | None) -> dict[str, Any]:
+def check_in_float32(source: Path, device: str, work: Work, cap: int = 2) -> dict[str, Any]:
     """:func:`same_work` with both sides loaded for it, and left again."""
     ours = Ours.load(source, device, "float32", cap)
     where = ours.model.device
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        result = same_work(Stock(source, where, torch.float32), ours, work, count=2)
-    del ours
-    if where.type == "cuda":
-        torch.cuda.empty_cache()
-    return result
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False  # it has ten bits where float32 has 23
+    try:
+        return same_work(Stock(source, where, torch.float32), ours, work, count=2)
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+        del ours
+        if where.type == "cuda":
+            torch.cuda.empty_cache()

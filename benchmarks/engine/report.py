@@ -29,10 +29,9 @@ def table(figures: Mapping[str, Any]) -> str:
     for name in ("080", "130"):
         load = figures[f"load_{name}"]
         ours, fifo = load["engine"], load["first_come_first_served"]
-        values = ", ".join(f"{key[:-2]} {ours[key]} s against {fifo[key]} s" for key in ours)
-        rows.append(
-            (f"(d) load {load['load']}, our engine", f"{values}; p95 ratio {figures[f'p95_ratio_{name}']}")
-        )
+        values = ", ".join(f"{key[:-2]} {ours[key]} ({fifo[key]})" for key in ours)
+        ratio = figures[f"p95_ratio_{name}"]
+        rows.append((f"(d) load {load['load']}", f"{values} s (first come first served); p95 ratio {ratio}"))
     rows += [
         (
             f"(e) first step beside {figures['first_step_among']} long ones",

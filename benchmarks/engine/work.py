@@ -65,6 +65,12 @@ class Work:
     def most(self) -> int:
         return max(self.fewest, round(self.steps * 1.5))
 
+    def shortest(self) -> GenerationRequest:
+        return replace(self, steps=self.fewest).equal(1)[0]
+
+    def longest(self) -> GenerationRequest:
+        return replace(self, steps=self.most).equal(1)[0]
+
     def _mixed_steps(self, seed: int) -> Iterator[int]:
         """Each number of steps once, in some order, again and again: any stretch has nearly the same mean."""
         dice = random.Random(seed)
