@@ -62,6 +62,8 @@ async def serve(settings: Settings) -> None:
         await _login(client, token, settings.discord_api_url)
         backend = ProcessBackend(
             model=settings.model,
+            models=settings.models_file,
+            memory=settings.model_memory,
             device=settings.device,
             dtype=settings.dtype,
             batch=settings.batch,

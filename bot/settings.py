@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """A file that describes several models; MODEL is not used then. See :attr:`models_file`."""
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    model_memory: float | None = Field(default=None, gt=0)
+    """GiB that the models in memory may need together; None: no limit."""
     batch: int | None = Field(default=None, ge=1, le=32)
     """The most pictures drawn in one call of the model; None: what suits the machine."""
 

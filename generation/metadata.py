@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from PIL import Image, PngImagePlugin
 
+from generation.messages import Calls
 from generation.request import GenerationRequest, InvalidRequest, Seed, Size
 from generation.samplers import SAMPLERS, find_sampler
 
@@ -144,6 +145,21 @@ def read(png: bytes) -> Settings:
     if PARAMETERS_CHUNK in texts:
         return parse_infotext(texts[PARAMETERS_CHUNK])
     raise UnreadablePicture("This picture holds no settings.")
+
+
+def calls_of(record: Record) -> Calls:
+    """Where the picture stood in each call of the UNet: what `Task.replay` needs to draw it again exactly.
+
+    Raises:
+        UnreadablePicture: the record does not say.
+    """
+    try:
+        if "unet_calls" in record:
+            return tuple((int(rows), int(first), int(calls)) for rows, first, calls in record["unet_calls"])
+        # Version 0.1 drew one picture at a time, so each had all the rows.
+        return tuple((int(rows), 0, int(calls)) for rows, calls in record["unet_rows"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadablePicture("This picture does not say how its steps were computed.") from error
 
 
 def _own(chunk: Mapping[str, Any]) -> Settings:

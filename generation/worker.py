@@ -16,11 +16,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn, assert_never
 
-from generation.catalogue import Family, UnreadableModel, describe
+from generation.catalogue import Family, ModelInfo, UnreadableModel
 from generation.engine.engine import Engine, Say
 from generation.messages import (
     Cancel,
@@ -35,6 +35,7 @@ from generation.messages import (
     Watch,
     WorkerReport,
 )
+from generation.shelf import Shelf, read_shelf
 from generation.wire import encode, read_command
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,10 @@ _ALIVE_CPU_S = 0.02  # of processor time in a heartbeat; waiting for nothing tak
 def main(arguments: list[str] | None = None) -> None:
     """Load the model and draw until told to leave."""
     parser = argparse.ArgumentParser(prog="python -m generation.worker")
-    parser.add_argument("--model", required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", help="the only one")
+    which.add_argument("--models", type=Path, help="a file that describes several")
+    parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
@@ -81,8 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), name="commands", daemon=True).start()
     try:
         say(Entered(phase=Phase.LOADING))
-        with _heartbeat(say):
-            engine = _open_engine(options, say)
+        engine = _open_engine(options, say)
         say(Ready(images=engine.batch))
         Worker(engine, inbox, say).run()
     except UnreadableModel as error:
@@ -136,13 +139,30 @@ class Worker:
 
 
 def _open_engine(options: argparse.Namespace, say: Say) -> Engine:
-    info = describe(options.model)
-    if info.note:
-        log.info("%s", info.note)
+    from generation.engine.rack import Rack, weight_on_disk
+
+    shelf = read_shelf(options.models) if options.models else Shelf.one(options.model)
+    for info in shelf.models:
+        if info.note:
+            log.info("%s", info.note)
+    budget = None if options.memory is None else int(options.memory * 2**30)
+    return Rack(
+        shelf,
+        lambda info: _read(info, options, say),
+        say,
+        budget=budget,
+        weigh=weight_on_disk,
+        alive=lambda: _heartbeat(say),
+    )
+
+
+def _read(info: ModelInfo, options: argparse.Namespace, say: Say) -> Callable[[], Engine]:
+    """Read one model; what it returns makes its engine, on the thread that draws."""
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
 
-        return NoiseEngine(info, say)
+        noise = NoiseEngine(info, say)
+        return lambda: noise
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import fetched, load
@@ -150,9 +170,10 @@ def _open_engine(options: argparse.Namespace, say: Say) -> Engine:
 
     info = fetched(info, device=options.device, dtype=options.dtype)
     if info.family is Family.OTHER:
-        return PipelineEngine(load_pipeline(info, device=options.device, dtype=options.dtype), say)
+        pipeline = load_pipeline(info, device=options.device, dtype=options.dtype)
+        return lambda: PipelineEngine(pipeline, say)
     model = load(info, device=options.device, dtype=options.dtype)
-    return DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
+    return lambda: DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
 
 
 def _own_stdout() -> BinaryIO:

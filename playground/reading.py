@@ -45,12 +45,22 @@ def component(message: Json, name: str, kinds: tuple[int, ...] = (BUTTON, *SELEC
 
 
 def pictures_of(message: Json) -> list[Json]:
-    """The attachments of a message that are pictures."""
-    return [
-        attachment
-        for attachment in message.get("attachments") or ()
-        if str(attachment.get("content_type", "")).startswith("image/")
-    ]
+    """The attachments of a message that are finished pictures."""
+    return [picture for picture in _images(message) if not _is_preview(picture)]
+
+
+def previews_of(message: Json) -> list[Json]:
+    """The attachments of a message that show a picture while it is being drawn, as their names say."""
+    return [picture for picture in _images(message) if _is_preview(picture)]
+
+
+def _images(message: Json) -> list[Json]:
+    attachments: list[Json] = message.get("attachments") or []
+    return [one for one in attachments if str(one.get("content_type", "")).startswith("image/")]
+
+
+def _is_preview(picture: Json) -> bool:
+    return "-preview." in str(picture.get("filename", ""))
 
 
 def is_ephemeral(message: Json) -> bool:

@@ -41,8 +41,8 @@ from generation.wire import encode, read_report
 log = logging.getLogger(__name__)
 
 SPARE = 1
-"""Tasks of one size handed over beyond those that are drawn at once, so that the worker never waits for the
-bot. The others stay in the studio, where people take turns."""
+"""Tasks of one model and size handed over beyond those that are drawn at once, so that the worker never waits
+for the bot. The others stay in the studio, where people take turns."""
 SIZES = 3
 """So many times the tasks drawn at once may be handed over in all, if they are of several sizes: those cannot
 be drawn in one batch, but take turns."""
@@ -95,7 +95,9 @@ class ProcessBackend:
     def __init__(
         self,
         *,
-        model: str,
+        model: str | None = None,
+        models: Path | None = None,
+        memory: float | None = None,
         device: str = "auto",
         dtype: str = "auto",
         batch: int | None = None,
@@ -106,10 +108,16 @@ class ProcessBackend:
     ) -> None:
         """
         Args:
+            model: what draws, if it is only one.
+            models: a file that describes several; see docs/models.md.
+            memory: GiB that the loaded ones may need together; None: no limit.
             batch: the most images in one call of the model; None: what suits this machine.
             calibration: a file in which is kept what was measured about that.
         """
-        self._arguments = ["--model", model, "--device", device, "--dtype", dtype]
+        chosen = ["--model", str(model)] if models is None else ["--models", str(models.absolute())]
+        self._arguments = [*chosen, "--device", device, "--dtype", dtype]
+        if memory is not None:
+            self._arguments += ["--memory", str(memory)]
         if batch is not None:
             self._arguments += ["--batch", str(batch)]
         if calibration is not None:
@@ -147,7 +155,12 @@ class ProcessBackend:
         return None
 
     def _is_full_for(self, request: GenerationRequest) -> bool:
-        alike = [held for held in self._held.values() if held.task.request.size == request.size]
+        together = (request.model, request.size)
+        alike = [
+            held
+            for held in self._held.values()
+            if (held.task.request.model, held.task.request.size) == together
+        ]
         if len(alike) < self._batch + SPARE:
             return len(self._held) >= SIZES * self._batch + SPARE
         return len(alike) >= 2 * self._batch + SPARE or any(

@@ -23,6 +23,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def footprint(self) -> int:
+        """Bytes that its model's weights need."""
+        ...
+
+    @property
     def room(self) -> int:
         """How many more tasks it would admit now."""
         ...
@@ -42,6 +47,10 @@ class Engine(Protocol):
 
     def watch(self, task: TaskId) -> None:
         """Show this task once, after its next step, if it is being drawn and can be shown."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model and its memory; nothing is in hand."""
         ...
 
     def tick(self) -> None:

@@ -16,7 +16,7 @@ from diffusers.image_processor import VaeImageProcessor
 from generation import __version__
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
-from generation.engine.memory import free
+from generation.engine.memory import footprint, free
 from generation.engine.pipeline import Pipeline
 from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
@@ -118,6 +118,11 @@ class PipelineEngine:
         self._closing: weakref.finalize[Any, Any] | None = None
 
     @property
+    def footprint(self) -> int:
+        parts = self._model.pipe.components.values()
+        return footprint(*(part for part in parts if isinstance(part, torch.nn.Module)))
+
+    @property
     def room(self) -> int:
         return 0 if self._drawing else 1
 
@@ -145,6 +150,11 @@ class PipelineEngine:
         self._let_go()
         self._say(Stopped(task=task))
         return True
+
+    def close(self) -> None:
+        device = self._model.device
+        del self._model
+        free(device)
 
     def watch(self, task: TaskId) -> None:
         """Nothing: each family has latents of its own, and these pictures are not shown before their end."""

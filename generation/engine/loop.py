@@ -18,7 +18,7 @@ from generation.engine.calibration import calibrated_cap, cap_for
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
-from generation.engine.memory import Memory, free, is_out_of_memory
+from generation.engine.memory import Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
 from generation.engine.previews import Previews
@@ -63,18 +63,16 @@ class DiffusionEngine:
         cap: int | None = None,
         calibration: Path | None = None,
         padded: bool | None = None,
-        rung: int = 0,
     ) -> None:
         """
         Args:
             cap: the most images in one call, whatever their size; None: what calibration finds.
             calibration: where that is kept.
             padded: whether calls have one of few row counts; None: where kernels are tuned by it, on CUDA.
-            rung: how much memory to spare from the start; an index into generation.engine.memory.RUNGS.
         """
         self._model = model
         self._say = say
-        self._memory = Memory(model, floor=rung)
+        self._memory = Memory(model)
         self._prepare = Preparation(model, self._memory)
         self._previews = Previews(model, self._memory)
         self._padded = model.device.type == "cuda" if padded is None else padded
@@ -97,6 +95,11 @@ class DiffusionEngine:
         return self._native_cap
 
     @property
+    def footprint(self) -> int:
+        encoders = [encoder.model for encoder in self._model.encoders]
+        return footprint(self._model.unet, self._model.vae, *encoders)
+
+    @property
     def room(self) -> int:
         return ROOM - len(self._entries) - len(self._undecoded)
 
@@ -113,6 +116,12 @@ class DiffusionEngine:
             return False
         self._say(Stopped(task=task))
         return True
+
+    def close(self) -> None:
+        device = self._model.device
+        self._encoder.shutdown()
+        del self._model, self._memory, self._prepare, self._previews
+        free(device)
 
     def watch(self, task: TaskId) -> None:
         for entry in self._entries:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 
+from generation.catalogue import MemoryMode
 from generation.engine.models import Model
 
 log = logging.getLogger(__name__)
@@ -14,19 +16,28 @@ log = logging.getLogger(__name__)
 Part = Literal["text", "unet", "vae"]
 RUNGS = ("all parts on the device", "pictures decoded in tiles", "parts on the device one at a time")
 
+FLOORS: Mapping[MemoryMode, int] = {
+    MemoryMode.FAST: 0,
+    MemoryMode.BALANCED: 1,
+    MemoryMode.SMALL: 2,
+    MemoryMode.SMALLEST: 2,
+}
+"""Where each memory mode begins; an index into RUNGS."""
+
 
 class Memory:
     """The ladder of one model. On its last rung only the part that computes is on the device.
 
-    `floor` is the rung that the owner chose, to which it comes back.
+    The owner's memory mode says on which rung it begins, and to which it comes back.
     """
 
-    def __init__(self, model: Model, *, floor: int = 0) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._floor = floor
+        self._floor = FLOORS[model.info.memory]
         self._rung = 0
-        self._here: set[Part] = {"text", "unet", "vae"}
-        self._climb_to(floor)
+        # With the last rung as its floor, a model was read without putting anything on the device.
+        self._here: set[Part] = set() if self._floor == 2 else {"text", "unet", "vae"}
+        self._climb_to(self._floor)
 
     @property
     def rung(self) -> int:
@@ -91,6 +102,15 @@ def free(device: torch.device) -> None:
     """Give what torch keeps for later back to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def footprint(*modules: Any) -> int:
+    """Bytes of all their parameters and buffers."""
+    return sum(
+        tensor.numel() * tensor.element_size()
+        for module in modules
+        for tensor in (*module.parameters(), *module.buffers())
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,17 +12,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 import transformers
-from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors.torch import load_file
 
-from generation.catalogue import Family, ModelInfo, UnreadableModel, configuration_beside, describe
+from generation.catalogue import (
+    Family,
+    MemoryMode,
+    ModelInfo,
+    UnreadableModel,
+    configuration_beside,
+    describe,
+)
 from generation.engine.threads import drawing_threads
 from generation.modelfiles import hub_snapshot
 
@@ -62,6 +70,8 @@ class Model:
     dtype: torch.dtype
     hash: Future[str]
     """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
+    vae_hash: str | None
+    """Likewise, of a VAE that replaces the model's own."""
 
     @property
     def vae_factor(self) -> int:
@@ -73,6 +83,8 @@ class Model:
         return {
             **basis(self.info, self.hash.result(), self.device, self.dtype),
             "prediction_type": self.scheduler_config.get("prediction_type", "epsilon"),
+            "memory": self.info.memory.value,
+            **({} if self.vae_hash is None else {"vae_hash": self.vae_hash}),
         }
 
 
@@ -190,13 +202,21 @@ def _cause(info: ModelInfo, error: Exception) -> str:
 def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
     path, info = place_of(info, half=kind is not torch.float32)
     digest, pipe = _pipeline(path, info.family, kind)
+    if info.vae is not None:
+        pipe.vae = _vae(info.vae, pipe.vae, kind)
+    if info.memory is MemoryMode.SMALLEST:
+        # Kept in 8 bits, computed in `kind`: half the memory of float16, and other last bits.
+        pipe.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=kind)
+    home = where
+    if info.memory in (MemoryMode.SMALL, MemoryMode.SMALLEST):
+        where = torch.device("cpu")  # each part goes to the device when its turn comes, see memory.py
     pipe.unet.eval().requires_grad_(False).to(where)
     # The VAE of SDXL overflows in float16 and says so. For the others the same field is only a default.
     overflows = info.family is Family.SDXL and kind is torch.float16 and pipe.vae.config.force_upcast
     pipe.vae.eval().requires_grad_(False).to(where)
     if overflows:
         pipe.vae.to(torch.float32)
-    if where.type == "cuda":
+    if home.type == "cuda":
         pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
     names = ("", "_2") if info.family is Family.SDXL else ("",)
@@ -211,10 +231,28 @@ def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
         encoders=tuple(encoders),
         scheduler_config=dict(pipe.scheduler.config),
         zero_empty_negative=bool(pipe.config.get("force_zeros_for_empty_prompt", False)),
-        device=where,
+        device=home,
         dtype=kind,
         hash=digest,
+        vae_hash=None if info.vae is None else _vae_hash(Path(info.vae).expanduser()),
     )
+
+
+def _vae_hash(place: Path) -> str:
+    weights = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
+    return hash_file(weights[0])
+
+
+def _vae(source: str, own: Any, dtype: torch.dtype) -> Any:
+    """The VAE that the owner wants instead of the model's own; a single file has the shapes of `own`."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return AutoencoderKL.from_pretrained(str(path), dtype=dtype, use_safetensors=True)
+    try:
+        own.load_state_dict(load_file(path))
+    except RuntimeError as error:
+        raise UnreadableModel(f"The VAE {source} is not made like this model's own: {error}") from error
+    return own
 
 
 def _pipeline(path: Path, family: Family, dtype: torch.dtype) -> tuple[Future[str], Any]:
@@ -252,7 +290,8 @@ def place_of(info: ModelInfo, *, half: bool) -> tuple[Path, ModelInfo]:
     if path.exists():
         return path, info
     path = _fetch(info.source, half=half)
-    return path, describe(info.source)  # until now it was judged by its name
+    # Until now it was judged by its name; what the owner said about it holds still.
+    return path, replace(describe(info.source), name=info.name, vae=info.vae, memory=info.memory)
 
 
 def _fetch(repo: str, *, half: bool) -> Path:

@@ -64,6 +64,10 @@ class NoiseEngine:
         return 1
 
     @property
+    def footprint(self) -> int:
+        return 0
+
+    @property
     def room(self) -> int:
         return 0 if self._task else 1
 
@@ -84,6 +88,9 @@ class NoiseEngine:
         self._task = None
         self._say(Stopped(task=task))
         return True
+
+    def close(self) -> None:
+        pass
 
     def watch(self, task: TaskId) -> None:
         if self._task is not None and self._task.id == task:

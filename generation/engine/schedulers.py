@@ -45,7 +45,7 @@ class Schedulers:
     def _space(self, sampler: str, steps: int) -> Any:
         if sampler not in self._bare:
             spec = SAMPLERS[sampler]
-            self._bare[sampler] = scheduler_class(spec).from_config(self._config, **spec.overrides)
+            self._bare[sampler] = _bare(scheduler_class(spec), self._config, spec.overrides)
         scheduler = copy.deepcopy(self._bare[sampler])
         scheduler.set_timesteps(steps, device="cpu")
         if hasattr(scheduler, "set_begin_index"):
@@ -54,6 +54,21 @@ class Schedulers:
             # It moves every noise level to the latents as it needs it, and each time waits for the device.
             scheduler.sigmas = scheduler.sigmas.to(self._device)
         return scheduler
+
+
+def _bare(cls: Any, config: Mapping[str, Any], overrides: Mapping[str, Any]) -> Any:
+    """A scheduler whose time steps are still to be set.
+
+    Some constructors space as many steps as the model was trained with, for nothing: it takes seconds, and
+    everybody's pictures would wait for them.
+    """
+
+    def space_two(self: Any, steps: int, *rest: Any) -> None:
+        cls.set_timesteps(self, 2, *rest)
+
+    scheduler = type(cls.__name__, (cls,), {"set_timesteps": space_two}).from_config(config, **overrides)  # type: ignore[attr-defined]
+    scheduler.__class__ = cls
+    return scheduler
 
 
 def scheduler_class(spec: SamplerSpec) -> Any:

@@ -1,0 +1,211 @@
+"""Several models in one worker: each task is drawn by its own, and memory is shared."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from generation.catalogue import ModelInfo, UnreadableModel, describe
+from generation.engine.engine import Engine
+from generation.engine.noise import NoiseEngine
+from generation.engine.rack import Finish, Rack, weight_on_disk
+from generation.messages import Drawn, Report, Stepped, Stopped, Task, TaskFailed
+from generation.metadata import read
+from generation.shelf import Shelf
+from tests.generation.toys import a_request, a_task
+
+NAMES = ("one", "two", "three")
+
+
+class Heavy(NoiseEngine):
+    """A noise engine that weighs a hundred bytes, and says when it goes."""
+
+    def __init__(self, info: ModelInfo, say: Callable[[Report], None], gone: list[str]) -> None:
+        super().__init__(info, say)
+        self._gone = gone
+
+    @property
+    def footprint(self) -> int:
+        return 100
+
+    def close(self) -> None:
+        assert not self.busy
+        self._gone.append(self._info.name)
+
+
+class Racked:
+    """A rack with three noise models, what it said, and which models it read and put away."""
+
+    def __init__(self, budget: int | None = None, hold: threading.Event | None = None) -> None:
+        models = tuple(describe(f"fake:{name}") for name in NAMES)
+        self.said: list[Report] = []
+        self.was_read: list[str] = []
+        self.gone: list[str] = []
+
+        def read_model(info: ModelInfo) -> Finish:
+            self.was_read.append(info.name)
+            if hold is not None and len(self.was_read) > 1:
+                assert hold.wait(20)
+            if info.name in self.unreadable:
+                raise UnreadableModel(f"{info.source} is broken.")
+            engine: Engine = Heavy(info, self.said.append, self.gone)
+            return lambda: engine
+
+        self.unreadable: set[str] = set()
+        shelf = Shelf(models=models, default=models[0])
+        self.rack = Rack(shelf, read_model, self.said.append, budget=budget, weigh=lambda model: 100)
+
+    def task(self, name: str, job: str, steps: int = 3) -> Task:
+        return a_task(a_request(f"fake:{name}", steps=steps), job=job)
+
+    def finish(self) -> None:
+        until = time.monotonic() + 20
+        while self.rack.busy:
+            assert time.monotonic() < until
+            self.rack.tick()
+
+    def drawn_with(self) -> dict[str, str | None]:
+        return {r.task.job: read(r.png).model for r in self.said if isinstance(r, Drawn)}
+
+
+def test_each_task_is_drawn_with_its_own_model() -> None:
+    racked = Racked()
+    assert racked.was_read == ["one"], "the others are read when somebody wants them"
+    for number, name in enumerate(("two", "one", "three", "two")):
+        racked.rack.admit(racked.task(name, f"{number}"))
+    racked.finish()
+    assert racked.drawn_with() == {"0": "two", "1": "one", "2": "three", "3": "two"}
+    assert sorted(racked.was_read) == ["one", "three", "two"], "each once"
+    racked.rack.close()
+    assert sorted(racked.gone) == ["one", "three", "two"]
+
+
+def test_what_is_in_flight_goes_on_while_another_model_is_read() -> None:
+    hold = threading.Event()
+    racked = Racked(hold=hold)
+    racked.rack.admit(racked.task("two", "waits"))
+    racked.rack.admit(racked.task("one", "goes on"))
+    for _ in range(10):
+        racked.rack.tick()
+    assert racked.drawn_with() == {"goes on": "one"}
+    hold.set()
+    racked.finish()
+    assert racked.drawn_with() == {"goes on": "one", "waits": "two"}
+
+
+def test_the_model_used_least_recently_leaves_when_its_memory_is_needed() -> None:
+    racked = Racked(budget=250)
+    for name in ("two", "one", "three"):
+        racked.rack.admit(racked.task(name, name))
+        racked.finish()
+    assert racked.gone == ["two"]
+    assert racked.rack.loaded == ("fake:one", "fake:three")
+    racked.rack.admit(racked.task("two", "again"))
+    racked.finish()
+    assert racked.gone == ["two", "one"]
+    assert racked.drawn_with()["again"] == "two"
+
+
+def test_a_model_that_is_drawing_leaves_when_it_has_drawn_what_it_has_begun() -> None:
+    racked = Racked(budget=150)
+    racked.rack.admit(racked.task("one", "begun", steps=10))
+    racked.rack.tick()
+    racked.rack.admit(racked.task("two", "switch", steps=2))
+    racked.rack.tick()
+    racked.rack.admit(racked.task("one", "late", steps=2))  # else "switch" would wait for ever
+    racked.finish()
+    assert racked.drawn_with() == {"begun": "one", "switch": "two", "late": "one"}
+    order = [r.task.job for r in racked.said if isinstance(r, Drawn)]
+    assert order == ["begun", "switch", "late"]
+    assert racked.gone == ["one", "two"]
+
+
+def test_a_model_larger_than_the_whole_budget_is_loaded_alone() -> None:
+    racked = Racked(budget=50)
+    racked.rack.admit(racked.task("two", "large"))
+    racked.finish()
+    assert racked.drawn_with() == {"large": "two"}
+    assert racked.rack.loaded == ("fake:two",)
+
+
+def test_a_model_that_cannot_be_read_fails_its_own_tasks_and_may_be_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    racked = Racked()
+    racked.unreadable = {"two"}
+    for number in range(2):
+        racked.rack.admit(racked.task("two", f"broken{number}"))
+    racked.rack.admit(racked.task("one", "fine"))
+    racked.finish()
+    failed = {r.task.job: r.reason for r in racked.said if isinstance(r, TaskFailed)}
+    assert set(failed) == {"broken0", "broken1"}
+    assert all("The model two cannot be used at the moment" in reason for reason in failed.values())
+    assert "fake:two is broken." in caplog.text
+    assert racked.drawn_with() == {"fine": "one"}
+    racked.unreadable.clear()
+    racked.rack.admit(racked.task("two", "mended"))
+    racked.finish()
+    assert racked.drawn_with()["mended"] == "two"
+
+
+def test_without_its_default_model_there_is_no_rack() -> None:
+    shelf = Shelf.one("fake:unreadable")
+
+    def read_model(info: ModelInfo) -> Finish:
+        engine = NoiseEngine(info, lambda report: None)
+        return lambda: engine
+
+    with pytest.raises(UnreadableModel, match="cannot be read"):
+        Rack(shelf, read_model, lambda report: None)
+
+
+def test_a_model_that_is_gone_from_the_shelf_fails_with_a_sentence() -> None:
+    racked = Racked()
+    racked.rack.admit(racked.task("four", "old"))
+    (failed,) = racked.said
+    assert isinstance(failed, TaskFailed)
+    assert "not among the models any more" in failed.reason
+    assert not racked.rack.busy
+
+
+def test_what_waits_for_a_model_can_be_taken_back() -> None:
+    hold = threading.Event()
+    racked = Racked(hold=hold)
+    waiting, other = racked.task("two", "taken back"), racked.task("three", "too")
+    racked.rack.admit(waiting)
+    racked.rack.admit(other)
+    racked.rack.tick()
+    assert racked.rack.cancel(waiting.id)
+    assert racked.rack.cancel(other.id)
+    assert racked.said == [Stopped(task=waiting.id), Stopped(task=other.id)]
+    hold.set()
+    racked.finish()
+    assert not racked.rack.cancel(waiting.id)
+    assert not racked.drawn_with()
+
+
+def test_two_models_take_turns() -> None:
+    racked = Racked()
+    racked.rack.admit(racked.task("two", "warm"))
+    racked.finish()
+    racked.said.clear()
+    for name in ("one", "two"):
+        racked.rack.admit(racked.task(name, name, steps=6))
+    racked.finish()
+    order = [r.task.job for r in racked.said if isinstance(r, Stepped)]
+    assert order == ["one", "two"] * 6 or order == ["two", "one"] * 6
+
+
+def test_the_weight_of_a_model_is_told_from_its_files(toy_sd: Path, tmp_path: Path) -> None:
+    info = describe(str(toy_sd))
+    by_hand = sum(path.stat().st_size for path in toy_sd.rglob("*.safetensors"))
+    assert weight_on_disk(info) == by_hand
+    single = tmp_path / "model.safetensors"
+    single.write_bytes(bytes(1234))
+    assert weight_on_disk(replace(info, source=str(single))) == 1234
+    assert weight_on_disk(replace(info, source="somebody/else")) == 0
