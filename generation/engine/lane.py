@@ -152,6 +152,9 @@ class PipelineEngine:
         return True
 
     def close(self) -> None:
+        if self._drawing is not None:
+            self._drawing.going.stop()
+            self._let_go()
         device = self._model.device
         del self._model
         free(device)

@@ -203,7 +203,7 @@ def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
     path, info = place_of(info, half=kind is not torch.float32)
     digest, pipe = _pipeline(path, info.family, kind)
     if info.vae is not None:
-        pipe.vae = _vae(info.vae, pipe.vae, kind)
+        pipe.vae = other_vae(info.vae, pipe.vae, kind)
     if info.memory is MemoryMode.SMALLEST:
         # Kept in 8 bits, computed in `kind`: half the memory of float16, and other last bits.
         pipe.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=kind)
@@ -234,16 +234,17 @@ def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
         device=home,
         dtype=kind,
         hash=digest,
-        vae_hash=None if info.vae is None else _vae_hash(Path(info.vae).expanduser()),
+        vae_hash=None if info.vae is None else hash_vae(Path(info.vae).expanduser()),
     )
 
 
-def _vae_hash(place: Path) -> str:
+def hash_vae(place: Path) -> str:
+    """The hash of the weights in a VAE's folder or file."""
     weights = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
     return hash_file(weights[0])
 
 
-def _vae(source: str, own: Any, dtype: torch.dtype) -> Any:
+def other_vae(source: str, own: Any, dtype: torch.dtype) -> Any:
     """The VAE that the owner wants instead of the model's own; a single file has the shapes of `own`."""
     path = Path(source).expanduser()
     if path.is_dir():

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -18,8 +19,10 @@ from generation.engine.models import (
     choose_device,
     choose_dtype,
     hash_folder,
+    hash_vae,
     in_thread,
     loading,
+    other_vae,
     place_of,
     variant_of,
 )
@@ -40,12 +43,16 @@ class Pipeline:
     dtype: torch.dtype
     hash: Future[str]
     """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
+    vae_hash: str | None
+    """Likewise, of a VAE that replaces the model's own."""
 
     def record(self) -> dict[str, Any]:
         """What the bits of its pictures depend on, apart from the request."""
         return {
             **basis(self.info, self.hash.result(), self.device, self.dtype),
             "pipeline": type(self.pipe).__name__,
+            "memory": self.info.memory.value,
+            **({} if self.vae_hash is None else {"vae_hash": self.vae_hash}),
         }
 
 
@@ -69,6 +76,8 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         digest = in_thread(lambda: hash_folder(path, variant, parts))
         pipe = cls.from_pretrained(str(path), dtype=kind, variant=variant, use_safetensors=True)
         pipe.set_progress_bar_config(disable=True)
+        if info.vae is not None:
+            pipe.vae = other_vae(info.vae, pipe.vae, kind)
         _place(pipe, info.memory, where)
     return Pipeline(
         info=info,
@@ -78,6 +87,7 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         device=where,
         dtype=kind,
         hash=digest,
+        vae_hash=None if info.vae is None else hash_vae(Path(info.vae).expanduser()),
     )
 
 

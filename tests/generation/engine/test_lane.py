@@ -18,7 +18,7 @@ from PIL import ImageChops
 from generation.catalogue import Family, UnreadableModel, describe
 from generation.engine.engine import Engine
 from generation.engine.lane import InSteps, Pause, PipelineEngine, arguments_for
-from generation.engine.models import fetched
+from generation.engine.models import fetched, hash_vae
 from generation.engine.pipeline import load_pipeline
 from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped, Task, TaskFailed
 from generation.metadata import read
@@ -412,10 +412,32 @@ def test_a_model_is_what_its_files_say_once_it_is_here(
 
 
 def test_the_worker_draws_other_families_in_the_lane(flux: Lane) -> None:
-    from generation.worker import _open_engine
+    from generation.worker import _read
 
-    options = Namespace(model=flux.source, device="cpu", dtype="auto", batch=None, calibration=None)
-    assert isinstance(_open_engine(options, lambda report: None), PipelineEngine)
+    options = Namespace(device="cpu", dtype="auto", batch=None, calibration=None)
+    assert isinstance(_read(describe(flux.source), options, lambda report: None)(), PipelineEngine)
+
+
+def test_another_vae_takes_the_place_of_the_models_own(sd3: Lane, flux: Lane) -> None:
+    vae = str(Path(flux.source) / "vae")
+    model = load_pipeline(replace(describe(sd3.source), vae=vae), device="cpu")
+    assert model.pipe.vae.config.shift_factor == flux.model.pipe.vae.config.shift_factor
+    assert model.record()["vae_hash"] == hash_vae(Path(vae))
+    said: list[Report] = []
+    engine = PipelineEngine(model, said.append)
+    engine.admit(a_task(sd3.request()))
+    while engine.busy:
+        engine.tick()
+    assert isinstance(said[-1], Drawn)
+    assert picture(said[-1].png).tobytes() != picture(sd3.draw()).tobytes()
+
+
+def test_an_engine_that_is_closed_in_the_middle_of_a_picture_leaves_no_thread_behind(sd3: Lane) -> None:
+    engine = PipelineEngine(sd3.model, lambda report: None)
+    engine.admit(a_task(sd3.request()))
+    engine.tick()
+    engine.close()
+    assert not threads()
 
 
 # Work in steps -------------------------------------------------------------------------------------------
