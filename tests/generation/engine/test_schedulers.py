@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import DPMSolverSDEScheduler, TCDScheduler
+from diffusers import DPMSolverSDEScheduler, KDPM2DiscreteScheduler, TCDScheduler
 from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -186,6 +186,20 @@ def test_schedulers_that_were_put_away_are_made_again(schedulers: dict[str, Sche
     for steps in range(1, 101):
         assert len(make("DDIM", steps).timesteps) == steps
     assert torch.equal(Walk(make("Euler a", 3)).finish(), expected)
+
+
+def test_nobody_waits_for_time_steps_that_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = KDPM2DiscreteScheduler._sigma_to_t
+    asked = Counter[str]()
+
+    def counted(*args: Any) -> Any:
+        asked["sigmas"] += 1
+        return found(*args)
+
+    monkeypatch.setattr(KDPM2DiscreteScheduler, "_sigma_to_t", counted)
+    scheduler = Schedulers({**CONFIG, "num_train_timesteps": 1000}).make("DPM2 Karras", 20)
+    assert type(scheduler) is KDPM2DiscreteScheduler
+    assert 0 < asked["sigmas"] < 60, "its constructor takes a second for the 1000 steps of the training"
 
 
 # The device ----------------------------------------------------------------------------------------------
