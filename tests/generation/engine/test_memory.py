@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import ImageStat
 
+from generation.catalogue import MemoryMode, UnreadableModel, describe
 from generation.engine.memory import RUNGS, Memory
+from generation.engine.models import load
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
 from generation.request import Seed
@@ -118,17 +123,47 @@ def test_on_the_last_rung_only_the_part_that_computes_is_on_the_device(sd_bench:
     assert not sd_bench.model.vae.use_tiling
 
 
-def test_an_owner_may_spare_memory_from_the_start(sd_bench: Bench) -> None:
-    from generation.engine.loop import DiffusionEngine
-
-    expected = sd_bench.draw()
-    frugal = sd_bench.again()
-    frugal.engine = DiffusionEngine(frugal.model, frugal.said.append, cap=4, rung=2)
+@pytest.mark.parametrize("mode", [MemoryMode.BALANCED, MemoryMode.SMALL])
+def test_an_owner_may_spare_memory_from_the_start(mode: MemoryMode, sd_bench: Bench) -> None:
+    info = replace(describe(sd_bench.source), memory=mode)
+    frugal = Bench(sd_bench.source, loaded=load(info, device="cpu"))
     png = frugal.draw()
-    assert largest_difference(picture(png), picture(expected)) == 0
+    assert largest_difference(picture(png), picture(sd_bench.draw())) == 0
     record = read(png).record
     assert record is not None
+    assert record["memory"] == mode.value
     assert record["decode_tiled"] is True
-    Memory(sd_bench.model, floor=1).descend()
-    sd_bench.model.vae.disable_tiling()
-    sd_bench.model.vae.disable_slicing()
+
+
+def test_weights_kept_in_eight_bits_draw_nearly_the_same(sd_bench: Bench) -> None:
+    info = replace(describe(sd_bench.source), memory=MemoryMode.SMALLEST)
+    frugal = Bench(sd_bench.source, loaded=load(info, device="cpu"))
+    kept = {parameter.dtype for parameter in frugal.model.unet.parameters()}
+    assert torch.float8_e4m3fn in kept
+    difference = largest_difference(picture(frugal.draw()), picture(sd_bench.draw()))
+    assert 0 < difference < 80
+
+
+def test_another_vae_draws_and_is_recorded(sd_bench: Bench, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    darker = {name: tensor.clone() for name, tensor in sd_bench.model.vae.state_dict().items()}
+    darker["decoder.conv_out.bias"] -= 0.5
+    file, folder = tmp_path / "darker.safetensors", tmp_path / "darker"
+    save_file(darker, file)
+    sd_bench.model.vae.save_pretrained(folder)
+    save_file(darker, folder / "diffusion_pytorch_model.safetensors")
+    usual = picture(sd_bench.draw())
+    drawn = []
+    for vae in (file, folder):
+        info = replace(describe(sd_bench.source), vae=str(vae))
+        png = Bench(sd_bench.source, loaded=load(info, device="cpu")).draw()
+        record = read(png).record
+        assert record is not None
+        assert record["vae_hash"]
+        drawn.append(picture(png))
+        assert sum(ImageStat.Stat(drawn[-1]).mean) < sum(ImageStat.Stat(usual).mean) - 30
+    assert largest_difference(*drawn) == 0
+    save_file({"nothing": torch.zeros(1)}, file)
+    with pytest.raises(UnreadableModel, match="not made like this model's own"):
+        load(replace(describe(sd_bench.source), vae=str(file)), device="cpu")

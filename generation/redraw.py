@@ -1,0 +1,137 @@
+"""`python -m generation.redraw PICTURE`: draws a picture again from what its file says, and compares."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops
+
+from generation.catalogue import Family, ModelInfo, UnreadableModel, describe
+from generation.job import JobId
+from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
+from generation.metadata import Settings, UnreadablePicture, calls_of, read
+
+BASIS = (
+    "model_hash",
+    "vae_hash",
+    "device",
+    "dtype",
+    "memory",
+    "threads",
+    "torch",
+    "diffusers",
+    "transformers",
+)
+"""What of a record the bits depend on besides the request and the calls."""
+
+
+class CannotRedraw(Exception):  # noqa: N818 - it is a sentence for a person
+    """The picture cannot be drawn again; the message says why."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 if every pixel is the same, 1 if not, 2 with a sentence if it cannot be drawn again."""
+    parser = argparse.ArgumentParser(prog="python -m generation.redraw", description=__doc__)
+    parser.add_argument("picture", type=Path, help="a PNG file that Atelier drew")
+    parser.add_argument("--model", help="where its model is (default: where the picture says)")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, help="where to keep the new picture")
+    options = parser.parse_args(arguments)
+    try:
+        original = options.picture.read_bytes()
+        settings = read(original)
+        again = redraw(settings, model=options.model, device=options.device)
+    except OSError as error:
+        print(f"{options.picture} cannot be read: {error.strerror}.", file=sys.stderr)
+        return 2
+    except (UnreadablePicture, UnreadableModel, CannotRedraw) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.out is not None:
+        options.out.write_bytes(again)
+    for line in differences(settings.record or {}, read(again).record or {}):
+        print(line)
+    largest = largest_difference(original, again)
+    print("Every pixel is the same." if largest == 0 else f"Pixels differ by up to {largest} of 255.")
+    return 0 if largest == 0 else 1
+
+
+def redraw(settings: Settings, *, model: str | None = None, device: str = "auto") -> bytes:
+    """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
+
+    Args:
+        settings: of a picture that we drew.
+        model: where its model is now; None: where the picture says.
+
+    Raises:
+        CannotRedraw: the picture does not say enough, or cannot be drawn.
+        UnreadableModel: its model is not there.
+    """
+    if settings.request is None or settings.record is None:
+        raise CannotRedraw("Only a picture that Atelier drew says enough to be drawn again exactly.")
+    info = describe(model or settings.request.model)
+    task = Task(
+        id=TaskId(job=JobId("again"), index=0, attempt=1),
+        request=replace(settings.request, model=info.source),
+        replay=calls_of(settings.record),
+    )
+    said: list[Report] = []
+    engine = _engine(info, settings.record, device, said)
+    engine.admit(task)
+    while engine.busy:
+        engine.tick()
+    match said[-1]:
+        case Drawn(png=png):
+            return png
+        case TaskFailed(reason=reason):
+            raise CannotRedraw(reason)
+        case report:
+            raise AssertionError(f"an engine ended with {report}")
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is not as it was when the picture was drawn, a line each."""
+    return [
+        f"{name} was {then.get(name)}, now {now.get(name)}."
+        for name in BASIS
+        if then.get(name) != now.get(name)
+    ]
+
+
+def largest_difference(one: bytes, other: bytes) -> int:
+    """The largest difference of any channel of any pixel, 0 to 255; 255 for pictures of two sizes."""
+    first, second = (Image.open(io.BytesIO(png)).convert("RGB") for png in (one, other))
+    if first.size != second.size:
+        return 255
+    return max(ImageChops.difference(first, second).tobytes())
+
+
+def _engine(info: ModelInfo, record: Mapping[str, Any], device: str, said: list[Report]) -> Any:
+    if info.family is Family.NOISE:
+        from generation.engine.noise import NoiseEngine
+
+        return NoiseEngine(info, said.append)
+    import torch
+
+    from generation.engine.lane import PipelineEngine
+    from generation.engine.loop import DiffusionEngine
+    from generation.engine.models import load
+    from generation.engine.pipeline import load_pipeline
+
+    dtype = str(record.get("dtype", "auto"))
+    if info.family is Family.OTHER:
+        return PipelineEngine(load_pipeline(info, device=device, dtype=dtype), said.append)
+    model = load(info, device=device, dtype=dtype)
+    if isinstance(threads := record.get("threads"), int) and threads > 0:
+        torch.set_num_threads(threads)
+    return DiffusionEngine(model, said.append, cap=1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""A picture's file says enough to draw it again, bit for bit."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from generation.redraw import main
+from generation.request import Seed
+from tests.generation.engine.test_batch import run_all
+from tests.generation.toys import Bench, a_request, a_task
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+
+@pytest.fixture
+def drawn_in_company(sd_bench: Bench, tmp_path: Path) -> Path:
+    """The second of three pictures that shared their calls."""
+    tasks = [
+        a_task(a_request(sd_bench.source, sampler="Euler a", steps=4, seed=Seed(n)), job=f"{n}")
+        for n in range(3)
+    ]
+    path = tmp_path / "picture.png"
+    path.write_bytes(run_all(sd_bench, [(0, task) for task in tasks])["1"])
+    return path
+
+
+def test_a_picture_drawn_in_company_is_drawn_again_exactly(
+    drawn_in_company: Path, sd_bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "again.png"
+    arguments = [str(drawn_in_company), "--model", sd_bench.source, "--device", "cpu", "--out", str(out)]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "Every pixel is the same.\n"
+    assert Image.open(out).tobytes() == Image.open(drawn_in_company).tobytes()
+
+
+def test_another_model_is_told_and_draws_another_picture(
+    drawn_in_company: Path, toy_v: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(drawn_in_company), "--model", str(toy_v), "--device", "cpu"]) == 1
+    said = capsys.readouterr().out
+    assert "model_hash was" in said
+    assert "Pixels differ by up to" in said
+
+
+def test_a_picture_that_does_not_say_enough_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blank, foreign, words = tmp_path / "blank.png", tmp_path / "foreign.png", tmp_path / "words.png"
+    Image.new("RGB", (8, 8)).save(blank)
+    file = io.BytesIO()
+    from PIL import PngImagePlugin
+
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", "a cat\nSteps: 20, Sampler: Euler, Seed: 1, Size: 8x8")
+    Image.new("RGB", (8, 8)).save(file, format="PNG", pnginfo=chunks)
+    foreign.write_bytes(file.getvalue())
+    words.write_text("no picture")
+    for path, sentence in (
+        (blank, "holds no settings"),
+        (foreign, "Only a picture that Atelier drew"),
+        (words, "not a PNG file"),
+        (tmp_path / "missing.png", "cannot be read"),
+    ):
+        assert main([str(path)]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_where_the_picture_says_is_a_sentence(
+    drawn_in_company: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(drawn_in_company), "--model", "nowhere/at/all"]) == 2
+    assert "There is no model at nowhere/at/all" in capsys.readouterr().err
