@@ -63,6 +63,7 @@ async def test_a_chosen_model_draws_with_its_own_defaults_and_they_are_in_the_fi
     assert "without: dull colours" in said
     kept = await settings_of(stage, card)
     assert (kept.negative_prompt, kept.steps, kept.sampler) == ("dull colours", 3, "Euler a")
+    assert kept.model == "Fancy *Noise*", "it was really that model that drew"
 
 
 async def test_what_is_typed_wins_over_the_models_defaults(stage: Stage) -> None:

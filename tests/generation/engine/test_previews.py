@@ -76,7 +76,7 @@ def test_nobody_watches_and_nothing_is_shown(sd_bench: Bench) -> None:
     assert not previews(said)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", sorted({spec.sampler for spec in SAMPLERS.values()}))
 def test_any_sampler_can_be_watched(sampler: str, sd_bench: Bench) -> None:
     assert previews(watched(sd_bench, sampler=sampler, steps=4))
 
