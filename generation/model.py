@@ -1,0 +1,170 @@
+"""What a model is called, what suits it and what it can draw."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from generation.modelfiles import UnreadableModel
+from generation.request import OWN_SAMPLER, GenerationRequest, Size
+from generation.samplers import SAMPLERS, sampler_reason
+
+
+class Family(StrEnum):
+    """What a model is built like; decides how it is loaded and what suits it."""
+
+    SD1 = "Stable Diffusion 1"
+    SD2 = "Stable Diffusion 2"
+    SDXL = "Stable Diffusion XL"
+    OTHER = "another family"
+    """Whatever else diffusers draws with; its own pipeline does, one picture at a time."""
+    NOISE = "coloured noise"
+    """No model at all: the small engine that tests use, see :mod:`generation.engine.noise`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What is used where somebody gives no setting of their own."""
+
+    steps: int
+    guidance: float
+    sampler: str
+    size: Size | None = None
+    """None: a square of the native edge."""
+
+
+class MemoryMode(StrEnum):
+    """How much of its device's memory a model may take; what is saved is paid for in time."""
+
+    FAST = "fast"
+    """All of it stays on the device."""
+    BALANCED = "balanced"
+    """The same, but pictures are decoded one at a time and in tiles."""
+    SMALL = "small"
+    """Only the part that works at the moment is on the device."""
+    SMALLEST = "smallest"
+    """Of that part only some layers, and its weights are kept in 8 bits, which changes pictures a little."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a model is called and what it can do."""
+
+    name: str
+    """For people."""
+    source: str
+    """A folder, a .safetensors file or a Hugging Face id; what a request carries as its model."""
+    family: Family
+    native: int
+    """The edge of the square pictures it was trained on, in pixels."""
+    multiple: int
+    """Both edges must be multiples of this many pixels, so that every level of the UNet divides."""
+    defaults: Defaults
+    min_edge: int
+    max_edge: int
+    words: frozenset[str] | None = None
+    """The words it knows, folded to lower case; None when it knows language at large."""
+    note: str | None = None
+    """A sentence about it for the owner."""
+    negative_prompt: str = ""
+    """What a request gets whose asker gave none."""
+    vae: str | None = None
+    """A folder or a .safetensors file whose VAE replaces the model's own."""
+    memory: MemoryMode = MemoryMode.FAST
+    samplers: tuple[str, ...] = tuple(SAMPLERS)
+    """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
+
+    @property
+    def public_source(self) -> str:
+        """The source as it may stand in a picture that is shared: no folders of the owner's machine."""
+        path = Path(self.source)
+        private = path.is_absolute() or self.source.startswith(("~", ".")) or "\\" in self.source
+        return re.split(r"[\\/]", self.source.rstrip("\\/"))[-1] if private else self.source
+
+    def within(self, *, pixels: int, steps: int) -> ModelInfo:
+        """The same model with defaults that stay inside the owner's limits.
+
+        Raises:
+            UnreadableModel: not even its smallest picture does; a sentence for the owner.
+        """
+        edge = min(self.native, int(pixels**0.5)) // self.multiple * self.multiple
+        if edge < self.min_edge:
+            raise UnreadableModel(
+                f"MAX_PIXELS is {pixels}, but {self.name} draws nothing smaller than "
+                f"{self.min_edge}x{self.min_edge}; set it to {self.min_edge**2} or more."
+            )
+        size = self.defaults.size
+        if size is not None and size.pixels > pixels:
+            size = self._shrunk(size, pixels)
+        return replace(
+            self,
+            native=edge,
+            defaults=replace(self.defaults, steps=min(self.defaults.steps, steps), size=size),
+        )
+
+    def reject_reason(self, request: GenerationRequest) -> str | None:
+        """Why this model cannot draw this request, as a sentence for a person, or None."""
+        if self.samplers == (OWN_SAMPLER,):
+            if request.sampler != OWN_SAMPLER:
+                return f"{self.name} draws with a sampler of its own; leave the sampler out."
+        elif (reason := sampler_reason(request.sampler, request.steps)) is not None:
+            return reason
+        return self.size_reason(request.size)
+
+    def size_reason(self, size: Size) -> str | None:
+        """Why this model cannot draw this size, as a sentence for a person, or None."""
+        if min(size.width, size.height) < self.min_edge or max(size.width, size.height) > self.max_edge:
+            return (
+                f"{self.name} cannot draw {size}: each edge must be {self.min_edge} to {self.max_edge} "
+                f"pixels, and {self.native}x{self.native} suits it best."
+            )
+        if size.width % self.multiple or size.height % self.multiple:
+            return (
+                f"{self.name} cannot draw {size}: both edges must be multiples of {self.multiple}. "
+                f"The nearest that works is {self._nearest(size)}."
+            )
+        return None
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """The words of a prompt that this model never saw, as they were typed, each once."""
+        if self.words is None:
+            return ()
+        unknown: dict[str, str] = {}
+        for word in _words(text):
+            if (folded := word.casefold()) not in self.words:
+                unknown.setdefault(folded, word)
+        return tuple(unknown.values())
+
+    def _shrunk(self, size: Size, pixels: int) -> Size | None:
+        """A size of about the same shape with so many pixels at the most; None if its short edge ends."""
+        factor = (pixels / size.pixels) ** 0.5
+        width, height = (
+            int(edge * factor) // self.multiple * self.multiple for edge in (size.width, size.height)
+        )
+        return Size(width=width, height=height) if min(width, height) >= self.min_edge else None
+
+    def _nearest(self, size: Size) -> Size:
+        low = -(-self.min_edge // self.multiple) * self.multiple
+        high = self.max_edge // self.multiple * self.multiple
+
+        def snapped(edge: int) -> int:
+            return min(high, max(low, round(edge / self.multiple) * self.multiple))
+
+        return Size(width=snapped(size.width), height=snapped(size.height))
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words with at least one letter; marks belong to their letters, apostrophes within to the word."""
+    word = ""
+    for character in unicodedata.normalize("NFC", text).replace("’", "'") + " ":
+        if unicodedata.category(character)[0] in "LMN" or (character == "'" and word):
+            word += character
+            continue
+        word = word.rstrip("'")
+        if any(c.isalpha() for c in word):
+            yield word
+        word = ""
