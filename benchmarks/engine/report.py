@@ -76,7 +76,8 @@ def plot(figures: Mapping[str, Any], raw: Mapping[str, Mapping[str, list[float]]
             axes.step(values, shares, where="post", color=colour, label=label, linewidth=2)
         axes.axhline(95, color="black", linewidth=0.6, linestyle=":")
         axes.set(xscale="log", xlim=(lowest * 0.8, highest * 1.25), ylim=(0, 101))
-        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda seconds, _: f"{seconds:g}"))
+        axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         axes.set(xlabel="seconds from asking to having", ylabel="% of the pictures")
         load = figures[f"load_{name}"]
         axes.set_title(
