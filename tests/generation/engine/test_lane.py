@@ -207,8 +207,11 @@ def test_a_scheduler_that_calls_the_model_twice_a_step_is_reported_by_steps(sd3:
     said: list[Report] = []
     engine = PipelineEngine(twice, said.append)
     engine.admit(a_task(sd3.request(steps=3)))
+    steps_after_ticks = []
     while engine.busy:
         engine.tick()
+        steps_after_ticks.append(sum(isinstance(report, Stepped) for report in said))
+    assert steps_after_ticks == [0, 1, 1, 2, 3, 3], "five calls, then the decoding"
     assert [report.step for report in said if isinstance(report, Stepped)] == [1, 2, 3]
     assert isinstance(said[-1], Drawn)
 
