@@ -47,7 +47,10 @@ def assert_equals_stock(bench: Bench, pipe: Any, **changes: Any) -> None:
 
 @pytest.mark.parametrize(
     ("sampler", "steps"),
-    [*((sampler, 5) for sampler in SAMPLERS), *((sampler, 1) for sampler in ("Euler", "Heun", "UniPC", "LCM"))],
+    [
+        *((sampler, 5) for sampler in SAMPLERS),
+        *((sampler, 1) for sampler in ("Euler", "Heun", "UniPC", "LCM")),
+    ],
 )
 def test_every_sampler_draws_what_the_stock_pipeline_draws(
     sampler: str, steps: int, sd_bench: Bench, stock_sd: Any
