@@ -106,7 +106,7 @@ def bot_in(playground: Playground, *, said: Callable[[str], None]) -> BotProcess
         environment["MODEL"] = str(model.resolve())
     if models := os.environ.get("MODELS"):
         environment["MODELS"] = str(Path(models).resolve())
-    # People who try it together see their pictures drawn together, whatever this machine was measured to like.
+    # People who try it together see their pictures drawn together, whatever suits this machine best.
     environment["BATCH"] = os.environ.get("BATCH") or "4"
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     bot = BotProcess(environment, playground.data / "bot.log", folder=folder, said=said)
