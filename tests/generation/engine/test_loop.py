@@ -88,7 +88,7 @@ def test_each_setting_changes_the_picture(sd_bench: Bench) -> None:
         {"seed": Seed(8)},
         {"steps": 6},
         {"guidance": 5.5},
-        *({"sampler": sampler} for sampler in SAMPLERS if sampler != "Euler"),
+        *({"sampler": name} for name in sorted({spec.sampler for spec in SAMPLERS.values()} - {"Euler"})),
     ]
     for changes in every:
         other = picture(sd_bench.draw(**{"steps": 5, **changes}))
@@ -96,7 +96,7 @@ def test_each_setting_changes_the_picture(sd_bench: Bench) -> None:
 
 
 def test_no_two_samplers_draw_the_same(sd_bench: Bench) -> None:
-    drawn = {picture(sd_bench.draw(sampler=sampler, steps=7)).tobytes() for sampler in SAMPLERS}
+    drawn = {picture(sd_bench.draw(sampler=sampler, steps=4)).tobytes() for sampler in SAMPLERS}
     assert len(drawn) == len(SAMPLERS)
 
 
