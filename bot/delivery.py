@@ -186,16 +186,18 @@ class Courier:
 
     async def _look(self, round_: Round) -> None:
         """Have a look at the pictures now that they are to be shown; a slow one is shown the next time."""
-        if self._watch is None or not isinstance(round_.newest, Progressed):
+        if self._watch is None or not isinstance(round_.newest, Progressed) or round_.blind >= 2:
             return
-        while not round_.looks.empty():
-            round_.looks.get_nowait()
+        round_.looks = 0
+        wanted = self._watch(round_.job_id, round_.see)
         try:
             async with asyncio.timeout(LOOK_PATIENCE):
-                for _ in range(self._watch(round_.job_id, round_.see)):
-                    await round_.looks.get()
+                while round_.looks < wanted and isinstance(round_.newest, Progressed):
+                    round_.changed.clear()
+                    await round_.changed.wait()
         except TimeoutError:
             pass
+        round_.blind = 0 if round_.looks else round_.blind + 1
 
     async def _show_progress(self, round_: Round, card: Card) -> None:
         delivery = await self._delivery(round_)

@@ -25,8 +25,10 @@ class Round:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     previews: dict[int, bytes] = field(default_factory=dict)
     """What its pictures look like so far: small WebP files by the number of the picture."""
-    looks: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
-    """The numbers of the pictures that were seen since they were asked for."""
+    looks: int = 0
+    """How many pictures were seen since they were asked for."""
+    blind: int = 0
+    """How often in a row nothing was seen: some models show nothing before the end."""
     began_at: float | None = None
     ended_at: float | None = None
     edited_at: float | None = None
@@ -41,5 +43,5 @@ class Round:
     def see(self, index: int, webp: bytes) -> None:
         """Take in a preview; may come at any time."""
         self.previews[index] = webp
-        self.looks.put_nowait(index)
+        self.looks += 1
         self.changed.set()

@@ -84,13 +84,15 @@ class Entered:
 
     phase: Phase
     task: TaskId | None = None
-    """The task it is about, while DRAWING or DECODING."""
+    """The task it is about, while DRAWING or DECODING; while LOADING, one that its model is read for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """The worker can draw. Said to the backend that started it, which tells no one further."""
+    """A model is loaded. Said to the backend that started the worker, which tells no one further."""
 
+    model: str
+    """Its source."""
     images: int
     """How many it draws at once."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageChops
 
-from generation.catalogue import Family, ModelInfo, UnreadableModel, describe
+from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.job import JobId
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
@@ -40,13 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m generation.redraw", description=__doc__)
     parser.add_argument("picture", type=Path, help="a PNG file that Atelier drew")
     parser.add_argument("--model", help="where its model is (default: where the picture says)")
+    parser.add_argument("--vae", help="where its VAE is, if it was not the model's own")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
     options = parser.parse_args(arguments)
     try:
         original = options.picture.read_bytes()
         settings = read(original)
-        again = redraw(settings, model=options.model, device=options.device)
+        again = redraw(settings, model=options.model, vae=options.vae, device=options.device)
     except OSError as error:
         print(f"{options.picture} cannot be read: {error.strerror}.", file=sys.stderr)
         return 2
@@ -62,12 +63,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if largest == 0 else 1
 
 
-def redraw(settings: Settings, *, model: str | None = None, device: str = "auto") -> bytes:
+def redraw(
+    settings: Settings, *, model: str | None = None, vae: str | None = None, device: str = "auto"
+) -> bytes:
     """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
 
     Args:
         settings: of a picture that we drew.
         model: where its model is now; None: where the picture says.
+        vae: where its VAE is now; None: the model's own.
 
     Raises:
         CannotRedraw: the picture does not say enough, or cannot be drawn.
@@ -75,7 +79,7 @@ def redraw(settings: Settings, *, model: str | None = None, device: str = "auto"
     """
     if settings.request is None or settings.record is None:
         raise CannotRedraw("Only a picture that Atelier drew says enough to be drawn again exactly.")
-    info = describe(model or settings.request.model)
+    info = replace(describe(model or settings.request.model), vae=vae, memory=_memory(settings.record))
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
         request=replace(settings.request, model=info.source),
@@ -93,6 +97,13 @@ def redraw(settings: Settings, *, model: str | None = None, device: str = "auto"
             raise CannotRedraw(reason)
         case report:
             raise AssertionError(f"an engine ended with {report}")
+
+
+def _memory(record: Mapping[str, Any]) -> MemoryMode:
+    """The mode in which it is drawn as it was then: with the same weights, decoded in tiles or not."""
+    mode = MemoryMode(record.get("memory", MemoryMode.FAST))
+    tiled = bool(record.get("decode_tiled"))  # it may have been so for want of memory alone
+    return MemoryMode.BALANCED if tiled and mode is MemoryMode.FAST else mode
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

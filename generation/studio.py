@@ -264,7 +264,7 @@ class Studio:
                 self._phases[backend] = phase
                 if phase is not Phase.STARTING and phase is not Phase.LOADING:
                     self._down.pop(backend, None)
-                if task is not None:
+                if task is not None and phase is not Phase.LOADING:
                     self._begin(task)
                 self._changed()
             case Unavailable(reason=reason):
@@ -272,6 +272,9 @@ class Studio:
                 self._down[backend] = reason
                 self._changed()
             case Stepped(task=task, step=step, steps=steps):
+                if self._phases[backend] is not Phase.DRAWING:  # another model was being read meanwhile
+                    self._phases[backend] = Phase.DRAWING
+                    self._changed()
                 if live := self._begin(task):
                     live.steps[task.index] = step
                     total = steps * live.job.request.count

@@ -28,7 +28,6 @@ from generation.messages import (
     Entered,
     Leave,
     Phase,
-    Ready,
     Stopped,
     Task,
     Unavailable,
@@ -86,7 +85,6 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         say(Entered(phase=Phase.LOADING))
         engine = _open_engine(options, say)
-        say(Ready(images=engine.batch))
         Worker(engine, inbox, say).run()
     except UnreadableModel as error:
         say(Unavailable(reason=str(error)))
@@ -138,7 +136,7 @@ class Worker:
                 assert_never(command)
 
 
-def _open_engine(options: argparse.Namespace, say: Say) -> Engine:
+def _open_engine(options: argparse.Namespace, say: Callable[[WorkerReport], None]) -> Engine:
     from generation.engine.rack import Rack, weight_on_disk
 
     shelf = read_shelf(options.models) if options.models else Shelf.one(options.model)
@@ -152,7 +150,7 @@ def _open_engine(options: argparse.Namespace, say: Say) -> Engine:
         say,
         budget=budget,
         weigh=weight_on_disk,
-        alive=lambda: _heartbeat(say),
+        alive=lambda is_drawing: _heartbeat(say, unless=is_drawing),
     )
 
 
@@ -211,8 +209,10 @@ def _listen(pipe: BinaryIO, inbox: Inbox) -> None:
 
 
 @contextlib.contextmanager
-def _heartbeat(say: Say) -> Iterator[None]:
+def _heartbeat(say: Say, *, unless: Callable[[], bool]) -> Iterator[None]:
     """While something long runs, say that it still does, as long as it uses the processor.
+
+    Not while `unless` holds: something is drawn beside it, and its steps are signs of life enough.
 
     Fetching and reading a model may take an hour; standing still for minutes is a hang.
     """
@@ -222,7 +222,7 @@ def _heartbeat(say: Say) -> Iterator[None]:
         used = time.process_time()
         while not stop.wait(_HEARTBEAT_S):
             now = time.process_time()
-            if now - used > _ALIVE_CPU_S:
+            if now - used > _ALIVE_CPU_S and not unless():
                 say(Entered(phase=Phase.LOADING))
             used = now
 

@@ -127,8 +127,10 @@ class ProcessBackend:
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
         self._held: dict[TaskId, _Held] = {}
-        self._batch = 1
-        """How many images the worker draws at once."""
+        self._batches: dict[str, int] = {}
+        """How many images the worker draws at once with each model that it has loaded, by its source."""
+        self._achieved = False
+        """This worker has brought a task to its end."""
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
         self._phase = Phase.STARTING
@@ -161,11 +163,10 @@ class ProcessBackend:
             for held in self._held.values()
             if (held.task.request.model, held.task.request.size) == together
         ]
-        if len(alike) < self._batch + SPARE:
-            return len(self._held) >= SIZES * self._batch + SPARE
-        return len(alike) >= 2 * self._batch + SPARE or any(
-            held.left < SHORT * request.steps for held in alike
-        )
+        batch = self._batches.get(request.model, 1)
+        if len(alike) < batch + SPARE:
+            return len(self._held) >= SIZES * max(self._batches.values(), default=1) + SPARE
+        return len(alike) >= 2 * batch + SPARE or any(held.left < SHORT * request.steps for held in alike)
 
     async def submit(self, task: Task) -> None:
         self._held[task.id] = _Held(task, left=task.request.steps)
@@ -195,7 +196,7 @@ class ProcessBackend:
     # The worker's lives -------------------------------------------------------------------------------------
 
     async def _supervise(self) -> None:
-        failures, said = 0, None
+        failures, fruitless, said = 0, 0, None
         try:
             while True:
                 self._enter(Phase.STARTING)
@@ -205,6 +206,9 @@ class ProcessBackend:
                 failures = 0 if was_ready else failures + 1
                 if failures == 0:
                     said = None
+                    fruitless = 0 if self._achieved else fruitless + 1
+                    if fruitless > 1:  # it starts, and what it is given ends it: not as fast as it can
+                        await asyncio.sleep(self._restart.after(fruitless - 1))
                     continue
                 backoff = self._restart if unavailable is None else self._reread
                 if unavailable is None and failures >= FAILED_STARTS:
@@ -231,6 +235,7 @@ class ProcessBackend:
             return None, f"the drawing process could not be started ({error})", False
         self._process = process
         was_ready, unavailable, hung = False, None, None
+        self._achieved, self._batches = False, {}
         try:
             while True:
                 try:
@@ -277,8 +282,8 @@ class ProcessBackend:
             case Entered(phase=phase, task=task):
                 self._enter(phase, task)
                 return
-            case Ready(images=images):
-                self._batch = images
+            case Ready(model=model, images=images):
+                self._batches[model] = images
                 return
             case Stepped(task=task, step=step, steps=steps):
                 self._phase = Phase.DRAWING
@@ -288,6 +293,7 @@ class ProcessBackend:
                 pass
             case Drawn(task=task) | TaskFailed(task=task) | Stopped(task=task):
                 del self._held[task]
+                self._achieved = True
             case Unavailable() | Lost():
                 raise AssertionError(f"{report} is not for a worker to say here")
             case _:

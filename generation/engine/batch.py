@@ -46,6 +46,8 @@ class Image:
     """(rows, tokens, width): the negative prompt first if there is guidance."""
     added: Mapping[str, torch.Tensor]
     """SDXL: `text_embeds` (rows, width) and `time_ids` (rows, 6); else empty."""
+    told: torch.Tensor | None
+    """(1, width): its guidance, for a UNet that wants to be told it."""
     step_arguments: Mapping[str, Any]
     record: dict[str, Any]
     calls: int = 0
@@ -141,9 +143,11 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
         after = idle.expand(total - first - own, *idle.shape[1:])
         return torch.cat([before, *parts, after])
 
+    told = images[0].told is not None  # of one model all are, or none
     prediction = model.unet(
         filled(inputs),
         filled(times),
+        timestep_cond=filled([image.told for image in images if image.told is not None]) if told else None,
         encoder_hidden_states=filled([image.states for image in images]),
         added_cond_kwargs={name: filled([image.added[name] for image in images]) for name in images[0].added},
         return_dict=False,

@@ -177,17 +177,30 @@ class DiffusionEngine:
             if entry.image is None:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
-                    entry.image = self._prepare(entry.task)
+                    entry.image = self._prepared(entry.task)
             if entry.image is not None:
                 chosen.append(entry.image)
         return chosen
+
+    def _prepared(self, task: Task) -> Image | None:
+        """The task as an image, or None when there is not memory for it yet."""
+        try:
+            return self._prepare(task)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            error.__traceback__ = None
+            free(self._model.device)
+            if not self._memory.climb():
+                raise
+            return None
 
     def _advance(self, key: BatchKey, images: Sequence[Image]) -> None:
         """One call for these images, and a step of each one's own scheduler."""
         if not images:
             return
-        self._memory.need("unet")
         try:
+            self._memory.need("unet")
             predictions = call_unet(self._model, images, padded=self._padded)
         except Exception as error:  # noqa: BLE001 - an edge: told, never swallowed
             if is_out_of_memory(error):
@@ -212,19 +225,28 @@ class DiffusionEngine:
             self._say(Stepped(task=image.task.id, step=step, steps=steps))
         if image.watched and not image.done:
             image.watched = False
-            if (preview := self._previews.draw(image)) is not None:
-                self._say(Previewed(task=image.task.id, webp=preview))
-            image.seen = None
+            self._show(image)
         if image.done:
             self._entries = [entry for entry in self._entries if entry.image is not image]
             self._undecoded.append(image)
+
+    def _show(self, image: Image) -> None:
+        """A look at a picture may fail; the picture may not."""
+        try:
+            if (preview := self._previews.draw(image)) is not None:
+                self._say(Previewed(task=image.task.id, webp=preview))
+        except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without
+            log.warning("no preview of %s: %r", image.task.id, error)
+            error.__traceback__ = None
+            free(self._model.device)
+        image.seen = None
 
     def _pace(self) -> None:
         """On a GPU, wait until no more than AHEAD calls are queued."""
         if self._model.device.type != "cuda":
             return
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record()
+        event.record(torch.cuda.current_stream(self._model.device))
         self._queued.append(event)
         if len(self._queued) > AHEAD:
             self._queued.popleft().synchronize()

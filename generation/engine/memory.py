@@ -14,8 +14,16 @@ from generation.engine.models import Model
 log = logging.getLogger(__name__)
 
 Part = Literal["text", "unet", "vae"]
+PARTS: tuple[Part, ...] = ("text", "unet", "vae")
 RUNGS = ("all parts on the device", "pictures decoded in tiles", "parts on the device one at a time")
 
+LAST = len(RUNGS) - 1
+_SHORTAGES = (
+    "can't allocate memory",  # the CPU's allocator
+    "out of memory",  # CUDA outside torch's allocator, and MPS
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 FLOORS: Mapping[MemoryMode, int] = {
     MemoryMode.FAST: 0,
     MemoryMode.BALANCED: 1,
@@ -36,7 +44,7 @@ class Memory:
         self._floor = FLOORS[model.info.memory]
         self._rung = 0
         # With the last rung as its floor, a model was read without putting anything on the device.
-        self._here: set[Part] = set() if self._floor == 2 else {"text", "unet", "vae"}
+        self._here: set[Part] = set() if self._floor == LAST else set(PARTS)
         self._climb_to(self._floor)
 
     @property
@@ -46,7 +54,7 @@ class Memory:
 
     def climb(self) -> bool:
         """Give up more; False if there is nothing left to give up."""
-        if self._rung + 1 == len(RUNGS):
+        if self._rung == LAST:
             return False
         self._climb_to(self._rung + 1)
         log.warning("out of memory: from now on %s", RUNGS[self._rung])
@@ -56,24 +64,31 @@ class Memory:
         """Back to where it began, when what needed so much is gone."""
         if self._rung == self._floor:
             return
+        if self._floor < LAST:
+            try:
+                for part in PARTS:
+                    self._bring(part)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                error.__traceback__ = None
+                return  # something else needs the device; another time
         self._rung = self._floor
         if self._floor < 1:
             self._model.vae.disable_tiling()
             self._model.vae.disable_slicing()
-        if self._floor < 2:
-            for part in ("text", "unet", "vae"):
-                self._bring(part)
         log.info("memory is enough again: %s", RUNGS[self._rung])
 
     def need(self, part: Part) -> None:
         """Have this part on the device; on the last rung the others leave it first."""
-        if self._rung < 2:
+        if self._rung < LAST:
             return
-        for other in self._here - {part}:
-            for module in self._modules(other):
-                module.to("cpu")
-        self._here = {part} & self._here
-        free(self._model.device)
+        if leaving := self._here - {part}:
+            for other in leaving:
+                for module in self._modules(other):
+                    module.to("cpu")
+                self._here.discard(other)
+            free(self._model.device)
         self._bring(part)
 
     def _climb_to(self, rung: int) -> None:
@@ -84,9 +99,15 @@ class Memory:
 
     def _bring(self, part: Part) -> None:
         if part not in self._here:
-            for module in self._modules(part):
-                module.to(self._model.device)
-            self._here.add(part)
+            self._here.add(part)  # first: a part that came half must leave like a whole one
+            try:
+                for module in self._modules(part):
+                    module.to(self._model.device)
+            except Exception:
+                for module in self._modules(part):
+                    module.to("cpu")
+                self._here.discard(part)
+                raise
 
     def _modules(self, part: Part) -> list[Any]:
         match part:
@@ -116,4 +137,4 @@ def footprint(*modules: Any) -> int:
 def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # the CPU's allocator
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _SHORTAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -41,7 +42,8 @@ class Preparation:
         noise = torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device)
         prompt = self._prompts.encode(request.prompt)
         encoded = [prompt]
-        if request.guidance > 1:
+        told = guidance_embedding(request.guidance, model.unet.config.get("time_cond_proj_dim"))
+        if request.guidance > 1 and told is None:
             encoded.insert(0, self._prompts.encode(request.negative_prompt, negative=True))
         record = {
             **model.record(),
@@ -59,6 +61,7 @@ class Preparation:
             times=scheduler.timesteps.to(device=model.device, dtype=torch.float32),
             latents=noise * scheduler.init_noise_sigma,
             states=torch.cat([each.states for each in encoded]),
+            told=None if told is None else told.to(model.device, model.dtype),
             added=self._added(encoded, request.size.height, request.size.width),
             step_arguments={"generator": generator} if takes_generator(scheduler) else {},
             record=record,
@@ -77,3 +80,17 @@ class Preparation:
             "text_embeds": torch.cat(pooled).to(self._model.dtype),
             "time_ids": time_ids.repeat(len(encoded), 1),
         }
+
+
+def guidance_embedding(guidance: float, width: int | None) -> torch.Tensor | None:
+    """(1, width): the guidance for a UNet that was distilled to be told it, as latent consistency models are.
+
+    None for a UNet that is not. Sines and cosines as in Luo et al. 2023 (arXiv 2310.04378), like diffusers.
+    """
+    if width is None:
+        return None
+    half = width // 2
+    rates = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10_000.0) / (half - 1)))
+    angles = (torch.tensor([guidance - 1]) * 1000.0)[:, None] * rates[None]
+    embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
+    return torch.nn.functional.pad(embedding, (0, width % 2))

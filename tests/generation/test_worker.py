@@ -31,7 +31,7 @@ def test_a_worker_loads_waits_draws_and_leaves() -> None:
     with a_worker() as worker:
         assert worker.stdin is not None
         assert next_report(worker) == Entered(phase=Phase.LOADING)
-        assert next_report(worker) == Ready(images=1)
+        assert next_report(worker) == Ready(model=NOISE, images=1)
         assert next_report(worker) == Entered(phase=Phase.IDLE)
         task = a_task()
         worker.stdin.write(encode(Draw(task=task)))

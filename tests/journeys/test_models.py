@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest_asyncio
 from generation import metadata
 from playground.nouns import Json
 from playground.reading import pictures_of, text_of
-from tests.journeys.stage import Stage, asks, draws, result, staged, told
+from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -161,3 +162,15 @@ async def test_with_one_model_there_is_nothing_to_choose_and_a_reroll_draws_with
         assert "model" not in await options_of_imagine(stage)
         again = await result(stage.anna, await stage.anna.press(card, "Reroll"))
         assert "another · 128 × 128 · 5 steps" in text_of(again)
+
+
+async def test_a_model_that_ends_the_process_is_given_up_and_nobody_elses_picture(tmp_path: Path) -> None:
+    (tmp_path / "models.toml").write_text(PLAIN + '[[model]]\nname = "Deadly"\nsource = "fake:crash"\n')
+    async with staged(tmp_path) as stage:
+        deadly = await asks(stage.anna, "a red circle", model="Deadly")
+        card = await draws(stage.bruno, "a blue square", model="Plain Noise")
+        assert "Plain Noise" in unescaped(card)
+        end = await stage.anna.answer(deadly, says("did not work"), timeout=60)
+        assert "stopped the drawing process 3 times" in text_of(end)
+        assert len(re.findall("starting another|lost a worker", stage.bot.log)) < 12
+        await draws(stage.bruno, "a green star", model="Plain Noise")

@@ -73,3 +73,30 @@ def test_half_precision_draws_nearly_the_same_picture(dtype: str, toy_sdxl: Path
     difference = ImageChops.difference(picture(png), picture(sdxl_bench.draw(sampler="Euler a")))
     mean = ImageStat.Stat(difference).mean
     assert max(mean) < 12, "the same seed means the same noise in every dtype"
+
+
+@pytest.mark.parametrize("guidance", [1.0, 8.0])
+@pytest.mark.parametrize("sampler", ["LCM", "DDIM"])
+def test_a_model_that_is_told_its_guidance_draws_what_the_stock_pipeline_draws(
+    guidance: float, sampler: str, toy_sd: Path, tmp_path: Path
+) -> None:
+    """A latent consistency model: one row for an image, and the guidance an input of the UNet."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    pipe = stock_pipeline(str(toy_sd))
+    torch.manual_seed(0)
+    pipe.unet = UNet2DConditionModel.from_config(dict(pipe.unet.config) | {"time_cond_proj_dim": 32})
+    with torch.no_grad():
+        pipe.unet.time_embedding.cond_proj.weight.mul_(5)
+    pipe.save_pretrained(tmp_path / "lcm")
+    bench = Bench(str(tmp_path / "lcm"))
+    assert_equals_stock(
+        bench, stock_pipeline(str(tmp_path / "lcm")), sampler=sampler, guidance=guidance, steps=4
+    )
+    record = read(bench.draw(sampler=sampler, guidance=guidance, steps=4)).record
+    assert record is not None
+    assert record["unet_calls"] == [[1, 0, 4]]
+    other = picture(bench.draw(sampler=sampler, guidance=guidance + 2, steps=4))
+    same = picture(bench.draw(sampler=sampler, guidance=guidance, steps=4))
+    assert ImageChops.difference(same, other).getbbox() is not None, "the guidance is told"

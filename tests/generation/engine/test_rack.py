@@ -13,8 +13,20 @@ import pytest
 from generation.catalogue import ModelInfo, UnreadableModel, describe
 from generation.engine.engine import Engine
 from generation.engine.noise import NoiseEngine
-from generation.engine.rack import Finish, Rack, weight_on_disk
-from generation.messages import Drawn, Report, Stepped, Stopped, Task, TaskFailed
+from generation.engine.rack import BROKEN_S, Finish, Rack, weight_on_disk
+from generation.job import JobId
+from generation.messages import (
+    Drawn,
+    Entered,
+    Phase,
+    Ready,
+    Report,
+    Stepped,
+    Stopped,
+    Task,
+    TaskFailed,
+    WorkerReport,
+)
 from generation.metadata import read
 from generation.shelf import Shelf
 from tests.generation.toys import a_request, a_task
@@ -43,7 +55,7 @@ class Racked:
 
     def __init__(self, budget: int | None = None, hold: threading.Event | None = None) -> None:
         models = tuple(describe(f"fake:{name}") for name in NAMES)
-        self.said: list[Report] = []
+        self.said: list[WorkerReport] = []
         self.was_read: list[str] = []
         self.gone: list[str] = []
 
@@ -51,14 +63,28 @@ class Racked:
             self.was_read.append(info.name)
             if hold is not None and len(self.was_read) > 1:
                 assert hold.wait(20)
-            if info.name in self.unreadable:
-                raise UnreadableModel(f"{info.source} is broken.")
-            engine: Engine = Heavy(info, self.said.append, self.gone)
-            return lambda: engine
+            if (error := self.unreadable.get(info.name)) is not None:
+                raise error
 
-        self.unreadable: set[str] = set()
+            def finish() -> Engine:
+                if (error := self.unfinishable.pop(info.name, None)) is not None:
+                    raise error
+                return Heavy(info, self.said.append, self.gone)
+
+            return finish
+
+        self.unreadable: dict[str, Exception] = {}
+        self.unfinishable: dict[str, Exception] = {}
+        self.time = 0.0
         shelf = Shelf(models=models, default=models[0])
-        self.rack = Rack(shelf, read_model, self.said.append, budget=budget, weigh=lambda model: 100)
+        self.rack = Rack(
+            shelf,
+            read_model,
+            self.said.append,
+            budget=budget,
+            weigh=lambda model: 100,
+            now=lambda: self.time,
+        )
 
     def task(self, name: str, job: str, steps: int = 3) -> Task:
         return a_task(a_request(f"fake:{name}", steps=steps), job=job)
@@ -137,7 +163,7 @@ def test_a_model_that_cannot_be_read_fails_its_own_tasks_and_may_be_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     racked = Racked()
-    racked.unreadable = {"two"}
+    racked.unreadable = {"two": UnreadableModel("fake:two is broken.")}
     for number in range(2):
         racked.rack.admit(racked.task("two", f"broken{number}"))
     racked.rack.admit(racked.task("one", "fine"))
@@ -148,9 +174,84 @@ def test_a_model_that_cannot_be_read_fails_its_own_tasks_and_may_be_tried_again(
     assert "fake:two is broken." in caplog.text
     assert racked.drawn_with() == {"fine": "one"}
     racked.unreadable.clear()
+    racked.rack.admit(racked.task("two", "too soon"))
+    racked.finish()
+    assert racked.was_read.count("two") == 1, "it is not tried again at once"
+    racked.time += BROKEN_S
     racked.rack.admit(racked.task("two", "mended"))
     racked.finish()
     assert racked.drawn_with()["mended"] == "two"
+
+
+@pytest.mark.parametrize("when", ["reading", "finishing"])
+def test_whatever_goes_wrong_with_a_second_model_the_first_draws_on(
+    when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    racked = Racked()
+    (racked.unreadable if when == "reading" else racked.unfinishable)["two"] = OSError("the disk is gone")
+    racked.rack.admit(racked.task("two", "broken"))
+    racked.rack.admit(racked.task("one", "fine"))
+    racked.finish()
+    assert racked.drawn_with() == {"fine": "one"}
+    assert [r.task.job for r in racked.said if isinstance(r, TaskFailed)] == ["broken"]
+    assert "the disk is gone" in caplog.text
+
+
+def test_when_memory_runs_out_while_reading_an_idle_model_makes_room() -> None:
+    racked = Racked()
+    racked.unfinishable["two"] = MemoryError()
+    racked.rack.admit(racked.task("two", "large"))
+    racked.finish()
+    assert racked.drawn_with() == {"large": "two"}
+    assert racked.gone == ["one"]
+
+
+def test_taking_back_the_only_wish_for_another_model_lets_the_first_go_on() -> None:
+    racked = Racked(budget=150)
+    racked.rack.admit(racked.task("one", "begun", steps=10))
+    racked.rack.tick()
+    other = racked.task("two", "taken back")
+    racked.rack.admit(other)
+    racked.rack.tick()
+    assert racked.rack.cancel(other.id)
+    racked.rack.admit(racked.task("one", "later"))
+    racked.finish()
+    assert racked.drawn_with() == {"begun": "one", "later": "one"}
+
+
+def test_steady_demand_for_one_model_does_not_starve_another() -> None:
+    racked = Racked(budget=150)
+    for number in range(8):
+        racked.rack.admit(racked.task("one", f"a{number}"))
+    racked.rack.tick()
+    for number in range(2):
+        racked.rack.admit(racked.task("two", f"b{number}"))
+    racked.finish()
+    order = [r.task.job for r in racked.said if isinstance(r, Drawn)]
+    assert order.index(JobId("b1")) < order.index(JobId("a7")), order
+    assert len(racked.was_read) <= 3, "one, two, one: a model stays until it has drawn what it was read for"
+
+
+def test_a_model_that_cannot_be_read_makes_others_leave_once_only() -> None:
+    racked = Racked(budget=150)
+    racked.unreadable["two"] = UnreadableModel("broken")
+    for number in range(3):
+        racked.rack.admit(racked.task("two", f"b{number}"))
+        racked.finish()
+        racked.rack.admit(racked.task("one", f"a{number}"))
+        racked.finish()
+    assert racked.was_read == ["one", "two", "one"]
+
+
+def test_those_that_a_model_is_read_for_are_named_before_it_is() -> None:
+    """Should reading it end the process, they are suspects, and nobody else."""
+    racked = Racked()
+    task = racked.task("two", "wants it")
+    racked.rack.admit(task)
+    racked.rack.tick()
+    assert Entered(phase=Phase.LOADING, task=task.id) in racked.said
+    racked.finish()
+    assert [r.model for r in racked.said if isinstance(r, Ready)] == ["fake:one", "fake:two"]
 
 
 def test_without_its_default_model_there_is_no_rack() -> None:
@@ -167,7 +268,7 @@ def test_without_its_default_model_there_is_no_rack() -> None:
 def test_a_model_that_is_gone_from_the_shelf_fails_with_a_sentence() -> None:
     racked = Racked()
     racked.rack.admit(racked.task("four", "old"))
-    (failed,) = racked.said
+    failed = racked.said[-1]
     assert isinstance(failed, TaskFailed)
     assert "not among the models any more" in failed.reason
     assert not racked.rack.busy
@@ -182,7 +283,10 @@ def test_what_waits_for_a_model_can_be_taken_back() -> None:
     racked.rack.tick()
     assert racked.rack.cancel(waiting.id)
     assert racked.rack.cancel(other.id)
-    assert racked.said == [Stopped(task=waiting.id), Stopped(task=other.id)]
+    assert [r for r in racked.said if isinstance(r, Stopped)] == [
+        Stopped(task=waiting.id),
+        Stopped(task=other.id),
+    ]
     hold.set()
     racked.finish()
     assert not racked.rack.cancel(waiting.id)
