@@ -18,6 +18,7 @@ from bot.apologies import describe
 from bot.cards import Card, calling, card_for
 from bot.messages import files, fits, layout, mentions, shrunk, tells_the_end_of
 from bot.recall import Ended, Undeliverable, recalled
+from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, is_final, retry_after
 from bot.rounds import Round
 from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
@@ -40,12 +41,6 @@ LOOKS = 6
 
 CLOSING_PATIENCE = 3.0
 """Seconds that ends under way have when the bot closes; what is left is owed to the next start."""
-
-UNKNOWN_MESSAGE = 10008
-UNAUTHORIZED, TOO_LARGE, TOO_MANY_REQUESTS = 401, 413, 429
-
-SMALLEST_LIMIT = 2**20
-"""Bytes; files are made smaller once more if they may have this many, and no more below."""
 
 Connection = (aiohttp.ClientError, OSError, TimeoutError)
 """What is raised when Discord could not be reached; it may have heard us nevertheless."""
@@ -241,13 +236,13 @@ class Courier:
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
             except discord.HTTPException as error:
-                if _is_final(error, round_):
+                if is_final(error, round_.file_limit):
                     raise
                 if error.status == TOO_LARGE:
                     round_.file_limit //= 2  # less than we were told; what is in the way does not say
                     continue
                 attempt += 1
-                wait = max(pacing.backoff(attempt), _retry_after(error))
+                wait = max(pacing.backoff(attempt), retry_after(error))
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
             except Connection as error:
                 attempt += 1
@@ -276,7 +271,7 @@ class Courier:
             except discord.HTTPException as error:
                 if error.code == UNKNOWN_MESSAGE:
                     raise _Removed("somebody removed its message") from error
-                if not _is_final(error, round_):
+                if not is_final(error, round_.file_limit):
                     raise
                 log.info("job %s: %s; a message of my own follows", round_.job_id, describe(error))
             else:
@@ -293,7 +288,7 @@ class Courier:
             try:
                 message = await self._webhook(delivery.address).fetch_message(delivery.address.message_id)
             except discord.HTTPException as error:
-                if not _is_final(error, round_):
+                if not is_final(error, round_.file_limit):
                     raise
                 return False  # it is gone, or the token is: nothing can be undone any more
             if not tells_the_end_of(message, round_.job_id):
@@ -308,14 +303,14 @@ class Courier:
             message = await self._send_once(round_, channel, card, delivery.nonce)
         except discord.HTTPException as refusal:
             # Where the bot itself is refused, nothing gets through; what it owes waits for another token.
-            if not _is_final(refusal, round_) or refusal.status == UNAUTHORIZED:
+            if not is_final(refusal, round_.file_limit) or refusal.status == UNAUTHORIZED:
                 raise
             log.info("job %s: %s; a direct message follows", round_.job_id, describe(refusal))
             try:
                 direct = await self._client.create_dm(discord.Object(address.user_id))
                 message = await self._send_once(round_, direct, card, delivery.nonce)
             except discord.HTTPException as error:
-                if not _is_final(error, round_):
+                if not is_final(error, round_.file_limit):
                     raise
                 reason = f"neither the channel nor a direct message takes it: {describe(error)}"
                 raise Undeliverable(reason) from error
@@ -388,18 +383,3 @@ async def _noted(note: Callable[[], Awaitable[None]]) -> None:
 
 def _expired(address: Address) -> bool:
     return time.time() >= address.token_expires_at
-
-
-def _is_final(error: discord.HTTPException, round_: Round) -> bool:
-    """Whether Discord would refuse it again, however often and with however small files it is asked."""
-    if error.status == TOO_LARGE:
-        return round_.file_limit < SMALLEST_LIMIT
-    return error.status < 500 and error.status != TOO_MANY_REQUESTS
-
-
-def _retry_after(error: discord.HTTPException) -> float:
-    """Seconds that Discord asked us to wait, 0 if it did not."""
-    try:
-        return float(error.response.headers.get("Retry-After", 0))
-    except ValueError:
-        return 0.0

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self, assert_never
 
@@ -25,6 +23,8 @@ from generation.job import (
     Queued,
     UserId,
 )
+from generation.live import Eye as Eye
+from generation.live import Flight, Live, Part
 from generation.messages import (
     Drawn,
     Entered,
@@ -47,8 +47,6 @@ MAX_ATTEMPTS = 3
 """A picture during which the worker died is drawn again, alone, twice at the most."""
 
 Listener = Callable[[JobEvent], None]
-Eye = Callable[[int, bytes], None]
-"""Takes the number of a picture within its job and a small WebP file of it; must return at once."""
 
 
 class JobStore(Protocol):
@@ -66,41 +64,6 @@ class JobStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One picture of one job: what people take turns with."""
-
-    job: JobId
-    index: int
-
-
-@dataclass(slots=True)
-class _Live:
-    """A job between acceptance and its end."""
-
-    job: Job
-    event: JobEvent
-    drawn: dict[int, Picture] = field(default_factory=dict)
-    steps: dict[int, int] = field(default_factory=dict)
-    attempts: Counter[int] = field(default_factory=Counter)
-    """Times each picture was taken up; a report of an earlier attempt is told apart by it."""
-    deaths: Counter[int] = field(default_factory=Counter)
-    """Times a worker was lost while drawing it."""
-    eye: Eye | None = None
-    """Who watches it being drawn."""
-    ending: bool = False
-    """Its end is decided and being kept; nothing that happens now changes it."""
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A task that a backend holds."""
-
-    task: Task
-    backend: Backend
-    begun: bool = False
-
-
 class Studio:
     """The queue in front of the backends. `async with` it; listeners are added before.
 
@@ -112,10 +75,10 @@ class Studio:
         self._backends = tuple(backends)
         self._store = store
         self._listeners: list[Listener] = []
-        self._jobs: dict[JobId, _Live] = {}
-        self._queue: FairQueue[_Part] = FairQueue()
-        self._flights: dict[TaskId, _Flight] = {}
-        self._suspects: set[_Part] = set()
+        self._jobs: dict[JobId, Live] = {}
+        self._queue: FairQueue[Part] = FairQueue()
+        self._flights: dict[TaskId, Flight] = {}
+        self._suspects: set[Part] = set()
         self._phases: dict[Backend, Phase] = {}
         self._down: dict[Backend, str] = {}
         self._wake = asyncio.Event()
@@ -160,9 +123,9 @@ class Studio:
 
     def submit(self, job: Job) -> None:
         """Take a job that is kept already. It is queued when this returns."""
-        self._jobs[job.id] = _Live(job=job, event=Queued(job=job, place=0))
+        self._jobs[job.id] = Live(job=job, event=Queued(job=job, place=0))
         for index in range(job.request.count):
-            self._queue.push(_Part(job.id, index), job.asker)
+            self._queue.push(Part(job.id, index), job.asker)
         self._changed()
 
     async def cancel(self, job_id: JobId) -> bool:
@@ -219,12 +182,12 @@ class Studio:
                 # No await between taking and noting: a part is always in the queue, in flight or drawn.
                 self._queue.take(part)
                 self._jobs[part.job].attempts[part.index] += 1
-                self._flights[task.id] = _Flight(task=task, backend=backend)
+                self._flights[task.id] = Flight(task=task, backend=backend)
                 await backend.submit(task)
 
-    def _choose(self) -> tuple[_Part, Task, Backend] | None:
+    def _choose(self) -> tuple[Part, Task, Backend] | None:
         """The first part in fair order for which a backend gives no reason to refuse."""
-        holds: dict[Backend, list[_Part]] = {backend: [] for backend in self._backends}
+        holds: dict[Backend, list[Part]] = {backend: [] for backend in self._backends}
         for task_id, flight in self._flights.items():
             holds[flight.backend].append(self._part(task_id))
         open_ = {b for b, held in holds.items() if self._suspects.isdisjoint(held)}
@@ -241,7 +204,7 @@ class Studio:
                     return part, task, backend
         return None
 
-    def _task(self, part: _Part) -> Task:
+    def _task(self, part: Part) -> Task:
         live = self._jobs[part.job]
         return Task(
             id=TaskId(job=part.job, index=part.index, attempt=live.attempts[part.index] + 1),
@@ -249,8 +212,8 @@ class Studio:
         )
 
     @staticmethod
-    def _part(task: TaskId) -> _Part:
-        return _Part(task.job, task.index)
+    def _part(task: TaskId) -> Part:
+        return Part(task.job, task.index)
 
     # Reports ----------------------------------------------------------------------------------------------
 
@@ -305,7 +268,7 @@ class Studio:
             case _:
                 assert_never(report)
 
-    def _begin(self, task: TaskId) -> _Live | None:
+    def _begin(self, task: TaskId) -> Live | None:
         """Note that a task is being drawn; None if nobody wants it any more."""
         flight = self._flights.get(task)
         live = self._jobs.get(task.job)
@@ -319,7 +282,7 @@ class Studio:
             self._changed()
         return live
 
-    def _land(self, task: TaskId) -> _Live | None:
+    def _land(self, task: TaskId) -> Live | None:
         """Take a task out of the air; the job it belongs to, or None if its outcome does not matter."""
         if self._flights.pop(task, None) is None:
             return None  # a late report of an earlier attempt
@@ -347,7 +310,7 @@ class Studio:
             if live := self._land(task):
                 self._again(live, task)
 
-    def _again(self, live: _Live, task: TaskId) -> None:
+    def _again(self, live: Live, task: TaskId) -> None:
         live.steps.pop(task.index, None)
         self._queue.push_first(self._part(task), live.job.asker)
         others_begun = any(f.begun for t, f in self._flights.items() if t.job == live.job.id)
@@ -357,18 +320,18 @@ class Studio:
 
     # Ends -------------------------------------------------------------------------------------------------
 
-    def _fail(self, live: _Live, reason: str) -> None:
+    def _fail(self, live: Live, reason: str) -> None:
         if not live.ending:
             self._spawn_end(live, live.job.moved(JobState.FAILED, failure=reason))
 
-    def _spawn_end(self, live: _Live, ended: Job) -> asyncio.Task[None]:
+    def _spawn_end(self, live: Live, ended: Job) -> asyncio.Task[None]:
         live.ending = True
         return self._tasks.create_task(self._end(live, ended), name=f"settle {ended.id}")
 
-    async def _end(self, live: _Live, ended: Job) -> None:
+    async def _end(self, live: Live, ended: Job) -> None:
         """Keep the end of a job, then say it. Until it is kept the job stays, whatever the disk says."""
         for index in range(ended.request.count):
-            part = _Part(ended.id, index)
+            part = Part(ended.id, index)
             self._queue.remove(part)
             self._suspects.discard(part)
         for task, flight in list(self._flights.items()):
@@ -425,7 +388,7 @@ class Studio:
                 seen.add(part.job)
                 yield part.job
 
-    def _emit(self, live: _Live, event: JobEvent) -> None:
+    def _emit(self, live: Live, event: JobEvent) -> None:
         live.event = event
         self._tell(event)
 

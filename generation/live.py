@@ -1,0 +1,50 @@
+"""What the studio knows about jobs between their acceptance and their end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from generation.backend import Backend
+from generation.image import Picture
+from generation.job import Job, JobEvent, JobId
+from generation.messages import Task
+
+Eye = Callable[[int, bytes], None]
+"""Takes the number of a picture within its job and a small WebP file of it; must return at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One picture of one job: what people take turns with."""
+
+    job: JobId
+    index: int
+
+
+@dataclass(slots=True)
+class Live:
+    """A job between acceptance and its end."""
+
+    job: Job
+    event: JobEvent
+    drawn: dict[int, Picture] = field(default_factory=dict)
+    steps: dict[int, int] = field(default_factory=dict)
+    attempts: Counter[int] = field(default_factory=Counter)
+    """Times each picture was taken up; a report of an earlier attempt is told apart by it."""
+    deaths: Counter[int] = field(default_factory=Counter)
+    """Times a worker was lost while drawing it."""
+    eye: Eye | None = None
+    """Who watches it being drawn."""
+    ending: bool = False
+    """Its end is decided and being kept; nothing that happens now changes it."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A task that a backend holds."""
+
+    task: Task
+    backend: Backend
+    begun: bool = False
