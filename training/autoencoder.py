@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from training.clock import Clock, load_checkpoint, log, save_checkpoint
 from training.machine import Machine
 from training.models import LATENT_CHANNELS, SIDE, Widths, new_autoencoder
 from training.pictures import draw
-from training.scenes import FULL_MIX, random_scene
+from training.scenes import FULL_MIX, Group, Pair, Scene, Shape, Single, View, random_scene
 
 CROP = 64
 POLISH_NOISE = 0.2
@@ -30,18 +31,36 @@ STRIDE = 8
 class Pictures(IterableDataset[Tensor]):
     """Endless random training pictures, (3, 128, 128) uint8; a worker draws every n-th of them."""
 
-    def __init__(self, seed: int, *, styled: float = 0.3) -> None:
+    def __init__(self, seed: int, *, styled: float = 0.3, stars: float = 0.0) -> None:
+        """`stars` is the share of pictures that must hold a star: what is hardest to draw."""
         self.seed = seed
         self.styled = styled
+        self.stars = stars
 
     def __iter__(self) -> Iterator[Tensor]:
         worker = get_worker_info()
         index, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         while True:
             rng = Random(self.seed * 1_000_003 + index)
-            picture = draw(random_scene(rng, FULL_MIX, styled=self.styled), rng)
+            wants_star = rng.random() < self.stars
+            scene = random_scene(rng, FULL_MIX, styled=self.styled)
+            while wants_star and not has_star(scene):
+                scene = random_scene(rng, FULL_MIX, styled=self.styled)
+            picture = draw(scene, rng)
             yield torch.from_numpy(np.array(picture)).permute(2, 0, 1)
             index += stride
+
+
+def has_star(scene: Scene) -> bool:
+    match scene:
+        case Single(thing=thing) | Group(thing=thing):
+            return thing.shape is Shape.STAR
+        case Pair(first=first, second=second):
+            return Shape.STAR in (first.shape, second.shape)
+        case View():
+            return False
+        case _:
+            assert_never(scene)
 
 
 def to_signed(pixels: Tensor) -> Tensor:
@@ -112,7 +131,8 @@ def polish_decoder(
 ) -> AutoencoderKL:
     """Trains the decoder alone, from `folder`/decoder.pt on; the latents, and so the denoiser, stay.
 
-    A little noise on the latents makes it draw clean outlines from a denoiser's slightly wrong ones too.
+    A little noise on the latents makes it draw clean outlines from a denoiser's slightly wrong ones too, and
+    many stars teach it the points that it would round.
     """
     torch.manual_seed(seed)
     model.requires_grad_(False)
@@ -126,7 +146,7 @@ def polish_decoder(
         optimiser.load_state_dict(kept["optimiser"])
         clock.step, clock.seconds = kept["step"], kept["seconds"]
     batch = max(4, machine.autoencoder_batch // 4)
-    source = Pictures(seed + clock.step, styled=0.1)
+    source = Pictures(seed + clock.step, styled=0.1, stars=0.4)
     pictures = iter(DataLoader(source, batch_size=batch, num_workers=machine.workers))
 
     def loss_of(pixels: Tensor) -> Tensor:
