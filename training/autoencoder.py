@@ -42,7 +42,7 @@ class Pictures(IterableDataset[Tensor]):
         index, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         while True:
             rng = Random(self.seed * 1_000_003 + index)
-            wants_star = rng.random() < self.stars
+            wants_star = self.stars > 0 and rng.random() < self.stars
             scene = random_scene(rng, FULL_MIX, styled=self.styled)
             while wants_star and not has_star(scene):
                 scene = random_scene(rng, FULL_MIX, styled=self.styled)
