@@ -38,8 +38,8 @@ def main() -> None:
     work, minutes, seed = options.work, options.minutes, options.seed
     machine = choose_machine(options.device)
     widths = Widths(unet=tuple(options.unet)) if options.unet else Widths()
-    tokenizer = new_tokenizer()
     start = load_folder(options.start) if options.start else None
+    tokenizer = start.tokenizer if start else new_tokenizer()
     text_share = 0.0 if start else TEXT_SHARE
     autoencoder = train_autoencoder(
         work,

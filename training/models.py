@@ -118,8 +118,9 @@ def start_as_identity(model: nn.Module) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What is learned, as a finished folder holds it."""
+    """A finished folder. Its text encoder understands no other tokenizer than its own."""
 
+    tokenizer: CLIPTokenizer
     text_encoder: CLIPTextModel
     autoencoder: AutoencoderKL
     unet: UNet2DConditionModel
@@ -128,6 +129,7 @@ class Parts:
 def load_folder(folder: Path) -> Parts:
     """The parts in float32 on the CPU, to go on training them."""
     return Parts(
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         text_encoder=CLIPTextModel.from_pretrained(folder / "text_encoder"),
         autoencoder=AutoencoderKL.from_pretrained(folder / "vae"),
         unet=UNet2DConditionModel.from_pretrained(folder / "unet"),

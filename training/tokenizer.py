@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
-from tokenizers import Tokenizer, models, trainers
 from transformers import CLIPTokenizer
 
 MAX_TOKENS = 77
@@ -20,14 +21,12 @@ def learn_tokenizer(words: Iterable[str], *, vocab_size: int = 1024) -> CLIPToke
     Token order is CLIP's: 256 bytes, 256 bytes that end a word, merges, start, end.
     """
     blank = CLIPTokenizer().backend_tokenizer
-    learner = Tokenizer(models.BPE(end_of_word_suffix=WORD_END))
-    learner.normalizer = blank.normalizer
-    learner.pre_tokenizer = blank.pre_tokenizer
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, min_frequency=1, end_of_word_suffix=WORD_END, show_progress=False
-    )
-    learner.train_from_iterator(sorted(words), trainer)
-    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
+    pieces = {
+        piece
+        for word in words
+        for piece, _ in blank.pre_tokenizer.pre_tokenize_str(blank.normalizer.normalize_str(word))
+    }
+    merges = learn_merges(pieces, most=vocab_size - 2 * 256 - 2)
 
     alphabet = _byte_alphabet()
     tokens = [*alphabet, *(letter + WORD_END for letter in alphabet)]
@@ -38,6 +37,34 @@ def learn_tokenizer(words: Iterable[str], *, vocab_size: int = 1024) -> CLIPToke
             tokens.append(left + right)
     vocab = {token: index for index, token in enumerate([*tokens, START, END])}
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS)
+
+
+def learn_merges(pieces: Iterable[str], *, most: int) -> list[tuple[str, str]]:
+    """Byte-pair encoding (Sennrich et al. 2016): again and again the pair that is found most often.
+
+    Of pairs that are found equally often it is the first in the alphabet. The trainer of the tokenizers library
+    takes any of them, so that the same words got other ids in every process, and a model other words.
+    """
+    spelled = [[*piece[:-1], piece[-1] + WORD_END] for piece in sorted(pieces)]
+    merges: list[tuple[str, str]] = []
+    while len(merges) < most:
+        counts = Counter(pair for symbols in spelled for pair in pairwise(symbols))
+        if not counts:
+            break
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(best)
+        spelled = [_merged(symbols, best) for symbols in spelled]
+    return merges
+
+
+def _merged(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    merged: list[str] = []
+    for symbol in symbols:
+        if merged and (merged[-1], symbol) == pair:
+            merged[-1] += symbol
+        else:
+            merged.append(symbol)
+    return merged
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from random import Random
 
 from training.captions import caption, full_caption, vocabulary
 from training.models import new_tokenizer
 from training.scenes import Colour, Pair, Position, Relation, Shape, Single, Size, Style, Thing, random_scene
-from training.tokenizer import MAX_TOKENS
+from training.tokenizer import MAX_TOKENS, learn_merges
 
 
 def test_a_full_caption_names_every_unusual_attribute() -> None:
@@ -53,3 +57,25 @@ def test_an_unknown_word_falls_into_pieces_and_back_together() -> None:
     ids = tokenizer("a Zorbling café 🙂").input_ids
     assert tokenizer.unk_token_id not in ids[1:-1]
     assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == "azorblingcafé🙂"
+
+
+def test_the_same_words_get_the_same_ids_in_every_process() -> None:
+    """Else after a restart a text encoder is given other ids, and takes one word for another."""
+    program = "from training.models import new_tokenizer; print(sorted(new_tokenizer().get_vocab().items()))"
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+
+
+def test_merges_take_the_most_frequent_pair_and_then_the_first_in_the_alphabet() -> None:
+    merges = learn_merges(["ab", "cb", "abd"], most=10)
+    assert merges == [("a", "b"), ("a", "b</w>"), ("ab", "d</w>"), ("c", "b</w>")]
+    assert learn_merges(["ab", "cb"], most=1) == [("a", "b</w>")]
