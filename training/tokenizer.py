@@ -42,8 +42,8 @@ def learn_tokenizer(words: Iterable[str], *, vocab_size: int = 1024) -> CLIPToke
 def learn_merges(pieces: Iterable[str], *, most: int) -> list[tuple[str, str]]:
     """Byte-pair encoding (Sennrich et al. 2016): again and again the pair that is found most often.
 
-    Of pairs that are found equally often it is the first in the alphabet. The trainer of the tokenizers library
-    takes any of them, so that the same words got other ids in every process, and a model other words.
+    Of pairs that are found equally often it is the first in the alphabet. The library's own trainer takes any
+    of them, so that the same words got other ids in every process, and a model other words.
     """
     spelled = [[*piece[:-1], piece[-1] + WORD_END] for piece in sorted(pieces)]
     merges: list[tuple[str, str]] = []
