@@ -30,7 +30,10 @@ export class Composer {
       autocomplete: "off",
       "aria-autocomplete": "list",
       "aria-haspopup": "listbox",
-      oninput: () => this.typed(),
+      oninput: () => {
+        this.complain("");
+        this.typed();
+      },
       onkeydown: (event) => this.key(event),
       onblur: () => this.hidePanel(),
       onfocus: () => this.typed(),
@@ -99,12 +102,13 @@ export class Composer {
           : { text: this.text.value },
       );
     // What was typed while the page was still connecting belongs to the first channel that opens.
-    const early = this.channelId ? "" : this.text.value;
+    const first = !this.channelId;
+    const early = first ? this.text.value : "";
     this.channelId = state.activeId;
     const draft = this.drafts.get(this.channelId) ?? { text: early };
     const resumed = draft.name && this.startNamed(draft.name, draft.values, { focus: false });
     if (!resumed) this.leave(draft.text ?? "", { focus: false });
-    this.complain("");
+    if (!first) this.complain("");
     this.refreshed();
   }
 
@@ -196,7 +200,6 @@ export class Composer {
     const left = LONGEST - [...value].length;
     if (left < LONGEST - COUNTED_FROM)
       this.complain(left >= 0 ? `${left} characters left` : `${-left} characters too many`);
-    else if (this.note.textContent) this.complain("");
   }
 
   key(event) {

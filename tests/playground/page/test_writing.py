@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -322,7 +323,9 @@ async def test_a_lost_session_leaves_what_is_being_written_alone(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
     window = await windows.open(playground.url)
+    await expect(window.writing).to_have_attribute("placeholder", re.compile("Try /imagine"))
     await window.writing.press_sequentially("/imagine half of ")
+    await expect(window.option("prompt")).to_be_focused()
     async with window.page.expect_websocket():
         playground.gateway.invalidate(people=True)
     await window.page.locator(".message-area").get_by_text("Loading messages").wait_for(state="hidden")
