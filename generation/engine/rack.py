@@ -202,7 +202,7 @@ class Rack:
     def _makes_room_for(self, weight: int) -> bool:
         """Whether there is room now; if not, the least recently used model is on its way out."""
         while self._budget is not None and self._engines and self.footprint + weight > self._budget:
-            may_go = [source for source in self._engines if not self._owed[source]]
+            may_go = [source for source in self._engines if not self._must_stay(source)]
             if not may_go:
                 return False
             if self._engines[may_go[0]].busy:
@@ -210,6 +210,10 @@ class Rack:
                 return False
             self._put_away(may_go[0])
         return True
+
+    def _must_stay(self, source: str) -> bool:
+        """Whether it was read for tasks that still wait for it; some may have been taken back."""
+        return self._owed[source] > 0 and source in self._waiting
 
     def _shed(self) -> None:
         """A model may need more than its files said: then others leave as soon as they have nothing to do."""
@@ -228,7 +232,7 @@ class Rack:
             with self._alive(lambda: False):
                 engine = finish.result()()
         except Exception as error:  # the edge: the others draw on
-            idle = next((s for s, e in self._engines.items() if not e.busy and not self._owed[s]), None)
+            idle = next((s for s, e in self._engines.items() if not e.busy and not self._must_stay(s)), None)
             if idle is not None and _is_shortage(error):
                 log.warning("%s", error)
                 self._put_away(idle)  # and it is read again

@@ -219,6 +219,20 @@ def test_taking_back_the_only_wish_for_another_model_lets_the_first_go_on() -> N
     assert racked.drawn_with() == {"begun": "one", "later": "one"}
 
 
+def test_a_model_whose_tasks_were_taken_back_leaves_for_another() -> None:
+    racked = Racked(budget=150)
+    tasks = [racked.task("two", f"b{number}", steps=6) for number in range(3)]
+    for task in tasks:
+        racked.rack.admit(task)
+    while not any(isinstance(report, Stepped) for report in racked.said):
+        racked.rack.tick()
+    for task in tasks[1:]:
+        assert racked.rack.cancel(task.id)
+    racked.rack.admit(racked.task("one", "after"))
+    racked.finish()
+    assert racked.drawn_with() == {"b0": "two", "after": "one"}
+
+
 def test_steady_demand_for_one_model_does_not_starve_another() -> None:
     racked = Racked(budget=150)
     for number in range(8):
