@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.autoencoder import polish_decoder, train_autoencoder
+from training.autoencoder import train_autoencoder
+from training.decoder import Denoiser, polish_decoder
 from training.denoiser import train_denoiser
 from training.machine import choose_machine
 from training.models import Widths, load_folder, new_tokenizer, save_folder
 from training.text import train_text_encoder
 
-AUTOENCODER_SHARE, TEXT_SHARE, DECODER_SHARE = 0.16, 0.05, 0.08
-"""Shares of the whole time; the denoiser has the rest."""
+AUTOENCODER_SHARE, TEXT_SHARE, DECODER_SHARE = 0.16, 0.05, 0.15
+"""Shares of the whole time; the denoiser has the rest. What begins from a finished folder keeps its latents
+and its text encoder as they are, and only goes on with the denoiser and the decoder."""
 
 
 def main() -> None:
@@ -40,25 +42,18 @@ def main() -> None:
     widths = Widths(unet=tuple(options.unet)) if options.unet else Widths()
     start = load_folder(options.start) if options.start else None
     tokenizer = start.tokenizer if start else new_tokenizer()
-    text_share = 0.0 if start else TEXT_SHARE
-    autoencoder = train_autoencoder(
-        work,
-        machine,
-        widths,
-        minutes=minutes * AUTOENCODER_SHARE,
-        seed=seed,
-        start=start.autoencoder if start else None,
+    autoencoder_share, text_share = (0.0, 0.0) if start else (AUTOENCODER_SHARE, TEXT_SHARE)
+    autoencoder = (
+        machine.place(start.autoencoder)
+        if start
+        else train_autoencoder(work, machine, widths, minutes=minutes * autoencoder_share, seed=seed)
     )
     if options.until == "autoencoder":
         return
-    text_encoder = train_text_encoder(
-        work,
-        machine,
-        widths,
-        tokenizer,
-        minutes=minutes * text_share,
-        seed=seed + 1,
-        start=start.text_encoder if start else None,
+    text_encoder = (
+        start.text_encoder.to(machine.device)
+        if start
+        else train_text_encoder(work, machine, widths, tokenizer, minutes=minutes * text_share, seed=seed + 1)
     )
     if options.until == "text":
         return
@@ -69,12 +64,19 @@ def main() -> None:
         tokenizer,
         text_encoder,
         autoencoder,
-        minutes=minutes * (1 - AUTOENCODER_SHARE - text_share - DECODER_SHARE),
+        minutes=minutes * (1 - autoencoder_share - text_share - DECODER_SHARE),
         seed=seed + 2,
         into=options.into,
         start=start.unet if start else None,
     )
-    polish_decoder(work, machine, autoencoder, minutes=minutes * DECODER_SHARE, seed=seed + 3)
+    polish_decoder(
+        work,
+        machine,
+        autoencoder,
+        Denoiser(tokenizer=tokenizer, text_encoder=text_encoder, unet=unet),
+        minutes=minutes * DECODER_SHARE,
+        seed=seed + 3,
+    )
     save_folder(
         options.into, tokenizer=tokenizer, text_encoder=text_encoder, autoencoder=autoencoder, unet=unet
     )

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import assert_never
 
 import numpy as np
 import torch
@@ -19,11 +18,9 @@ from training.clock import Clock, load_checkpoint, log, save_checkpoint
 from training.machine import Machine
 from training.models import LATENT_CHANNELS, SIDE, Widths, new_autoencoder
 from training.pictures import draw
-from training.scenes import FULL_MIX, Group, Pair, Scene, Shape, Single, View, random_scene
+from training.scenes import FULL_MIX, random_scene
 
 CROP = 64
-POLISH_NOISE = 0.2
-"""Largest deviation of the noise on latents of deviation 1 while the decoder is polished."""
 STRIDE = 8
 """Crops begin where latent cells and the blocks of pixel art do."""
 
@@ -31,36 +28,17 @@ STRIDE = 8
 class Pictures(IterableDataset[Tensor]):
     """Endless random training pictures, (3, 128, 128) uint8; a worker draws every n-th of them."""
 
-    def __init__(self, seed: int, *, styled: float = 0.3, stars: float = 0.0) -> None:
-        """`stars` is the share of pictures that must hold a star: what is hardest to draw."""
+    def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.styled = styled
-        self.stars = stars
 
     def __iter__(self) -> Iterator[Tensor]:
         worker = get_worker_info()
         index, stride = (worker.id, worker.num_workers) if worker else (0, 1)
         while True:
             rng = Random(self.seed * 1_000_003 + index)
-            wants_star = self.stars > 0 and rng.random() < self.stars
-            scene = random_scene(rng, FULL_MIX, styled=self.styled)
-            while wants_star and not has_star(scene):
-                scene = random_scene(rng, FULL_MIX, styled=self.styled)
-            picture = draw(scene, rng)
+            picture = draw(random_scene(rng, FULL_MIX, styled=0.3), rng)
             yield torch.from_numpy(np.array(picture)).permute(2, 0, 1)
             index += stride
-
-
-def has_star(scene: Scene) -> bool:
-    match scene:
-        case Single(thing=thing) | Group(thing=thing):
-            return thing.shape is Shape.STAR
-        case Pair(first=first, second=second):
-            return Shape.STAR in (first.shape, second.shape)
-        case View():
-            return False
-        case _:
-            assert_never(scene)
 
 
 def to_signed(pixels: Tensor) -> Tensor:
@@ -75,17 +53,14 @@ def train_autoencoder(
     *,
     minutes: float,
     seed: int,
-    start: AutoencoderKL | None = None,
 ) -> AutoencoderKL:
     """Trains or goes on training from `folder`/autoencoder.pt; returns it with standardised latents.
-
-    `start` has learned already: it goes on from there, more gently.
 
     Three batches of four are 64-pixel crops (more different pictures for the same work), the last fifth of
     the time only whole pictures. Loss: L1 + 2 L2 + half the L1 of gradients + a whisper of KL.
     """
     torch.manual_seed(seed)
-    model = machine.place(start or new_autoencoder(widths))
+    model = machine.place(new_autoencoder(widths))
     optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
     clock = Clock(minutes=minutes)
     path = folder / "autoencoder.pt"
@@ -106,7 +81,7 @@ def train_autoencoder(
             left, top = (rng.randrange(0, SIDE - CROP + 1, STRIDE) for _ in range(2))
             pixels = pixels[:, :, top : top + CROP, left : left + CROP]
         for group in optimiser.param_groups:
-            group["lr"] = (5e-4 if start is not None else 1.5e-3) * clock.rate()
+            group["lr"] = 1.5e-3 * clock.rate()
         loss = machine.team.backward(model, partial(_loss, model, machine), pixels.chunk(machine.parts))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
@@ -115,68 +90,13 @@ def train_autoencoder(
         running += 0.02 * (loss - running)
         if clock.step % 100 == 0:
             log(folder, f"autoencoder {clock.progress:.0%} step {clock.step}: loss {running:.4f}")
-            _keep(path, model, optimiser, clock)
+            keep_checkpoint(path, model, optimiser, clock)
             clock.rested()
-    _keep(path, model, optimiser, clock)
+    keep_checkpoint(path, model, optimiser, clock)
     standardise(model, _sample(machine, seed=seed + 1, count=512))
     log(
         folder,
         f"autoencoder done: {clock.step} steps, {measure_autoencoder(model, machine):.2f} dB whole, unseen",
-    )
-    return model
-
-
-def polish_decoder(
-    folder: Path, machine: Machine, model: AutoencoderKL, *, minutes: float, seed: int
-) -> AutoencoderKL:
-    """Trains the decoder alone, from `folder`/decoder.pt on; the latents, and so the denoiser, stay.
-
-    A little noise on the latents makes it draw clean outlines from a denoiser's slightly wrong ones too, and
-    many stars teach it the points that it would round.
-    """
-    torch.manual_seed(seed)
-    model.requires_grad_(False)
-    learned = nn.ModuleDict({"post_quant_conv": model.post_quant_conv, "decoder": model.decoder})
-    learned.requires_grad_(True)
-    optimiser = torch.optim.AdamW(learned.parameters(), lr=1.0, betas=(0.9, 0.98), weight_decay=0.01)
-    clock = Clock(minutes=minutes)
-    path = folder / "decoder.pt"
-    if kept := load_checkpoint(path):
-        learned.load_state_dict(kept["model"])
-        optimiser.load_state_dict(kept["optimiser"])
-        clock.step, clock.seconds = kept["step"], kept["seconds"]
-    batch = max(4, machine.autoencoder_batch // 4)
-    source = Pictures(seed + clock.step, styled=0.1, stars=0.4)
-    pictures = iter(DataLoader(source, batch_size=batch, num_workers=machine.workers))
-
-    def loss_of(pixels: Tensor) -> Tensor:
-        with machine.autocast():
-            with torch.no_grad():
-                latents = model.encode(pixels).latent_dist.mean
-            strength = POLISH_NOISE * torch.rand(len(latents), 1, 1, 1, device=latents.device)
-            drawn = model.decode(latents + strength * torch.randn_like(latents)).sample
-        return _error(drawn.float(), pixels)
-
-    running = 0.1
-    clock.rested()
-    while not clock.done:
-        pixels = to_signed(next(pictures).to(machine.device))
-        for group in optimiser.param_groups:
-            group["lr"] = 6e-4 * clock.rate()
-        loss = machine.team.backward(learned, loss_of, pixels.chunk(machine.parts))
-        torch.nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        clock.tick()
-        running += 0.02 * (loss - running)
-        if clock.step % 100 == 0:
-            log(folder, f"decoder {clock.progress:.0%} step {clock.step}: loss {running:.4f}")
-            _keep(path, learned, optimiser, clock)
-            clock.rested()
-    _keep(path, learned, optimiser, clock)
-    log(
-        folder,
-        f"decoder done: {clock.step} steps, {measure_autoencoder(model, machine):.2f} dB whole, unseen",
     )
     return model
 
@@ -187,17 +107,17 @@ def _loss(model: AutoencoderKL, machine: Machine, pixels: Tensor) -> Tensor:
         drawn = model.decode(spread.sample()).sample
     latents = pixels[0, 0].numel() / 64 * LATENT_CHANNELS
     kl: Tensor = spread.kl().mean()
-    return _error(drawn.float(), pixels) + 1e-4 * kl / latents
+    return reconstruction_error(drawn.float(), pixels) + 1e-4 * kl / latents
 
 
-def _error(drawn: Tensor, pixels: Tensor) -> Tensor:
+def reconstruction_error(drawn: Tensor, pixels: Tensor) -> Tensor:
     loss = functional.l1_loss(drawn, pixels) + 2 * functional.mse_loss(drawn, pixels)
     for axis in (2, 3):
         loss = loss + 0.5 * functional.l1_loss(drawn.diff(dim=axis), pixels.diff(dim=axis))
     return loss
 
 
-def _keep(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, clock: Clock) -> None:
+def keep_checkpoint(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, clock: Clock) -> None:
     content = {"model": model.state_dict(), "optimiser": optimiser.state_dict()}
     save_checkpoint(path, {**content, "step": clock.step, "seconds": clock.seconds})
 

@@ -29,7 +29,8 @@ FOREGROUND = 0.1
 """Mean square distance of a latent cell from its picture's median from which it is not background."""
 OUTLINED = (150, 700)
 """The times (of 1000) at which a shape's outline appears out of the noise."""
-PEAK_RATE = 1e-3
+PEAK_RATE, PEAK_RATE_AGAIN = 1e-3, 4e-4
+"""From nothing; and going on from finished weights, which the first would throw far back."""
 FLAT = 0.35
 """Share of the time at the full learning rate, before the cosine to zero."""
 KEEP_MINUTES, PROBE_MINUTES = 3.0, 8.0
@@ -113,7 +114,7 @@ def train_denoiser(
             clock.rested()
         coming = machine.team.begin(next_examples)
         for group in optimiser.param_groups:
-            group["lr"] = PEAK_RATE * clock.rate(flat=FLAT)
+            group["lr"] = (PEAK_RATE if start is None else PEAK_RATE_AGAIN) * clock.rate(flat=FLAT)
         loss = machine.team.backward(unet, partial(_loss, unet, machine), examples.split(machine.parts))
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimiser.step()

@@ -101,11 +101,8 @@ def train_text_encoder(
     *,
     minutes: float,
     seed: int,
-    start: CLIPTextModel | None = None,
 ) -> CLIPTextModel:
-    """Trains or goes on training from `folder`/text.pt; `start` has learned already and stays as it is."""
-    if start is not None:
-        return start.to(machine.device).requires_grad_(False).eval()
+    """Trains or goes on training from `folder`/text.pt."""
     torch.manual_seed(seed)
     model = new_text_encoder(widths, tokenizer).to(machine.device).train()
     heads = Heads(widths.text).to(machine.device)

@@ -6,16 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from training.autoencoder import polish_decoder, standardise, to_signed, train_autoencoder
+from training.autoencoder import standardise, to_signed, train_autoencoder
+from training.captions import full_caption
 from training.clock import load_checkpoint
+from training.decoder import Denoiser, polish_decoder, redraw
 from training.denoiser import train_denoiser
 from training.machine import Machine, choose_machine
-from training.models import Widths, load_folder, new_autoencoder, new_tokenizer
-from training.scenes import KINDS, random_scene
+from training.models import Widths, load_folder, new_autoencoder, new_tokenizer, new_unet
+from training.pictures import draw
+from training.scenes import KINDS, Colour, Position, Shape, Single, Size, Style, Thing, random_scene
 from training.team import Team
 from training.text import PER_PICTURE, PER_THING, ROLES, UNSAID, targets, train_text_encoder
 
@@ -61,6 +65,26 @@ def test_standardised_latents_have_mean_nought_and_deviation_one_and_decode_as_b
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
 
 
+def test_latents_drawn_anew_show_the_same_picture_and_other_words_another() -> None:
+    torch.manual_seed(0)
+    mini = load_folder(Path("models/mini"))
+    scene = Single(
+        thing=Thing(colour=Colour.RED, shape=Shape.CIRCLE),
+        size=Size.MEDIUM,
+        position=Position.CENTER,
+        background=Colour.WHITE,
+        style=Style.PLAIN,
+    )
+    pixels = torch.from_numpy(np.array(draw(scene, Random(1)))).permute(2, 0, 1)[None]
+    denoiser = Denoiser(tokenizer=mini.tokenizer, text_encoder=mini.text_encoder, unet=mini.unet)
+    with torch.no_grad():
+        latents = mini.autoencoder.encode(to_signed(pixels)).latent_dist.mean.repeat(6, 1, 1, 1)
+    same = (redraw(denoiser, [full_caption(scene)] * 6, latents) - latents).square().mean()
+    other = (redraw(denoiser, ["a black star on a green background"] * 6, latents) - latents).square().mean()
+    assert 0 < same < 0.1
+    assert other > 1.3 * same
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_text_encoders_targets_are_within_their_heads(kind: str) -> None:
     rng = Random(6)
@@ -102,25 +126,22 @@ def test_all_stages_run_one_after_another_and_go_on_from_their_checkpoints(
     assert train(minutes) == (first, counted)
     assert train(counted + minutes)[0] > first
     before = [parameter.clone() for parameter in autoencoder.encoder.parameters()]
-    polish_decoder(tmp_path, machine, autoencoder, minutes=minutes, seed=4)
+    denoiser = Denoiser(tokenizer=tokenizer, text_encoder=text_encoder, unet=new_unet(SMALL))
+    learned = autoencoder.decoder.conv_out.weight.clone()
+    polish_decoder(tmp_path, machine, autoencoder, denoiser, minutes=minutes, seed=4)
+    assert not torch.equal(learned, autoencoder.decoder.conv_out.weight)
     assert all(map(torch.equal, before, autoencoder.encoder.parameters()))
     assert (tmp_path / "model" / "unet" / "diffusion_pytorch_model.safetensors").exists()
 
     # A finished folder is a place to begin from, and what comes out of that is one again.
     start, second = load_folder(tmp_path / "model"), tmp_path / "second"
-    learned = start.autoencoder.decoder.conv_out.weight.clone()
-    autoencoder = train_autoencoder(second, machine, SMALL, minutes=minutes, seed=5, start=start.autoencoder)
-    assert not torch.equal(learned, autoencoder.decoder.conv_out.weight)
-    text_encoder = train_text_encoder(
-        second, machine, SMALL, tokenizer, minutes=minutes, seed=6, start=start.text_encoder
-    )
     train_denoiser(
         second,
         machine,
         SMALL,
         tokenizer,
-        text_encoder,
-        autoencoder,
+        start.text_encoder,
+        start.autoencoder,
         minutes=minutes,
         seed=7,
         into=second / "model",
