@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from PIL import Image, PngImagePlugin
@@ -67,7 +67,7 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
-    exact = asdict(request) | {"model": record["model_source"]}
+    exact = request.plain() | {"model": record["model_source"]}
     chunks.add_text(OWN_CHUNK, json.dumps({"request": exact, "record": record}, separators=(",", ":")))
     file = io.BytesIO()
     image.save(file, format="PNG", pnginfo=chunks, compress_level=_PNG_LEVEL)
@@ -163,8 +163,8 @@ def calls_of(record: Record) -> Calls:
 
 
 def _own(chunk: Mapping[str, Any]) -> Settings:
-    fields, record = dict(chunk["request"]), dict(chunk["record"])
-    request = GenerationRequest(**{**fields, "size": Size(**fields["size"]), "seed": Seed(fields["seed"])})
+    record = dict(chunk["record"])
+    request = GenerationRequest.from_plain(chunk["request"])
     return Settings(
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, replace
-from typing import NewType, Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NewType, Self
 
 Seed = NewType("Seed", int)
 
@@ -18,6 +19,8 @@ MAX_PROMPT = 2000
 MAX_STEPS = 150
 MAX_GUIDANCE = 30.0
 MAX_COUNT = 4
+MAX_BLUR = 64
+"""Pixels."""
 OWN_SAMPLER = "the model's own"
 """The sampler of a request to a model that draws with its own only."""
 
@@ -74,6 +77,54 @@ class Size:
         return cls(width=snapped(width), height=snapped(height))
 
 
+Digest = NewType("Digest", str)
+"""Which file: the SHA-256 of its content, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A picture that another one grows from, as A1111's image to image and inpainting do."""
+
+    picture: Digest
+    """A PNG file in RGB; it has the size that is asked for."""
+    strength: float = 0.75
+    """How far it is undone before it is drawn again: of all steps the last `strength` are taken."""
+    mask: Digest | None = None
+    """A grey PNG file of that size: what is white is drawn anew, the rest stays as it is. None: all is."""
+    blur: int = 4
+    """Pixels over which, inside the mask, the new passes into the old."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength <= 1:
+            raise InvalidRequest(
+                f"A strength of {self.strength:g} is not possible; choose more than 0, up to 1."
+            )
+        if not 0 <= self.blur <= MAX_BLUR:
+            raise InvalidRequest(
+                f"A mask blur of {self.blur} is not possible; choose 0 to {MAX_BLUR} pixels."
+            )
+
+    @property
+    def files(self) -> tuple[Digest, ...]:
+        return (self.picture,) if self.mask is None else (self.picture, self.mask)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """A second seed whose noise is mixed into the first one's, as A1111's variation seed does."""
+
+    seed: Seed
+    """Picture k has the seed s + k, while the request's own seed is the same for all."""
+    strength: float
+    """0: the picture of the request's seed; 1: that of this seed."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < SEEDS:
+            raise InvalidRequest(f"The variation seed {self.seed} is out of range; choose 0 to {SEEDS - 1}.")
+        if not 0 <= self.strength <= 1:
+            raise InvalidRequest(f"A variation strength of {self.strength:g} is not possible; choose 0 to 1.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """Everything that decides what a picture looks like. Change it by making another."""
@@ -89,6 +140,9 @@ class GenerationRequest:
     seed: Seed
     count: int = 1
     """How many pictures; picture k has the seed s + k."""
+    start: Start | None = None
+    """None: from nothing but noise."""
+    variation: Variation | None = None
 
     def __post_init__(self) -> None:
         if not any(char.isprintable() and not char.isspace() for char in self.prompt):
@@ -110,16 +164,54 @@ class GenerationRequest:
             raise InvalidRequest(f"{self.count} pictures at once are not possible; choose 1 to {MAX_COUNT}.")
         if not 0 <= self.seed < SEEDS:
             raise InvalidRequest(f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}.")
+        if not self.steps_taken:
+            raise InvalidRequest(
+                f"With a strength of {self.start.strength:g} none of {self.steps} steps is left; "  # type: ignore[union-attr]
+                "choose a greater strength or more steps."
+            )
+
+    @property
+    def steps_taken(self) -> int:
+        """The steps that are really drawn: fewer than `steps` if it starts from a picture."""
+        return self.steps if self.start is None else int(self.steps * self.start.strength)
+
+    @property
+    def files(self) -> tuple[Digest, ...]:
+        """The files without which it cannot be drawn."""
+        return () if self.start is None else self.start.files
 
     def rerolled(self, seed: Seed) -> GenerationRequest:
-        """The same request with another seed."""
-        return replace(self, seed=seed)
+        """The same request with another seed, and if it is a variation, another one of the same picture."""
+        if self.variation is None:
+            return replace(self, seed=seed)
+        return replace(self, variation=replace(self.variation, seed=seed))
 
     def image(self, index: int) -> GenerationRequest:
         """Picture `index` of this request as a request of its own: it can be drawn alone."""
         if not 0 <= index < self.count:
             raise IndexError(f"request has {self.count} pictures, not {index + 1}")
-        return replace(self, seed=Seed((self.seed + index) % SEEDS), count=1)
+        if self.variation is None:
+            return replace(self, seed=Seed((self.seed + index) % SEEDS), count=1)
+        other = Seed((self.variation.seed + index) % SEEDS)
+        return replace(self, variation=replace(self.variation, seed=other), count=1)
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as plain data that JSON can hold; what is None is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """What :meth:`plain` said.
+
+        Raises:
+            KeyError, TypeError, InvalidRequest: it is something else.
+        """
+        parts: dict[str, Any] = {"size": Size(**plain["size"])}
+        if "start" in plain:
+            parts["start"] = Start(**plain["start"])
+        if "variation" in plain:
+            parts["variation"] = Variation(**plain["variation"])
+        return cls(**{**plain, **parts})
 
 
 def new_seed() -> Seed:

@@ -11,7 +11,6 @@ import hashlib
 import io
 import os
 import time
-from dataclasses import asdict
 from typing import Any
 
 from PIL import Image
@@ -130,7 +129,7 @@ class NoiseEngine:
         request = task.request
         cell = 1 if _FINE in request.prompt.lower().split() else _CELL
         across, down = -(-request.size.width // cell), -(-request.size.height // cell)
-        settings = repr(sorted(asdict(request).items())).encode()
+        settings = repr(sorted(request.plain().items())).encode()
         pixels = hashlib.shake_256(settings).digest(across * down * 3)
         cells = Image.frombytes("RGB", (across, down), pixels)
         image = cells.resize((request.size.width, request.size.height), Image.Resampling.NEAREST)
