@@ -21,6 +21,7 @@ MAX_GUIDANCE = 30.0
 MAX_COUNT = 4
 MAX_BLUR = 64
 """Pixels."""
+MAX_CLIP_SKIP = 12
 OWN_SAMPLER = "the model's own"
 """The sampler of a request to a model that draws with its own only."""
 
@@ -126,10 +127,30 @@ class Variation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A prompt with its negative prompt."""
+
+    prompt: str
+    negative_prompt: str
+
+    def __post_init__(self) -> None:
+        if not any(char.isprintable() and not char.isspace() for char in self.prompt):
+            raise InvalidRequest("The prompt is empty; say what the picture should show.")
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > MAX_PROMPT:
+                raise InvalidRequest(
+                    f"The {name} has {len(text):,} characters; I can take {MAX_PROMPT:,} at the most."
+                )
+            if any("\ud800" <= char <= "\udfff" for char in text):
+                raise InvalidRequest(f"The {name} holds half a character; please type it anew.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """Everything that decides what a picture looks like. Change it by making another."""
 
     prompt: str
+    """As it was typed: it may leave choices to the seed, see :mod:`generation.prompting.choices`."""
     negative_prompt: str = ""
     model: str
     size: Size
@@ -143,17 +164,15 @@ class GenerationRequest:
     start: Start | None = None
     """None: from nothing but noise."""
     variation: Variation | None = None
+    clip_skip: int = 1
+    """Which layer of the text encoder is read, from its end; 1 is the last. As A1111 counts."""
+    chosen: tuple[Wording, ...] | None = None
+    """What each picture's prompts are after the choices that these leave open; None: they leave none open."""
+    template: Wording | None = None
+    """Of a single picture: the prompts that leave the choices open, while `prompt` is what was chosen."""
 
     def __post_init__(self) -> None:
-        if not any(char.isprintable() and not char.isspace() for char in self.prompt):
-            raise InvalidRequest("The prompt is empty; say what the picture should show.")
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
-            if len(text) > MAX_PROMPT:
-                raise InvalidRequest(
-                    f"The {name} has {len(text):,} characters; I can take {MAX_PROMPT:,} at the most."
-                )
-            if any("\ud800" <= char <= "\udfff" for char in text):
-                raise InvalidRequest(f"The {name} holds half a character; please type it anew.")
+        Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
         if not 1 <= self.steps <= MAX_STEPS:
             raise InvalidRequest(f"{self.steps} steps are not possible; choose 1 to {MAX_STEPS}.")
         if not 0 <= self.guidance <= MAX_GUIDANCE:
@@ -164,6 +183,12 @@ class GenerationRequest:
             raise InvalidRequest(f"{self.count} pictures at once are not possible; choose 1 to {MAX_COUNT}.")
         if not 0 <= self.seed < SEEDS:
             raise InvalidRequest(f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}.")
+        if not 1 <= self.clip_skip <= MAX_CLIP_SKIP:
+            raise InvalidRequest(
+                f"A clip skip of {self.clip_skip} is not possible; choose 1 to {MAX_CLIP_SKIP}."
+            )
+        if self.chosen is not None and len(self.chosen) != self.count:
+            raise ValueError(f"there are {len(self.chosen)} prompts for {self.count} pictures")
         if not self.steps_taken:
             raise InvalidRequest(
                 f"With a strength of {self.start.strength:g} none of {self.steps} steps is left; "  # type: ignore[union-attr]
@@ -180,20 +205,33 @@ class GenerationRequest:
         """The files without which it cannot be drawn."""
         return () if self.start is None else self.start.files
 
+    @property
+    def wordings(self) -> tuple[Wording, ...]:
+        """The prompts that are drawn: one pair for each picture, or one for all."""
+        return self.chosen or (Wording(prompt=self.prompt, negative_prompt=self.negative_prompt),)
+
     def rerolled(self, seed: Seed) -> GenerationRequest:
-        """The same request with another seed, and if it is a variation, another one of the same picture."""
+        """The same request with another seed, and if it is a variation, another one of the same picture.
+
+        What its prompts leave open is open again.
+        """
+        again = replace(self, **_words(self.template), template=None, chosen=None)
         if self.variation is None:
-            return replace(self, seed=seed)
-        return replace(self, variation=replace(self.variation, seed=seed))
+            return replace(again, seed=seed)
+        return replace(again, variation=replace(self.variation, seed=seed))
 
     def image(self, index: int) -> GenerationRequest:
         """Picture `index` of this request as a request of its own: it can be drawn alone."""
         if not 0 <= index < self.count:
             raise IndexError(f"request has {self.count} pictures, not {index + 1}")
+        one = self
+        if self.chosen is not None:
+            template = Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
+            one = replace(self, **_words(self.chosen[index]), template=template, chosen=None)
         if self.variation is None:
-            return replace(self, seed=Seed((self.seed + index) % SEEDS), count=1)
+            return replace(one, seed=Seed((self.seed + index) % SEEDS), count=1)
         other = Seed((self.variation.seed + index) % SEEDS)
-        return replace(self, variation=replace(self.variation, seed=other), count=1)
+        return replace(one, variation=replace(self.variation, seed=other), count=1)
 
     def plain(self) -> dict[str, Any]:
         """All of it as plain data that JSON can hold; what is None is left out."""
@@ -211,7 +249,15 @@ class GenerationRequest:
             parts["start"] = Start(**plain["start"])
         if "variation" in plain:
             parts["variation"] = Variation(**plain["variation"])
+        if "chosen" in plain:
+            parts["chosen"] = tuple(Wording(**words) for words in plain["chosen"])
+        if "template" in plain:
+            parts["template"] = Wording(**plain["template"])
         return cls(**{**plain, **parts})
+
+
+def _words(wording: Wording | None) -> dict[str, Any]:
+    return {} if wording is None else asdict(wording)
 
 
 def new_seed() -> Seed:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
-from generation.request import GenerationRequest, Seed, Size
+from generation.request import GenerationRequest
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
 from storage.pictures import Pictures, insert_pictures
+
+_COLUMNS = (
+    "prompt",
+    "negative_prompt",
+    "model",
+    "steps",
+    "guidance",
+    "sampler",
+    "clip_skip",
+    "seed",
+    "count",
+)
+"""The settings with columns of their names; `size` has two, and all others are kept together in `more`."""
 
 
 class Jobs:
@@ -30,22 +43,24 @@ class Jobs:
         """
         if job.state is not JobState.QUEUED:
             raise ValueError(f"job {job.id} is {job.state}; only what still waits is kept")
-        request = job.request
+        settings = job.request.plain()
+        size = settings.pop("size")
+        columns = {name: settings.pop(name) for name in _COLUMNS}
         async with self._database.transaction() as transaction:
             await transaction.execute(
                 """
                 INSERT INTO jobs (
                     id, asker, parent, prompt, negative_prompt, model, width, height,
-                    steps, guidance, sampler, seed, count, state, created_at
+                    steps, guidance, sampler, clip_skip, seed, count, more, state, created_at
                 ) VALUES (
                     :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
-                    :steps, :guidance, :sampler, :seed, :count, 'queued', :created_at
+                    :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more, 'queued', :created_at
                 )
                 """,
                 {
-                    **asdict(request),
-                    "width": request.size.width,
-                    "height": request.size.height,
+                    **columns,
+                    **size,
+                    "more": json.dumps(settings),
                     "id": job.id,
                     "asker": job.asker,
                     "parent": job.parent,
@@ -99,16 +114,12 @@ class Jobs:
 def _job(row: Row) -> Job:
     return Job(
         id=JobId(row["id"]),
-        request=GenerationRequest(
-            prompt=row["prompt"],
-            negative_prompt=row["negative_prompt"],
-            model=row["model"],
-            size=Size(width=row["width"], height=row["height"]),
-            steps=row["steps"],
-            guidance=row["guidance"],
-            sampler=row["sampler"],
-            seed=Seed(row["seed"]),
-            count=row["count"],
+        request=GenerationRequest.from_plain(
+            {
+                **{name: row[name] for name in _COLUMNS},
+                "size": {"width": row["width"], "height": row["height"]},
+                **json.loads(row["more"]),
+            }
         ),
         asker=UserId(row["asker"]),
         created_at=row["created_at"],

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from generation.request import MAX_PROMPT, SEEDS, GenerationRequest, InvalidRequest, Seed, Size, new_seed
+from generation.request import (
+    MAX_PROMPT,
+    SEEDS,
+    GenerationRequest,
+    InvalidRequest,
+    Seed,
+    Size,
+    Wording,
+    new_seed,
+)
 
 REQUEST = GenerationRequest(
     prompt="a red circle",
@@ -36,6 +46,8 @@ REQUEST = GenerationRequest(
         ({"guidance": 31.0}, "guidance of 31"),
         ({"count": 0}, "0 pictures"),
         ({"count": 5}, "5 pictures"),
+        ({"clip_skip": 0}, "clip skip of 0"),
+        ({"clip_skip": 13}, "clip skip of 13"),
         ({"seed": Seed(-1)}, "seed -1"),
         ({"seed": Seed(SEEDS)}, "out of range"),
     ],
@@ -70,6 +82,33 @@ def test_picture_k_has_seed_s_plus_k_and_is_a_request_of_its_own() -> None:
     assert REQUEST.image(2).prompt == REQUEST.prompt
     with pytest.raises(IndexError):
         REQUEST.image(4)
+
+
+def test_each_picture_has_what_was_chosen_for_it_and_keeps_the_template() -> None:
+    words = [Wording(prompt=f"{colour} circle", negative_prompt="") for colour in ("red", "blue")]
+    request = replace(REQUEST, prompt="{red|blue} circle", count=2, chosen=tuple(words))
+    assert [request.image(k).prompt for k in range(2)] == ["red circle", "blue circle"]
+    assert [request.image(k).chosen for k in range(2)] == [None, None]
+    one = request.image(1)
+    assert one.template == Wording(prompt="{red|blue} circle", negative_prompt="")
+    assert one.image(0) == one, "a picture's own request is drawn as it is"
+    assert GenerationRequest.from_plain(json.loads(json.dumps(one.plain()))) == one
+    assert GenerationRequest.from_plain(json.loads(json.dumps(request.plain()))) == request
+
+
+def test_a_reroll_leaves_the_choices_open_again() -> None:
+    words = Wording(prompt="red circle", negative_prompt="blur")
+    request = replace(REQUEST, prompt="{red|blue} circle", count=1, chosen=(words,))
+    open_again = replace(request, chosen=None, seed=Seed(9))
+    assert request.rerolled(Seed(9)) == open_again
+    assert request.image(0).rerolled(Seed(9)) == open_again
+
+
+def test_what_is_chosen_must_be_a_prompt_too() -> None:
+    with pytest.raises(InvalidRequest, match="prompt is empty"):
+        replace(REQUEST, count=1, chosen=(Wording(prompt=" ", negative_prompt=""),))
+    with pytest.raises(ValueError, match="2 prompts for 4 pictures"):
+        replace(REQUEST, chosen=(Wording(prompt="a", negative_prompt=""),) * 2)
 
 
 def test_seeds_wrap_at_the_end_of_their_range() -> None:

@@ -34,7 +34,7 @@ CREATE TABLE jobs (
     settled_at REAL CHECK ((settled_at IS NULL) = (state = 'queued')),
     -- When its pictures were taken away; the settings stay.
     forgotten_at REAL
-);
+, clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}');
 
 CREATE TABLE migrations (
     number INTEGER PRIMARY KEY,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from generation.job import Job, JobId, JobState, UserId
-from generation.request import MAX_PROMPT, Seed
+from generation.request import MAX_PROMPT, Digest, Seed, Start, Variation, Wording
 from generation.studio import JobStore
 from storage.database import Database
 from storage.deliveries import Deliveries, DeliveryState
@@ -32,7 +32,25 @@ async def test_a_job_comes_back_with_every_setting(jobs: Jobs) -> None:
     assert await jobs.get(job.id) == job
 
 
-async def test_every_setting_has_a_column_of_its_own(jobs: Jobs, database: Database) -> None:
+async def test_settings_with_parts_come_back_too(jobs: Jobs) -> None:
+    request = replace(
+        REQUEST,
+        prompt="a {red|blue} circle",
+        clip_skip=2,
+        start=Start(picture=Digest("aa"), strength=0.5, mask=Digest("bb")),
+        variation=Variation(seed=Seed(9), strength=0.25),
+        chosen=(
+            Wording(prompt="a red circle", negative_prompt="blurry"),
+            Wording(prompt="a blue circle", negative_prompt=""),
+        ),
+    )
+    job = a_job(request=request)
+    await jobs.keep(job, ADDRESS)
+
+    assert await jobs.get(job.id) == job
+
+
+async def test_every_setting_without_parts_has_a_column_of_its_own(jobs: Jobs, database: Database) -> None:
     await jobs.keep(a_job(), ADDRESS)
 
     [row] = map(dict, await database.fetch_all("SELECT * FROM jobs"))
@@ -45,8 +63,10 @@ async def test_every_setting_has_a_column_of_its_own(jobs: Jobs, database: Datab
         "steps": 20,
         "guidance": 7.1,
         "sampler": "DPM++ 2M Karras",
+        "clip_skip": 1,
         "seed": 4_294_967_295,
         "count": 2,
+        "more": "{}",
         "state": "queued",
         "created_at": 1_700_000_000.125,
     }
