@@ -51,6 +51,17 @@ def describe(source: str) -> ModelInfo:
         note = "No model is loaded: pictures are coloured noise, made for tests."
         info = _info(source.removeprefix(_FAKE) or "noise", source, Family.NOISE, note=note)
         return replace(info, max_edge=1024)
+    if (path := place_on_disk(source)) is None:
+        return _hub(source)
+    return _folder(path, source) if path.is_dir() else _single_file(path, source)
+
+
+def place_on_disk(source: str) -> Path | None:
+    """The folder or file of a source; None for a Hugging Face id.
+
+    Raises:
+        UnreadableModel: it is neither, or a pickle.
+    """
     try:
         path = Path(source).expanduser()
         path.is_dir()
@@ -63,17 +74,15 @@ def describe(source: str) -> ModelInfo:
             f"The model {source} is a pickle, which can run any code when it is read, so I never open one. "
             "Use the .safetensors version of it."
         )
-    if path.is_dir():
-        return _folder(path, source)
-    if path.is_file():
-        return _single_file(path, source)
+    if path.is_dir() or path.is_file():
+        return path
     on_disk = path.is_absolute() or path.suffix == ".safetensors" or source.startswith((".", "~"))
     if on_disk or (path.parent.is_dir() and path.parent != Path()) or not _HUB_ID.fullmatch(source):
         raise UnreadableModel(
             f"There is no model at {source}. Name a folder in diffusers' format, "
             "a .safetensors file, or a Hugging Face id like stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    return _hub(source)
+    return None
 
 
 def _info(
@@ -263,6 +272,16 @@ def configuration_beside(file: Path) -> Path | None:
 # A Hugging Face id ---------------------------------------------------------------------------------------
 
 
+def is_guessed(source: str) -> bool:
+    """Whether what :func:`describe` says of a source was told by its name: it is still to be fetched."""
+    return not source.startswith(_FAKE) and place_on_disk(source) is None and _snapshot(source) is None
+
+
+def _snapshot(repo: str) -> Path | None:
+    folder = hub_snapshot(repo)
+    return folder if folder is not None and (folder / "model_index.json").is_file() else None
+
+
 def _hub(source: str) -> ModelInfo:
     current = _MOVED.get(source.lower(), source)
     moved = (
@@ -270,7 +289,7 @@ def _hub(source: str) -> ModelInfo:
         if current != source
         else None
     )
-    if (folder := hub_snapshot(current)) is not None and (folder / "model_index.json").is_file():
+    if (folder := _snapshot(current)) is not None:
         info = _folder(folder, current)
         return replace(info, name=current.split("/")[1], source=current, note=moved)
     name = current.split("/")[1].lower()

@@ -74,6 +74,10 @@ class ModelInfo:
     """What a request gets whose asker gave none."""
     vae: str | None = None
     """A folder or a .safetensors file whose VAE replaces the model's own."""
+    refiner: str | None = None
+    """The folder, .safetensors file or Hugging Face id of an SDXL refiner that takes the last noise away."""
+    refiner_start: float = 0.8
+    """The share of the noise schedule after which it does."""
     memory: MemoryMode = MemoryMode.FAST
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     """The samplers it may be asked for; the only one may be OWN_SAMPLER."""

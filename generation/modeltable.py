@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from generation.catalogue import Defaults, Family, MemoryMode, ModelInfo, describe
+from generation.catalogue import Defaults, Family, MemoryMode, ModelInfo, describe, is_guessed
 from generation.modelfiles import UnreadableModel, check_vae
+from generation.refiner import check_base, check_refiner
 from generation.request import MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, InvalidRequest, Size
 from generation.samplers import SAMPLERS, find_sampler, sampler_reason, unknown_sampler
 from generation.tomllines import Place, line_of
@@ -25,8 +26,8 @@ MAX_NAME = 100
 """Characters in the name of a model: what Discord takes of a choice."""
 
 KEYS = (
-    *("name", "source", "size", "steps", "guidance", "sampler", "negative_prompt", "vae", "memory"),
-    "default",
+    *("name", "source", "size", "steps", "guidance", "sampler", "negative_prompt", "vae", "refiner"),
+    *("refiner_start", "memory", "default"),
 )
 """What may stand in a `[[model]]`; all but the first two may be left out."""
 
@@ -97,6 +98,8 @@ class _Table:
         sampler = self._read("sampler", _sampler)
         negative_prompt = self._read("negative_prompt", _negative_prompt)
         vae = self._read("vae", lambda value: _vae(value, self._folder, info))
+        refiner = self._read("refiner", lambda value: _refiner(value, self._folder, info))
+        refiner_start = self._read("refiner_start", lambda value: _refiner_start(value, self._table))
         memory = self._read("memory", _memory)
         self._read("default", _yes_or_no)
         if info is None or name is None:
@@ -115,6 +118,8 @@ class _Table:
             defaults=defaults,
             negative_prompt=negative_prompt or "",
             vae=vae,
+            refiner=refiner,
+            refiner_start=refiner_start or info.refiner_start,
             memory=memory or MemoryMode.FAST,
         )
 
@@ -207,6 +212,23 @@ def _vae(value: Any, folder: Path, info: ModelInfo | None) -> str:
     place = os.path.normpath(folder / os.path.expanduser(_text("vae", value)))  # noqa: PTH111
     check_vae(Path(place), channels=None if info is None else _LATENT_CHANNELS.get(info.family))
     return place
+
+
+def _refiner(value: Any, folder: Path, info: ModelInfo | None) -> str:
+    source = _placed(_text("refiner", value), folder)
+    check_refiner(source)
+    # What one on the hub really is, is sure when it is fetched; then this is looked at again.
+    if info is not None and not is_guessed(info.source):
+        check_base(info)
+    return source
+
+
+def _refiner_start(value: Any, table: Mapping[str, Any]) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < 1:
+        raise UnreadableModel(f"refiner_start is a number between 0 and 1, like 0.8, not {shown(value)}.")
+    if "refiner" not in table:
+        raise UnreadableModel("This model has no refiner to start; name one, or leave refiner_start out.")
+    return float(value)
 
 
 def _memory(value: Any) -> MemoryMode:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import os
 import platform
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +15,12 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers import AutoencoderKL, DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import (
+    AutoencoderKL,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file
 
@@ -29,10 +30,10 @@ from generation.catalogue import (
     ModelInfo,
     UnreadableModel,
     configuration_beside,
-    describe,
 )
+from generation.engine.fetching import first_line, place_of, place_of_refiner
+from generation.engine.hashes import hash_file, hash_folder, hash_vae, in_thread, variant_of
 from generation.engine.threads import drawing_threads
-from generation.modelfiles import hub_snapshot
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,10 @@ class Model:
     """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
     vae_hash: str | None
     """Likewise, of a VAE that replaces the model's own."""
+    refiner: Model | None = None
+    """What takes the last of the noise away instead of this one; its pictures are decoded by this one."""
+    wants_score: bool = False
+    """It is a refiner: told how beautiful a picture is to be, where others are told the target size."""
 
     @property
     def vae_factor(self) -> int:
@@ -85,6 +90,14 @@ class Model:
             "prediction_type": self.scheduler_config.get("prediction_type", "epsilon"),
             "memory": self.info.memory.value,
             **({} if self.vae_hash is None else {"vae_hash": self.vae_hash}),
+            **({} if self.refiner is None else self._refined(self.refiner)),
+        }
+
+    def _refined(self, refiner: Model) -> dict[str, Any]:
+        return {
+            "refiner": refiner.info.public_source,
+            "refiner_hash": refiner.hash.result(),
+            "refiner_start": self.info.refiner_start,
         }
 
 
@@ -120,7 +133,7 @@ def choose_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UnreadableModel(
-            f"DEVICE is {name}, which torch cannot use here ({_first_line(error)}); try DEVICE=auto or cpu."
+            f"DEVICE is {name}, which torch cannot use here ({first_line(error)}); try DEVICE=auto or cpu."
         ) from error
     return device
 
@@ -196,37 +209,33 @@ def _cause(info: ModelInfo, error: Exception) -> str:
         # diffusers passes over what a file lacks; such a tensor stays a shape without numbers, on "meta",
         # and cannot be moved anywhere.
         return f"it lacks weights that its configuration asks for.{hint}"
-    return f"{_first_line(error)}{hint}"
+    return f"{first_line(error)}{hint}"
 
 
-def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
+def _load(info: ModelInfo, home: torch.device, kind: torch.dtype) -> Model:
     path, info = place_of(info, half=kind is not torch.float32)
-    digest, pipe = _pipeline(path, info.family, kind)
+    is_xl = info.family is Family.SDXL
+    digest, pipe = _pipeline(path, StableDiffusionXLPipeline if is_xl else StableDiffusionPipeline, kind)
     if info.vae is not None:
         pipe.vae = other_vae(info.vae, pipe.vae, kind)
-    if info.memory is MemoryMode.SMALLEST:
-        # Kept in 8 bits, computed in `kind`: half the memory of float16, and other last bits.
-        pipe.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=kind)
-    home = where
-    if info.memory in (MemoryMode.SMALL, MemoryMode.SMALLEST):
-        where = torch.device("cpu")  # each part goes to the device when its turn comes, see memory.py
-    pipe.unet.eval().requires_grad_(False).to(where)
+    where = _where(info, home)
     # The VAE of SDXL overflows in float16 and says so. For the others the same field is only a default.
-    overflows = info.family is Family.SDXL and kind is torch.float16 and pipe.vae.config.force_upcast
+    overflows = is_xl and kind is torch.float16 and pipe.vae.config.force_upcast
     pipe.vae.eval().requires_grad_(False).to(where)
     if overflows:
         pipe.vae.to(torch.float32)
     if home.type == "cuda":
-        pipe.unet.to(memory_format=torch.channels_last)
         pipe.vae.to(memory_format=torch.channels_last)
-    names = ("", "_2") if info.family is Family.SDXL else ("",)
-    encoders = []
-    for name in names:
-        encoder = getattr(pipe, f"text_encoder{name}").eval().requires_grad_(False).to(where)
-        encoders.append(TextEncoder(tokenizer=getattr(pipe, f"tokenizer{name}"), model=encoder))
-    return Model(
+    encoders = [
+        TextEncoder(
+            tokenizer=getattr(pipe, f"tokenizer{name}"),
+            model=getattr(pipe, f"text_encoder{name}").eval().requires_grad_(False).to(where),
+        )
+        for name in (("", "_2") if is_xl else ("",))
+    ]
+    base = Model(
         info=info,
-        unet=pipe.unet,
+        unet=_placed(pipe.unet, info, home, kind),
         vae=pipe.vae,
         encoders=tuple(encoders),
         scheduler_config=dict(pipe.scheduler.config),
@@ -236,12 +245,51 @@ def _load(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Model:
         hash=digest,
         vae_hash=None if info.vae is None else hash_vae(Path(info.vae).expanduser()),
     )
+    return base if info.refiner is None else replace(base, refiner=_load_refiner(info.refiner, base))
 
 
-def hash_vae(place: Path) -> str:
-    """The hash of the weights in a VAE's folder or file."""
-    weights = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
-    return hash_file(weights[0])
+def _load_refiner(source: str, base: Model) -> Model:
+    """An SDXL refiner, beside the model that it goes on for."""
+    info = replace(base.info, source=source, refiner=None)
+    with loading(info, base.device, base.dtype):
+        path = place_of_refiner(source, half=base.dtype is not torch.float32)
+        without = dict.fromkeys(("vae", "text_encoder", "tokenizer"))
+        digest, pipe = _pipeline(path, StableDiffusionXLImg2ImgPipeline, base.dtype, **without)
+        encoder = pipe.text_encoder_2.eval().requires_grad_(False)
+        if _same_weights(encoder, base.encoders[-1].model):  # as with those of Stability
+            encoder = base.encoders[-1].model
+        return replace(
+            base,
+            info=info,
+            unet=_placed(pipe.unet, info, base.device, base.dtype),
+            encoders=(TextEncoder(tokenizer=pipe.tokenizer_2, model=encoder.to(_where(info, base.device))),),
+            scheduler_config=dict(pipe.scheduler.config),
+            zero_empty_negative=bool(pipe.config.get("force_zeros_for_empty_prompt", False)),
+            hash=digest,
+            wants_score=True,
+        )
+
+
+def _where(info: ModelInfo, home: torch.device) -> torch.device:
+    """Where a model's parts begin; those that go to the device when their turn comes do in memory.py."""
+    return torch.device("cpu") if info.memory in (MemoryMode.SMALL, MemoryMode.SMALLEST) else home
+
+
+def _placed(unet: Any, info: ModelInfo, home: torch.device, kind: torch.dtype) -> Any:
+    if info.memory is MemoryMode.SMALLEST:
+        # Kept in 8 bits, computed in `kind`: half the memory of float16, and other last bits.
+        unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=kind)
+    unet.eval().requires_grad_(False).to(_where(info, home))
+    if home.type == "cuda":
+        unet.to(memory_format=torch.channels_last)
+    return unet
+
+
+def _same_weights(one: Any, other: Any) -> bool:
+    mine, theirs = one.state_dict(), other.state_dict()
+    return mine.keys() == theirs.keys() and all(
+        torch.equal(tensor, theirs[name].cpu()) for name, tensor in mine.items()
+    )
 
 
 def other_vae(source: str, own: Any, dtype: torch.dtype) -> Any:
@@ -256,12 +304,11 @@ def other_vae(source: str, own: Any, dtype: torch.dtype) -> Any:
     return own
 
 
-def _pipeline(path: Path, family: Family, dtype: torch.dtype) -> tuple[Future[str], Any]:
-    """The hash to come, and the object that diffusers makes of a folder or a file."""
-    cls = StableDiffusionXLPipeline if family is Family.SDXL else StableDiffusionPipeline
-    # The safety checker is a separate model that most copies leave out; moderation is the bot's matter.
-    extras: dict[str, Any] = {}
-    if family is not Family.SDXL:
+def _pipeline(path: Path, cls: Any, dtype: torch.dtype, **parts: Any) -> tuple[Future[str], Any]:
+    """The hash to come, and the object that diffusers makes of a folder or a file, with these parts."""
+    extras: dict[str, Any] = dict(parts)
+    if cls is StableDiffusionPipeline:
+        # The safety checker is a separate model that most copies leave out; moderation is the bot's matter.
         extras |= {"safety_checker": None, "requires_safety_checker": False}
     if path.is_file():
         digest = in_thread(lambda: hash_file(path))
@@ -285,104 +332,7 @@ def fetched(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Mo
     return place_of(info, half=choose_dtype(dtype, choose_device(device)) is not torch.float32)[1]
 
 
-def place_of(info: ModelInfo, *, half: bool) -> tuple[Path, ModelInfo]:
-    """The folder or file of a model, fetched if need be, and what it is."""
-    path = Path(info.source).expanduser()
-    if path.exists():
-        return path, info
-    path = _fetch(info.source, half=half)
-    # Until now it was judged by its name; what the owner said about it holds still.
-    return path, replace(describe(info.source), name=info.name, vae=info.vae, memory=info.memory)
-
-
-def _fetch(repo: str, *, half: bool) -> Path:
-    """The folder of a hub model, fetched if need be; half-size weights where they exist and suffice."""
-    if (folder := hub_snapshot(repo)) is not None and _whole(folder):
-        return folder
-    log.info("fetching %s from Hugging Face", repo)
-    for variant in ("fp16", None) if half else (None, "fp16"):
-        try:
-            return Path(
-                DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, safety_checker=None)
-            )
-        except (ValueError, OSError) as error:
-            failure = error
-    raise UnreadableModel(
-        f"The model {repo} could not be fetched from Hugging Face: {_first_line(failure)} "
-        "Check the name and the network, or set MODEL to a folder or a .safetensors file."
-    ) from failure
-
-
-def _whole(folder: Path) -> bool:
-    """Whether every part that the model's index names has come; an interrupted fetch leaves some out."""
-    try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
-    parts -= {"safety_checker", "feature_extractor", "image_encoder"}
-    weightless = ("scheduler", "tokenizer", "processor")
-    return all((folder / part).is_dir() for part in parts) and all(
-        any((folder / part).glob("*.safetensors")) for part in parts if not part.startswith(weightless)
-    )
-
-
-_HALF = re.compile(r"\.fp16[.-]")  # before the suffix, or before the number of a part
-
-
-def variant_of(folder: Path) -> str | None:
-    """`fp16` if the folder holds the weights of its largest part under that suffix only."""
-    parts = ("unet", "transformer")
-    weights = [path.name for part in parts for path in (folder / part).glob("*.safetensors")]
-    return "fp16" if weights and all(_HALF.search(name) for name in weights) else None
-
-
-# The hash ------------------------------------------------------------------------------------------------
-
-
-def hash_file(path: Path) -> str:
-    """What A1111 calls the model hash: the first 10 hexadecimal digits of the file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
-
-
-_PARTS = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae")
-
-
-def hash_folder(folder: Path, variant: str | None, parts: Iterable[str] = _PARTS) -> str:
-    """One hash over names and contents of the weights, configurations and vocabularies of a model."""
-    total = hashlib.sha256()
-    for path in _hashed_files(folder, variant, parts):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
-    return total.hexdigest()[:10]
-
-
-def _hashed_files(folder: Path, variant: str | None, parts: Iterable[str]) -> Iterator[Path]:
-    for part in parts:
-        for path in sorted((folder / part).glob("*")):
-            is_variant = _HALF.search(path.name) is not None
-            if path.suffix in {".json", ".txt", ".model"} or (
-                path.suffix == ".safetensors" and is_variant == (variant == "fp16")
-            ):
-                yield path
-
-
-def in_thread(compute: Callable[[], str]) -> Future[str]:
-    """A hash that is computed while the model loads."""
-    with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model hash")
-    future = with_one.submit(compute)
-    with_one.shutdown(wait=False)
-    return future
-
-
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"{device.type} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return os.linesep.join(text.splitlines()[:1]).strip()

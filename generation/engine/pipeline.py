@@ -14,18 +14,9 @@ import torch
 from diffusers import DiffusionPipeline
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
-from generation.engine.models import (
-    basis,
-    choose_device,
-    choose_dtype,
-    hash_folder,
-    hash_vae,
-    in_thread,
-    loading,
-    other_vae,
-    place_of,
-    variant_of,
-)
+from generation.engine.fetching import place_of
+from generation.engine.hashes import hash_folder, hash_vae, in_thread, variant_of
+from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae
 from generation.modelfiles import read_json
 
 

@@ -17,8 +17,9 @@ from PIL import ImageChops
 
 from generation.catalogue import Family, UnreadableModel, describe
 from generation.engine.engine import Engine
+from generation.engine.hashes import hash_vae
 from generation.engine.lane import InSteps, Pause, PipelineEngine, arguments_for
-from generation.engine.models import fetched, hash_vae
+from generation.engine.models import fetched
 from generation.engine.pipeline import load_pipeline
 from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped, Task, TaskFailed
 from generation.metadata import read

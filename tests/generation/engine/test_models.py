@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from generation.catalogue import UnreadableModel, describe
-from generation.engine.models import choose_device, choose_dtype, hash_file, hash_folder, load
+from generation.engine.hashes import hash_file, hash_folder
+from generation.engine.models import choose_device, choose_dtype, load
 from tests.generation.checkpoints import write_checkpoint
 from tests.generation.test_catalogue import SD1
 from tests.generation.toys import Bench, build_sd, build_sdxl, picture, write_safetensors

@@ -1,0 +1,89 @@
+"""Where a model's files are on this disk, fetched from Hugging Face if need be."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from diffusers import DiffusionPipeline
+
+from generation.catalogue import ModelInfo, UnreadableModel, describe
+from generation.modelfiles import hub_snapshot
+from generation.refiner import check_base, check_refiner
+
+log = logging.getLogger(__name__)
+
+
+def place_of(info: ModelInfo, *, half: bool) -> tuple[Path, ModelInfo]:
+    """The folder or file of a model, fetched if need be, and what it is.
+
+    Raises:
+        UnreadableModel: it cannot be had, or is not what its owner takes it for.
+    """
+    path = Path(info.source).expanduser()
+    if not path.exists():
+        path = _fetch(info.source, half=half)
+        # Until now it was judged by its name; what the owner said about it holds still.
+        said = {name: getattr(info, name) for name in _SAID}
+        info = replace(describe(info.source), **said)
+    if info.refiner is not None:
+        check_base(info)
+    return path, info
+
+
+_SAID = ("name", "vae", "refiner", "refiner_start", "memory")
+"""What only the owner can say of a model, and the engine asks."""
+
+
+def place_of_refiner(source: str, *, half: bool) -> Path:
+    """The folder or file of an SDXL refiner, fetched if need be.
+
+    Raises:
+        UnreadableModel: it cannot be had, or is none.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        path = _fetch(source, half=half)
+    check_refiner(source)
+    return path
+
+
+def _fetch(repo: str, *, half: bool) -> Path:
+    """The folder of a hub model, fetched if need be; half-size weights where they exist and suffice."""
+    if (folder := hub_snapshot(repo)) is not None and _whole(folder):
+        return folder
+    log.info("fetching %s from Hugging Face", repo)
+    for variant in ("fp16", None) if half else (None, "fp16"):
+        try:
+            return Path(
+                DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, safety_checker=None)
+            )
+        except (ValueError, OSError) as error:
+            failure = error
+    raise UnreadableModel(
+        f"The model {repo} could not be fetched from Hugging Face: {first_line(failure)} "
+        "Check the name and the network, or set MODEL to a folder or a .safetensors file."
+    ) from failure
+
+
+def _whole(folder: Path) -> bool:
+    """Whether every part that the model's index names has come; an interrupted fetch leaves some out."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
+    parts -= {"safety_checker", "feature_extractor", "image_encoder"}
+    weightless = ("scheduler", "tokenizer", "processor")
+    return all((folder / part).is_dir() for part in parts) and all(
+        any((folder / part).glob("*.safetensors")) for part in parts if not part.startswith(weightless)
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the pages that some libraries add."""
+    text = str(error).strip() or type(error).__name__
+    return os.linesep.join(text.splitlines()[:1]).strip()

@@ -1,0 +1,61 @@
+"""What a model's pictures depend on, as one short hash over its files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+_HALF = re.compile(r"\.fp16[.-]")  # before the suffix, or before the number of a part
+
+
+def variant_of(folder: Path) -> str | None:
+    """`fp16` if the folder holds the weights of its largest part under that suffix only."""
+    parts = ("unet", "transformer")
+    weights = [path.name for part in parts for path in (folder / part).glob("*.safetensors")]
+    return "fp16" if weights and all(_HALF.search(name) for name in weights) else None
+
+
+def hash_vae(place: Path) -> str:
+    """The hash of the weights in a VAE's folder or file."""
+    weights = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
+    return hash_file(weights[0])
+
+
+def hash_file(path: Path) -> str:
+    """What A1111 calls the model hash: the first 10 hexadecimal digits of the file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+
+
+_PARTS = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae")
+
+
+def hash_folder(folder: Path, variant: str | None, parts: Iterable[str] = _PARTS) -> str:
+    """One hash over names and contents of the weights, configurations and vocabularies of a model."""
+    total = hashlib.sha256()
+    for path in _hashed_files(folder, variant, parts):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+    return total.hexdigest()[:10]
+
+
+def _hashed_files(folder: Path, variant: str | None, parts: Iterable[str]) -> Iterator[Path]:
+    for part in parts:
+        for path in sorted((folder / part).glob("*")):
+            is_variant = _HALF.search(path.name) is not None
+            if path.suffix in {".json", ".txt", ".model"} or (
+                path.suffix == ".safetensors" and is_variant == (variant == "fp16")
+            ):
+                yield path
+
+
+def in_thread(compute: Callable[[], str]) -> Future[str]:
+    """A hash that is computed while the model loads."""
+    with_one = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model hash")
+    future = with_one.submit(compute)
+    with_one.shutdown(wait=False)
+    return future
