@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 
@@ -30,20 +32,30 @@ def cap_for(native_cap: int, *, native_area: int, area: int) -> int:
 
 
 def calibrated_cap(model: Model, kept_in: Path | None) -> int:
-    """The most images in one call of native size that still pay; from the file if it was measured before.
+    """The most images in one call of native size that still pay; what was measured before is in the file.
 
     Args:
         kept_in: a JSON file, made if it is missing; None keeps nothing.
     """
     key = _key(model)
-    kept = _read(kept_in)
-    if isinstance(cap := kept.get(key), int) and 1 <= cap <= LARGEST:
-        return cap
+    found = _read(kept_in).get(key)
+    if _is_cap(found):
+        return int(found)
+    parts = _parts(found)
+    if found is not None and not parts:
+        log.warning("what %s holds about %s is none of my figures; measuring again", kept_in, model.info.name)
     started = time.monotonic()
-    cap = knee(lambda images: _seconds(model, images))
+
+    def seconds(images: int) -> float:
+        if images not in parts:
+            parts[images] = _seconds(model, images)
+            # Each as soon as it is there: on a slow machine all of them take minutes, and it may be stopped.
+            _keep(kept_in, key, {str(number): took for number, took in parts.items()})
+        return parts[images]
+
+    cap = knee(seconds)
     log.info("%d images in one call suit %s here (%.1f s)", cap, model.info.name, time.monotonic() - started)
-    if kept_in is not None:
-        _write(kept_in, {**_read(kept_in), key: cap})
+    _keep(kept_in, key, cap)
     return cap
 
 
@@ -106,6 +118,21 @@ def _key(model: Model) -> str:
     return " | ".join(str(part) for part in (*parts, model.info.native, __version__))
 
 
+def _is_cap(found: object) -> TypeGuard[int]:
+    return isinstance(found, int) and not isinstance(found, bool) and 1 <= found <= LARGEST
+
+
+def _parts(found: object) -> dict[int, float]:
+    """How many seconds a call with so many images took, from a calibration that did not come to its end."""
+    if not isinstance(found, dict):
+        return {}
+    return {
+        images: took
+        for images in TRIED
+        if isinstance(took := found.get(str(images)), float) and 0 < took < math.inf
+    }
+
+
 def _read(path: Path | None) -> dict[str, object]:
     if path is None or not path.exists():
         return {}
@@ -114,7 +141,15 @@ def _read(path: Path | None) -> dict[str, object]:
     except (OSError, ValueError) as error:
         log.warning("what was measured before cannot be read (%s); measuring again", error)
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        log.warning("what was measured before cannot be read (%s holds no figures); measuring again", path)
+        return {}
+    return content
+
+
+def _keep(path: Path | None, key: str, figures: object) -> None:
+    if path is not None:
+        _write(path, {**_read(path), key: figures})
 
 
 def _write(path: Path, content: dict[str, object]) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from generation.engine import calibration
 from generation.engine.calibration import LARGEST, TRIED, calibrated_cap, cap_for, knee
+from generation.engine.models import Model
 from tests.generation.toys import Bench
 
 
@@ -49,12 +50,48 @@ def test_it_is_measured_once_and_kept(
         assert calibrated_cap(sd_bench.model, kept) == cap
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', "\x00"])
-def test_a_spoiled_file_is_measured_anew(content: str, sd_bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])
+def test_a_spoiled_file_is_measured_anew_with_a_line_in_the_log(
+    content: str, sd_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     kept = tmp_path / "calibration.json"
     kept.write_text(content)
     assert calibrated_cap(sd_bench.model, kept) in TRIED
-    assert json.loads(kept.read_text())
+    assert len(json.loads(kept.read_text())) == 1
+    assert "cannot be read" in caplog.text
+    assert "measuring again" in caplog.text
+
+
+def test_what_was_measured_of_others_stays(sd_bench: Bench, tmp_path: Path) -> None:
+    kept = tmp_path / "calibration.json"
+    kept.write_text('{"another": 4}')
+    cap = calibrated_cap(sd_bench.model, kept)
+    assert sorted(json.loads(kept.read_text()).values()) == sorted([4, cap])
+
+
+class Killed(BaseException):
+    """Ends the process."""
+
+
+def test_what_was_measured_when_the_process_ended_is_not_measured_again(
+    sd_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "calibration.json"
+    measured: list[int] = []
+
+    def seconds(model: Model, images: int) -> float:
+        if images == 4 and 4 not in measured:
+            measured.append(images)
+            raise Killed
+        measured.append(images)
+        return 0.5 if images <= 4 else images
+
+    monkeypatch.setattr(calibration, "_seconds", seconds)
+    with pytest.raises(Killed):
+        calibrated_cap(sd_bench.model, kept)
+    assert calibrated_cap(sd_bench.model, kept) == 4
+    assert measured == [1, 2, 4, 4, 8]
+    assert list(json.loads(kept.read_text()).values()) == [4]
 
 
 def test_nothing_that_somebody_wrote_into_the_file_is_believed_blindly(
@@ -63,7 +100,7 @@ def test_nothing_that_somebody_wrote_into_the_file_is_believed_blindly(
     kept = tmp_path / "calibration.json"
     calibrated_cap(sd_bench.model, kept)
     key = next(iter(json.loads(kept.read_text())))
-    for nonsense in (0, -3, 10**9, "many", None):
+    for nonsense in (0, -3, 10**9, "many", None, True, {"1": "quick"}, {"1": -1.0, "2": 1e999}):
         kept.write_text(json.dumps({key: nonsense}))
         assert calibrated_cap(sd_bench.model, kept) in TRIED
 
