@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from generation.job import JobId
-from generation.request import GenerationRequest
+from generation.request import Digest, GenerationRequest
 
 Blob = bytes
 """A picture file on its way; a cluster may pass a reference instead."""
@@ -31,6 +32,8 @@ class Task:
 
     id: TaskId
     request: GenerationRequest
+    inputs: Mapping[Digest, Blob] = field(default_factory=dict)
+    """The request's files."""
     replay: Calls = ()
     """To draw a picture again bit for bit: the `unet_calls` of its record. Empty: together with others."""
 

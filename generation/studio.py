@@ -278,7 +278,7 @@ class Studio:
         if live.job.state is JobState.QUEUED:
             live.job = live.job.moved(JobState.RUNNING)
             request = live.job.request
-            self._emit(live, Progressed(job=live.job, step=0, steps=request.steps * request.count))
+            self._emit(live, Progressed(job=live.job, step=0, steps=request.steps_taken * request.count))
             self._changed()
         return live
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from generation.engine.inputs import Kept
 from generation.engine.models import Model
 from generation.messages import Calls, Task, TaskId
 
@@ -50,6 +51,10 @@ class Image:
     """(1, width): its guidance, for a UNet that wants to be told it."""
     step_arguments: Mapping[str, Any]
     record: dict[str, Any]
+    skipped: int = 0
+    """Of the scheduler's time steps, those before the first that is drawn: it starts from a picture."""
+    kept: Kept | None = None
+    """What is not drawn anew."""
     calls: int = 0
     watched: bool = False
     """Somebody asked for a preview."""
@@ -74,6 +79,12 @@ class Image:
         """The rows of the next call and the first of its own, if it is to be as it was the first time."""
         return place_in_call(self.task.replay, self.calls) if self.task.replay else None
 
+    @property
+    def time(self) -> torch.Tensor:
+        """What the scheduler calls the time of the next step."""
+        time: torch.Tensor = self.scheduler.timesteps[self.skipped + self.calls]
+        return time
+
     def note_call(self, rows: int, first: int) -> None:
         if self.noted and self.noted[-1][:2] == [rows, first]:
             self.noted[-1][2] += 1
@@ -90,13 +101,15 @@ class Image:
         if self.rows == 2:
             without, with_prompt = prediction.chunk(2)
             prediction = without + self.task.request.guidance * (with_prompt - without)
-        time = self.scheduler.timesteps[self.calls]
+        time = self.time
         if self.watched and self.given is not None:
             self.seen = (float(time), self.given, prediction)
         self.latents = self.scheduler.step(
             prediction, time, self.latents, **self.step_arguments, return_dict=False
         )[0]
         self.calls += 1
+        if self.kept is not None:
+            self.latents = self.kept.blended(self.latents, self.scheduler, None if self.done else self.time)
 
 
 def place_in_call(calls: Calls, number: int) -> tuple[int, int]:
@@ -128,8 +141,7 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
     """
     inputs, times = [], []
     for image in images:
-        time = image.scheduler.timesteps[image.calls]
-        scaled = image.scheduler.scale_model_input(image.latents, time)
+        scaled = image.scheduler.scale_model_input(image.latents, image.time)
         image.given = scaled
         inputs.append(scaled.to(model.dtype).expand(image.rows, -1, -1, -1))
         times.append(image.times[image.calls].expand(image.rows))

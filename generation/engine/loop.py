@@ -18,6 +18,7 @@ from generation.engine.calibration import calibrated_cap, cap_for
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
+from generation.engine.inputs import pasted
 from generation.engine.memory import Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
@@ -137,7 +138,7 @@ class DiffusionEngine:
                 width=size.width // factor,
                 replayed=task.id if task.replay else None,
             )
-            self._entries.append(_Entry(task, key, self._now + task.request.steps))
+            self._entries.append(_Entry(task, key, self._now + task.request.steps_taken))
 
     @torch.inference_mode()
     def tick(self) -> None:
@@ -218,7 +219,7 @@ class DiffusionEngine:
         self._pace()
 
     def _step(self, image: Image, prediction: torch.Tensor) -> None:
-        steps, calls, before = image.task.request.steps, len(image.times), image.calls
+        steps, calls, before = image.task.request.steps_taken, len(image.times), image.calls
         image.step(prediction)
         # Some samplers call the UNet twice for a step: a step is done when its last call is.
         if (step := image.calls * steps // calls) > before * steps // calls:
@@ -279,6 +280,8 @@ class DiffusionEngine:
     def _encode(self, task: Task, picture: Any, record: dict[str, Any]) -> None:
         """Into a PNG file, beside the loop: it takes longer than a step."""
         try:
+            if task.request.start is not None:
+                picture = pasted(task.inputs, task.request.start, picture)
             self._say(Drawn(task=task.id, png=write_png(picture, task.request, record)))
         except Exception as error:  # noqa: BLE001 - the edge of a thread
             self._say(TaskFailed(task=task.id, reason=sentence([task.id], error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -62,7 +63,7 @@ def recorded_calls(png: bytes) -> Calls:
 
 def replayed(bench: Bench, task: Task, png: bytes) -> bytes:
     """The same picture drawn again, alone, with as many rows in each call as it had."""
-    again = Task(id=task.id, request=task.request, replay=recorded_calls(png))
+    again = replace(task, replay=recorded_calls(png))
     last = bench.run(again)[-1]
     assert isinstance(last, Drawn), last
     return last.png
