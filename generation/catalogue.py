@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from generation.distilled import distilled, native_of_turbo
 from generation.model import Defaults as Defaults
 from generation.model import Family as Family
 from generation.model import MemoryMode as MemoryMode
@@ -121,7 +122,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         )
         if weights:
             _need_weights(path, source, "*/")
-        return _with_extras(info, path)
+        return _with_extras(_fitted(info, _names(path, source), path), path)
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
         raise UnreadableModel(
@@ -144,7 +145,23 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
             f"The configuration of the model {source} is not complete: {error!r}."
         ) from error
     info = replace(_info(path.resolve().name, source, family, native=native), multiple=multiple)
-    return _with_extras(info, path)
+    return _with_extras(_fitted(info, _names(path, source), path), path)
+
+
+def _names(path: Path, source: str) -> str:
+    """What a folder may be known by: one in the hub's cache has a number for a name."""
+    return " ".join(dict.fromkeys((path.resolve().name, source.rstrip("/").rpartition("/")[2])))
+
+
+def _fitted(info: ModelInfo, names: str, folder: Path | None = None) -> ModelInfo:
+    """With what suits it if it was distilled."""
+    if (defaults := distilled(names, info.family, folder)) is None:
+        return info
+    note = (
+        f"By its files or its name I take {info.name} for a distilled model: who chooses none gets "
+        f"{defaults.steps} steps, guidance {defaults.guidance:g} and {defaults.sampler}."
+    )
+    return replace(info, defaults=defaults, note=f"{info.note} {note}" if info.note else note)
 
 
 def _with_extras(info: ModelInfo, path: Path) -> ModelInfo:
@@ -231,7 +248,7 @@ def _single_file(path: Path, source: str) -> ModelInfo:
         )
     family = _family(shapes, source)
     if (folder := configuration_beside(path)) is None:
-        return _info(path.stem, source, family)
+        return _fitted(_info(path.stem, source, family, native=native_of_turbo(path.stem)), path.stem)
     info = replace(_folder(folder, str(folder), weights=False), source=source)
     if info.family is not family:
         raise UnreadableModel(
@@ -291,13 +308,14 @@ def _hub(source: str) -> ModelInfo:
     )
     if (folder := _snapshot(current)) is not None:
         info = _folder(folder, current)
-        return replace(info, name=current.split("/")[1], source=current, note=moved)
+        notes = [note for note in (moved, info.note) if note]
+        return replace(info, name=current.split("/")[1], source=current, note=" ".join(notes) or None)
     name = current.split("/")[1].lower()
     if sounds_like_one(name):
         family, native = Family.OTHER, 1024
     elif "xl" in name:
         family, native = Family.SDXL, 1024
-    elif re.search(r"(stable-diffusion-2|sd-?2|v2)", name):
+    elif re.search(r"(stable-diffusion-2|sd-?2|sd-turbo|v2)", name):
         family, native = Family.SD2, 512 if "base" in name else 768
     else:
         family, native = Family.SD1, 512
@@ -305,6 +323,7 @@ def _hub(source: str) -> ModelInfo:
         f"{current} is not on this machine yet and is fetched at the first start (several gigabytes). "
         f"By its name I take it for {family}."
     )
-    return _info(
-        current.split("/")[1], current, family, native=native, note=f"{moved} {note}" if moved else note
-    )
+    native = native_of_turbo(name) or native
+    note = f"{moved} {note}" if moved else note
+    name = current.split("/")[1]
+    return _fitted(_info(name, current, family, native=native, note=note), name)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from diffusers import EulerAncestralDiscreteScheduler
 from PIL import ImageChops, ImageStat
 
 from generation.catalogue import Family
 from generation.metadata import read
 from generation.request import Size
+from tests.generation.engine.test_batch import recorded_calls
 from tests.generation.engine.test_loop import assert_equals_stock, stock_pipeline
 from tests.generation.toys import Bench, picture
 
@@ -100,3 +104,30 @@ def test_a_model_that_is_told_its_guidance_draws_what_the_stock_pipeline_draws(
     other = picture(bench.draw(sampler=sampler, guidance=guidance + 2, steps=4))
     same = picture(bench.draw(sampler=sampler, guidance=guidance, steps=4))
     assert ImageChops.difference(same, other).getbbox() is not None, "the guidance is told"
+
+
+def test_a_turbo_model_draws_with_its_defaults_as_its_card_says_in_one_row(
+    toy_sdxl: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(toy_sdxl, tmp_path / "turbo"))
+    config = EulerAncestralDiscreteScheduler.from_pretrained(
+        folder, subfolder="scheduler", timestep_spacing="trailing"
+    )
+    config.save_pretrained(folder / "scheduler")
+    index = folder / "model_index.json"
+    index.write_text(index.read_text().replace("EulerDiscrete", "EulerAncestralDiscrete"))
+    bench, stock = Bench(str(folder)), stock_pipeline(str(folder))
+    assert type(stock.scheduler) is EulerAncestralDiscreteScheduler
+    defaults = bench.model.info.defaults
+    png = bench.draw(steps=defaults.steps, guidance=defaults.guidance, sampler=defaults.sampler)
+    stock.set_progress_bar_config(disable=True)
+    theirs = stock(
+        "a red circle",
+        width=64,
+        height=64,
+        num_inference_steps=4,
+        guidance_scale=0.0,
+        generator=torch.Generator("cpu").manual_seed(7),
+    )
+    assert ImageChops.difference(picture(png), theirs.images[0]).getbbox() is None
+    assert recorded_calls(png) == ((1, 0, 4),)
