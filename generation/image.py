@@ -12,6 +12,10 @@ from generation.request import Seed, Size
 LOSSY_QUALITIES = (95, 85, 70, 50)
 
 
+class PictureGone(Exception):  # noqa: N818 - a fact, and its message a sentence
+    """A picture that is not kept any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """One drawn picture as a complete PNG file, settings inside."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
-from generation.request import GenerationRequest
+from generation.request import Digest, GenerationRequest
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
-from storage.pictures import Pictures, insert_pictures
+from storage.pictures import Pictures, insert_inputs, insert_pictures
 
 _COLUMNS = (
     "prompt",
@@ -34,10 +34,16 @@ class Jobs:
         self._database = database
         self._pictures = pictures
 
-    async def keep(self, job: Job, address: Address) -> None:
-        """Keep an accepted job and where its answer goes. On return it outlives a power cut.
+    async def keep(self, job: Job, address: Address, files: Mapping[Digest, bytes] | None = None) -> None:
+        """Keep an accepted job, what it starts from, and where its answer goes.
+
+        On return it outlives a power cut.
+
+        Args:
+            files: those of the request's files that were not kept before.
 
         Raises:
+            PictureGone: it starts from a picture that is not kept any more.
             ValueError: the job does not wait any more.
             sqlite3.IntegrityError: a job of that id is kept already, or its parent is not.
         """
@@ -46,7 +52,10 @@ class Jobs:
         settings = job.request.plain()
         size = settings.pop("size")
         columns = {name: settings.pop(name) for name in _COLUMNS}
-        async with self._database.transaction() as transaction:
+        async with (
+            self._pictures.inputs(job.request.files, files or {}),
+            self._database.transaction() as transaction,
+        ):
             await transaction.execute(
                 """
                 INSERT INTO jobs (
@@ -67,12 +76,21 @@ class Jobs:
                     "created_at": job.created_at,
                 },
             )
+            await insert_inputs(transaction, job.id, job.request.files)
             await open_delivery(transaction, job.id, address)
 
     async def get(self, job_id: JobId) -> Job | None:
         """A job, or None if it is not known. One that runs is QUEUED here."""
         row = await self._database.fetch_one("SELECT * FROM jobs WHERE id = ?", (job_id,))
         return None if row is None else _job(row)
+
+    async def files(self, request: GenerationRequest) -> Mapping[Digest, bytes]:
+        """What a request starts from.
+
+        Raises:
+            PictureGone: it is not kept any more.
+        """
+        return {digest: await self._pictures.read_file(digest) for digest in request.files}
 
     async def unfinished(self) -> list[Job]:
         """Every job that is not settled, oldest first, as QUEUED."""

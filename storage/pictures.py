@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generation.image import Picture
+from generation.image import PictureGone as PictureGone
 from generation.job import JobId
-from generation.request import Seed, Size
+from generation.request import Digest, Seed, Size
 from storage import disk
 from storage.database import Database, Transaction, to_the_end
 
-_AT_ONCE = 500
-"""Files that a sweep looks up in one query; below the number of parameters that SQLite takes."""
-
-
-class PictureGone(Exception):  # noqa: N818 - a fact, and its message a sentence
-    """A picture that is not kept any more."""
+_AT_ONCE = 250
+"""Files that a sweep looks up in one query; each twice: SQLite takes 999 parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +82,24 @@ class Pictures:
         Raises:
             PictureGone: it was deleted, or is damaged.
         """
+        return await self.read_file(Digest(stored.digest))
+
+    async def read_file(self, digest: Digest) -> bytes:
+        """A picture that was drawn, or one that a request starts from.
+
+        Raises:
+            PictureGone: it was deleted, or is damaged.
+        """
         try:
-            content, digest = await asyncio.to_thread(_read, self._path(stored.digest))
+            content, found = await asyncio.to_thread(_read, self._path(digest))
         except FileNotFoundError as error:
             raise PictureGone("The file of this picture is not there any more.") from error
-        if digest != stored.digest:
+        if found != digest:
             raise PictureGone("The file of this picture is damaged.")
         return content
 
     @asynccontextmanager
-    async def saved(self, pictures: Sequence[Picture]) -> AsyncIterator[Mapping[int, str]]:
+    async def saved(self, pictures: Sequence[Picture]) -> AsyncIterator[Mapping[int, Digest]]:
         """Save the files; in the block their rows are inserted. Yields the digest of each picture by index.
 
         Until the block ends, no file is removed that is about to get a row.
@@ -103,14 +108,48 @@ class Pictures:
             yield {}
             return
         async with self._between:
-            yield await asyncio.to_thread(self._save, pictures)
+            digests = {picture.index: digest_of(picture.png) for picture in pictures}
+            files = {digests[picture.index]: picture.png for picture in pictures}
+            await asyncio.to_thread(self._save, files)
+            yield digests
+
+    @asynccontextmanager
+    async def inputs(self, needed: Sequence[Digest], files: Mapping[Digest, bytes]) -> AsyncIterator[None]:
+        """See that the files `needed` are there; in the block their rows are inserted.
+
+        Args:
+            files: those that come along; the others were kept for an earlier request.
+
+        Raises:
+            PictureGone: one of the others is not kept any more.
+        """
+        if not needed:
+            yield
+            return
+        async with self._between:
+            await asyncio.to_thread(
+                self._save, {digest: files[digest] for digest in needed if digest in files}
+            )
+            for digest in needed:
+                if digest not in files:
+                    await self.read_file(digest)
+            yield
 
     async def forget(self, job_id: JobId) -> None:
-        """Remove the pictures of a job: the rows, and the files that no other row needs. The job stays."""
+        """Remove the pictures of a job and those it started from: the rows, and the files that no other row
+        needs. The job stays.
+        """
         async with self._between:
             async with self._database.transaction() as transaction:
-                rows = await transaction.fetch_all("SELECT digest FROM pictures WHERE job_id = ?", (job_id,))
+                rows = await transaction.fetch_all(
+                    """
+                    SELECT digest FROM pictures WHERE job_id = :job
+                    UNION SELECT digest FROM inputs WHERE job_id = :job
+                    """,
+                    {"job": job_id},
+                )
                 await transaction.execute("DELETE FROM pictures WHERE job_id = ?", (job_id,))
+                await transaction.execute("DELETE FROM inputs WHERE job_id = ?", (job_id,))
                 await transaction.execute(
                     """
                     UPDATE jobs SET forgotten_at = ?
@@ -135,7 +174,11 @@ class Pictures:
         by_digest = {path.name: path for path in paths}
         marks = ", ".join("?" * len(by_digest))
         rows = await self._database.fetch_all(
-            f"SELECT DISTINCT digest FROM pictures WHERE digest IN ({marks})", tuple(by_digest)
+            f"""
+            SELECT digest FROM pictures WHERE digest IN ({marks})
+            UNION SELECT digest FROM inputs WHERE digest IN ({marks})
+            """,
+            (*by_digest, *by_digest),
         )
         for row in rows:
             del by_digest[row["digest"]]
@@ -147,14 +190,12 @@ class Pictures:
 
     # In threads -------------------------------------------------------------------------------------------
 
-    def _save(self, pictures: Sequence[Picture]) -> dict[int, str]:
-        digests = {picture.index: hashlib.sha256(picture.png).hexdigest() for picture in pictures}
-        files = {self._path(digests[picture.index]): picture.png for picture in pictures}
-        there = {path for path, png in files.items() if _holds(path, png)}
-        disk.write_durably({path: png for path, png in files.items() if path not in there})
+    def _save(self, contents: Mapping[Digest, bytes]) -> None:
+        files = {self._path(digest): content for digest, content in contents.items()}
+        there = {path for path, content in files.items() if _holds(path, content)}
+        disk.write_durably({path: content for path, content in files.items() if path not in there})
         for folder in {path.parent for path in there}:
             disk.sync_folder(folder)  # whoever wrote it may have died before this
-        return digests
 
     def _shards(self) -> list[Path]:
         return [path for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
@@ -186,6 +227,19 @@ async def insert_pictures(
             for picture in pictures
         ],
     )
+
+
+async def insert_inputs(transaction: Transaction, job_id: JobId, files: Iterable[Digest]) -> None:
+    """Insert the rows of files that a job starts from, which are saved."""
+    await transaction.execute_many(
+        "INSERT INTO inputs (job_id, digest) VALUES (?, ?)",
+        [(job_id, digest) for digest in dict.fromkeys(files)],
+    )
+
+
+def digest_of(content: bytes) -> Digest:
+    """The name under which a file is kept."""
+    return Digest(hashlib.sha256(content).hexdigest())
 
 
 def _holds(path: Path, png: bytes) -> bool:

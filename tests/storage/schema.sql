@@ -12,6 +12,12 @@ CREATE TABLE deliveries (
     message_id INTEGER
 ) WITHOUT ROWID;
 
+CREATE TABLE inputs (
+    job_id TEXT NOT NULL REFERENCES jobs (id),
+    digest TEXT NOT NULL,
+    PRIMARY KEY (job_id, digest)
+) WITHOUT ROWID;
+
 CREATE TABLE jobs (
     id TEXT NOT NULL PRIMARY KEY,
     asker INTEGER NOT NULL,
@@ -57,6 +63,8 @@ CREATE TABLE pictures (
 ) WITHOUT ROWID;
 
 CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
+
+CREATE INDEX inputs_by_digest ON inputs (digest);
 
 CREATE INDEX jobs_unfinished ON jobs (created_at, id) WHERE settled_at IS NULL;
 

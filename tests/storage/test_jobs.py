@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from generation.job import Job, JobId, JobState, UserId
-from generation.request import MAX_PROMPT, Digest, Seed, Start, Variation, Wording
+from generation.request import MAX_PROMPT, Seed, Start, Variation, Wording
 from generation.studio import JobStore
 from storage.database import Database
 from storage.deliveries import Deliveries, DeliveryState
 from storage.jobs import Jobs
-from storage.pictures import Pictures
+from storage.pictures import Pictures, digest_of
 from tests.storage.things import ADDRESS, REQUEST, a_job, a_picture, done, files_in
 
 
@@ -37,7 +37,7 @@ async def test_settings_with_parts_come_back_too(jobs: Jobs) -> None:
         REQUEST,
         prompt="a {red|blue} circle",
         clip_skip=2,
-        start=Start(picture=Digest("aa"), strength=0.5, mask=Digest("bb")),
+        start=Start(picture=digest_of(b"photo"), strength=0.5, mask=digest_of(b"mask")),
         variation=Variation(seed=Seed(9), strength=0.25),
         chosen=(
             Wording(prompt="a red circle", negative_prompt="blurry"),
@@ -45,7 +45,7 @@ async def test_settings_with_parts_come_back_too(jobs: Jobs) -> None:
         ),
     )
     job = a_job(request=request)
-    await jobs.keep(job, ADDRESS)
+    await jobs.keep(job, ADDRESS, {digest_of(content): content for content in (b"photo", b"mask")})
 
     assert await jobs.get(job.id) == job
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from generation.job import Job, JobId, JobState
+from generation.request import Start
 from storage.database import Database
 from storage.jobs import Jobs
-from storage.pictures import PictureGone, Pictures
-from tests.storage.things import ADDRESS, a_job, a_picture, done, files_in
+from storage.pictures import PictureGone, Pictures, digest_of
+from tests.storage.things import ADDRESS, REQUEST, a_job, a_picture, done, files_in
 
 
 @pytest.fixture
@@ -151,6 +153,50 @@ async def test_a_file_that_another_job_needs_stays(jobs: Jobs, pictures: Picture
     await pictures.forget(two.id)
 
     assert files_in(folder) == []
+
+
+# What requests start from ----------------------------------------------------------------------------------
+
+
+def starting(content: bytes) -> Job:
+    return a_job(request=replace(REQUEST, start=Start(picture=digest_of(content))))
+
+
+async def test_what_a_job_starts_from_is_kept_and_goes_with_the_last_that_needs_it(
+    jobs: Jobs, pictures: Pictures, folder: Path
+) -> None:
+    one, two = starting(b"photo"), starting(b"photo")
+    await jobs.keep(one, ADDRESS, {digest_of(b"photo"): b"photo"})
+    await jobs.keep(two, ADDRESS)
+
+    assert await jobs.files(two.request) == {digest_of(b"photo"): b"photo"}
+    await jobs.settle(done(one), [a_picture(0, b"drawn")])
+    await pictures.forget(one.id)
+
+    assert [path.read_bytes() for path in files_in(folder)] == [b"photo"]
+    await jobs.settle(done(two), [a_picture(0, b"photo")])
+    await pictures.forget(two.id)
+
+    assert files_in(folder) == []
+
+
+async def test_a_job_cannot_start_from_what_is_gone(jobs: Jobs, database: Database) -> None:
+    with pytest.raises(PictureGone, match="not there any more"):
+        await jobs.keep(starting(b"photo"), ADDRESS)
+
+    assert await database.fetch_all("SELECT * FROM jobs") == []
+    assert await database.fetch_all("SELECT * FROM inputs") == []
+
+
+async def test_a_sweep_leaves_what_a_waiting_job_starts_from(
+    jobs: Jobs, pictures: Pictures, folder: Path
+) -> None:
+    await jobs.keep(starting(b"photo"), ADDRESS, {digest_of(b"photo"): b"photo"})
+    [file] = files_in(folder)
+    aged(file)
+
+    assert await pictures.sweep() == 0
+    assert files_in(folder) == [file]
 
 
 async def test_whoever_draws_and_forgets_the_same_at_once_leaves_no_row_without_a_file(
