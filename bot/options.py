@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from generation.catalogue import ModelInfo
 from generation.modeltable import MAX_NAME
-from generation.request import SEEDS, GenerationRequest, InvalidRequest, Seed, Size, new_seed
+from generation.request import (
+    SEEDS,
+    GenerationRequest,
+    InvalidRequest,
+    Seed,
+    Size,
+    Start,
+    Variation,
+    new_seed,
+)
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
 from generation.shelf import Shelf
 
@@ -22,6 +31,8 @@ ASPECTS: dict[str, tuple[int, int]] = {
 MAX_CHOICES = 25
 """What Discord shows of an autocompletion."""
 MAX_NAMED = 10
+SUBTLE, STRONG = 0.15, 0.45
+"""Strengths of a variation: the same picture in other details, and another picture of the same kind."""
 NOTHING = "none"
 """Typed as a negative prompt it stands for none at all, where a model would get one by default."""
 
@@ -40,9 +51,27 @@ class Typed:
     sampler: str | None = None
     seed: int | None = None
     count: int | None = None
+    strength: float | None = None
+    blur: int | None = None
+    variation_seed: int | None = None
+    variation_strength: float | None = None
 
-    def request(self, shelf: Shelf) -> GenerationRequest:
+    def chosen_model(self, shelf: Shelf) -> ModelInfo:
+        """The model that was named, or the first.
+
+        Raises:
+            InvalidRequest: there is none of that name.
+        """
+        return shelf.default if self.model is None else parse_model(self.model, shelf)
+
+    def request(
+        self, shelf: Shelf, *, start: Start | None = None, size: Size | None = None
+    ) -> GenerationRequest:
         """The complete request: the model chosen, its defaults filled in, the seed drawn.
+
+        Args:
+            start: what it goes on from.
+            size: of what it goes on from; None: what was typed, or what the model draws by default.
 
         Raises:
             InvalidRequest: it cannot be; the message is for the person.
@@ -52,17 +81,19 @@ class Typed:
                 f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}, "
                 "or leave it out for a new one."
             )
-        model = shelf.default if self.model is None else parse_model(self.model, shelf)
+        model = self.chosen_model(shelf)
         request = GenerationRequest(
             prompt=self.prompt,
             negative_prompt=self._negative_prompt(model),
             model=model.source,
-            size=self._size(model),
+            size=size or self._size(model),
             steps=model.defaults.steps if self.steps is None else self.steps,
             guidance=model.defaults.guidance if self.guidance is None else self.guidance,
             sampler=model.defaults.sampler if self.sampler is None else parse_sampler(self.sampler),
             seed=new_seed() if self.seed is None else Seed(self.seed),
             count=1 if self.count is None else self.count,
+            start=start,
+            variations=self._variations(),
         )
         if (reason := model.reject_reason(request)) is not None:
             raise InvalidRequest(reason)
@@ -73,14 +104,25 @@ class Typed:
             return model.negative_prompt
         return "" if self.negative_prompt.strip().casefold() == NOTHING else self.negative_prompt
 
-    def _size(self, model: ModelInfo) -> Size:
+    def _variations(self) -> tuple[Variation, ...]:
+        if self.variation_strength is None and self.variation_seed is None:
+            return ()
+        seed = new_seed() if self.variation_seed is None else Seed(self.variation_seed)
+        if self.seed is None:
+            raise InvalidRequest("A variation needs the seed that it varies; give it as `seed`.")
+        strength = SUBTLE if self.variation_strength is None else self.variation_strength
+        return (Variation(seed=seed, strength=strength),)
+
+    def typed_size(self, model: ModelInfo) -> Size | None:
+        """The size that was typed, or that of the aspect; None if neither was."""
         if self.aspect is not None and self.size is not None:
             raise InvalidRequest("An aspect and a size together do not go; choose one of them.")
         if self.size is not None:
             return Size.parse(self.size)
-        if self.aspect is None and model.defaults.size is not None:
-            return model.defaults.size
-        return aspect_size("square 1:1" if self.aspect is None else self.aspect, model)
+        return None if self.aspect is None else aspect_size(self.aspect, model)
+
+    def _size(self, model: ModelInfo) -> Size:
+        return self.typed_size(model) or model.defaults.size or aspect_size("square 1:1", model)
 
 
 def aspect_size(aspect: str, model: ModelInfo) -> Size:

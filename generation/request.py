@@ -163,7 +163,8 @@ class GenerationRequest:
     """How many pictures; picture k has the seed s + k."""
     start: Start | None = None
     """None: from nothing but noise."""
-    variation: Variation | None = None
+    variations: tuple[Variation, ...] = ()
+    """One after the other: a variation can be varied."""
     clip_skip: int = 1
     """Which layer of the text encoder is read, from its end; 1 is the last. As A1111 counts."""
     chosen: tuple[Wording, ...] | None = None
@@ -216,9 +217,10 @@ class GenerationRequest:
         What its prompts leave open is open again.
         """
         again = replace(self, **_words(self.template), template=None, chosen=None)
-        if self.variation is None:
+        if not self.variations:
             return replace(again, seed=seed)
-        return replace(again, variation=replace(self.variation, seed=seed))
+        *before, last = self.variations
+        return replace(again, variations=(*before, replace(last, seed=seed)))
 
     def image(self, index: int) -> GenerationRequest:
         """Picture `index` of this request as a request of its own: it can be drawn alone."""
@@ -228,14 +230,19 @@ class GenerationRequest:
         if self.chosen is not None:
             template = Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
             one = replace(self, **_words(self.chosen[index]), template=template, chosen=None)
-        if self.variation is None:
+        if not self.variations:
             return replace(one, seed=Seed((self.seed + index) % SEEDS), count=1)
-        other = Seed((self.variation.seed + index) % SEEDS)
-        return replace(one, variation=replace(self.variation, seed=other), count=1)
+        *before, last = self.variations
+        mine = replace(last, seed=Seed((last.seed + index) % SEEDS))
+        return replace(one, variations=(*before, mine), count=1)
+
+    def varied(self, seed: Seed, strength: float) -> GenerationRequest:
+        """A variation of this request, which is for one picture."""
+        return replace(self, variations=(*self.variations, Variation(seed=seed, strength=strength)))
 
     def plain(self) -> dict[str, Any]:
-        """All of it as plain data that JSON can hold; what is None is left out."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """All of it as plain data that JSON can hold; what there is none of is left out."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
@@ -247,8 +254,8 @@ class GenerationRequest:
         parts: dict[str, Any] = {"size": Size(**plain["size"])}
         if "start" in plain:
             parts["start"] = Start(**plain["start"])
-        if "variation" in plain:
-            parts["variation"] = Variation(**plain["variation"])
+        if "variations" in plain:
+            parts["variations"] = tuple(Variation(**each) for each in plain["variations"])
         if "chosen" in plain:
             parts["chosen"] = tuple(Wording(**words) for words in plain["chosen"])
         if "template" in plain:

@@ -88,7 +88,7 @@ class Preparation:
             clean = encode(model, start_picture(task.inputs, start), generator)
         # Latents stay in float32 between the steps, whatever the UNet computes in: the noise is then the same
         # numbers for every dtype, and rounding does not add up.
-        noise = varied_noise(shape, generator, request.variation).to(model.device)
+        noise = varied_noise(shape, generator, request.variations).to(model.device)
         if start is None or clean is None:
             return _Begun(latents=noise * scheduler.init_noise_sigma)
         skipped = (request.steps - request.steps_taken) * scheduler.order
@@ -118,18 +118,18 @@ class Preparation:
 
 
 def varied_noise(
-    shape: Sequence[int], generator: torch.Generator, variation: Variation | None
+    shape: Sequence[int], generator: torch.Generator, variations: Sequence[Variation]
 ) -> torch.Tensor:
-    """Noise of one seed, turned towards that of another by `variation.strength` (A1111's variation seed).
+    """Noise of one seed, turned towards another's by each variation's strength (A1111's variation seed).
 
     Returns:
         float32 on the CPU. `generator` has moved on by one picture, as without a variation.
     """
     noise = torch.randn(shape, generator=generator, dtype=torch.float32)
-    if variation is None:
-        return noise
-    other = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(variation.seed))
-    return slerp(variation.strength, noise, other)
+    for variation in variations:
+        other = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(variation.seed))
+        noise = slerp(variation.strength, noise, other)
+    return noise
 
 
 def slerp(share: float, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

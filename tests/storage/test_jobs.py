@@ -38,7 +38,7 @@ async def test_settings_with_parts_come_back_too(jobs: Jobs) -> None:
         prompt="a {red|blue} circle",
         clip_skip=2,
         start=Start(picture=digest_of(b"photo"), strength=0.5, mask=digest_of(b"mask")),
-        variation=Variation(seed=Seed(9), strength=0.25),
+        variations=(Variation(seed=Seed(9), strength=0.25),),
         chosen=(
             Wording(prompt="a red circle", negative_prompt="blurry"),
             Wording(prompt="a blue circle", negative_prompt=""),

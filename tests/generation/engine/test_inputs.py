@@ -196,7 +196,8 @@ def test_pictures_from_words_and_from_pictures_share_calls(sd_bench: Bench) -> N
         from_picture(sd_bench.source, a_photo(size, 1), job="photo", sampler="Euler a"),
         from_picture(sd_bench.source, a_photo(size, 2), mask, job="masked", strength=0.9),
         a_task(
-            a_request(sd_bench.source, steps=4, variation=Variation(seed=Seed(3), strength=0.3)), job="varied"
+            a_request(sd_bench.source, steps=4, variations=(Variation(seed=Seed(3), strength=0.3),)),
+            job="varied",
         ),
     ]
     pngs = run_all(bench, [(0, task) for task in tasks])
@@ -253,13 +254,13 @@ def test_a_variation_goes_from_one_seed_to_the_other(sd_bench: Bench) -> None:
 
     def varied(strength: float) -> Image.Image:
         variation = Variation(seed=other, strength=strength)
-        return picture(sd_bench.draw(seed=seed, variation=variation))
+        return picture(sd_bench.draw(seed=seed, variations=(variation,)))
 
     one, two = picture(sd_bench.draw(seed=seed)), picture(sd_bench.draw(seed=other))
     assert varied(0.0).tobytes() == one.tobytes()
     assert largest_difference(varied(1.0), two) <= 1, "sin(0) is not exactly nought"
     assert varied(0.3).tobytes() not in (one.tobytes(), two.tobytes())
-    same = picture(sd_bench.draw(seed=seed, variation=Variation(seed=seed, strength=0.5)))
+    same = picture(sd_bench.draw(seed=seed, variations=(Variation(seed=seed, strength=0.5),)))
     assert same.tobytes() == one.tobytes()
 
 
@@ -270,12 +271,12 @@ def test_noise_keeps_its_deviation_on_the_way() -> None:
 
 
 def test_each_picture_of_a_varied_request_has_a_variation_seed_of_its_own() -> None:
-    request = a_request(count=3, seed=Seed(5), variation=Variation(seed=Seed(10), strength=0.2))
-    seeds = [(part.seed, part.variation.seed) for part in map(request.image, range(3)) if part.variation]
+    request = a_request(count=3, seed=Seed(5), variations=(Variation(seed=Seed(10), strength=0.2),))
+    seeds = [(part.seed, part.variations[-1].seed) for part in map(request.image, range(3))]
     assert seeds == [(5, 10), (5, 11), (5, 12)]
     rerolled = request.rerolled(Seed(77))
     assert rerolled.seed == 5
-    assert rerolled.variation == Variation(seed=Seed(77), strength=0.2)
+    assert rerolled.variations == (Variation(seed=Seed(77), strength=0.2),)
 
 
 def test_the_file_says_all_of_it_exactly(sd_bench: Bench) -> None:
@@ -283,9 +284,9 @@ def test_the_file_says_all_of_it_exactly(sd_bench: Bench) -> None:
         sd_bench.source,
         a_photo(Size(width=64, height=64)),
         a_mask(Size(width=64, height=64), (0, 0, 32, 32)),
-        variation=Variation(seed=Seed(10), strength=0.2),
+        variations=(Variation(seed=Seed(10), strength=0.2),),
     )
     settings = read(drawn(sd_bench, task))
     assert settings.request is not None
     assert settings.request.start == task.request.start
-    assert settings.request.variation == task.request.variation
+    assert settings.request.variations == task.request.variations

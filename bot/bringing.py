@@ -1,0 +1,179 @@
+"""What a request starts from: a picture that somebody brings, or one of ours, as files to be kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+import discord
+from PIL import Image
+
+from bot.limits import Refused
+from bot.options import Typed
+from generation import canvas
+from generation.canvas import Canvas
+from generation.catalogue import ModelInfo
+from generation.request import Digest, GenerationRequest, InvalidRequest, Size, Start
+from generation.shelf import Shelf
+
+DEFAULT_STRENGTH, INPAINT_STRENGTH, OUTPAINT_STRENGTH = 0.7, 0.9, 0.9
+SEAM_BLUR = 4
+FETCH_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A request, and those of its files that are not kept yet."""
+
+    request: GenerationRequest
+    files: Mapping[Digest, bytes] = field(default_factory=dict)
+
+
+def check_attachment(attachment: discord.Attachment, what: str) -> None:
+    """Refuse what need not be fetched to know that it is none.
+
+    Raises:
+        Refused: it is too large, or no picture.
+    """
+    kind = (attachment.content_type or "image/").split(";")[0]
+    if not kind.startswith("image/"):
+        raise Refused(f"The {what} is no picture; I can take a PNG, JPEG or WebP file.")
+    if attachment.size > canvas.MAX_BYTES:
+        raise Refused(
+            f"The {what} has {attachment.size / 2**20:.0f} MB; "
+            f"I can take {canvas.MAX_BYTES // 2**20} at the most."
+        )
+
+
+async def fetched(attachment: discord.Attachment, what: str) -> bytes:
+    """The file that somebody brought.
+
+    Raises:
+        Refused: it cannot be had.
+    """
+    try:
+        async with asyncio.timeout(FETCH_SECONDS):
+            return await attachment.read()
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        raise Refused(f"I could not fetch the {what} from Discord; please try again.") from None
+
+
+def started(
+    typed: Typed, shelf: Shelf, picture: bytes, *, mask: bytes | None = None, masked: bool = False
+) -> Order:
+    """The order that goes on from a picture. Slow: not for the event loop.
+
+    Args:
+        masked: it needs a mask: `mask`, or else what is transparent in the picture.
+
+    Raises:
+        InvalidRequest: it cannot be; the message is for the person.
+    """
+    model = typed.chosen_model(shelf)
+    image = canvas.open_picture(picture)
+    marked = None
+    if masked:
+        marked = canvas.transparent_part(image) if mask is None else None
+        if mask is not None:
+            marked = canvas.mask_for(canvas.open_picture(mask, what="mask"), image)
+        if marked is None:
+            raise InvalidRequest(
+                "I cannot tell what to draw anew: bring a mask, white where I shall draw, "
+                "or a picture that is transparent there."
+            )
+    size = typed.typed_size(model) or canvas.nearest_size(image, native=model.native, multiple=model.multiple)
+    whole = canvas.covering(canvas.opaque(image), size)
+    if marked is not None:
+        fitted = canvas.covering(marked, size)
+        marked = fitted.point(lambda level: 255 if level >= 128 else 0)
+    return on_canvas(typed, shelf, Canvas(picture=whole, mask=marked))
+
+
+def on_canvas(typed: Typed, shelf: Shelf, ready: Canvas, *, strength: float | None = None) -> Order:
+    """The order that goes on from a canvas in the canvas's size."""
+    if strength is None:
+        strength = typed.strength
+    if strength is None:
+        strength = DEFAULT_STRENGTH if ready.mask is None else INPAINT_STRENGTH
+    picture, files = as_file(ready.picture)
+    mask = None
+    if ready.mask is not None:
+        mask, more = as_file(ready.mask)
+        files |= more
+    start = Start(
+        picture=picture, strength=strength, mask=mask, blur=SEAM_BLUR if typed.blur is None else typed.blur
+    )
+    size = Size(width=ready.picture.width, height=ready.picture.height)
+    return Order(request=typed.request(shelf, start=start, size=size), files=files)
+
+
+def as_file(image: Image.Image) -> tuple[Digest, dict[Digest, bytes]]:
+    """A PNG file of the pixels and nothing else, and its name."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=4)
+    digest = Digest(hashlib.sha256(buffer.getvalue()).hexdigest())
+    return digest, {digest: buffer.getvalue()}
+
+
+# Room to grow --------------------------------------------------------------------------------------------
+
+Grown = Callable[[Image.Image, ModelInfo], Canvas]
+
+WAYS: Mapping[str, Grown] = {
+    "zoom out 1.5×": lambda image, model: canvas.zoomed_out(image, 1.5, _own_size(image, model)),
+    "zoom out 2×": lambda image, model: canvas.zoomed_out(image, 2.0, _own_size(image, model)),
+    "pan left": lambda image, model: _panned(image, model, canvas.Direction.LEFT),
+    "pan right": lambda image, model: _panned(image, model, canvas.Direction.RIGHT),
+    "pan up": lambda image, model: _panned(image, model, canvas.Direction.UP),
+    "pan down": lambda image, model: _panned(image, model, canvas.Direction.DOWN),
+    "make square": lambda image, model: _squared(image, model),
+}
+"""How a picture can be given room. The names stand in menus of old messages: never rename one."""
+
+PAN_SHARE = 0.5
+
+
+def grown(image: Image.Image, way: str, model: ModelInfo) -> Canvas:
+    """The picture with room in this way, in a size that the model draws.
+
+    Raises:
+        InvalidRequest: there is no such way, or the picture is as large as it can be.
+    """
+    if way not in WAYS:
+        raise InvalidRequest(f"I do not know that way; there are {', '.join(WAYS)}.")
+    ready = WAYS[way](image, model)
+    size = Size(width=ready.picture.width, height=ready.picture.height)
+    if (reason := model.size_reason(size)) is not None:
+        raise InvalidRequest(f"There is no room left in that direction. {reason}")
+    return ready
+
+
+def _own_size(image: Image.Image, model: ModelInfo) -> Size:
+    """The picture's own size if the model draws it, else the nearest that it draws well."""
+
+    def snapped(edge: int) -> int:
+        return max(model.multiple, round(edge / model.multiple) * model.multiple)
+
+    try:
+        size = Size(width=snapped(image.width), height=snapped(image.height))
+        if model.size_reason(size) is None:
+            return size
+    except InvalidRequest:
+        pass
+    return canvas.nearest_size(image, native=model.native, multiple=model.multiple)
+
+
+def _panned(image: Image.Image, model: ModelInfo, direction: canvas.Direction) -> Canvas:
+    whole = canvas.covering(image, _own_size(image, model))
+    return canvas.panned(whole, direction, PAN_SHARE, multiple=model.multiple)
+
+
+def _squared(image: Image.Image, model: ModelInfo) -> Canvas:
+    whole = canvas.covering(image, _own_size(image, model))
+    if whole.width == whole.height:
+        raise InvalidRequest("That picture is square already.")
+    return canvas.squared(whole)

@@ -1,0 +1,197 @@
+"""Pictures to start from, made ready: opened with care, cut to size, and given room to grow.
+
+Slow for large pictures (a second for 50 megapixels): not for an event loop.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+
+from generation.request import InvalidRequest, Size
+
+MAX_BYTES = 25 * 2**20
+MAX_PIXELS = 64_000_000
+MAX_SIDE = 16_384
+MAX_PROPORTION = 8
+"""Of the longer side to the shorter one; a strip would be all that is left after cutting."""
+FORMATS = ("PNG", "JPEG", "WEBP")
+SEAM = 8
+"""Pixels of the old picture along a new border that are drawn anew, so that no line is left there."""
+FULL = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """A picture in RGB and, of its size, a grey mask: white is to be drawn anew. None: all is."""
+
+    picture: Image.Image
+    mask: Image.Image | None = None
+
+
+class Direction(StrEnum):
+    LEFT = "left"
+    RIGHT = "right"
+    UP = "up"
+    DOWN = "down"
+
+
+def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
+    """A PNG, JPEG or WebP file as RGB, or as RGBA if any of it is transparent; turned as its camera said.
+
+    Raises:
+        InvalidRequest: it is something else, damaged, moving or too large; the message names it `what`.
+    """
+    if len(data) > MAX_BYTES:
+        raise InvalidRequest(
+            f"The {what} has {len(data) / 2**20:.0f} MB; I can take {MAX_BYTES // 2**20} at the most."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # its limit is ours to set, below
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise InvalidRequest(_too_large(what)) from None
+    except Exception as error:
+        raise InvalidRequest(f"The {what} is no PNG, JPEG or WebP file that I can read.") from error
+    with image:
+        width, height = image.size
+        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+            raise InvalidRequest(_too_large(what))
+        if min(width, height) < 8 or max(width, height) > MAX_PROPORTION * min(width, height):
+            raise InvalidRequest(
+                f"The {what} is {width} by {height} pixels: too small or too narrow to start from."
+            )
+        if getattr(image, "n_frames", 1) > 1:
+            raise InvalidRequest(f"The {what} moves; I can only start from one that stands still.")
+        try:
+            image.load()
+            turned = ImageOps.exif_transpose(image)
+            clear = turned.convert("RGBA") if turned.has_transparency_data else turned.convert("RGB")
+        except Exception as error:
+            raise InvalidRequest(f"The {what} is damaged; please send it again.") from error
+    if clear.mode == "RGBA" and clear.getchannel("A").getextrema() == (FULL, FULL):
+        return clear.convert("RGB")
+    return clear
+
+
+def _too_large(what: str) -> str:
+    return (
+        f"The {what} has too many pixels; I can take {MAX_PIXELS // 1_000_000} million, "
+        f"and {MAX_SIDE:,} on a side, at the most."
+    )
+
+
+def transparent_part(image: Image.Image) -> Image.Image | None:
+    """A mask of what is transparent, white where it is; None if nothing is."""
+    if image.mode != "RGBA":
+        return None
+    return ImageChops.invert(image.getchannel("A"))
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """Without transparency: what is around a transparent part has run into it, like wet paint."""
+    if image.mode != "RGBA":
+        return image
+    ground = Image.new("RGB", image.size, "grey")
+    for share in (2, 8, 32):
+        run = image.convert("RGBa").filter(ImageFilter.GaussianBlur(max(image.size) / share)).convert("RGBA")
+        ground.paste(
+            run.convert("RGB"), mask=run.getchannel("A").point(lambda level: FULL if level > 8 else 0)
+        )
+    ground.paste(image.convert("RGB"), mask=image.getchannel("A"))
+    return ground
+
+
+def covering(image: Image.Image, size: Size) -> Image.Image:
+    """The picture in this size: scaled until it covers it, and cut evenly on both sides."""
+    return ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
+
+
+def mask_for(mask: Image.Image, picture: Image.Image) -> Image.Image:
+    """A mask that somebody brought, as grey levels; white, or what is transparent, is to be drawn anew.
+
+    Raises:
+        InvalidRequest: it has another shape than the picture, or marks nothing.
+    """
+    grey = transparent_part(mask) or mask.convert("L")
+    if grey.size != picture.size:
+        across, down = grey.width / picture.width, grey.height / picture.height
+        if abs(across / down - 1) > 0.02:
+            raise InvalidRequest(
+                f"The mask is {grey.width} by {grey.height} pixels and the picture {picture.width} by "
+                f"{picture.height}; they must have the same shape."
+            )
+        grey = grey.resize(picture.size, Image.Resampling.BILINEAR)
+    marked = grey.point(lambda level: FULL if level >= 128 else 0)
+    if marked.getbbox() is None:
+        raise InvalidRequest("The mask marks nothing; paint white what I shall draw anew.")
+    return marked
+
+
+def nearest_size(image: Image.Image, *, native: int, multiple: int) -> Size:
+    """The size with the picture's proportions whose area is nearest to native x native pixels."""
+    return Size.from_aspect((image.width, image.height), native=native, multiple=multiple)
+
+
+# Room to grow --------------------------------------------------------------------------------------------
+
+
+def zoomed_out(image: Image.Image, factor: float, size: Size) -> Canvas:
+    """The picture `factor` times smaller in the middle of a canvas of this size, and room around it."""
+    whole = covering(image, size)
+    smaller = whole.resize(
+        (max(1, round(size.width / factor)), max(1, round(size.height / factor))), Image.Resampling.LANCZOS
+    )
+    return _placed(smaller, size, ((size.width - smaller.width) // 2, (size.height - smaller.height) // 2))
+
+
+def panned(image: Image.Image, direction: Direction, share: float, *, multiple: int) -> Canvas:
+    """The picture and, in this direction, room for `share` of its width or height more."""
+    across = direction in (Direction.LEFT, Direction.RIGHT)
+    side = image.width if across else image.height
+    more = max(multiple, round(side * share / multiple) * multiple)
+    width, height = (image.width + more, image.height) if across else (image.width, image.height + more)
+    corner = {Direction.LEFT: (more, 0), Direction.UP: (0, more)}.get(direction, (0, 0))
+    return _placed(image, Size(width=width, height=height), corner)
+
+
+def squared(image: Image.Image) -> Canvas:
+    """The picture in the middle of a square of its longer side."""
+    side = max(image.width, image.height)
+    corner = ((side - image.width) // 2, (side - image.height) // 2)
+    return _placed(image, Size(width=side, height=side), corner)
+
+
+def _placed(image: Image.Image, size: Size, corner: tuple[int, int]) -> Canvas:
+    """The picture at `corner` of a canvas on which it goes on: its mirror image, more blurred farther out.
+
+    Starting from that, a model continues the colours where it would else begin a second picture.
+    """
+    left, top = corner
+    right, bottom = size.width - left - image.width, size.height - top - image.height
+    grown = _mirrored(image, (left, top, right, bottom))
+    softened = grown.filter(ImageFilter.GaussianBlur(max(size.width, size.height) / 32))
+    mask = Image.new("L", (size.width, size.height), FULL)
+    seam = [SEAM if room else 0 for room in (left, top, right, bottom)]
+    inner = (left + seam[0], top + seam[1], left + image.width - seam[2], top + image.height - seam[3])
+    mask.paste(0, inner)
+    softened.paste(image, corner)
+    return Canvas(picture=softened, mask=mask)
+
+
+def _mirrored(image: Image.Image, room: tuple[int, int, int, int]) -> Image.Image:
+    """The picture and so many pixels of its mirror images to the left, above, to the right and below."""
+    left, top, right, bottom = room
+    width, height = image.size
+    grown = Image.new("RGB", (width + left + right, height + top + bottom))
+    flipped = ImageOps.mirror(image)
+    for column in range(-(-left // width) * -1, -(-right // width) + 1):
+        for row in range(-(-top // height) * -1, -(-bottom // height) + 1):
+            tile = flipped if column % 2 else image
+            grown.paste(ImageOps.flip(tile) if row % 2 else tile, (left + column * width, top + row * height))
+    return grown
