@@ -1,0 +1,1 @@
+"""What people write into prompts besides words; needs no model."""

@@ -1,0 +1,246 @@
+"""Choices that a prompt leaves to the seed: `{a|b}` and `__colour__`, written as dynamicprompts has them.
+
+`{2::a|b}` takes `a` twice as often as `b`, `{2$$a|b|c}` two of the three, `{1-2$$ and $$a|b}` one or both
+with " and " between them. `__colour__` is a line of the list of that name. Choices may hold choices. After a
+backslash `{`, `}`, `|` and `_` are letters like others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from generation.request import MAX_PROMPT, InvalidRequest
+
+MAX_DEPTH = 10
+"""Choices within choices."""
+MAX_CHANCE = 1_000_000.0
+MAX_DRAWS = 1_000
+"""Choices made for one prompt, those in lists included."""
+
+_MARK = re.compile(
+    r"""
+      \\(?P<literal>[{}|_])
+    | \\.
+    | (?P<opening>\{) (?: (?P<least>[0-9]{1,3}) (?: - (?P<most>[0-9]{1,3}) )? \$\$
+                          (?: (?P<between>[^{}|$]*) \$\$ )? )?
+    | (?P<bar>\|)
+    | (?P<closing>\})
+    | __ (?P<wildcard> [^\W_] (?: (?!__) [\w\ /.*-] )* ) (?<!\ ) __
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_CHANCE = re.compile(r"\s*(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf)\s*::")
+_HINT = re.compile(r"[{}]|__|\\[|_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """A line of the list of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Some of these, each at most once."""
+
+    options: tuple[Option, ...]
+    least: int = 1
+    most: int = 1
+    between: str = ", "
+
+
+Text = tuple["str | Wildcard | Choice", ...]
+"""What is written and what is chosen, in turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One of the things that may be chosen."""
+
+    text: Text
+    chance: float = 1.0
+    """In proportion to that of the others."""
+
+
+Lines = Callable[[str], Sequence[Option]]
+"""The lines of the list of a name."""
+
+
+def leaves_choices(prompt: str) -> bool:
+    """Whether a prompt may hold choices, or letters that are marked as none."""
+    return _HINT.search(prompt) is not None
+
+
+def read_line(line: str, name: str) -> Option:
+    """A line of a list, which may begin with its chance: `2::red`.
+
+    Raises:
+        InvalidRequest: as :func:`read`.
+    """
+    chance, begin = _chance(line, 0)
+    return Option(read(line[begin:], name), chance)
+
+
+def read(prompt: str, name: str = "prompt") -> Text:
+    """What a prompt leaves open.
+
+    Args:
+        name: what it is called in a sentence about it.
+
+    Raises:
+        InvalidRequest: its braces do not match, or ask for what cannot be.
+    """
+    stack = [_Open()]
+    done = 0
+    for mark in _MARK.finditer(prompt):
+        top = stack[-1]
+        top.write(prompt[done : mark.start()])
+        done = mark.end()
+        if mark["literal"]:
+            top.write(mark["literal"])
+        elif mark["wildcard"]:
+            top.text.append(Wildcard(mark["wildcard"]))
+        elif mark["opening"]:
+            if prompt[: mark.start()].endswith("$"):
+                raise InvalidRequest(f"The {name} names a variable with `${{`; I know none.")
+            if len(stack) > MAX_DEPTH:
+                raise InvalidRequest(
+                    f"The {name} has braces within braces, more than {MAX_DEPTH} deep; I cannot read those."
+                )
+            chance, done = _chance(prompt, done)
+            stack.append(_Open(mark=mark, chance=chance))
+        elif mark["bar"] and len(stack) > 1:
+            top.end_option(name)
+            top.chance, done = _chance(prompt, done)
+        elif mark["closing"]:
+            if len(stack) == 1:
+                raise _unmatched(name, "}", prompt[: mark.end()][-20:], "that closes nothing")
+            top.end_option(name)
+            stack.pop()
+            stack[-1].text.append(top.choice(name))
+        else:
+            top.write(mark[0])
+    if (mark_left_open := stack[-1].mark) is not None:
+        raise _unmatched(name, "{", prompt[mark_left_open.start() :][:20], "that is never closed")
+    stack[0].write(prompt[done:])
+    return tuple(stack[0].text)
+
+
+@dataclass(slots=True)
+class _Open:
+    """Braces that are not closed yet, and at the bottom the prompt itself."""
+
+    mark: re.Match[str] | None = None
+    chance: float = 1.0
+    """Of the option in hand."""
+    text: list[str | Wildcard | Choice] = field(default_factory=list)
+    options: list[Option] = field(default_factory=list)
+
+    def write(self, letters: str) -> None:
+        if letters:
+            self.text.append(letters)
+
+    def end_option(self, name: str) -> None:
+        if not any(not isinstance(item, str) or item.strip() for item in self.text):
+            raise InvalidRequest(
+                f"A choice of the {name} has an empty alternative. Write `{{0-1$$word}}` for a word that is "
+                "there now and then."
+            )
+        if any(isinstance(item, str) and "$$" in item for item in self.text):
+            raise InvalidRequest(
+                f"A choice of the {name} does not say well how many it takes; "
+                "write it like `{2$$a|b|c}` or `{1-2$$a|b|c}`."
+            )
+        self.options.append(Option(tuple(self.text), self.chance))
+        self.text, self.chance = [], 1.0
+
+    def choice(self, name: str) -> Choice:
+        assert self.mark is not None
+        least, most, between = self.mark["least"], self.mark["most"], self.mark["between"]
+        choice = Choice(
+            options=tuple(self.options),
+            least=int(least or 1),
+            most=int(most or least or 1),
+            between=", " if between is None else between,
+        )
+        possible = sum(option.chance > 0 for option in choice.options)
+        if not choice.least <= choice.most <= possible or choice.most == 0:
+            wanted = f"{choice.least} to {choice.most}" if choice.least < choice.most else f"{choice.most}"
+            raise InvalidRequest(
+                f"A choice of the {name} takes {wanted} of {possible}, which is not possible."
+            )
+        return choice
+
+
+def choose(text: Text, random: Random, lines: Lines, name: str = "prompt") -> str:
+    """The text after all its choices; the same state of `random` chooses the same.
+
+    Args:
+        lines: gives the lines of a list; no list leads to itself.
+
+    Raises:
+        InvalidRequest: there are too many choices, or it grows too long.
+    """
+    draws = 0
+
+    def written(text: Text) -> str:
+        letters = ""
+        for item in text:
+            match item:
+                case str():
+                    letters += item
+                case Wildcard(name=list_name):
+                    letters += written(drawn(lines(list_name), 1)[0].text)
+                case Choice(options=options, least=least, most=most):
+                    count = least + int(random.random() * (most - least + 1))
+                    letters += item.between.join(written(one.text) for one in drawn(options, count))
+            if len(letters) > MAX_PROMPT:
+                raise InvalidRequest(
+                    f"With what is chosen, the {name} becomes longer than the {MAX_PROMPT:,} characters "
+                    "that I can take."
+                )
+        return letters
+
+    def drawn(options: Sequence[Option], count: int) -> list[Option]:
+        """So many different ones of those with a chance."""
+        nonlocal draws
+        draws += max(1, count)
+        if draws > MAX_DRAWS:
+            raise InvalidRequest(f"The {name} leaves more than {MAX_DRAWS:,} choices open.")
+        left, taken = [option for option in options if option.chance > 0], []
+        for _ in range(count):
+            at = random.random() * sum(option.chance for option in left)
+            index = 0
+            while index < len(left) - 1 and at >= left[index].chance:
+                at -= left[index].chance
+                index += 1
+            taken.append(left.pop(index))
+        return taken
+
+    return written(text)
+
+
+def _chance(text: str, begin: int) -> tuple[float, int]:
+    """The chance that is written at `begin`, and where the option itself begins."""
+    found = _CHANCE.match(text, begin)
+    if found is None:
+        return 1.0, begin
+    chance = float(found["number"])
+    if not 0 <= chance <= MAX_CHANCE:
+        raise InvalidRequest(
+            f"A chance of {found['number'][:20]} is not possible, as in `{{2::a|b}}`; "
+            f"choose 0 to {MAX_CHANCE:,.0f}."
+        )
+    return chance, found.end()
+
+
+def _unmatched(name: str, brace: str, near: str, why: str) -> InvalidRequest:
+    shown = near.replace("`", "'")
+    return InvalidRequest(
+        f"The {name} has a `{brace}` {why}, at `{shown}`. "
+        f"Write `\\{brace}` for a brace that shall choose nothing."
+    )
