@@ -49,7 +49,7 @@ class Wildcards:
             InvalidRequest: a list is not there or cannot be used, or a prompt cannot be read.
         """
         prompts = (request.prompt, request.negative_prompt)
-        if not any(map(leaves_choices, prompts)):
+        if request.template is not None or not any(map(leaves_choices, prompts)):
             return request
         lists = _Lists(self._folder)
         texts = read(prompts[0]), read(prompts[1], "negative prompt")

@@ -100,7 +100,7 @@ def test_the_choice_of_the_negative_prompt_is_its_own(wildcards: Wildcards) -> N
 
 def test_variations_of_a_picture_are_of_the_same_words(wildcards: Wildcards) -> None:
     request = a_request(
-        prompt="{a|b|c|d|e|f|g|h}", count=4, variation=Variation(seed=Seed(1), strength=0.2), seed=Seed(5)
+        prompt="{a|b|c|d|e|f|g|h}", count=4, variations=(Variation(seed=Seed(1), strength=0.2),), seed=Seed(5)
     )
     decided = wildcards.decided(request)
     assert len(set(decided.wordings)) == 1
@@ -113,6 +113,12 @@ def test_a_reroll_chooses_again(wildcards: Wildcards) -> None:
     rerolled = first.rerolled(Seed(1234))
     assert rerolled.chosen is None
     assert wildcards.decided(rerolled).wordings != first.wordings
+
+
+def test_what_was_chosen_for_a_picture_is_not_chosen_from_again() -> None:
+    request = Wildcards().decided(a_request(prompt=r"{a|b} \{c|d\}")).image(0)
+    assert request.prompt.endswith("{c|d}")
+    assert Wildcards().decided(request) is request
 
 
 @pytest.mark.parametrize("prompt", ["a red circle", "(red:1.2) [x] || a_b", "a__b"])
