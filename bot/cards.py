@@ -11,7 +11,18 @@ from typing import assert_never
 
 from bot.options import NOTHING
 from generation.image import Picture
-from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued, UserId
+from generation.job import (
+    Cancelled,
+    Failed,
+    Finished,
+    Job,
+    JobEvent,
+    JobId,
+    Loading,
+    Progressed,
+    Queued,
+    UserId,
+)
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed
 from generation.shelf import Shelf
 
@@ -104,7 +115,7 @@ def card_for(
     buttons: tuple[Button, ...] = (Button(action=Action.CANCEL, job=job.id, label="Cancel"),)
     match event:
         case Queued():
-            tone, text = Tone.WAITING, (_waiting(event),)
+            tone, text = Tone.WAITING, (_waiting(event, shelf),)
         case Progressed():
             tone, text = Tone.WORKING, _drawing(event)
             pictures = tuple(_unfinished(job, index, webp) for index, webp in sorted(previews.items()))
@@ -221,13 +232,20 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def _waiting(event: Queued) -> str:
+def _waiting(event: Queued, shelf: Shelf) -> str:
     line = "Your picture is next." if event.place <= 1 else f"You are number {event.place} in line."
     if event.trouble is not None:
         return f"**I cannot draw at the moment.** {literal(event.trouble)} Your request is kept. {line}"
-    if event.loading:
-        return f"**Loading the model.** {line}"
+    if event.loading is not None:
+        return f"{_loading(event.loading, shelf)} {line}"
     return f"**Waiting.** {line}"
+
+
+def _loading(loading: Loading, shelf: Shelf) -> str:
+    name = "the model" if loading.model is None else literal(_name_of(loading.model, shelf))
+    if loading.total:
+        return f"**Downloading {name}:** {loading.so_far}."
+    return f"**Loading {name}.**"
 
 
 def _drawing(event: Progressed) -> tuple[str, ...]:
@@ -256,10 +274,14 @@ def _facts(request: GenerationRequest, shelf: Shelf) -> str:
 
 def model_name(request: GenerationRequest, shelf: Shelf) -> str:
     """What a request's model is called, or was, if it is not on the shelf any more."""
-    model = shelf.by_source(request.model)
+    return _name_of(request.model, shelf)
+
+
+def _name_of(source: str, shelf: Shelf) -> str:
+    model = shelf.by_source(source)
     if model is not None:
         return model.name
-    return re.split(r"[\\/]", request.model.rstrip("\\/"))[-1].removesuffix(".safetensors")
+    return re.split(r"[\\/]", source.rstrip("\\/"))[-1].removesuffix(".safetensors")
 
 
 def _seeds(pictures: Sequence[Picture]) -> str:

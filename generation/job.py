@@ -74,14 +74,32 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """A model on its way into memory."""
+
+    model: str | None = None
+    """Its source; None while it is not known, since the worker that reads it is only starting."""
+    fetched: int = 0
+    """Bytes that have come from the hub."""
+    total: int = 0
+    """Bytes to be fetched in all; 0: none are, or they have all come, and it is read."""
+
+    @property
+    def so_far(self) -> str:
+        """How far the fetching is, like "1.2 of 4.3 GB"."""
+        unit, bytes_ = ("GB", 1e9) if self.total >= 1e9 else ("MB", 1e6)
+        return f"{min(self.fetched, self.total) / bytes_:.1f} of {self.total / bytes_:.1f} {unit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
     """The job waits; emitted again whenever one of these changes."""
 
     job: Job
     place: int
     """1 for the next in line, counted in jobs."""
-    loading: bool = False
-    """Nothing can be drawn until a model is loaded, which is happening now."""
+    loading: Loading | None = None
+    """It waits for this model, which is being fetched or read: its own, or the first of a new worker."""
     trouble: str | None = None
     """Why nothing can be drawn until the owner mends it; the job is kept until then."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from generation.job import JobId
+from generation.job import Loading as Loading
+from generation.model import ModelInfo
 from generation.request import Digest, GenerationRequest
 
 Blob = bytes
@@ -92,12 +94,22 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A model is loaded. Said to the backend that started the worker, which tells no one further."""
+    """A model is loaded."""
 
     model: str
     """Its source."""
     images: int
     """How many it draws at once."""
+    info: ModelInfo
+    """What it is, as its files say; before it was fetched it may have been judged by its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotLoaded:
+    """A model that was on its way is not any more. Those it was read for are told apart from this."""
+
+    model: str
+    """Its source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,5 +171,16 @@ class Lost:
     """For the log."""
 
 
-Report = Entered | Unavailable | Stepped | Previewed | Drawn | TaskFailed | Stopped | Lost
-WorkerReport = Report | Ready
+Report = (
+    Entered
+    | Loading
+    | Ready
+    | NotLoaded
+    | Unavailable
+    | Stepped
+    | Previewed
+    | Drawn
+    | TaskFailed
+    | Stopped
+    | Lost
+)

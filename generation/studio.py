@@ -28,9 +28,12 @@ from generation.live import Flight, Live, Part
 from generation.messages import (
     Drawn,
     Entered,
+    Loading,
     Lost,
+    NotLoaded,
     Phase,
     Previewed,
+    Ready,
     Report,
     Stepped,
     Stopped,
@@ -39,7 +42,9 @@ from generation.messages import (
     TaskId,
     Unavailable,
 )
+from generation.model import ModelInfo
 from generation.queue import FairQueue
+from generation.readiness import Readiness
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ MAX_ATTEMPTS = 3
 """A picture during which the worker died is drawn again, alone, twice at the most."""
 
 Listener = Callable[[JobEvent], None]
+Student = Callable[[ModelInfo], None]
 
 
 class JobStore(Protocol):
@@ -75,12 +81,12 @@ class Studio:
         self._backends = tuple(backends)
         self._store = store
         self._listeners: list[Listener] = []
+        self._students: list[Student] = []
         self._jobs: dict[JobId, Live] = {}
         self._queue: FairQueue[Part] = FairQueue()
         self._flights: dict[TaskId, Flight] = {}
         self._suspects: set[Part] = set()
-        self._phases: dict[Backend, Phase] = {}
-        self._down: dict[Backend, str] = {}
+        self._readiness = Readiness(backends)
         self._wake = asyncio.Event()
         self._stack = AsyncExitStack()
         self._own: list[asyncio.Task[None]] = []
@@ -89,7 +95,6 @@ class Studio:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             for backend in self._backends:
-                self._phases[backend] = Phase.STARTING
                 await stack.enter_async_context(backend)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             for job in await self._store.unfinished():
@@ -120,6 +125,10 @@ class Studio:
     def listen(self, listener: Listener) -> None:
         """Call `listener` with each event, on the loop; it must return at once."""
         self._listeners.append(listener)
+
+    def learn(self, student: Student) -> None:
+        """Call `student` with what each model turned out to be when it was loaded."""
+        self._students.append(student)
 
     def submit(self, job: Job) -> None:
         """Take a job that is kept already. It is queued when this returns."""
@@ -167,9 +176,7 @@ class Studio:
     @property
     def unavailable(self) -> str | None:
         """Why nothing can be drawn until the owner mends it, or None."""
-        if len(self._down) < len(self._backends):
-            return None
-        return next(iter(self._down.values()), None)
+        return self._readiness.unavailable
 
     # Feeding ----------------------------------------------------------------------------------------------
 
@@ -222,22 +229,18 @@ class Studio:
             self._take_in(backend, report)
 
     def _take_in(self, backend: Backend, report: Report) -> None:
+        is_news = self._readiness.take_in(backend, report)
         match report:
             case Entered(phase=phase, task=task):
-                self._phases[backend] = phase
-                if phase is not Phase.STARTING and phase is not Phase.LOADING:
-                    self._down.pop(backend, None)
                 if task is not None and phase is not Phase.LOADING:
                     self._begin(task)
                 self._changed()
-            case Unavailable(reason=reason):
-                log.error("a backend cannot draw: %s", reason)
-                self._down[backend] = reason
-                self._changed()
+            case Loading() | NotLoaded() | Unavailable():
+                pass
+            case Ready(info=info):
+                for student in self._students:
+                    student(info)
             case Stepped(task=task, step=step, steps=steps):
-                if self._phases[backend] is not Phase.DRAWING:  # another model was being read meanwhile
-                    self._phases[backend] = Phase.DRAWING
-                    self._changed()
                 if live := self._begin(task):
                     live.steps[task.index] = step
                     total = steps * live.job.request.count
@@ -267,6 +270,8 @@ class Studio:
                 self._changed()
             case _:
                 assert_never(report)
+        if is_news:
+            self._changed()
 
     def _begin(self, task: TaskId) -> Live | None:
         """Note that a task is being drawn; None if nobody wants it any more."""
@@ -368,11 +373,9 @@ class Studio:
 
     def _changed(self) -> None:
         """Something moved: tell who waits where they stand now, and look for work to hand out."""
-        loading = bool(self._phases) and all(
-            phase in (Phase.STARTING, Phase.LOADING) for phase in self._phases.values()
-        )
         for place, job_id in enumerate(self._in_line(), start=1):
             live = self._jobs[job_id]
+            loading = self._readiness.loading(live.job.request.model)
             event = Queued(job=live.job, place=place, loading=loading, trouble=self.unavailable)
             if live.event != event:
                 self._emit(live, event)

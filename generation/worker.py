@@ -22,17 +22,18 @@ from typing import BinaryIO, NoReturn, assert_never
 
 from generation.catalogue import Family, ModelInfo, UnreadableModel
 from generation.engine.engine import Engine, Say
+from generation.engine.reading import Finish, Tell
 from generation.messages import (
     Cancel,
     Draw,
     Entered,
     Leave,
     Phase,
+    Report,
     Stopped,
     Task,
     Unavailable,
     Watch,
-    WorkerReport,
 )
 from generation.shelf import Shelf, read_shelf
 from generation.wire import encode, read_command
@@ -68,6 +69,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
     parser.add_argument("--calibration", type=Path, help="a file that keeps what was measured")
+    parser.add_argument(
+        "--patience", type=float, default=540.0, help="seconds that a reading may stand still"
+    )
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(arguments)
 
@@ -136,7 +140,7 @@ class Worker:
                 assert_never(command)
 
 
-def _open_engine(options: argparse.Namespace, say: Callable[[WorkerReport], None]) -> Engine:
+def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> Engine:
     from generation.engine.rack import Rack, weight_on_disk
 
     shelf = read_shelf(options.models) if options.models else Shelf.one(options.model)
@@ -146,21 +150,29 @@ def _open_engine(options: argparse.Namespace, say: Callable[[WorkerReport], None
     budget = None if options.memory is None else int(options.memory * 2**30)
     return Rack(
         shelf,
-        lambda info: _read(info, options, say),
+        lambda info, tell: _read(info, options, say, tell),
         say,
         budget=budget,
         weigh=weight_on_disk,
+        patience=options.patience,
         alive=lambda is_drawing: _heartbeat(say, unless=is_drawing),
     )
 
 
-def _read(info: ModelInfo, options: argparse.Namespace, say: Say) -> Callable[[], Engine]:
-    """Read one model; what it returns makes its engine, on the thread that draws."""
+def _read(info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell) -> Finish:
+    """Fetch and read one model; what it returns makes its engine, on the thread that draws."""
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
 
-        noise = NoiseEngine(info, say)
+        noise = NoiseEngine(info, say, tell)
         return lambda: noise
+    from generation.engine.downloads import told
+
+    with told(info.name, tell):
+        return _read_files(info, options, say)
+
+
+def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finish:
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import fetched, load
@@ -169,8 +181,10 @@ def _read(info: ModelInfo, options: argparse.Namespace, say: Say) -> Callable[[]
     info = fetched(info, device=options.device, dtype=options.dtype)
     if info.family is Family.OTHER:
         pipeline = load_pipeline(info, device=options.device, dtype=options.dtype)
+        pipeline.hash.result()
         return lambda: PipelineEngine(pipeline, say)
     model = load(info, device=options.device, dtype=options.dtype)
+    model.hash.result()  # else the thread that draws would wait for the disk, and everybody with it
     return lambda: DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
 
 
@@ -188,7 +202,7 @@ class _Speaker:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def __call__(self, report: WorkerReport) -> None:
+    def __call__(self, report: Report) -> None:
         frame = memoryview(encode(report))
         with self._lock:
             try:

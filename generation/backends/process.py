@@ -21,7 +21,9 @@ from generation.messages import (
     Drawn,
     Entered,
     Leave,
+    Loading,
     Lost,
+    NotLoaded,
     Phase,
     Previewed,
     Ready,
@@ -33,7 +35,6 @@ from generation.messages import (
     TaskId,
     Unavailable,
     Watch,
-    WorkerReport,
 )
 from generation.request import GenerationRequest
 from generation.wire import encode, read_report
@@ -56,6 +57,10 @@ PATIENCE: Mapping[Phase, float] = {
     Phase.DECODING: 600.0,
 }
 """Seconds without a report after which a worker counts as hung. Idleness has no end."""
+
+READING = 0.9
+"""After this share of the patience for LOADING a worker gives up a model whose reading stands still and draws
+with the others; when all of the patience is over, the worker itself counts as hung."""
 
 FAILED_STARTS = 3
 """After so many starts in a row that came to nothing, people are told; it goes on trying."""
@@ -81,6 +86,8 @@ class _Held:
     task: Task
     left: int
     """Steps that are not done."""
+    drawn: bool = False
+    """Its drawing has begun."""
     begun: bool = False
 
 
@@ -115,14 +122,15 @@ class ProcessBackend:
             calibration: a file in which is kept what was measured about that.
         """
         chosen = ["--model", str(model)] if models is None else ["--models", str(models.absolute())]
-        self._arguments = [*chosen, "--device", device, "--dtype", dtype]
+        self._patience = {**PATIENCE, **(patience or {})}
+        still = self._patience[Phase.LOADING] * READING
+        self._arguments = [*chosen, "--device", device, "--dtype", dtype, "--patience", str(still)]
         if memory is not None:
             self._arguments += ["--memory", str(memory)]
         if batch is not None:
             self._arguments += ["--batch", str(batch)]
         if calibration is not None:
             self._arguments += ["--calibration", str(calibration.absolute())]
-        self._patience = {**PATIENCE, **(patience or {})}
         self._restart = restart
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
@@ -135,6 +143,8 @@ class ProcessBackend:
         self._ready = False
         self._phase = Phase.STARTING
         self._watch: asyncio.Timeout | None = None
+        self._due: float | None = None
+        """When the worker counts as hung."""
 
     async def __aenter__(self) -> Self:
         self._supervisor = asyncio.create_task(self._supervise(), name="worker process")
@@ -172,7 +182,8 @@ class ProcessBackend:
         self._held[task.id] = _Held(task, left=task.request.steps)
         self._send(Draw(task=task))
         if self._watch is not None and self._watch.when() is None:  # an idle worker had no deadline so far
-            self._watch.reschedule(self._deadline())
+            self._due = self._deadline()
+            self._watch.reschedule(self._due)
 
     async def cancel(self, task: TaskId) -> None:
         if task in self._held:
@@ -236,10 +247,11 @@ class ProcessBackend:
         self._process = process
         was_ready, unavailable, hung = False, None, None
         self._achieved, self._batches = False, {}
+        self._due = self._deadline()
         try:
             while True:
                 try:
-                    async with asyncio.timeout_at(self._deadline()) as self._watch:
+                    async with asyncio.timeout_at(self._due) as self._watch:
                         report = await read_report(_stdout(process))
                 except TimeoutError:
                     hung = self._phase
@@ -252,6 +264,9 @@ class ProcessBackend:
                 else:
                     self._take_in(report)
                     was_ready = was_ready or self._ready
+                # A download that goes on says nothing about the drawing beside it.
+                if not (isinstance(report, Loading) and any(held.drawn for held in self._held.values())):
+                    self._due = self._deadline()
         finally:
             self._watch, self._process, self._ready = None, None, False
             await _put_down(process)
@@ -277,19 +292,18 @@ class ProcessBackend:
             **own_group,
         )
 
-    def _take_in(self, report: WorkerReport) -> None:
+    def _take_in(self, report: Report) -> None:
         match report:
             case Entered(phase=phase, task=task):
                 self._enter(phase, task)
                 return
             case Ready(model=model, images=images):
                 self._batches[model] = images
-                return
             case Stepped(task=task, step=step, steps=steps):
                 self._phase = Phase.DRAWING
-                self._held[task].begun = True
+                self._held[task].begun = self._held[task].drawn = True
                 self._held[task].left = steps - step
-            case Previewed():
+            case Loading() | NotLoaded() | Previewed():
                 pass
             case Drawn(task=task) | TaskFailed(task=task) | Stopped(task=task):
                 del self._held[task]
@@ -305,6 +319,7 @@ class ProcessBackend:
         self._ready = self._ready or phase is Phase.IDLE
         if task is not None:
             self._held[task].begun = True
+            self._held[task].drawn = phase is not Phase.LOADING
         self._reports.put_nowait(Entered(phase=phase, task=task))
 
     def _lose(self, reason: str) -> None:
@@ -318,7 +333,7 @@ class ProcessBackend:
         )
 
     def _deadline(self) -> float | None:
-        """When the worker counts as hung, in the loop's time, if nothing comes from it until then."""
+        """When the worker will count as hung, in the loop's time, if nothing comes from it until then."""
         phase = Phase.DRAWING if self._phase is Phase.IDLE and self._held else self._phase
         patience = self._patience.get(phase)
         return None if patience is None else asyncio.get_running_loop().time() + patience

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from generation.catalogue import ModelInfo
 from generation.messages import Report, Task, TaskId
 
 Say = Callable[[Report], None]
@@ -55,4 +56,13 @@ class Engine(Protocol):
 
     def tick(self) -> None:
         """Advance images in hand by one call of the model, and finish what is done."""
+        ...
+
+
+class ModelEngine(Engine, Protocol):
+    """An engine with one model."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What its model is, as its files say."""
         ...

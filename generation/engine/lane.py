@@ -14,6 +14,7 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 
 from generation import __version__
+from generation.catalogue import ModelInfo
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.memory import footprint, free
@@ -116,6 +117,10 @@ class PipelineEngine:
         self._say = say
         self._drawing: _Drawing | None = None
         self._closing: weakref.finalize[Any, Any] | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
 
     @property
     def footprint(self) -> int:

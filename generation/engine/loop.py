@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from generation.catalogue import ModelInfo
 from generation.engine.batch import BatchKey, Image, call_unet
 from generation.engine.calibration import calibrated_cap, cap_for
 from generation.engine.decoding import decode
@@ -89,6 +90,10 @@ class DiffusionEngine:
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="png")
         self._encoding: set[Future[None]] = set()
         self._queued: deque[Any] = deque()
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._model.info
 
     @property
     def batch(self) -> int:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -18,10 +19,14 @@ from PIL import Image
 from generation import __version__
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.engine import Say
+from generation.engine.reading import Tell
 from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
 
 SLOW_STEP_S = 0.05
+FETCH_S = 1.5
+FETCHED_BYTES = 4_300_000_000
+_PARTS = 15
 _CELL = 8  # pixels
 _FINE = "fine"
 """With this word the noise is fine: a picture of 1024 x 1024 is then a file of 3 MB."""
@@ -41,10 +46,11 @@ class NoiseEngine:
     """See :class:`generation.engine.engine.Engine`. One task at a time.
 
     The sources: "fake:noise" works; "fake:unreadable" cannot be loaded; "fake:crash" ends the process and
-    "fake:hang" hangs while loading.
+    "fake:hang" hangs while loading; "fake:fetched" takes as long as FETCH_S and tells of a download;
+    "fake:misjudged" is found to take other sizes than was believed.
     """
 
-    def __init__(self, info: ModelInfo, say: Say) -> None:
+    def __init__(self, info: ModelInfo, say: Say, tell: Tell = lambda fetched, total: None) -> None:
         match info.source:
             case "fake:unreadable":
                 raise UnreadableModel("The model fake:unreadable cannot be read, as its name says.")
@@ -52,11 +58,19 @@ class NoiseEngine:
                 os._exit(3)
             case "fake:hang":
                 _hang()
+            case "fake:fetched":
+                _fetch(tell)
+            case "fake:misjudged":
+                info = replace(info, multiple=64)
         self._info = info
         self._say = say
         self._task: Task | None = None
         self._step = 0
         self._watched = False
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
 
     @property
     def batch(self) -> int:
@@ -141,6 +155,13 @@ class NoiseEngine:
             "version": __version__,
         }
         return write_png(image, request, record)
+
+
+def _fetch(tell: Tell) -> None:
+    for part in range(_PARTS):
+        tell(part * FETCHED_BYTES // _PARTS, FETCHED_BYTES)
+        time.sleep(FETCH_S / _PARTS)
+    tell(0, 0)
 
 
 def _hang() -> None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from generation.catalogue import ModelInfo, UnreadableModel
-from generation.engine.engine import Engine
+from generation.engine.engine import ModelEngine
+from generation.engine.reading import Finish, Reading, Tell
 from generation.engine.turns import Turns
-from generation.messages import Entered, Phase, Ready, Stopped, Task, TaskFailed, TaskId, WorkerReport
+from generation.messages import (
+    Entered,
+    Loading,
+    NotLoaded,
+    Phase,
+    Ready,
+    Report,
+    Stopped,
+    Task,
+    TaskFailed,
+    TaskId,
+)
 from generation.modelfiles import hub_snapshot
 from generation.shelf import Shelf
 
@@ -28,18 +39,13 @@ More often would be taken for a sign of life of the reading itself."""
 BROKEN_S = 60.0
 """So long a model that could not be read is refused at once, and nothing is put away for another try."""
 
-Finish = Callable[[], Engine]
-"""Makes the engine of a model that was read; on the thread that draws, since it may measure."""
-Read = Callable[[ModelInfo], Finish]
-"""Reads a model, on any thread; raises UnreadableModel."""
+STILL_S = 540.0
+"""So long a reading may stand still before it is given up."""
+
+Read = Callable[[ModelInfo, Tell], Finish]
+"""Fetches and reads a model, on any thread, and tells of it; raises UnreadableModel."""
 Alive = Callable[[Callable[[], bool]], AbstractContextManager[None]]
 """What to enter while a model is read; it is given whether something is drawn meanwhile."""
-
-
-@dataclass(slots=True)
-class _Loading:
-    source: str
-    finish: Future[Finish]
 
 
 class Rack:
@@ -54,11 +60,12 @@ class Rack:
         self,
         shelf: Shelf,
         read: Read,
-        say: Callable[[WorkerReport], None],
+        say: Callable[[Report], None],
         *,
         budget: int | None = None,
         weigh: Callable[[ModelInfo], int] = lambda model: 0,
         alive: Alive = lambda is_drawing: nullcontext(),
+        patience: float = STILL_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -66,6 +73,7 @@ class Rack:
             budget: bytes that the weights of all loaded models may need; None: no limit.
             weigh: tells before it is read about how many bytes a model needs.
             alive: entered while a model is read, to say that this still goes on unless something is drawn.
+            patience: seconds that a reading may stand still before it is given up.
             now: seconds.
 
         Raises:
@@ -77,22 +85,28 @@ class Rack:
         self._budget = budget
         self._weigh = weigh
         self._alive = alive
+        self._patience = patience
         self._now = now
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._engines: OrderedDict[str, ModelEngine] = OrderedDict()
         """By the model's source, the most recently used last."""
         self._waiting: dict[str, deque[Task]] = {}
         self._owed: dict[str, int] = {}
         """How many tasks a model is yet to be given of those that it was read for: until then it stays."""
-        self._loading: _Loading | None = None
+        self._loading: Reading | None = None
+        self._stuck: dict[str, Reading] = {}
+        """Readings that were given up. As long as one goes on, its model is not read a second time."""
         self._leaving: str | None = None
         """Takes in nothing more, since its memory is needed."""
         self._broken: dict[str, float] = {}
         """When a model could not be read."""
+        self._misjudged: set[str] = set()
+        """Models of which something else was believed until their files had come."""
         self._is_drawing = False
         self._turns: Turns[str] = Turns()
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="model")
         with alive(lambda: False):
-            self._install(shelf.default.source, read(shelf.default)())
+            source = shelf.default.source
+            say(Loading(model=source))
+            self._install(source, read(shelf.default, functools.partial(self._tell, source))())
 
     @property
     def batch(self) -> int:
@@ -147,6 +161,7 @@ class Rack:
 
     def tick(self) -> None:
         self._take_in_what_was_read()
+        self._give_up_what_stands_still()
         self._load_what_is_waited_for()
         self._hand_out()
         self._shed()
@@ -155,10 +170,9 @@ class Rack:
         if (source := self._turns.next(busy)) is not None:
             self._engines[source].tick()
         elif self._loading is not None:
-            _wait(self._loading.finish)
+            self._loading.wait(LOOK_S)
 
     def close(self) -> None:
-        self._reader.shutdown()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
@@ -171,9 +185,15 @@ class Rack:
             while engine is not None and waiting and engine.room and source != self._leaving:
                 self._engines.move_to_end(source)
                 self._owed[source] = max(0, self._owed[source] - 1)
-                engine.admit(waiting.popleft())
+                self._hand_to(engine, source, waiting.popleft())
             if not waiting:
                 del self._waiting[source]
+
+    def _hand_to(self, engine: ModelEngine, source: str, task: Task) -> None:
+        if source in self._misjudged and (reason := engine.info.reject_reason(task.request)) is not None:
+            self._say(TaskFailed(task=task.id, reason=f"{reason} {_MISJUDGED}"))
+        else:
+            engine.admit(task)
 
     def _load_what_is_waited_for(self) -> None:
         """Begin to read the model that was waited for longest, or to make room for it."""
@@ -184,6 +204,9 @@ class Rack:
         source = wanted[0]
         model = self._shelf.by_source(source)
         assert model is not None, "only models of the shelf are waited for"
+        if source in self._stuck:
+            self._refuse(source, f"Reading the model {model.name} has been standing still. {_LATER}")
+            return
         if self._now() - self._broken.get(source, -BROKEN_S) < BROKEN_S:
             self._refuse(source)
             return
@@ -192,12 +215,17 @@ class Rack:
         # Should reading it end this process, these are what it was read for.
         for task in self._waiting[source]:
             self._say(Entered(phase=Phase.LOADING, task=task.id))
+        self._say(Loading(model=source))
 
-        def read() -> Finish:
+        def read(tell: Tell) -> Finish:
             with self._alive(lambda: self._is_drawing):
-                return self._read(model)
+                return self._read(model, tell)
 
-        self._loading = _Loading(source, self._reader.submit(read))
+        tell = functools.partial(self._tell, source)
+        self._loading = Reading(source, read, tell, self._now)
+
+    def _tell(self, source: str, fetched: int, total: int) -> None:
+        self._say(Loading(model=source, fetched=fetched, total=total))
 
     def _makes_room_for(self, weight: int) -> bool:
         """Whether there is room now; if not, the least recently used model is on its way out."""
@@ -224,13 +252,13 @@ class Rack:
                 self._put_away(source)
 
     def _take_in_what_was_read(self) -> None:
-        if self._loading is None or not self._loading.finish.done():
+        if self._loading is None or not self._loading.is_over:
             return
-        source, finish = self._loading.source, self._loading.finish
+        source, reading = self._loading.source, self._loading
         self._loading = None
         try:
             with self._alive(lambda: False):
-                engine = finish.result()()
+                engine = reading.result()()
         except Exception as error:  # the edge: the others draw on
             idle = next((s for s, e in self._engines.items() if not e.busy and not self._must_stay(s)), None)
             if idle is not None and _is_shortage(error):
@@ -243,22 +271,48 @@ class Rack:
                 log.error("could not begin to draw with %s", source, exc_info=error)
             error.__traceback__ = None
             self._broken[source] = self._now()
+            self._say(NotLoaded(model=source))
             self._refuse(source)
             return
         self._broken.pop(source, None)
         self._install(source, engine)
 
-    def _install(self, source: str, engine: Engine) -> None:
+    def _give_up_what_stands_still(self) -> None:
+        self._stuck = {source: reading for source, reading in self._stuck.items() if not reading.is_over}
+        if self._loading is None or self._loading.is_over or self._loading.still_for() < self._patience:
+            return
+        reading, self._loading = self._loading, None
+        reading.give_up()
+        self._stuck[reading.source] = reading
+        lasted = _duration(self._patience)
+        log.error(
+            "reading %s has stood still for %s; is its disk, or the way to Hugging Face, still there? "
+            "Nobody waits for it any more. It is not read again before this reading ends or I am restarted.",
+            reading.source,
+            lasted,
+        )
+        self._say(NotLoaded(model=reading.source))
+        model = self._shelf.by_source(reading.source)
+        name = reading.source if model is None else model.name
+        self._refuse(
+            reading.source, f"Reading the model {name} stood still for {lasted}, so I gave it up. {_LATER}"
+        )
+
+    def _install(self, source: str, engine: ModelEngine) -> None:
         self._engines[source] = engine
         self._owed[source] = len(self._waiting.get(source, ()))
-        self._say(Ready(model=source, images=engine.batch))
+        known = self._shelf.by_source(source)
+        if known is not None and _takes(known) != _takes(engine.info):
+            log.info("%s is %s; I had judged it by its name", source, engine.info.family)
+            self._misjudged.add(source)
+        self._say(Ready(model=source, images=engine.batch, info=engine.info))
 
-    def _refuse(self, source: str) -> None:
+    def _refuse(self, source: str, reason: str | None = None) -> None:
         model = self._shelf.by_source(source)
         name = source if model is None else model.name
         for task in self._waiting.pop(source, ()):
-            reason = f"The model {name} cannot be used at the moment; the owner's log says why."
-            self._say(TaskFailed(task=task.id, reason=reason))
+            because = reason or f"The model {name} cannot be used at the moment; the owner's log says why."
+            self._say(TaskFailed(task=task.id, reason=because))
 
     def _put_away(self, source: str) -> None:
         log.info("putting %s away: its memory is needed", source)
@@ -276,9 +330,21 @@ def _is_shortage(error: BaseException | None) -> bool:
     return False
 
 
-def _wait(reading: Future[Finish]) -> None:
-    with suppress(TimeoutError):
-        reading.exception(timeout=LOOK_S)
+_LATER = "Other models draw; try this one again later. The owner's log says more."
+
+
+_MISJUDGED = (
+    "Until it was fetched I knew this model only by its name; with /imagine it can be asked for anew."
+)
+
+
+def _takes(info: ModelInfo) -> tuple[object, ...]:
+    """What decides which requests a model draws."""
+    return (info.family, info.multiple, info.min_edge, info.max_edge, info.samplers)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:g} seconds"
 
 
 def weight_on_disk(model: ModelInfo) -> int:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bot.cards import Action, Card, Tone, calling, card_for, command_line, literal, settings_card, shortened
-from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Progressed, Queued
+from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
 from generation.request import OWN_SAMPLER, SEEDS, Seed
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
 
@@ -35,8 +35,16 @@ def test_the_first_in_line_is_told_so() -> None:
     assert "Your picture is next." in words(card_for(Queued(job=job(), place=1), SHELF))
 
 
-def test_loading_the_model_is_said() -> None:
-    assert "Loading the model" in words(card_for(Queued(job=job(), place=1, loading=True), SHELF))
+def test_the_model_that_is_on_its_way_is_named_and_how_far_it_is() -> None:
+    def said(loading: Loading) -> str:
+        return words(card_for(Queued(job=job(), place=1, loading=loading), TWO))
+
+    assert "**Loading the model.** Your picture is next." in said(Loading())
+    assert r"**Loading Oil \*Paint\*.** Your picture is next." in said(Loading(model="models/oil"))
+    coming = Loading(model="someone/dreams", fetched=1_230_000_000, total=4_270_000_000)
+    assert "**Downloading dreams:** 1.2 of 4.3 GB. Your picture is next." in said(coming)
+    small = Loading(model="someone/dreams", fetched=0, total=340_000_000)
+    assert "**Downloading dreams:** 0.0 of 340.0 MB." in said(small)
 
 
 def test_what_keeps_the_studio_from_drawing_is_said_and_that_the_request_is_kept() -> None:

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from generation.messages import Draw, Drawn, Entered, Leave, Phase, Ready, Unavailable, WorkerReport
+from generation.catalogue import describe
+from generation.messages import Draw, Drawn, Entered, Leave, Loading, Phase, Ready, Report, Unavailable
 from generation.wire import encode, read_command
 from generation.worker import UNREADABLE
 from tests.generation.toys import NOISE, a_task
@@ -21,17 +22,16 @@ def a_worker(model: str = NOISE) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def next_report(worker: subprocess.Popen[bytes]) -> WorkerReport | None:
-    return cast(
-        "WorkerReport | None", read_command(cast(BinaryIO, worker.stdout))
-    )  # both ways are framed alike
+def next_report(worker: subprocess.Popen[bytes]) -> Report | None:
+    return cast("Report | None", read_command(cast(BinaryIO, worker.stdout)))  # both ways are framed alike
 
 
 def test_a_worker_loads_waits_draws_and_leaves() -> None:
     with a_worker() as worker:
         assert worker.stdin is not None
         assert next_report(worker) == Entered(phase=Phase.LOADING)
-        assert next_report(worker) == Ready(model=NOISE, images=1)
+        assert next_report(worker) == Loading(model=NOISE)
+        assert next_report(worker) == Ready(model=NOISE, images=1, info=describe(NOISE))
         assert next_report(worker) == Entered(phase=Phase.IDLE)
         task = a_task()
         worker.stdin.write(encode(Draw(task=task)))

@@ -70,7 +70,7 @@ async def test_a_signal_ends_it_cleanly_and_its_worker_with_it(tmp_path: Path, n
 async def test_it_answers_while_the_model_still_loads_and_says_so(tmp_path: Path) -> None:
     async with staged(tmp_path, model="fake:hang") as stage:
         asked = await asks(stage.anna, "patience")
-        card = await stage.anna.answer(asked, says("Loading the model", "Your picture is next"))
+        card = await stage.anna.answer(asked, says("Loading hang", "Your picture is next"))
         await stage.anna.press(card, "Cancel")
         await stage.anna.answer(asked, says("Cancelled"))
 
