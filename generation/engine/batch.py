@@ -25,10 +25,26 @@ class BatchKey:
     width: int
     replayed: TaskId | None = None
     """A picture that is drawn exactly as it once was keeps to itself: its calls have the rows of then."""
+    refining: bool = False
+    """The UNet is the refiner's."""
 
     @property
     def area(self) -> int:
         return self.height * self.width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refined:
+    """What is different for an image from the call on in which the refiner takes over; see :class:`Image`."""
+
+    at: int
+    """The number of that call."""
+    scheduler: Any
+    """It begins anew at that time: what it knew of the steps before was said by another UNet."""
+    states: torch.Tensor
+    added: Mapping[str, torch.Tensor]
+    told: torch.Tensor | None
+    step_arguments: Mapping[str, Any]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -46,11 +62,14 @@ class Image:
     states: torch.Tensor
     """(rows, tokens, width): the negative prompt first if there is guidance."""
     added: Mapping[str, torch.Tensor]
-    """SDXL: `text_embeds` (rows, width) and `time_ids` (rows, 6); else empty."""
+    """SDXL: `text_embeds` (rows, width) and `time_ids` (rows, 6), for a refiner (rows, 5); else empty."""
     told: torch.Tensor | None
     """(1, width): its guidance, for a UNet that wants to be told it."""
     step_arguments: Mapping[str, Any]
     record: dict[str, Any]
+    refined: Refined | None = None
+    """How it goes on, if it has a refiner; that this has begun is said by `refining`."""
+    refining: bool = False
     skipped: int = 0
     """Of the scheduler's time steps, those before the first that is drawn: it starts from a picture."""
     kept: Kept | None = None
@@ -84,6 +103,14 @@ class Image:
         """What the scheduler calls the time of the next step."""
         time: torch.Tensor = self.scheduler.timesteps[self.skipped + self.calls]
         return time
+
+    def refine_if_due(self) -> None:
+        """Let the refiner take over if the next call is its first."""
+        if (refined := self.refined) is not None and self.calls == refined.at and not self.refining:
+            self.refining = True
+            self.scheduler = refined.scheduler
+            self.states, self.added, self.told = refined.states, refined.added, refined.told
+            self.step_arguments = refined.step_arguments
 
     def note_call(self, rows: int, first: int) -> None:
         if self.noted and self.noted[-1][:2] == [rows, first]:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.inputs import pasted
-from generation.engine.memory import Memory, footprint, free, is_out_of_memory
+from generation.engine.memory import LAST, Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
 from generation.engine.previews import Previews
@@ -42,11 +42,16 @@ class _Entry:
     """A task in hand; its image is prepared when its first call comes."""
 
     task: Task
-    key: BatchKey
+    admitted_as: BatchKey
     due: int
     """The tick at which it would be done if it came first: who needs little overtakes who needs much, and
     whoever waits is overtaken less and less, so that nobody starves."""
     image: Image | None = None
+
+    @property
+    def key(self) -> BatchKey:
+        is_refining = self.image is not None and self.image.refining
+        return replace(self.admitted_as, refining=True) if is_refining else self.admitted_as
 
 
 class DiffusionEngine:
@@ -102,8 +107,7 @@ class DiffusionEngine:
 
     @property
     def footprint(self) -> int:
-        encoders = [encoder.model for encoder in self._model.encoders]
-        return footprint(self._model.unet, self._model.vae, *encoders)
+        return footprint(*self._model.unets, self._model.vae, *self._model.text_models)
 
     @property
     def room(self) -> int:
@@ -151,6 +155,10 @@ class DiffusionEngine:
         waiting: dict[BatchKey, int] = {}
         for entry in self._entries:
             waiting[entry.key] = waiting.get(entry.key, 0) + 1
+        if self._memory.rung == LAST and any(key.refining for key in waiting):
+            # The two UNets take each other's place on the device. Who is being refined is nearly done, and
+            # nobody else can be until the other UNet has its turn: this starves no one.
+            waiting = {key: n for key, n in waiting.items() if key.refining}
         costs = {key: float(min(self._cap_of(key), n) * key.area) for key, n in waiting.items()}
         if (key := self._turns.next(costs)) is not None:
             self._advance(key, self._choose(key))
@@ -184,7 +192,7 @@ class DiffusionEngine:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
                     entry.image = self._prepared(entry.task)
-            if entry.image is not None:
+            if entry.image is not None and entry.key == key:
                 chosen.append(entry.image)
         return chosen
 
@@ -206,8 +214,9 @@ class DiffusionEngine:
         if not images:
             return
         try:
-            self._memory.need("unet")
-            predictions = call_unet(self._model, images, padded=self._padded)
+            self._memory.need("refiner" if key.refining else "unet")
+            model = self._model.refiner if key.refining and self._model.refiner else self._model
+            predictions = call_unet(model, images, padded=self._padded)
         except Exception as error:  # noqa: BLE001 - an edge: told, never swallowed
             if is_out_of_memory(error):
                 self._run_short(key, images, error)
@@ -232,6 +241,7 @@ class DiffusionEngine:
         if image.watched and not image.done:
             image.watched = False
             self._show(image)
+        image.refine_if_due()
         if image.done:
             self._entries = [entry for entry in self._entries if entry.image is not image]
             self._undecoded.append(image)

@@ -13,8 +13,8 @@ from generation.engine.models import Model
 
 log = logging.getLogger(__name__)
 
-Part = Literal["text", "unet", "vae"]
-PARTS: tuple[Part, ...] = ("text", "unet", "vae")
+Part = Literal["text", "unet", "refiner", "vae"]
+PARTS: tuple[Part, ...] = ("text", "unet", "refiner", "vae")
 RUNGS = ("all parts on the device", "pictures decoded in tiles", "parts on the device one at a time")
 
 LAST = len(RUNGS) - 1
@@ -112,9 +112,11 @@ class Memory:
     def _modules(self, part: Part) -> list[Any]:
         match part:
             case "text":
-                return [encoder.model for encoder in self._model.encoders]
+                return self._model.text_models
             case "unet":
                 return [self._model.unet]
+            case "refiner":
+                return [] if self._model.refiner is None else [self._model.refiner.unet]
             case "vae":
                 return [self._model.vae]
 

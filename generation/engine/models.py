@@ -83,6 +83,17 @@ class Model:
         """Pixels along one edge of a latent."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
+    @property
+    def text_models(self) -> list[Any]:
+        """Its own text encoders and its refiner's, each once: the refiner's may be one of them."""
+        more = () if self.refiner is None else self.refiner.encoders
+        models = [encoder.model for encoder in (*self.encoders, *more)]
+        return list({id(model): model for model in models}.values())
+
+    @property
+    def unets(self) -> list[Any]:
+        return [self.unet] if self.refiner is None else [self.unet, self.refiner.unet]
+
     def record(self) -> dict[str, Any]:
         """What the bits of its pictures depend on, apart from the request and the batch."""
         return {

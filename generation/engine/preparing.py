@@ -11,15 +11,18 @@ import torch
 
 from generation import __version__
 from generation.catalogue import Family
-from generation.engine.batch import Image
+from generation.engine.batch import Image, Refined
 from generation.engine.inputs import Kept, encode, latent_mask, start_mask, start_picture
 from generation.engine.memory import Memory
 from generation.engine.models import Model
 from generation.engine.prompts import Encoded, PromptEncoder
 from generation.engine.schedulers import Schedulers, takes_generator
 from generation.messages import Task
-from generation.request import Variation
+from generation.request import GenerationRequest, Variation
 from generation.samplers import SAMPLERS
+
+SCORE, NEGATIVE_SCORE = 6.0, 2.5
+"""How beautiful a refiner is told that a picture is to be, and is not to be: as diffusers tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,16 @@ class _Begun:
     latents: torch.Tensor
     skipped: int = 0
     kept: Kept | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What one UNet is asked; see :class:`generation.engine.batch.Image`."""
+
+    states: torch.Tensor
+    added: Mapping[str, torch.Tensor]
+    told: torch.Tensor | None
+    prompt: Encoded
 
 
 class Preparation:
@@ -37,27 +50,29 @@ class Preparation:
         self._memory = memory
         self._prompts = PromptEncoder(model, memory)
         self._schedulers = Schedulers(model.scheduler_config, model.device)
+        if (refiner := model.refiner) is not None:
+            self._refiner_prompts = PromptEncoder(refiner, memory)
+            # One schedule for both, so that the one begins where the other ends.
+            kind = refiner.scheduler_config.get("prediction_type", "epsilon")
+            config = {**model.scheduler_config, "prediction_type": kind}
+            self._refiner_schedulers = Schedulers(config, model.device)
 
     def __call__(self, task: Task) -> Image:
         model, request = self._model, task.request
         scheduler = self._schedulers.make(request.sampler, request.steps)
         generator = torch.Generator("cpu").manual_seed(request.seed)
         begun = self._begun(task, scheduler, generator)
-        prompt = self._prompts.encode(request.prompt)
-        encoded = [prompt]
-        told = guidance_embedding(request.guidance, model.unet.config.get("time_cond_proj_dim"))
-        if request.guidance > 1 and told is None:
-            encoded.insert(0, self._prompts.encode(request.negative_prompt, negative=True))
+        asked = _asked(model, self._prompts, request)
         record = {
             **model.record(),
             "version": __version__,
             "scheduler": SAMPLERS[request.sampler].scheduler,
-            "prompt_tokens": prompt.tokens,
-            "prompt_tokens_read": min(prompt.tokens, prompt.limit),
+            "prompt_tokens": asked.prompt.tokens,
+            "prompt_tokens_read": min(asked.prompt.tokens, asked.prompt.limit),
             "mode": "eager",
             "decode_batch": 1,
         }
-        return Image(
+        image = Image(
             task=task,
             scheduler=scheduler,
             generator=generator,
@@ -65,11 +80,33 @@ class Preparation:
             latents=begun.latents,
             skipped=begun.skipped,
             kept=begun.kept,
-            states=torch.cat([each.states for each in encoded]),
-            told=None if told is None else told.to(model.device, model.dtype),
-            added=self._added(encoded, request.size.height, request.size.width),
-            step_arguments={"generator": generator} if takes_generator(scheduler) else {},
+            states=asked.states,
+            told=asked.told,
+            added=asked.added,
+            step_arguments=step_arguments(scheduler, generator),
             record=record,
+            refined=None
+            if model.refiner is None
+            else self._refined(model.refiner, request, begun, generator),
+        )
+        image.refine_if_due()
+        return image
+
+    def _refined(
+        self, refiner: Model, request: GenerationRequest, begun: _Begun, generator: torch.Generator
+    ) -> Refined:
+        scheduler = self._refiner_schedulers.make(request.sampler, request.steps)
+        first = max(begun.skipped, handover(scheduler, self._model.info.refiner_start))
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
+        asked = _asked(refiner, self._refiner_prompts, request)
+        return Refined(
+            at=first - begun.skipped,
+            scheduler=scheduler,
+            states=asked.states,
+            added=asked.added,
+            told=asked.told,
+            step_arguments=step_arguments(scheduler, generator),
         )
 
     def _begun(self, task: Task, scheduler: Any, generator: torch.Generator) -> _Begun:
@@ -102,19 +139,49 @@ class Preparation:
         noised = scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1])
         return _Begun(latents=noised, skipped=skipped, kept=kept)
 
-    def _added(self, encoded: list[Encoded], height: int, width: int) -> Mapping[str, torch.Tensor]:
-        """What the UNet of SDXL is told besides the prompt (Podell et al. 2023, arXiv 2307.01952, 2.2)."""
-        if self._model.info.family is not Family.SDXL:
-            return {}
-        pooled = [each.pooled for each in encoded if each.pooled is not None]
-        original, corner, target = (height, width), (0, 0), (height, width)
-        time_ids = torch.tensor(
-            [[*original, *corner, *target]], dtype=self._model.dtype, device=self._model.device
-        )
-        return {
-            "text_embeds": torch.cat(pooled).to(self._model.dtype),
-            "time_ids": time_ids.repeat(len(encoded), 1),
-        }
+
+def step_arguments(scheduler: Any, generator: torch.Generator) -> Mapping[str, Any]:
+    return {"generator": generator} if takes_generator(scheduler) else {}
+
+
+def handover(scheduler: Any, start: float) -> int:
+    """The index of the first time step that is the refiner's: the first below `start` of the schedule.
+
+    As diffusers' `denoising_end` and `denoising_start` have it, but that a step of two calls goes to one of
+    the two whole; diffusers lets the first UNet begin it and then the second walk all of it.
+    """
+    trained = scheduler.config.num_train_timesteps
+    cutoff = round(trained - start * trained)
+    calls = int((scheduler.timesteps >= cutoff).sum())
+    return calls - calls % int(scheduler.order)
+
+
+def _asked(model: Model, prompts: PromptEncoder, request: GenerationRequest) -> _Asked:
+    prompt = prompts.encode(request.prompt)
+    encoded = [prompt]
+    told = guidance_embedding(request.guidance, model.unet.config.get("time_cond_proj_dim"))
+    if request.guidance > 1 and told is None:
+        encoded.insert(0, prompts.encode(request.negative_prompt, negative=True))
+    return _Asked(
+        states=torch.cat([each.states for each in encoded]),
+        added=_added(model, encoded, request.size.height, request.size.width),
+        told=None if told is None else told.to(model.device, model.dtype),
+        prompt=prompt,
+    )
+
+
+def _added(model: Model, encoded: list[Encoded], height: int, width: int) -> Mapping[str, torch.Tensor]:
+    """What the UNet of SDXL is told besides the prompt (Podell et al. 2023, arXiv 2307.01952)."""
+    if model.info.family is not Family.SDXL:
+        return {}
+    pooled = [each.pooled for each in encoded if each.pooled is not None]
+    original, corner, target = (height, width), (0, 0), (height, width)
+    scores = (NEGATIVE_SCORE, SCORE)[-len(encoded) :]
+    time_ids = [[*original, *corner, *((score,) if model.wants_score else target)] for score in scores]
+    return {
+        "text_embeds": torch.cat(pooled).to(model.dtype),
+        "time_ids": torch.tensor(time_ids, dtype=model.dtype, device=model.device),
+    }
 
 
 def varied_noise(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from generation.catalogue import Family
 from generation.engine.memory import Memory
 from generation.engine.models import Model, TextEncoder
 
@@ -58,7 +59,7 @@ class PromptEncoder:
     def _encode(self, text: str) -> Encoded:
         self._memory.need("text")
         model = self._model
-        wide = len(model.encoders) > 1
+        wide = model.info.family is Family.SDXL
         states, pooled, tokens, limit = [], None, 0, 0
         for encoder in model.encoders:
             limit = int(encoder.tokenizer.model_max_length)

@@ -61,7 +61,8 @@ class Ensemble:
         self.refiner: Any = StableDiffusionXLImg2ImgPipeline.from_pretrained(
             refiner, vae=self.base.vae, add_watermarker=False
         )
-        for pipe in (self.base, self.refiner):
+        self._pipes = tuple((pipe, dict(pipe.scheduler.config)) for pipe in (self.base, self.refiner))
+        for pipe, _ in self._pipes:
             pipe.set_progress_bar_config(disable=True)
 
     def picture(self, request: GenerationRequest, start: float, *, whole_steps: bool = False) -> Image.Image:
@@ -76,8 +77,8 @@ class Ensemble:
         from generation.samplers import SAMPLERS
 
         spec = SAMPLERS[request.sampler]
-        for pipe in (self.base, self.refiner):
-            pipe.scheduler = scheduler_class(spec).from_config(pipe.scheduler.config, **spec.overrides)
+        for pipe, config in self._pipes:
+            pipe.scheduler = scheduler_class(spec).from_config(config, **spec.overrides)
         generator = torch.Generator("cpu").manual_seed(request.seed)
         both: dict[str, Any] = {
             "negative_prompt": request.negative_prompt or None,
@@ -90,7 +91,7 @@ class Ensemble:
 
         def leave_the_last(pipe: Any, index: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             calls = pipe.num_timesteps
-            pipe._interrupt = whole_steps and index + 1 >= calls - calls % 2
+            pipe._interrupt = whole_steps and index + 1 >= calls - calls % pipe.scheduler.order
             return tensors
 
         latents = self.base(
