@@ -16,10 +16,13 @@ from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel,
 from generation.job import JobId
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
+from generation.refiner import check_refiner
 
 BASIS = (
     "model_hash",
     "vae_hash",
+    "refiner_hash",
+    "refiner_start",
     "device",
     "dtype",
     "memory",
@@ -41,13 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("picture", type=Path, help="a PNG file that Atelier drew")
     parser.add_argument("--model", help="where its model is (default: where the picture says)")
     parser.add_argument("--vae", help="where its VAE is, if it was not the model's own")
+    parser.add_argument("--refiner", help="where its refiner is, if it had one (default: as its model)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
     options = parser.parse_args(arguments)
     try:
         original = options.picture.read_bytes()
         settings = read(original)
-        again = redraw(settings, model=options.model, vae=options.vae, device=options.device)
+        again = redraw(
+            settings, model=options.model, vae=options.vae, refiner=options.refiner, device=options.device
+        )
     except OSError as error:
         print(f"{options.picture} cannot be read: {error.strerror}.", file=sys.stderr)
         return 2
@@ -64,7 +70,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def redraw(
-    settings: Settings, *, model: str | None = None, vae: str | None = None, device: str = "auto"
+    settings: Settings,
+    *,
+    model: str | None = None,
+    vae: str | None = None,
+    refiner: str | None = None,
+    device: str = "auto",
 ) -> bytes:
     """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
 
@@ -72,6 +83,7 @@ def redraw(
         settings: of a picture that we drew.
         model: where its model is now; None: where the picture says.
         vae: where its VAE is now; None: the model's own.
+        refiner: where its refiner is now; None: where the picture says, if it had one.
 
     Raises:
         CannotRedraw: the picture does not say enough, or cannot be drawn.
@@ -79,7 +91,14 @@ def redraw(
     """
     if settings.request is None or settings.record is None:
         raise CannotRedraw("Only a picture that Atelier drew says enough to be drawn again exactly.")
-    info = replace(describe(model or settings.request.model), vae=vae, memory=_memory(settings.record))
+    info = describe(model or settings.request.model)
+    info = replace(
+        info,
+        vae=vae,
+        refiner=refiner or _refiner(settings.record),
+        refiner_start=float(settings.record.get("refiner_start", info.refiner_start)),
+        memory=_memory(settings.record),
+    )
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
         request=replace(settings.request, model=info.source),
@@ -97,6 +116,19 @@ def redraw(
             raise CannotRedraw(reason)
         case report:
             raise AssertionError(f"an engine ended with {report}")
+
+
+def _refiner(record: Mapping[str, Any]) -> str | None:
+    """Where the picture says that its refiner is; of a place on somebody's disk it says the name only."""
+    if (source := record.get("refiner")) is None:
+        return None
+    try:
+        check_refiner(str(source))
+    except UnreadableModel as error:
+        raise CannotRedraw(
+            f"This was drawn with the refiner {source}; say with --refiner where it is."
+        ) from error
+    return str(source)
 
 
 def _memory(record: Mapping[str, Any]) -> MemoryMode:

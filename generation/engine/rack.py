@@ -303,7 +303,7 @@ class Rack:
         self._owed[source] = len(self._waiting.get(source, ()))
         known = self._shelf.by_source(source)
         if known is not None and _takes(known) != _takes(engine.info):
-            log.info("%s is %s; I had judged it by its name", source, engine.info.family)
+            log.info("%s is %s; by its name it was taken for another", source, engine.info.family)
             self._misjudged.add(source)
         self._say(Ready(model=source, images=engine.batch, info=engine.info))
 
@@ -349,7 +349,11 @@ def _duration(seconds: float) -> str:
 
 def weight_on_disk(model: ModelInfo) -> int:
     """About how many bytes a model's weights need, from its files; 0 for one that must be fetched first."""
-    path = hub_snapshot(model.source) or Path(model.source).expanduser()
+    return sum(_weight(source) for source in (model.source, model.refiner) if source is not None)
+
+
+def _weight(source: str) -> int:
+    path = hub_snapshot(source) or Path(source).expanduser()
     if path.is_file():
         return path.stat().st_size
     files = [file for file in path.glob("*/*.safetensors") if not file.name.endswith(".fp16.safetensors")]

@@ -47,7 +47,9 @@ def write_checkpoint(folder: Path, file: Path) -> Path:
 
     pipe = DiffusionPipeline.from_pretrained(str(folder))
     tensors = dict([*_unet(pipe.unet), *_vae(pipe.vae)])
-    if hasattr(pipe, "text_encoder_2"):
+    if getattr(pipe, "text_encoder", None) is None:  # a refiner
+        tensors |= _open_clip(pipe.text_encoder_2, "conditioner.embedders.0.model.")
+    elif hasattr(pipe, "text_encoder_2"):
         first, second = "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
         tensors |= _clip(pipe.text_encoder, first)
         tensors |= _open_clip(pipe.text_encoder_2, second)

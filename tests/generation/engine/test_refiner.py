@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_on_the_last_rung_the_unets_take_turns_in_long_runs(refined: ModelInfo) 
     tasks = [a_task(a_request(frugal.source, steps=10, seed=Seed(n)), job=str(n)) for n in range(4)]
     pngs = run_all(frugal, [(0, task) for task in tasks])
     assert len(pngs) == 4
-    changes = sum(one != other for one, other in zip(asked, asked[1:], strict=False))
+    changes = sum(one != other for one, other in itertools.pairwise(asked))
     assert changes <= 3, asked
 
 
@@ -199,7 +200,8 @@ def test_a_shortage_in_either_stage_loses_nobody(
     assert sum(isinstance(report, ENDS) for report in bench.said) == 3
     for job, png in got.items():
         assert largest_difference(picture(png), picture(expected[job])) <= 1
-        assert {rows for rows, _, _ in recorded_calls(png)} == {2, 6}
+        rows = {rows for rows, _, _ in recorded_calls(png)}
+        assert rows == ({2, 6} if part else {2})
 
 
 def test_the_refiner_counts_for_the_memory_budget(refined: ModelInfo, bench: Bench, toy_sdxl: Path) -> None:
