@@ -13,7 +13,7 @@ from generation.model import Defaults as Defaults
 from generation.model import Family as Family
 from generation.model import MemoryMode as MemoryMode
 from generation.model import ModelInfo as ModelInfo
-from generation.modelfiles import PICKLES, hub_snapshot, read_json, tensor_shapes
+from generation.modelfiles import PICKLES, hub_snapshot, is_whole, read_json, tensor_shapes
 from generation.modelfiles import UnreadableModel as UnreadableModel
 from generation.pipelines import sounds_like_one, traits
 from generation.request import MAX_EDGE, MIN_EDGE, OWN_SAMPLER
@@ -295,8 +295,9 @@ def is_guessed(source: str) -> bool:
 
 
 def _snapshot(repo: str) -> Path | None:
+    """Its folder in the hub's cache, once all of it has come."""
     folder = hub_snapshot(repo)
-    return folder if folder is not None and (folder / "model_index.json").is_file() else None
+    return folder if folder is not None and is_whole(folder) else None
 
 
 def _hub(source: str) -> ModelInfo:
@@ -320,7 +321,7 @@ def _hub(source: str) -> ModelInfo:
     else:
         family, native = Family.SD1, 512
     note = (
-        f"{current} is not on this machine yet and is fetched at the first start (several gigabytes). "
+        f"{current} is not on this machine yet and is fetched when it is first used (several gigabytes). "
         f"By its name I take it for {family}."
     )
     native = native_of_turbo(name) or native

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +123,30 @@ def hub_snapshot(repo: str) -> Path | None:
         return None
     folder = store / "snapshots" / revision
     return folder if folder.is_dir() else None
+
+
+_SHARD = re.compile(r"-\d+-of-(\d+)(?=(?:\.\w+)?\.safetensors$)")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether every part that a pipeline's index names has come; an interrupted fetch leaves some out."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
+    parts -= {"safety_checker", "feature_extractor", "image_encoder"}
+    weightless = ("scheduler", "tokenizer", "processor")
+    return all((folder / part).is_dir() for part in parts) and all(
+        _has_weights(folder / part) for part in parts if not part.startswith(weightless)
+    )
+
+
+def _has_weights(part: Path) -> bool:
+    """Whether weights are there; all, if they come in shards. Of each file the hub's cache shows all or none."""
+    names = [path.name for path in part.glob("*.safetensors")]
+    here = Counter(_SHARD.sub("", name) for name in names)
+    return any(
+        (shard := _SHARD.search(name)) is None or here[_SHARD.sub("", name)] >= int(shard[1])
+        for name in names
+    )

@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(
         level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # the hub's library says each of its requests
     say = _Speaker(_own_stdout())
     inbox: Inbox = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), name="commands", daemon=True).start()

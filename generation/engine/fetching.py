@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from diffusers import DiffusionPipeline
 
 from generation.catalogue import ModelInfo, UnreadableModel, describe
-from generation.modelfiles import hub_snapshot
+from generation.modelfiles import hub_snapshot, is_whole
 from generation.refiner import check_base, check_refiner
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ def place_of_refiner(source: str, *, half: bool) -> Path:
 
 def _fetch(repo: str, *, half: bool) -> Path:
     """The folder of a hub model, fetched if need be; half-size weights where they exist and suffice."""
-    if (folder := hub_snapshot(repo)) is not None and _whole(folder):
+    if (folder := hub_snapshot(repo)) is not None and is_whole(folder):
         return folder
     log.info("fetching %s from Hugging Face", repo)
     for variant in ("fp16", None) if half else (None, "fp16"):
@@ -67,20 +66,6 @@ def _fetch(repo: str, *, half: bool) -> Path:
         f"The model {repo} could not be fetched from Hugging Face: {first_line(failure)} "
         "Check the name and the network, or set MODEL to a folder or a .safetensors file."
     ) from failure
-
-
-def _whole(folder: Path) -> bool:
-    """Whether every part that the model's index names has come; an interrupted fetch leaves some out."""
-    try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
-    parts -= {"safety_checker", "feature_extractor", "image_encoder"}
-    weightless = ("scheduler", "tokenizer", "processor")
-    return all((folder / part).is_dir() for part in parts) and all(
-        any((folder / part).glob("*.safetensors")) for part in parts if not part.startswith(weightless)
-    )
 
 
 def first_line(error: BaseException) -> str:

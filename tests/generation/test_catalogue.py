@@ -277,7 +277,7 @@ def test_a_hub_id_that_is_not_here_yet_is_taken_by_its_name() -> None:
         "stabilityai/stable-diffusion-xl-base-1.0",
     )
     assert info.note is not None
-    assert "fetched at the first start" in info.note
+    assert "fetched when it is first used" in info.note
     assert describe("someone/sd2-base").native == 512
     assert describe("someone/dreams").family is Family.SD1
     for name in ("FLUX.1-schnell", "stable-diffusion-3.5-large", "PixArt-XL-2-1024-MS", "Qwen-Image"):
@@ -298,6 +298,26 @@ def test_a_hub_id_that_was_fetched_is_read_from_the_cache(own_hub_cache: Path) -
     (store / "refs" / "main").write_text("abc")
     info = describe("someone/dreams")
     assert (info.name, info.source, info.family, info.native) == ("dreams", "someone/dreams", Family.SD2, 768)
+
+
+def test_a_hub_id_of_which_only_some_has_come_is_still_taken_by_its_name(own_hub_cache: Path) -> None:
+    """The bot was stopped while it was fetched; it must be able to start again, and go on."""
+    store = own_hub_cache / "models--someone--dreams-xl"
+    folder = a_folder(store / "snapshots" / "abc")
+    (store / "refs").mkdir()
+    (store / "refs" / "main").write_text("abc")
+    index = {name: ["diffusers", "A"] for name in ("scheduler", "text_encoder", "unet", "vae")}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | index))
+    (folder / "scheduler").mkdir()
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").touch()
+    assert describe("someone/dreams-xl").family is Family.SDXL, "the text encoder is missing"
+    (folder / "text_encoder").mkdir()
+    assert describe("someone/dreams-xl").family is Family.SDXL, "it is without weights"
+    shards = [folder / "text_encoder" / f"model.fp16-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    shards[0].touch()
+    assert describe("someone/dreams-xl").family is Family.SDXL, "half of its weights are there"
+    shards[1].touch()
+    assert describe("someone/dreams-xl").family is Family.SD1
 
 
 def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:

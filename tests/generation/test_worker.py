@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -62,21 +61,6 @@ def test_a_worker_without_a_model_says_why_and_ends() -> None:
         assert "is a pickle" in told.reason
         assert next_report(worker) is None
     assert worker.returncode == UNREADABLE
-
-
-def test_a_model_that_moved_is_told_in_the_log(tmp_path: Path) -> None:
-    model = "runwayml/stable-diffusion-v1-5"
-    command = [sys.executable, "-m", "generation.worker", "--model", model, "--device", "cpu"]
-    nowhere = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path)}
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=nowhere
-    ) as worker:
-        assert worker.stderr is not None
-        said = worker.stderr.read().decode()
-    assert worker.returncode == UNREADABLE
-    successor = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-    assert f"{model} is gone from Hugging Face; {successor} is its successor and is used." in said
-    assert f"fetching {successor}" in said
 
 
 def test_what_libraries_print_goes_to_the_log() -> None:
