@@ -23,6 +23,8 @@ class BatchKey:
     height: int
     """Of the latents."""
     width: int
+    chunks: int = 1
+    """Of the prompts."""
     replayed: TaskId | None = None
     """A picture that is drawn exactly as it once was keeps to itself: its calls have the rows of then."""
     refining: bool = False
@@ -60,7 +62,7 @@ class Image:
     latents: torch.Tensor
     """(1, channels, height / factor, width / factor) float32 on the device."""
     states: torch.Tensor
-    """(rows, tokens, width): the negative prompt first if there is guidance."""
+    """(rows, chunks * tokens, width): the negative prompt first if there is guidance."""
     added: Mapping[str, torch.Tensor]
     """SDXL: `text_embeds` (rows, width) and `time_ids` (rows, 6), for a refiner (rows, 5); else empty."""
     told: torch.Tensor | None

@@ -145,6 +145,7 @@ class DiffusionEngine:
             key = BatchKey(
                 height=size.height // factor,
                 width=size.width // factor,
+                chunks=self._prepare.chunks(task.request),
                 replayed=task.id if task.replay else None,
             )
             self._entries.append(_Entry(task, key, self._now + task.request.steps_taken))

@@ -62,13 +62,14 @@ class Preparation:
         scheduler = self._schedulers.make(request.sampler, request.steps)
         generator = torch.Generator("cpu").manual_seed(request.seed)
         begun = self._begun(task, scheduler, generator)
-        asked = _asked(model, self._prompts, request)
+        chunks = self.chunks(request)
+        asked = _asked(model, self._prompts, request, chunks)
         record = {
             **model.record(),
             "version": __version__,
             "scheduler": SAMPLERS[request.sampler].scheduler,
             "prompt_tokens": asked.prompt.tokens,
-            "prompt_tokens_read": min(asked.prompt.tokens, asked.prompt.limit),
+            "prompt_chunks": chunks,
             "mode": "eager",
             "decode_batch": 1,
         }
@@ -87,19 +88,36 @@ class Preparation:
             record=record,
             refined=None
             if model.refiner is None
-            else self._refined(model.refiner, request, begun, generator),
+            else self._refined(model.refiner, request, begun, generator, chunks),
         )
         image.refine_if_due()
         return image
 
+    def chunks(self, request: GenerationRequest) -> int:
+        """How many chunks the longest of its prompts fills: all rows of a call have as many.
+
+        Raises:
+            CannotDraw: more than are read.
+        """
+        prompts = [self._prompts] if self._model.refiner is None else [self._prompts, self._refiner_prompts]
+        texts = [request.prompt]
+        if _is_guided(self._model, request):
+            texts.append(request.negative_prompt)
+        return max(each.chunks(text) for each in prompts for text in texts)
+
     def _refined(
-        self, refiner: Model, request: GenerationRequest, begun: _Begun, generator: torch.Generator
+        self,
+        refiner: Model,
+        request: GenerationRequest,
+        begun: _Begun,
+        generator: torch.Generator,
+        chunks: int,
     ) -> Refined:
         scheduler = self._refiner_schedulers.make(request.sampler, request.steps)
         first = max(begun.skipped, handover(scheduler, self._model.info.refiner_start))
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(first)
-        asked = _asked(refiner, self._refiner_prompts, request)
+        asked = _asked(refiner, self._refiner_prompts, request, chunks)
         return Refined(
             at=first - begun.skipped,
             scheduler=scheduler,
@@ -156,12 +174,20 @@ def handover(scheduler: Any, start: float) -> int:
     return calls - calls % int(scheduler.order)
 
 
-def _asked(model: Model, prompts: PromptEncoder, request: GenerationRequest) -> _Asked:
-    prompt = prompts.encode(request.prompt)
+def _is_guided(model: Model, request: GenerationRequest) -> bool:
+    """Whether the prompt is set against the negative one; a UNet that is told its guidance needs not."""
+    return request.guidance > 1 and model.unet.config.get("time_cond_proj_dim") is None
+
+
+def _asked(model: Model, prompts: PromptEncoder, request: GenerationRequest, chunks: int) -> _Asked:
+    prompt = prompts.encode(request.prompt, clip_skip=request.clip_skip, chunks=chunks)
     encoded = [prompt]
+    if _is_guided(model, request):
+        negative = prompts.encode(
+            request.negative_prompt, negative=True, clip_skip=request.clip_skip, chunks=chunks
+        )
+        encoded.insert(0, negative)
     told = guidance_embedding(request.guidance, model.unet.config.get("time_cond_proj_dim"))
-    if request.guidance > 1 and told is None:
-        encoded.insert(0, prompts.encode(request.negative_prompt, negative=True))
     return _Asked(
         states=torch.cat([each.states for each in encoded]),
         added=_added(model, encoded, request.size.height, request.size.width),

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from generation.catalogue import Family
+from generation.engine.failures import CannotDraw
 from generation.engine.memory import Memory
 from generation.engine.models import Model, TextEncoder
+from generation.prompting.attention import Part, parts_of
 
+MAX_CHUNKS = 8
+"""Every chunk of a prompt is read by every call of the UNet."""
 _KEPT = 64
-"""Encoded prompts that are kept; one is 0.2 MB for SD 1 and 0.6 MB for SDXL in float32."""
+"""Encoded prompts that are kept; a chunk is 0.2 MB for SD 1 and 0.6 MB for SDXL in float32."""
+_BACK = 20
+"""A chunk that is full ends after its last comma, if that is among so many of its last tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,76 +27,177 @@ class Encoded:
     """One encoded prompt."""
 
     states: torch.Tensor
-    """(1, tokens, width) in the model's dtype, on its device."""
+    """(1, chunks * tokens, width) in the model's dtype, on its device."""
     pooled: torch.Tensor | None
-    """SDXL: (1, width) of the second encoder."""
+    """SDXL: (1, width) of the second encoder, of the first chunk."""
     tokens: int
-    """How many tokens the prompt has, beginning and end included."""
-    limit: int
-    """How many of them the model reads; the rest is cut off."""
+    """How many tokens the prompt has, without the beginning and the end of each chunk."""
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    id: int
+    weight: float
+
+
+_Chunk = list[_Token]
+"""What an encoder reads at once, without beginning, end and padding; for CLIP 75 tokens at the most."""
 
 
 class PromptEncoder:
-    """Encodes prompts one at a time, so that the bits never depend on who else asks, and keeps some."""
+    """Encodes prompts one at a time, so that the bits never depend on who else asks, and keeps some.
+
+    Long prompts and weights are as in A1111: chunks of 75 tokens, encoded apart and put one behind the other;
+    BREAK begins another one. What differs is in docs/decisions/0006-prompts-are-read-by-our-own-hand.md.
+    """
 
     def __init__(self, model: Model, memory: Memory) -> None:
         self._model = model
         self._memory = memory
-        self._kept: OrderedDict[tuple[str, bool], Encoded] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool, int, int], Encoded] = OrderedDict()
 
-    def encode(self, text: str, *, negative: bool = False) -> Encoded:
-        """The prompt as the model wants it. Computed as diffusers' own pipelines do, bit for bit."""
-        key = (text, negative and not text and self._model.zero_empty_negative)
+    def chunks(self, text: str) -> int:
+        """How many chunks a prompt fills, at least one.
+
+        Raises:
+            CannotDraw: more than are read.
+            InvalidRequest: its marks cannot be read.
+        """
+        return max(len(chunks) for chunks in self._chunked(text))
+
+    def encode(self, text: str, *, negative: bool = False, clip_skip: int = 1, chunks: int = 1) -> Encoded:
+        """The prompt as the model wants it; one chunk without weights as diffusers has it, bit for bit.
+
+        Args:
+            clip_skip: the layer that is read, from the last, which is 1. SDXL never reads the last: there 1
+                and 2 are the same.
+            chunks: how many it is to have at least; empty ones follow.
+
+        Raises:
+            CannotDraw: it has more chunks than are read, or the encoder has not as many layers.
+            InvalidRequest: its marks cannot be read.
+        """
+        key = (text, negative and not text and self._model.zero_empty_negative, clip_skip, chunks)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
-        encoded = self._encode(text)
+        encoded = self._encode(text, clip_skip, chunks)
         if key[1]:
             encoded = Encoded(
                 states=torch.zeros_like(encoded.states),
                 pooled=None if encoded.pooled is None else torch.zeros_like(encoded.pooled),
                 tokens=encoded.tokens,
-                limit=encoded.limit,
+                chunks=encoded.chunks,
             )
         self._kept[key] = encoded
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return encoded
 
-    def _encode(self, text: str) -> Encoded:
+    def _encode(self, text: str, clip_skip: int, least: int) -> Encoded:
         self._memory.need("text")
         model = self._model
-        wide = model.info.family is Family.SDXL
-        states, pooled, tokens, limit = [], None, 0, 0
-        for encoder in model.encoders:
-            limit = int(encoder.tokenizer.model_max_length)
-            ids, mask, count = _tokenize(encoder, text)
-            tokens = max(tokens, count)
-            output = encoder.model(
-                ids.to(model.device),
-                attention_mask=None if mask is None else mask.to(model.device),
-                output_hidden_states=wide,
-            )
-            if wide:  # SDXL: the last layer but one of both, and what the second says about the whole
-                states.append(output.hidden_states[-2])
-                if output[0].ndim == 2:
-                    pooled = output[0]
-            else:
-                states.append(output[0])
+        chunked = self._chunked(text)
+        count = max(least, *(len(chunks) for chunks in chunked))
+        states, pooled = [], None
+        for encoder, chunks in zip(model.encoders, chunked, strict=True):
+            empty: list[_Chunk] = [[]] * (count - len(chunks))
+            read = [self._read(encoder, chunk, clip_skip) for chunk in chunks + empty]
+            states.append(torch.cat([each for each, _ in read], dim=1))
+            if read[0][1] is not None:
+                pooled = read[0][1]
         return Encoded(
-            states=torch.cat(states, dim=-1).to(model.dtype), pooled=pooled, tokens=tokens, limit=limit
+            states=torch.cat(states, dim=-1).to(model.dtype),
+            pooled=pooled,
+            tokens=max(sum(map(len, chunks)) for chunks in chunked),
+            chunks=count,
         )
 
+    def _read(
+        self, encoder: TextEncoder, chunk: _Chunk, clip_skip: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """A chunk's states (1, tokens, width), and (1, width) for the whole if the encoder says that."""
+        model = self._model
+        wide = model.info.family is Family.SDXL
+        if clip_skip > (layers := int(encoder.model.config.num_hidden_layers)):
+            raise CannotDraw(f"{model.info.name} cannot skip so much: its clip skip may be 1 to {layers}.")
+        ids, mask = _framed(encoder, chunk)
+        output = encoder.model(
+            ids.to(model.device),
+            attention_mask=None if mask is None else mask.to(model.device),
+            output_hidden_states=wide or clip_skip > 1,
+        )
+        if wide:  # the last layer but one, and what the second encoder says about the whole
+            states = output.hidden_states[-max(2, clip_skip)]
+        elif clip_skip > 1:
+            states = _final_norm(encoder.model)(output.hidden_states[-clip_skip])
+        else:
+            states = output[0]
+        return _weighed(states, chunk), output[0] if wide and output[0].ndim == 2 else None
 
-def _tokenize(encoder: TextEncoder, text: str) -> tuple[torch.Tensor, torch.Tensor | None, int]:
+    def _chunked(self, text: str) -> list[list[_Chunk]]:
+        """The chunks of a prompt for each encoder."""
+        parts = parts_of(text)
+        chunked = [
+            [chunk for part in parts for chunk in _chunks(encoder, part)] for encoder in self._model.encoders
+        ]
+        if (count := max(map(len, chunked))) > MAX_CHUNKS:
+            tokens = max(sum(map(len, chunks)) for chunks in chunked)
+            raise CannotDraw(
+                f"The prompt is too long: {tokens} tokens in {count} chunks, and I read {MAX_CHUNKS} chunks. "
+                "Please shorten it; emoji and other alphabets need many tokens."
+            )
+        return chunked
+
+
+def _chunks(encoder: TextEncoder, part: Part) -> list[_Chunk]:
+    """A part of a prompt in chunks, divided as A1111 divides it."""
     tokenizer = encoder.tokenizer
-    inputs = tokenizer(
-        text,
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    )
-    count = len(tokenizer(text, truncation=False, verbose=False).input_ids)
-    masked = getattr(encoder.model.config, "use_attention_mask", False)
-    return inputs.input_ids, inputs.attention_mask if masked else None, count
+    tokens = [
+        _Token(token, piece.weight)
+        for piece in part
+        for token in tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids
+    ]
+    room = int(tokenizer.model_max_length) - 2
+    comma = tokenizer.convert_tokens_to_ids(",</w>")
+    chunks = []
+    while len(tokens) > room:
+        end = room
+        if tokens[room].id != comma:
+            near = [i + 1 for i in range(max(0, room - _BACK), room) if tokens[i].id == comma]
+            end = near[-1] if near else room
+        chunks.append(tokens[:end])
+        tokens = tokens[end:]
+    return [*chunks, tokens]
+
+
+def _framed(encoder: TextEncoder, chunk: _Chunk) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """(1, tokens): the chunk between beginning and end, padded; and where it is not padding, for who asks."""
+    tokenizer = encoder.tokenizer
+    ids = [tokenizer.bos_token_id, *(token.id for token in chunk), tokenizer.eos_token_id]
+    padding = int(tokenizer.model_max_length) - len(ids)
+    mask = None
+    if getattr(encoder.model.config, "use_attention_mask", False):
+        mask = torch.tensor([[1] * len(ids) + [0] * padding])
+    return torch.tensor([ids + [tokenizer.pad_token_id] * padding]), mask
+
+
+def _weighed(states: torch.Tensor, chunk: _Chunk) -> torch.Tensor:
+    """The states of each token times its weight, and all of them times what keeps their mean size.
+
+    A1111 keeps the mean itself. That of some encoders is next to nothing, and what keeps it is then as large
+    as chance will have it.
+    """
+    if all(token.weight == 1 for token in chunk):
+        return states
+    weights = torch.ones(states.shape[1])
+    weights[1 : len(chunk) + 1] = torch.tensor([token.weight for token in chunk])
+    before = states.float()
+    after = before * weights.to(states.device)[None, :, None]
+    return (after * (before.abs().mean() / after.abs().mean())).to(states.dtype)
+
+
+def _final_norm(model: Any) -> Any:
+    """Of a CLIP text model; transformers has moved it out of `text_model`."""
+    return getattr(model, "text_model", model).final_layer_norm
