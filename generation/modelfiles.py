@@ -143,7 +143,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def _has_weights(part: Path) -> bool:
-    """Whether weights are there; all, if they come in shards. Of each file the hub's cache shows all or none."""
+    """Whether weights are there; all, if they come in shards. The cache shows a file when all of it has come."""
     names = [path.name for path in part.glob("*.safetensors")]
     here = Counter(_SHARD.sub("", name) for name in names)
     return any(
