@@ -65,9 +65,17 @@ class Ensemble:
         for pipe, _ in self._pipes:
             pipe.set_progress_bar_config(disable=True)
 
-    def picture(self, request: GenerationRequest, start: float, *, whole_steps: bool = False) -> Image.Image:
+    def picture(
+        self,
+        request: GenerationRequest,
+        start: float,
+        *,
+        whole_steps: bool = False,
+        photo: Image.Image | None = None,
+    ) -> Image.Image:
         """
         Args:
+            photo: what the first of them starts from, with the request's strength.
             whole_steps: with a sampler of two calls a step, leave out the first call of a step that the
                 refiner walks from its beginning; the pipelines by themselves walk it twice then.
         """
@@ -94,10 +102,13 @@ class Ensemble:
             pipe._interrupt = whole_steps and index + 1 >= calls - calls % pipe.scheduler.order
             return tensors
 
-        latents = self.base(
+        base = self.base
+        shape: dict[str, Any] = {"width": request.size.width, "height": request.size.height}
+        if photo is not None and request.start is not None:
+            base, shape = self._from_photo(), {"image": photo, "strength": request.start.strength}
+        latents = base(
             request.prompt,
-            width=request.size.width,
-            height=request.size.height,
+            **shape,
             denoising_end=start,
             output_type="latent",
             callback_on_step_end=leave_the_last,
@@ -106,3 +117,13 @@ class Ensemble:
         drawn = self.refiner(request.prompt, image=latents, denoising_start=start, **both)
         image: Image.Image = drawn.images[0]
         return image
+
+    def _from_photo(self) -> Any:
+        """The first pipeline, with latents in plain memory order: the UNet's last bits depend on it."""
+        from diffusers import StableDiffusionXLImg2ImgPipeline
+
+        pipe = StableDiffusionXLImg2ImgPipeline(**self.base.components, add_watermarker=False)
+        pipe.set_progress_bar_config(disable=True)
+        prepare = pipe.prepare_latents
+        pipe.prepare_latents = lambda *args, **kwargs: prepare(*args, **kwargs).contiguous()
+        return pipe

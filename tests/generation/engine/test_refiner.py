@@ -32,6 +32,7 @@ from tests.generation.engine.test_batch import (
     replayed,
     run_all,
 )
+from tests.generation.engine.test_inputs import a_photo, drawn, from_picture
 from tests.generation.refiners import Ensemble, build_refiner
 from tests.generation.toys import Bench, a_request, a_task, picture
 
@@ -152,6 +153,20 @@ def test_a_record_says_enough_to_draw_it_again(
     config.write_text(config.read_text() + " ")
     main([*arguments, "--refiner", str(another)])
     assert "refiner_hash was" in capsys.readouterr().out
+
+
+def test_a_picture_that_grows_from_another_is_refined_as_the_stock_pipelines_do(
+    bench: Bench, ensemble: Ensemble
+) -> None:
+    photo = a_photo(Size(width=64, height=64))
+    task = from_picture(bench.source, photo, strength=0.8, steps=10)
+    ours = picture(drawn(bench, task))
+    assert same(ours, ensemble.picture(task.request, 0.6, photo=photo))
+    # With so little strength the refiner draws all of it.
+    weak = from_picture(bench.source, photo, strength=0.2, steps=10)
+    png = drawn(bench, weak)
+    assert sum(calls for _, _, calls in recorded_calls(png)) == 2
+    assert not same(picture(png), ours)
 
 
 # Memory --------------------------------------------------------------------------------------------------
