@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import aiohttp
 import discord
 from discord import app_commands
 
 from bot.apologies import apologise, describe
-from bot.buttons import BUTTONS
-from bot.commands.imagine import Imagine
+from bot.buttons import ITEMS
+from bot.commands.drawing import Drawing
+from bot.commands.imagine import imagine
+from bot.commands.starting import inpaint, outpaint
 from bot.house import House
 from bot.messages import NO_MENTIONS
 from bot.settings import SettingsError
 
 log = logging.getLogger(__name__)
+
+COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
+    "imagine": (imagine, "Draw a picture from words"),
+    "inpaint": (inpaint, "Draw part of a picture anew"),
+    "outpaint": (outpaint, "Draw what is around a picture"),
+}
 
 
 class Tree(app_commands.CommandTree["Atelier"]):
@@ -46,8 +56,10 @@ class Atelier(discord.Client):
         )
         self._guild = None if guild_id is None else discord.Object(guild_id)
         self.tree = Tree(self)
-        self.tree.add_command(Imagine(choose_model=choose_model), guild=self._guild)
-        self.add_dynamic_items(*BUTTONS)
+        for name, (callback, description) in COMMANDS.items():
+            command = Drawing(callback, name=name, description=description, choose_model=choose_model)
+            self.tree.add_command(command, guild=self._guild)
+        self.add_dynamic_items(*ITEMS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
 

@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import discord
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import apologise, tell
-from bot.cards import Action, settings_card
+from bot.card import Action
+from bot.cards import PICTURE, chosen_card, settings_card
+from bot.further import grow, picture_of, upscale, vary
 from bot.house import Interaction, may_manage
 from bot.limits import Refused
-from bot.messages import NO_MENTIONS, with_command_line
+from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
+from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
 from generation.job import Job, JobId
 
 _JOB = r"(?P<job>[0-9a-z]{16})"
+_INDEX = r"(?P<index>\d)"
+
+Widget = TypeVar("Widget", bound=discord.ui.Button[Any] | discord.ui.Select[Any])
 
 
-class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"):
-    """A button of one job. What its callback raises is told to the person who pressed it."""
+class JobItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
+    """A button or menu of a job or of one of its pictures. What its callback raises is told to the person."""
 
-    def __init__(self, item: discord.ui.Button[Any], job: JobId) -> None:
+    def __init__(self, item: Widget, job: JobId, index: int = 0) -> None:
         super().__init__(item)
         self.job_id = job
+        self.index = index
 
     @classmethod
     async def from_custom_id(  # type: ignore[override]  # the base is typed for any client
-        cls, interaction: Interaction, item: discord.ui.Button[Any], match: re.Match[str], /
+        cls, interaction: Interaction, item: Widget, match: re.Match[str], /
     ) -> Self:
-        return cls(item, JobId(match["job"]))
+        return cls(item, JobId(match["job"]), int(match.groupdict().get("index", 0)))
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
         try:
@@ -39,7 +47,7 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"
             await apologise(interaction, error)
 
     async def pressed(self, interaction: Interaction) -> None:
-        """Do what the button says.
+        """Do what it says.
 
         Raises:
             Refused: it cannot be done; the message is for the person.
@@ -55,6 +63,10 @@ class JobButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"(?!)"
         if job is None:
             raise Refused(GONE)
         return job
+
+
+class JobButton(JobItem[discord.ui.Button[Any]], template=r"(?!)"):
+    """A button; see :class:`JobItem`."""
 
 
 class RerollButton(JobButton, template=f"{Action.REROLL}:{_JOB}"):
@@ -117,4 +129,57 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
         return f"https://discord.com/channels/{server}/{place.channel_id}/{place.message_id}"
 
 
-BUTTONS: tuple[type[JobButton], ...] = (RerollButton, CancelButton, DeleteButton, SettingsButton)
+class VaryButton(JobButton, template=f"{Action.VARY}:{_JOB}:{_INDEX}"):
+    """The same picture in other details."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await vary(interaction, self.job_id, self.index, SUBTLE)
+
+
+class DifferButton(JobButton, template=f"{Action.DIFFER}:{_JOB}:{_INDEX}"):
+    """Another picture of the same kind."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await vary(interaction, self.job_id, self.index, STRONG)
+
+
+class UpscaleButton(JobButton, template=f"{Action.UPSCALE}:{_JOB}:{_INDEX}"):
+    """The same picture, twice as large."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await upscale(interaction, self.job_id, self.index)
+
+
+class GrowMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.GROW}:{_JOB}:{_INDEX}"):
+    """What is around the picture."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await grow(interaction, self.job_id, self.index, self.item.values[0])
+
+
+class ChooseMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.CHOOSE}:{_JOB}"):
+    """One of several pictures: show it privately with all that can be done with it."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        number = self.item.values[0].removeprefix(PICTURE)
+        if not number.isdecimal():
+            raise Refused(GONE)
+        await acknowledge(interaction, thinking=True, ephemeral=True)
+        job, picture = await picture_of(interaction, self.job_id, int(number) - 1)
+        card = await asyncio.to_thread(shrunk, chosen_card(job, picture), interaction.filesize_limit)
+        await interaction.followup.send(
+            view=layout(card), files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
+        )
+
+
+ITEMS: tuple[type[JobItem[Any]], ...] = (
+    RerollButton,
+    CancelButton,
+    DeleteButton,
+    SettingsButton,
+    VaryButton,
+    DifferButton,
+    UpscaleButton,
+    GrowMenu,
+    ChooseMenu,
+)

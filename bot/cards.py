@@ -1,14 +1,15 @@
-"""What a message says and shows: event in, Card out. Pure; Discord's widgets are in messages.py."""
+"""What a message says and shows: event in, Card out. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
+from bot.bringing import WAYS
+from bot.card import Action, Attached, Button, Card, Menu, Tone
 from bot.options import NOTHING
 from generation.image import Picture
 from generation.job import (
@@ -17,7 +18,6 @@ from generation.job import (
     Finished,
     Job,
     JobEvent,
-    JobId,
     Loading,
     Progressed,
     Queued,
@@ -33,63 +33,6 @@ NEGATIVE_ON_CARD = 150
 REASON_ON_CARD = 600
 BAR = 12
 """Segments of the progress bar."""
-
-
-class Tone(StrEnum):
-    """What kind of news a card brings; the words say it too, the colour only repeats it."""
-
-    WAITING = "waiting"
-    WORKING = "working"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Action(StrEnum):
-    """What a button does. The name stands in the custom_id of messages for years: never rename one."""
-
-    REROLL = "reroll"
-    SETTINGS = "settings"
-    CANCEL = "cancel"
-    DELETE = "delete"
-
-
-def custom_id(action: Action, job: JobId) -> str:
-    """What a button's message says to us when it is pressed, after however many restarts."""
-    return f"{action}:{job}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Button:
-    action: Action
-    job: JobId
-    label: str
-
-    @property
-    def custom_id(self) -> str:
-        return custom_id(self.action, self.job)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
-    """A file that rides along and is shown in the gallery."""
-
-    name: str
-    alt: str
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """All that a message says: markdown above the pictures, the pictures, small print below, buttons."""
-
-    tone: Tone
-    text: tuple[str, ...]
-    pictures: tuple[Attached, ...] = ()
-    small: tuple[str, ...] = ()
-    buttons: tuple[Button, ...] = ()
-    mention: UserId | None = None
-    """Whom this message calls; everybody else it names hears nothing."""
 
 
 def card_for(
@@ -113,6 +56,8 @@ def card_for(
     small: tuple[str, ...] = (facts,)
     pictures: tuple[Attached, ...] = ()
     buttons: tuple[Button, ...] = (Button(action=Action.CANCEL, job=job.id, label="Cancel"),)
+    further: tuple[Button, ...] = ()
+    menu: Menu | None = None
     match event:
         case Queued():
             tone, text = Tone.WAITING, (_waiting(event, shelf),)
@@ -128,6 +73,8 @@ def card_for(
                 Button(action=Action.SETTINGS, job=job.id, label="Settings"),
                 Button(action=Action.DELETE, job=job.id, label="Delete"),
             )
+            if request.sampler != OWN_SAMPLER:  # models that draw in their own way draw from words only
+                further, menu = _further(job, 0) if len(pictures) == 1 else ((), _choice(job, len(pictures)))
         case Failed():
             tone = Tone.FAILED
             reason = literal(shortened(job.failure or "The reason is not known.", REASON_ON_CARD))
@@ -140,7 +87,54 @@ def card_for(
             buttons = _after_an_end(job, "Draw it after all")
         case _:
             assert_never(event)
-    return Card(tone=tone, text=(prompt, *text), pictures=pictures, small=small, buttons=buttons)
+    return Card(
+        tone=tone,
+        text=(prompt, *text),
+        pictures=pictures,
+        small=small,
+        buttons=buttons,
+        further=further,
+        menu=menu,
+    )
+
+
+def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu]:
+    """The ways to go on from one picture."""
+    labels = {Action.VARY: "Vary a little", Action.DIFFER: "Vary a lot", Action.UPSCALE: "Upscale"}
+    buttons = tuple(
+        Button(action=action, job=job.id, index=index, label=label) for action, label in labels.items()
+    )
+    return buttons, Menu(
+        action=Action.GROW,
+        job=job.id,
+        index=index,
+        placeholder="Draw what is around it…",
+        choices=tuple(WAYS),
+    )
+
+
+PICTURE = "Picture "
+
+
+def _choice(job: Job, count: int) -> Menu:
+    return Menu(
+        action=Action.CHOOSE,
+        job=job.id,
+        placeholder="Go on from one of them…",
+        choices=tuple(f"{PICTURE}{number}" for number in range(1, count + 1)),
+    )
+
+
+def chosen_card(job: Job, picture: Picture) -> Card:
+    """What can be done with one of several pictures."""
+    further, menu = _further(job, picture.index)
+    return Card(
+        tone=Tone.DONE,
+        text=(f"Picture {picture.index + 1} of {job.request.count}. How shall I go on from it?",),
+        pictures=(attached(job, picture),),
+        further=further,
+        menu=menu,
+    )
 
 
 def calling(card: Card, asker: UserId) -> Card:
@@ -166,18 +160,30 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
         f"**Seed** {listed}" if len(seeds) == 1 else f"**Seeds**, one for each picture: {listed}",
         f"**Asked by** <@{job.asker}> <t:{int(job.created_at)}:f>",
     ]
+    lines += _palette(request)
     if request.negative_prompt:
         lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
     if job.parent is not None:
-        lines.append(f"**Reroll of** {parent_link or f'`{job.parent}`'}")
+        lines.append(f"**Comes from** {parent_link or f'`{job.parent}`'}")
     lines.append(f"-# Request `{job.id}`")
     return Card(tone=Tone.DONE, text=tuple(lines))
 
 
+def _palette(request: GenerationRequest) -> list[str]:
+    """What it has besides words and numbers, a line each."""
+    lines = []
+    if (start := request.start) is not None:
+        lines.append(f"**Starts from** a picture, with strength {start.strength:g}")
+        if start.mask is not None:
+            lines.append(f"**Drawn anew** only inside a mask, with {start.blur} pixels of blur")
+    lines += [f"**Varied** by {each.strength:g} towards seed `{each.seed}`" for each in request.variations]
+    return lines
+
+
 def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
-    """The /imagine that draws exactly this again, to be pasted; None if its model is gone."""
+    """The /imagine that draws exactly this again, to be pasted; None if none does: its model is gone, say."""
     model = shelf.by_source(request.model)
-    if model is None:
+    if model is None or request.start is not None or len(request.variations) > 1:
         return None
 
     def one_line(text: str) -> str:
@@ -196,6 +202,9 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     parts.append(f"seed:{request.seed}")
     if request.count > 1:
         parts.append(f"count:{request.count}")
+    if len(request.variations) == 1:
+        variation = request.variations[0]
+        parts.append(f"variation_seed:{variation.seed} variation_strength:{variation.strength:.15g}")
     return " ".join(parts)
 
 
@@ -266,6 +275,11 @@ def _facts(request: GenerationRequest, shelf: Shelf) -> str:
     facts.append(f"guidance {request.guidance:g}")
     if request.sampler != OWN_SAMPLER:
         facts.append(request.sampler)
+    if request.start is not None:
+        what = "from a picture" if request.start.mask is None else "part of a picture"
+        facts.append(f"{what}, strength {request.start.strength:g}")
+    if request.variations:
+        facts.append("a variation")
     line = literal(" · ".join(facts))
     if request.negative_prompt:
         line += f" · without: {literal(shortened(request.negative_prompt, NEGATIVE_ON_CARD))}"

@@ -15,7 +15,8 @@ import discord
 
 from bot import pacing
 from bot.apologies import describe
-from bot.cards import Card, calling, card_for
+from bot.card import Card
+from bot.cards import calling, card_for
 from bot.messages import files, fits, layout, mentions, shrunk, tells_the_end_of
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, is_final, retry_after
@@ -69,7 +70,8 @@ class Courier:
         watch: Callable[[JobId, Eye], int] | None = None,
     ) -> None:
         self._client = client
-        self._shelf = shelf
+        self.shelf = shelf
+        """The models as far as they are known; another is put here when more is."""
         self._jobs = jobs
         self._pictures = pictures
         self._deliveries = deliveries
@@ -147,12 +149,12 @@ class Courier:
         event = round_.newest
         while isinstance(event, Queued | Progressed):
             round_.changed.clear()
-            card = card_for(event, self._shelf, previews=round_.previews)
+            card = card_for(event, self.shelf, previews=round_.previews)
             wait = None if round_.deaf else self._wait(round_, event, card)
             if wait == 0:
                 await self._look(round_)
                 if isinstance(event := round_.newest, Queued | Progressed):
-                    card = card_for(event, self._shelf, previews=round_.previews)
+                    card = card_for(event, self.shelf, previews=round_.previews)
                     await self._show_progress(round_, card)
             else:
                 try:
@@ -262,7 +264,7 @@ class Courier:
         seconds = None
         if round_.began_at is not None and round_.ended_at is not None:
             seconds = round_.ended_at - round_.began_at
-        card = card_for(event, self._shelf, seconds=seconds)
+        card = card_for(event, self.shelf, seconds=seconds)
         if not fits(card, round_.file_limit):
             card = await asyncio.to_thread(shrunk, card, round_.file_limit)
         if address.message_id is not None and not _expired(address):

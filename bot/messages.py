@@ -8,7 +8,8 @@ from dataclasses import replace
 import discord
 from discord import ui
 
-from bot.cards import Action, Attached, Card, Tone, command_line, custom_id
+from bot.card import Action, Attached, Card, Tone, custom_id
+from bot.cards import command_line
 from generation.image import SmallerFile, fitted
 from generation.job import JobId
 from generation.request import GenerationRequest
@@ -34,6 +35,9 @@ STYLES = {
     Action.SETTINGS: (discord.ButtonStyle.secondary, "🔎"),
     Action.CANCEL: (discord.ButtonStyle.secondary, "✖️"),
     Action.DELETE: (discord.ButtonStyle.secondary, "🗑️"),
+    Action.VARY: (discord.ButtonStyle.secondary, "🌱"),
+    Action.DIFFER: (discord.ButtonStyle.secondary, "🌿"),
+    Action.UPSCALE: (discord.ButtonStyle.secondary, "🔍"),
 }
 
 
@@ -80,12 +84,18 @@ def layout(card: Card) -> ui.LayoutView:
     if card.small:
         body.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in card.small)))
     view = ui.LayoutView(timeout=None).add_item(body)
-    if card.buttons:
+    for buttons in filter(None, (card.buttons, card.further)):
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
-        for button in card.buttons:
+        for button in buttons:
             style, emoji = STYLES[button.action]
             row.add_item(ui.Button(style=style, emoji=emoji, label=button.label, custom_id=button.custom_id))
         view.add_item(row)
+    if card.menu is not None:
+        options = [discord.SelectOption(label=choice) for choice in card.menu.choices]
+        menu: ui.Select[ui.LayoutView] = ui.Select(
+            custom_id=card.menu.custom_id, placeholder=card.menu.placeholder, options=options
+        )
+        view.add_item(ui.ActionRow(menu))
     # The client dispatches by custom_id (see buttons.py) and must not keep a view for each message it sent.
     view.stop()
     return view
@@ -125,7 +135,7 @@ def with_command_line(
     """A card and, to be copied, the command that draws the same; as a file if it is too long to show."""
     line = command_line(request, shelf)
     if line is None:
-        gone = "I do not have its model any more, so no command draws the same again."
+        gone = "No command draws the same again: it starts from a picture, or its model is gone."
         return layout(card).add_item(ui.TextDisplay(gone)), []
     fenced = line.replace("```", "`\u200b`\u200b`")
     block = f"To draw the same again, copy this line:\n```\n{fenced}\n```"

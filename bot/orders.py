@@ -12,10 +12,13 @@ import discord
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import describe
+from bot.bringing import Order
 from bot.cards import model_name
 from bot.house import House, Interaction
 from bot.limits import Refused
 from bot.options import code, named
+from generation.catalogue import ModelInfo
+from generation.image import PictureGone
 from generation.job import Job, JobId, UserId, new_job_id
 from generation.request import GenerationRequest, new_seed
 from generation.shelf import Shelf
@@ -37,10 +40,10 @@ async def place_order(
     if (reason := interaction.client.house.limits.reject_reason(request)) is not None:
         raise Refused(reason)
 
-    async def known() -> GenerationRequest:
-        return request
+    async def known() -> Order:
+        return Order(request=request)
 
-    await _order(interaction, known, parent)
+    await take_order(interaction, known, parent=parent)
 
 
 async def reroll(interaction: Interaction, parent: JobId) -> None:
@@ -51,23 +54,29 @@ async def reroll(interaction: Interaction, parent: JobId) -> None:
     """
     house = interaction.client.house
 
-    async def looked_up() -> GenerationRequest:
+    async def looked_up() -> Order:
         job = await house.jobs.get(parent)
         if job is None:
             raise Refused(GONE)
-        model = house.shelf.by_source(job.request.model)
-        if model is None:
-            # The owner of one model has put another in its place; the owner of several has taken it away.
-            if house.shelf.file is not None:
-                raise Refused(_not_here(job.request, house.shelf))
-            model = house.shelf.default
-        request = replace(job.request.rerolled(new_seed()), model=model.source)
-        reason = house.limits.reject_reason(request) or model.reject_reason(request)
-        if reason is not None:
-            raise Refused(reason)
-        return request
+        model = model_of(job.request, house)
+        return Order(request=replace(job.request.rerolled(new_seed()), model=model.source))
 
-    await _order(interaction, looked_up, parent)
+    await take_order(interaction, looked_up, parent=parent)
+
+
+def model_of(request: GenerationRequest, house: House) -> ModelInfo:
+    """The model that draws an earlier request again.
+
+    Raises:
+        Refused: it is not there any more.
+    """
+    model = house.shelf.by_source(request.model)
+    if model is None:
+        # The owner of one model has put another in its place; the owner of several has taken it away.
+        if house.shelf.file is not None:
+            raise Refused(_not_here(request, house.shelf))
+        model = house.shelf.default
+    return model
 
 
 def _not_here(request: GenerationRequest, shelf: Shelf) -> str:
@@ -77,9 +86,17 @@ def _not_here(request: GenerationRequest, shelf: Shelf) -> str:
     )
 
 
-async def _order(
-    interaction: Interaction, find: Callable[[], Awaitable[GenerationRequest]], parent: JobId | None
+async def take_order(
+    interaction: Interaction, find: Callable[[], Awaitable[Order]], *, parent: JobId | None = None
 ) -> None:
+    """Acknowledge, then find out what is to be drawn, and have it drawn.
+
+    Args:
+        find: what may take longer than an acknowledgement may wait; what it raises is told to the person.
+
+    Raises:
+        Refused, InvalidRequest: it cannot be drawn, or there is no place for it in the queue.
+    """
     house = interaction.client.house
     asker = UserId(interaction.user.id)
     channel_id = interaction.channel_id
@@ -92,8 +109,12 @@ async def _order(
             log.warning("a request came to nothing, it could not be acknowledged: %s", describe(error))
             return
         try:
-            request = await find()
-            job = Job(id=new_job_id(), request=request, asker=asker, created_at=time.time(), parent=parent)
+            order = await find()
+            if (reason := _reject_reason(order.request, house)) is not None:
+                raise Refused(reason)
+            job = Job(
+                id=new_job_id(), request=order.request, asker=asker, created_at=time.time(), parent=parent
+            )
             address = Address(
                 application_id=interaction.application_id,
                 guild_id=interaction.guild_id,
@@ -103,11 +124,19 @@ async def _order(
                 token_expires_at=interaction.expires_at.timestamp(),
                 message_id=message_id,
             )
-            await house.jobs.keep(job, address)
+            await house.jobs.keep(job, address, order.files)
+        except PictureGone:
+            await _withdraw(interaction)
+            raise Refused(GONE) from None
         except Exception:
             await _withdraw(interaction)
             raise
         _submit(house, job, address, interaction.filesize_limit)
+
+
+def _reject_reason(request: GenerationRequest, house: House) -> str | None:
+    model = house.shelf.by_source(request.model)
+    return house.limits.reject_reason(request) or (None if model is None else model.reject_reason(request))
 
 
 def _submit(house: House, job: Job, address: Address, file_limit: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
-from bot.cards import Card
+from bot.card import Card
 from generation.job import JobEvent, JobId
 from storage.deliveries import Delivery
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from generation.backend import Backend
 from generation.image import Picture
-from generation.job import Job, JobEvent, JobId
-from generation.messages import Task
+from generation.job import Job, JobEvent, JobId, JobState
+from generation.messages import Task, TaskId
 
 Eye = Callable[[int, bytes], None]
 """Takes the number of a picture within its job and a small WebP file of it; must return at once."""
@@ -21,6 +21,11 @@ class Part:
 
     job: JobId
     index: int
+
+
+def part_of(task: TaskId) -> Part:
+    """The picture at which this is a try."""
+    return Part(task.job, task.index)
 
 
 @dataclass(slots=True)
@@ -39,6 +44,11 @@ class Live:
     """Who watches it being drawn."""
     ending: bool = False
     """Its end is decided and being kept; nothing that happens now changes it."""
+
+    @property
+    def running(self) -> Job:
+        """The job as one that runs, whether it was told so or not."""
+        return self.job if self.job.state is JobState.RUNNING else self.job.moved(JobState.RUNNING)
 
 
 @dataclass(slots=True)

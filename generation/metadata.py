@@ -97,6 +97,7 @@ def infotext(
         "Size": str(request.size),
         "Model hash": model_hash,
         "Model": model,
+        **_palette(request),
         "Version": f"atelier {version}",
     }
     lines = [_one_line(request.prompt)]
@@ -106,10 +107,26 @@ def infotext(
     return "\n".join(lines)
 
 
+def _palette(request: GenerationRequest) -> dict[str, str]:
+    """What a picture had besides words, under the names that A1111 gives it.
+
+    It knows one variation; of several the last is no variation of the seed, so none is told here.
+    """
+    told = {}
+    if len(request.variations) == 1:
+        told["Variation seed"] = str(request.variations[0].seed)
+        told["Variation seed strength"] = f"{request.variations[0].strength:.15g}"
+    if request.start is not None:
+        told["Denoising strength"] = f"{request.start.strength:.15g}"
+        if request.start.mask is not None:
+            told["Mask blur"] = str(request.start.blur)
+    return told
+
+
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MARKERS = re.compile(
     r"\b(negative\s+prompt|steps|sampler|schedule\s+type|cfg\s+scale|seed|size|model\s+hash|model|version"
-    r"|denoising\s+strength|clip\s+skip|variation\s+seed(?:\s+strength)?|lora\s+hashes|hires\s+upscale)\s*:",
+    r"|denoising\s+strength|mask\s+blur|clip\s+skip|variation\s+seed(?:\s+strength)?|lora\s+hashes|hires\s+upscale)\s*:",
     re.IGNORECASE,
 )
 

@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
-from typing import Protocol, Self, assert_never
+from typing import Self, assert_never
 
 from generation.backend import Backend
-from generation.image import Picture
+from generation.image import Picture, PictureGone
 from generation.job import (
     Cancelled,
     Failed,
@@ -24,7 +25,7 @@ from generation.job import (
     UserId,
 )
 from generation.live import Eye as Eye
-from generation.live import Flight, Live, Part
+from generation.live import Flight, Live, Part, part_of
 from generation.messages import (
     Drawn,
     Entered,
@@ -45,6 +46,7 @@ from generation.messages import (
 from generation.model import ModelInfo
 from generation.queue import FairQueue
 from generation.readiness import Readiness
+from generation.store import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -53,21 +55,6 @@ MAX_ATTEMPTS = 3
 
 Listener = Callable[[JobEvent], None]
 Student = Callable[[ModelInfo], None]
-
-
-class JobStore(Protocol):
-    """Where jobs are kept; :class:`storage.jobs.Jobs` in the product."""
-
-    async def settle(self, job: Job, pictures: Sequence[Picture] = ()) -> bool:
-        """Keep a final state, the pictures and the delivery that is owed, in one transaction.
-
-        Returns False, and changes nothing, if the job was settled before or is gone.
-        """
-        ...
-
-    async def unfinished(self) -> list[Job]:
-        """Every job that is not settled, oldest first, as QUEUED."""
-        ...
 
 
 class Studio:
@@ -190,13 +177,31 @@ class Studio:
                 self._queue.take(part)
                 self._jobs[part.job].attempts[part.index] += 1
                 self._flights[task.id] = Flight(task=task, backend=backend)
-                await backend.submit(task)
+                if (ready := await self._with_files(task)) is not None:
+                    await backend.submit(ready)
+
+    async def _with_files(self, task: Task) -> Task | None:
+        """The task and what it starts from; None if that is gone, or if nobody wants it any more."""
+        if not task.request.files:
+            return task
+        try:
+            inputs = await self._store.files(task.request)
+        except (PictureGone, OSError) as error:
+            log.warning("cannot read what %s starts from: %r", task.id, error)
+            if live := self._land(task.id):
+                self._fail(live, "The picture that this starts from is not kept any more.")
+            return None
+        live = self._jobs.get(task.id.job)
+        if live is None or live.ending:
+            self._flights.pop(task.id, None)
+            return None
+        return replace(task, inputs=inputs)
 
     def _choose(self) -> tuple[Part, Task, Backend] | None:
         """The first part in fair order for which a backend gives no reason to refuse."""
         holds: dict[Backend, list[Part]] = {backend: [] for backend in self._backends}
         for task_id, flight in self._flights.items():
-            holds[flight.backend].append(self._part(task_id))
+            holds[flight.backend].append(part_of(task_id))
         open_ = {b for b, held in holds.items() if self._suspects.isdisjoint(held)}
         for part in self._queue:
             if not open_:
@@ -217,10 +222,6 @@ class Studio:
             id=TaskId(job=part.job, index=part.index, attempt=live.attempts[part.index] + 1),
             request=live.job.request.image(part.index),
         )
-
-    @staticmethod
-    def _part(task: TaskId) -> Part:
-        return Part(task.job, task.index)
 
     # Reports ----------------------------------------------------------------------------------------------
 
@@ -255,7 +256,7 @@ class Studio:
                         index=task.index, seed=request.seed, size=request.size, png=png
                     )
                     if len(live.drawn) == live.job.request.count:
-                        self._spawn_end(live, self._running(live.job).moved(JobState.DONE))
+                        self._spawn_end(live, live.running.moved(JobState.DONE))
                 self._changed()
             case TaskFailed(task=task, reason=reason):
                 if live := self._land(task):
@@ -291,7 +292,7 @@ class Studio:
         """Take a task out of the air; the job it belongs to, or None if its outcome does not matter."""
         if self._flights.pop(task, None) is None:
             return None  # a late report of an earlier attempt
-        self._suspects.discard(self._part(task))
+        self._suspects.discard(part_of(task))
         live = self._jobs.get(task.job)
         return None if live is None or live.ending else live
 
@@ -309,7 +310,7 @@ class Studio:
                         "Other settings may work.",
                     )
                 else:
-                    self._suspects.add(self._part(task))
+                    self._suspects.add(part_of(task))
                     self._again(live, task)
         for task in bystanders:
             if live := self._land(task):
@@ -317,7 +318,7 @@ class Studio:
 
     def _again(self, live: Live, task: TaskId) -> None:
         live.steps.pop(task.index, None)
-        self._queue.push_first(self._part(task), live.job.asker)
+        self._queue.push_first(part_of(task), live.job.asker)
         others_begun = any(f.begun for t, f in self._flights.items() if t.job == live.job.id)
         if live.job.state is JobState.RUNNING and not live.drawn and not others_begun:
             live.job = live.job.moved(JobState.QUEUED)
@@ -365,10 +366,6 @@ class Studio:
                 self._tell(Cancelled(job=ended))
         self._changed()
 
-    @staticmethod
-    def _running(job: Job) -> Job:
-        return job if job.state is JobState.RUNNING else job.moved(JobState.RUNNING)
-
     # Events -----------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
@@ -384,7 +381,7 @@ class Studio:
     def _in_line(self) -> Iterator[JobId]:
         """The jobs of which nothing is drawn yet, in the order of their turns."""
         seen: set[JobId] = set()
-        handed_over = (self._part(task) for task in self._flights)
+        handed_over = (part_of(task) for task in self._flights)
         for part in (*handed_over, *self._queue):
             live = self._jobs.get(part.job)
             if part.job not in seen and live and not live.ending and live.job.state is JobState.QUEUED:

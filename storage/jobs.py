@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 class Jobs:
-    """All jobs that were ever accepted. A :class:`generation.studio.JobStore`."""
+    """All jobs that were ever accepted. A :class:`generation.store.JobStore`."""
 
     def __init__(self, database: Database, pictures: Pictures) -> None:
         self._database = database

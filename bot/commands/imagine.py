@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.options import ASPECTS, Typed, suggest_models, suggest_samplers, suggest_sizes
+from bot.commands.drawing import OPTIONS
+from bot.commands.starting import start_order
+from bot.options import ASPECTS, Typed
 from bot.orders import place_order
-from generation.catalogue import ModelInfo
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -19,18 +21,15 @@ if TYPE_CHECKING:
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
 @app_commands.describe(
     prompt="What the picture shall show",
-    negative_prompt="What it shall not show",
-    model="What draws it",
     aspect="Its shape; I choose a size that suits the model",
-    size="Its width and height in pixels, like 512x768",
-    steps="How often it is refined: more is finer and slower",
-    guidance="How closely it follows the prompt, 0 to 30",
-    sampler="How it is refined",
-    seed="The number it grows from: the same seed and settings draw the same picture",
-    count="How many pictures, 1 to 4",
+    image="A picture to start from",
+    strength="How far it may go from that picture, 0 to 1",
+    variation_seed="A second seed, towards which the first one is turned",
+    variation_strength="How far it is turned, 0 to 1",
+    **OPTIONS,
 )
 @app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
-async def _imagine(
+async def imagine(
     interaction: Interaction,
     prompt: str,
     negative_prompt: str | None = None,
@@ -42,7 +41,12 @@ async def _imagine(
     sampler: str | None = None,
     seed: int | None = None,
     count: int | None = None,
+    image: discord.Attachment | None = None,
+    strength: float | None = None,
+    variation_seed: int | None = None,
+    variation_strength: float | None = None,
 ) -> None:
+    """Draw a picture from words."""
     typed = Typed(
         prompt=prompt,
         negative_prompt=negative_prompt,
@@ -54,43 +58,11 @@ async def _imagine(
         sampler=sampler,
         seed=seed,
         count=count,
+        strength=strength,
+        variation_seed=variation_seed,
+        variation_strength=variation_strength,
     )
-    await place_order(interaction, typed.request(interaction.client.house.shelf))
-
-
-async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    names = suggest_models(typed, interaction.client.house.shelf)
-    return [Choice(name=name, value=name) for name in names]
-
-
-async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    sizes = suggest_sizes(typed, _chosen(interaction))
-    return [Choice(name=size.replace("x", " × "), value=size) for size in sizes]
-
-
-async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    takes = _chosen(interaction).samplers
-    return [Choice(name=name, value=name) for name in suggest_samplers(typed) if name in takes]
-
-
-def _chosen(interaction: Interaction) -> ModelInfo:
-    """The model for which something is suggested: as far as it is chosen already."""
-    shelf = interaction.client.house.shelf
-    return shelf.find(interaction.namespace.model or "") or shelf.default
-
-
-class Imagine(app_commands.Command[Any, ..., None]):
-    """The command. `model` is an option of it only where there is a choice."""
-
-    def __init__(self, *, choose_model: bool) -> None:
-        super().__init__(name="imagine", description="Draw a picture from words", callback=_imagine)
-        self._choose_model = choose_model
-        self.autocomplete("model")(_models)
-        self.autocomplete("size")(_sizes)
-        self.autocomplete("sampler")(_samplers)
-
-    def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
-        told = super().to_dict(tree)
-        if not self._choose_model:
-            told["options"] = [option for option in told["options"] if option["name"] != "model"]
-        return told
+    if image is None:
+        await place_order(interaction, typed.request(interaction.client.house.shelf))
+    else:
+        await start_order(interaction, typed, image)

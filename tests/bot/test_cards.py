@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from bot.cards import Action, Card, Tone, calling, card_for, command_line, literal, settings_card, shortened
+from bot.card import Action, Card, Tone
+from bot.cards import calling, card_for, command_line, literal, settings_card, shortened
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
 from generation.request import OWN_SAMPLER, SEEDS, Seed
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request

@@ -9,7 +9,8 @@ from typing import Any
 import discord
 from PIL import Image
 
-from bot.cards import Attached, Card, Tone, calling, card_for, command_line, settings_card
+from bot.card import Attached, Card, Tone
+from bot.cards import calling, card_for, command_line, settings_card
 from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
 from generation.job import Failed, Finished, JobState
 from tests.bot.things import ADA, SHELF, done, job, pictures
@@ -56,7 +57,8 @@ async def test_custom_ids_labels_and_descriptions_keep_their_limits() -> None:
 
 async def test_the_buttons_stand_below_the_card_and_not_in_it() -> None:
     kinds = [component["type"] for component in components(layout(worst_card()))]
-    assert kinds == [discord.ComponentType.container.value, discord.ComponentType.action_row.value]
+    row = discord.ComponentType.action_row.value
+    assert kinds == [discord.ComponentType.container.value, row, row], "buttons, and a menu of pictures"
 
 
 async def test_every_file_is_shown_in_the_gallery_with_its_alt_text() -> None:

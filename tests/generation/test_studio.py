@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +11,7 @@ from typing import Any, Self
 import pytest
 
 from generation.catalogue import describe
-from generation.image import Picture
+from generation.image import Picture, PictureGone
 from generation.job import (
     Cancelled,
     Failed,
@@ -42,6 +42,7 @@ from generation.messages import (
     Unavailable,
 )
 from generation.model import ModelInfo
+from generation.request import Digest, GenerationRequest, Start
 from generation.studio import MAX_ATTEMPTS, Studio
 from tests.generation.test_job import a_job
 from tests.generation.test_request import REQUEST
@@ -111,6 +112,15 @@ class ListStore:
         self.left = list(unfinished)
         self.settled: dict[JobId, tuple[Job, tuple[Picture, ...]]] = {}
         self.failures = 0
+        self.pictures: dict[Digest, bytes] = {}
+        self.reading = asyncio.Event()
+        self.reading.set()
+
+    async def files(self, request: GenerationRequest) -> Mapping[Digest, bytes]:
+        await self.reading.wait()
+        if not set(request.files) <= self.pictures.keys():
+            raise PictureGone("It was deleted.")
+        return {digest: self.pictures[digest] for digest in request.files}
 
     async def settle(self, job: Job, pictures: Sequence[Picture] = ()) -> bool:
         assert job.state.final
@@ -218,6 +228,39 @@ async def test_only_what_is_being_drawn_and_watched_is_shown() -> None:
         await asyncio.sleep(0)
         assert [index for index, _ in seen if _ != b"late"] == [0, 1]
         assert (0, b"late") not in seen
+
+
+PHOTO = Start(picture=Digest("photo"))
+
+
+async def test_a_task_brings_along_what_it_starts_from() -> None:
+    async with Story() as story:
+        story.store.pictures = {Digest("photo"): b"pixels"}
+        story.ask(start=PHOTO)
+        task = await story.took(1)
+        assert task.inputs == {"photo": b"pixels"}
+
+
+async def test_a_job_whose_start_is_gone_fails_with_a_sentence_and_holds_nobody_up() -> None:
+    async with Story() as story:
+        gone, other = story.ask(start=PHOTO, count=2), story.ask(person=2)
+        task = await story.took(1)
+        assert task.id.job == other.id
+        await story.until(lambda: gone.id in story.store.settled)
+        [failed] = [event for event in story.of(gone) if isinstance(event, Failed)]
+        assert failed.job.failure == "The picture that this starts from is not kept any more."
+
+
+async def test_a_job_cancelled_while_its_start_is_read_is_never_drawn() -> None:
+    async with Story() as story:
+        story.store.pictures = {Digest("photo"): b"pixels"}
+        story.store.reading.clear()
+        cancelled = story.ask(start=PHOTO)
+        await asyncio.sleep(0.01)
+        assert await story.studio.cancel(cancelled.id)
+        story.store.reading.set()
+        other = story.ask()
+        assert (await story.took(1)).id.job == other.id
 
 
 async def test_people_take_turns_picture_by_picture() -> None:

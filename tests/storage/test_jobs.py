@@ -11,7 +11,7 @@ import pytest
 
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import MAX_PROMPT, Seed, Start, Variation, Wording
-from generation.studio import JobStore
+from generation.store import JobStore
 from storage.database import Database
 from storage.deliveries import Deliveries, DeliveryState
 from storage.jobs import Jobs

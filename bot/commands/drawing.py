@@ -1,0 +1,69 @@
+"""What all commands have in common that draw: their options, and what is suggested while these are typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.options import suggest_models, suggest_samplers, suggest_sizes
+from generation.catalogue import ModelInfo
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+OPTIONS: Mapping[str, str] = {
+    "negative_prompt": "What it shall not show",
+    "model": "What draws it",
+    "size": "Its width and height in pixels, like 512x768",
+    "steps": "How often it is refined: more is finer and slower",
+    "guidance": "How closely it follows the prompt, 0 to 30",
+    "sampler": "How it is refined",
+    "seed": "The number it grows from: the same seed and settings draw the same picture",
+    "count": "How many pictures, 1 to 4",
+}
+"""What people are told about the options that every such command has."""
+
+
+class Drawing(app_commands.Command[Any, ..., None]):
+    """A command that draws. `model` is an option of it only where there is a choice."""
+
+    def __init__(
+        self, callback: Callable[..., Any], *, name: str, description: str, choose_model: bool
+    ) -> None:
+        super().__init__(name=name, description=description, callback=callback)
+        self._choose_model = choose_model
+        suggestions = {"model": _models, "size": _sizes, "sampler": _samplers}
+        taken = {parameter.name for parameter in self.parameters}
+        for option, suggest in suggestions.items():
+            if option in taken:
+                self.autocomplete(option)(suggest)
+
+    def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
+        told = super().to_dict(tree)
+        if not self._choose_model:
+            told["options"] = [option for option in told["options"] if option["name"] != "model"]
+        return told
+
+
+async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    names = suggest_models(typed, interaction.client.house.shelf)
+    return [Choice(name=name, value=name) for name in names]
+
+
+async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    sizes = suggest_sizes(typed, _chosen(interaction))
+    return [Choice(name=size.replace("x", " × "), value=size) for size in sizes]
+
+
+async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    takes = _chosen(interaction).samplers
+    return [Choice(name=name, value=name) for name in suggest_samplers(typed) if name in takes]
+
+
+def _chosen(interaction: Interaction) -> ModelInfo:
+    """The model for which something is suggested: as far as it is chosen already."""
+    shelf = interaction.client.house.shelf
+    return shelf.find(interaction.namespace.model or "") or shelf.default

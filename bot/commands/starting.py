@@ -1,0 +1,148 @@
+"""/inpaint and /outpaint, and what every command does that starts from a picture somebody brings."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot import bringing
+from bot.bringing import WAYS, Order
+from bot.commands.drawing import OPTIONS
+from bot.options import Typed
+from bot.orders import take_order
+from generation import canvas
+from generation.shelf import Shelf
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+
+async def start_order(
+    interaction: Interaction,
+    typed: Typed,
+    image: discord.Attachment,
+    *,
+    mask: discord.Attachment | None = None,
+    masked: bool = False,
+) -> None:
+    """Have drawn what starts from these files.
+
+    Args:
+        masked: only part of it is drawn anew; see :func:`bot.bringing.started`.
+
+    Raises:
+        Refused, InvalidRequest: it cannot be; nobody else hears it.
+    """
+    shelf = interaction.client.house.shelf
+    _check(typed, shelf, image)
+    if mask is not None:
+        bringing.check_attachment(mask, "mask")
+
+    async def find() -> Order:
+        picture = await bringing.fetched(image, "picture")
+        marked = None if mask is None else await bringing.fetched(mask, "mask")
+        return await asyncio.to_thread(bringing.started, typed, shelf, picture, mask=marked, masked=masked)
+
+    await take_order(interaction, find)
+
+
+def _check(typed: Typed, shelf: Shelf, image: discord.Attachment) -> None:
+    """Refuse at once what is wrong whatever the picture shows."""
+    bringing.check_attachment(image, "picture")
+    typed.request(shelf)
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.describe(
+    image="The picture; if part of it is transparent, that part can be drawn anew",
+    prompt="What shall be there",
+    mask="A picture of the same shape, white where I shall draw anew",
+    strength="How far the new may go from what was there, 0 to 1",
+    blur="Over how many pixels the new passes into the old",
+    **OPTIONS,
+)
+async def inpaint(
+    interaction: Interaction,
+    image: discord.Attachment,
+    prompt: str,
+    mask: discord.Attachment | None = None,
+    strength: float | None = None,
+    blur: int | None = None,
+    negative_prompt: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    sampler: str | None = None,
+    seed: int | None = None,
+    count: int | None = None,
+) -> None:
+    """Draw part of a picture anew."""
+    typed = Typed(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        model=model,
+        size=size,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        seed=seed,
+        count=count,
+        strength=strength,
+        blur=blur,
+    )
+    await start_order(interaction, typed, image, mask=mask, masked=True)
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.describe(
+    image="The picture",
+    way="Where there shall be more of it",
+    prompt="What the whole picture shall show",
+    strength="How far the new may go from the colours at the border, 0 to 1",
+    **{name: told for name, told in OPTIONS.items() if name != "size"},
+)
+@app_commands.choices(way=[Choice(name=way, value=way) for way in WAYS])
+async def outpaint(
+    interaction: Interaction,
+    image: discord.Attachment,
+    way: str,
+    prompt: str,
+    strength: float | None = None,
+    negative_prompt: str | None = None,
+    model: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    sampler: str | None = None,
+    seed: int | None = None,
+    count: int | None = None,
+) -> None:
+    """Draw what is around a picture."""
+    typed = Typed(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        model=model,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        seed=seed,
+        count=count,
+        strength=strength,
+    )
+    shelf = interaction.client.house.shelf
+    _check(typed, shelf, image)
+
+    def make(data: bytes) -> Order:
+        whole = canvas.opaque(canvas.open_picture(data))
+        return bringing.on_canvas(typed, shelf, bringing.grown(whole, way, typed.chosen_model(shelf)))
+
+    async def find() -> Order:
+        return await asyncio.to_thread(make, await bringing.fetched(image, "picture"))
+
+    await take_order(interaction, find)

@@ -1,0 +1,128 @@
+"""Going on from a picture that the bot drew: variations, a larger one, and what is around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot import bringing
+from bot.bringing import Order
+from bot.house import Interaction
+from bot.limits import Refused
+from bot.orders import GONE, model_of, take_order
+from generation import canvas
+from generation.canvas import Canvas
+from generation.catalogue import ModelInfo
+from generation.image import Picture, PictureGone
+from generation.job import Job, JobId
+from generation.request import GenerationRequest, Size, Start, new_seed
+from storage.pictures import StoredPicture
+
+UPSCALE_FACTOR = 2
+UPSCALE_STRENGTH = 0.35
+"""So much of a larger picture is drawn again: it gets details, and stays what it was."""
+
+
+async def vary(interaction: Interaction, job_id: JobId, index: int, strength: float) -> None:
+    """Have variations of one picture drawn, as many as its request had.
+
+    Raises:
+        Refused: the picture is not there any more, or there is no place in the queue.
+    """
+
+    async def looked_up() -> Order:
+        job, _ = await _found(interaction, job_id, index)
+        one = job.request.image(index).varied(new_seed(), strength)
+        model = model_of(one, interaction.client.house)
+        return Order(request=replace(one, model=model.source, count=job.request.count))
+
+    await take_order(interaction, looked_up, parent=job_id)
+
+
+async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
+    """Have a picture drawn twice as large, from itself."""
+
+    def larger(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
+        size = Size(width=request.size.width * UPSCALE_FACTOR, height=request.size.height * UPSCALE_FACTOR)
+        if (reason := model.size_reason(size)) is not None:
+            raise Refused(f"It is as large as I can make it. {reason}")
+        whole = canvas.covering(canvas.open_picture(data), size)
+        return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH)
+
+    await _go_on(interaction, job_id, index, larger)
+
+
+async def grow(interaction: Interaction, job_id: JobId, index: int, way: str) -> None:
+    """Have what is around a picture drawn; `way` is one of :data:`bot.bringing.WAYS`."""
+
+    def wider(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
+        ready = bringing.grown(canvas.open_picture(data), way, model)
+        return _on(replace(request, seed=new_seed()), ready, bringing.OUTPAINT_STRENGTH)
+
+    await _go_on(interaction, job_id, index, wider)
+
+
+async def picture_of(interaction: Interaction, job_id: JobId, index: int) -> tuple[Job, Picture]:
+    """A picture that is kept, and its job.
+
+    Raises:
+        Refused: it is not there any more.
+    """
+    job, stored = await _found(interaction, job_id, index)
+    png = await _read(interaction, stored)
+    return job, Picture(index=index, seed=stored.seed, size=stored.size, png=png)
+
+
+Make = Callable[[GenerationRequest, ModelInfo, bytes], Order]
+
+
+async def _go_on(interaction: Interaction, job_id: JobId, index: int, make: Make) -> None:
+    async def looked_up() -> Order:
+        job, picture = await picture_of(interaction, job_id, index)
+        model = model_of(job.request, interaction.client.house)
+        request = replace(job.request.image(index), model=model.source)
+        return await asyncio.to_thread(make, request, model, picture.png)
+
+    await take_order(interaction, looked_up, parent=job_id)
+
+
+def _on(request: GenerationRequest, ready: Canvas, strength: float) -> Order:
+    """The request again, on this canvas and in its size."""
+    picture, files = bringing.as_file(ready.picture)
+    mask = None
+    if ready.mask is not None:
+        mask, more = bringing.as_file(ready.mask)
+        files |= more
+    # Of few steps a small share may be none.
+    strength = max(strength, 1 / request.steps)
+    return Order(
+        request=replace(
+            request,
+            size=Size(width=ready.picture.width, height=ready.picture.height),
+            start=Start(picture=picture, strength=strength, mask=mask, blur=bringing.SEAM_BLUR),
+            variations=(),
+        ),
+        files=files,
+    )
+
+
+async def _found(interaction: Interaction, job_id: JobId, index: int) -> tuple[Job, StoredPicture]:
+    house = interaction.client.house
+    job = await house.jobs.get(job_id)
+    if job is None:
+        raise Refused(GONE)
+    try:
+        stored = next((each for each in await house.pictures.of(job_id) if each.index == index), None)
+    except PictureGone:
+        stored = None
+    if stored is None:
+        raise Refused(GONE)
+    return job, stored
+
+
+async def _read(interaction: Interaction, stored: StoredPicture) -> bytes:
+    try:
+        return await interaction.client.house.pictures.read(stored)
+    except PictureGone:
+        raise Refused(GONE) from None
