@@ -144,7 +144,11 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         raise UnreadableModel(
             f"The configuration of the model {source} is not complete: {error!r}."
         ) from error
-    info = replace(_info(path.resolve().name, source, family, native=native), multiple=multiple)
+    info = replace(
+        _info(path.resolve().name, source, family, native=native),
+        multiple=multiple,
+        clip_layers=_clip_layers(path),
+    )
     return _with_extras(_fitted(info, _names(path, source), path), path)
 
 
@@ -162,6 +166,13 @@ def _fitted(info: ModelInfo, names: str, folder: Path | None = None) -> ModelInf
         f"{defaults.steps} steps, guidance {defaults.guidance:g} and {defaults.sampler}."
     )
     return replace(info, defaults=defaults, note=f"{info.note} {note}" if info.note else note)
+
+
+def _clip_layers(path: Path) -> int:
+    """The layers of the text encoder, or of the smaller of two."""
+    configs = [path / part / "config.json" for part in ("text_encoder", "text_encoder_2")]
+    counts = [read_json(config).get("num_hidden_layers") for config in configs if config.is_file()]
+    return min((count for count in counts if isinstance(count, int)), default=12)
 
 
 def _with_extras(info: ModelInfo, path: Path) -> ModelInfo:

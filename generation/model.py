@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from generation.modelfiles import UnreadableModel
+from generation.prompting.attention import reject_reason, words_of
 from generation.request import OWN_SAMPLER, GenerationRequest, Size
 from generation.samplers import SAMPLERS, sampler_reason
 
@@ -81,6 +82,8 @@ class ModelInfo:
     memory: MemoryMode = MemoryMode.FAST
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
+    clip_layers: int = 12
+    """Of its text encoder; how far a clip skip may go."""
 
     @property
     def public_source(self) -> str:
@@ -117,7 +120,19 @@ class ModelInfo:
                 return f"{self.name} draws with a sampler of its own; leave the sampler out."
         elif (reason := sampler_reason(request.sampler, request.steps)) is not None:
             return reason
+        if (reason := self._words_reason(request)) is not None:
+            return reason
         return self.size_reason(request.size)
+
+    def _words_reason(self, request: GenerationRequest) -> str | None:
+        if self.family is Family.OTHER:  # its prompts are language: brackets are brackets
+            return None if request.clip_skip == 1 else f"{self.name} takes no clip skip; leave it out."
+        if request.clip_skip > self.clip_layers:
+            return (
+                f"{self.name} cannot skip to layer {request.clip_skip} from the end of its text encoder, which "
+                f"has {self.clip_layers}; choose a clip skip from 1 to {self.clip_layers}."
+            )
+        return next(filter(None, map(reject_reason, request.wordings)), None)
 
     def size_reason(self, size: Size) -> str | None:
         """Why this model cannot draw this size, as a sentence for a person, or None."""
@@ -138,7 +153,7 @@ class ModelInfo:
         if self.words is None:
             return ()
         unknown: dict[str, str] = {}
-        for word in _words(text):
+        for word in _words(words_of(text)):
             if (folded := word.casefold()) not in self.words:
                 unknown.setdefault(folded, word)
         return tuple(unknown.values())
