@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 import discord
@@ -16,6 +17,7 @@ import yarl
 from bot.app import Atelier
 from bot.delivery import Courier
 from bot.house import House
+from bot.learning import Learner
 from bot.limits import Limits, Places
 from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
@@ -41,7 +43,8 @@ async def serve(settings: Settings) -> None:
         CannotServe, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
     """
     token = settings.token
-    shelf = await asyncio.to_thread(_shelf, settings)
+    models = await asyncio.to_thread(_shelf, settings)
+    shelf = models.within(pixels=settings.max_pixels, steps=settings.max_steps)
     discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
     limits = Limits(
@@ -79,11 +82,7 @@ async def serve(settings: Settings) -> None:
             cancel=studio.cancel,
             watch=studio.watch if settings.previews else None,
         )
-        studio.listen(courier.hear)
-        await rooms.enter_async_context(courier)
-        await rooms.enter_async_context(studio)
         places = Places(limits, studio)
-        rooms.push_async_callback(places.none_promised)
         client.house = House(
             shelf=shelf,
             limits=limits,
@@ -94,6 +93,16 @@ async def serve(settings: Settings) -> None:
             studio=studio,
             courier=courier,
         )
+
+        def correct(shelf: Shelf) -> None:
+            client.house = replace(client.house, shelf=shelf)
+            courier.shelf = shelf
+
+        studio.listen(courier.hear)
+        studio.learn(Learner(models, limits, correct).learn)
+        await rooms.enter_async_context(courier)
+        await rooms.enter_async_context(studio)
+        rooms.push_async_callback(places.none_promised)
         await _answer(client)
 
 
@@ -104,7 +113,7 @@ def _shelf(settings: Settings) -> Shelf:
     for model in shelf.models:
         by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
         log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")
-    return shelf.within(pixels=settings.max_pixels, steps=settings.max_steps)
+    return shelf
 
 
 def _make_folder(settings: Settings) -> None:

@@ -47,8 +47,10 @@ class MemoryMode(StrEnum):
     """The same, but pictures are decoded one at a time and in tiles."""
     SMALL = "small"
     """Only the part that works at the moment is on the device."""
+    SMALLER = "smaller"
+    """Of the largest part only a few layers are, one after another."""
     SMALLEST = "smallest"
-    """Of that part only some layers, and its weights are kept in 8 bits, which changes pictures a little."""
+    """The same, and its weights are kept in 8 bits, which changes pictures a little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class ModelInfo:
     """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
     clip_layers: int = 12
     """Of its text encoder; how far a clip skip may go."""
+    decided: frozenset[str] = frozenset()
+    """What its owner decided, by the keys of models.toml; the rest is what suits the model."""
 
     @property
     def public_source(self) -> str:
@@ -91,6 +95,33 @@ class ModelInfo:
         path = Path(self.source)
         private = path.is_absolute() or self.source.startswith(("~", ".")) or "\\" in self.source
         return re.split(r"[\\/]", self.source.rstrip("\\/"))[-1] if private else self.source
+
+    def corrected(self, truth: ModelInfo) -> tuple[ModelInfo, tuple[str, ...]]:
+        """What is true of a model that was judged by its name, with what its owner decided for it.
+
+        Returns it, and a sentence for the owner about each decision that does not go with the truth.
+        """
+        truth, misfits = replace(truth, name=self.name), []
+        size, native = None, truth.native
+        if "size" in self.decided:
+            wanted = self.defaults.size or Size(width=self.native, height=self.native)
+            if (reason := truth.size_reason(wanted)) is not None:
+                misfits.append(f"The size of {self.name} is not used: {reason}")
+            elif self.defaults.size is None:
+                native = self.native
+            else:
+                size = wanted
+        defaults = replace(truth.defaults, size=size)
+        for name in ("steps", "guidance"):
+            if name in self.decided:
+                defaults = replace(defaults, **{name: getattr(self.defaults, name)})
+        if "sampler" in self.decided:
+            if self.defaults.sampler in truth.samplers:
+                defaults = replace(defaults, sampler=self.defaults.sampler)
+            else:
+                misfits.append(f"The sampler of {self.name} is not used: it draws with one of its own.")
+        owners = {name: getattr(self, name) for name in _OWNERS}
+        return replace(truth, native=native, defaults=defaults, **owners), tuple(misfits)
 
     def within(self, *, pixels: int, steps: int) -> ModelInfo:
         """The same model with defaults that stay inside the owner's limits.
@@ -174,6 +205,19 @@ class ModelInfo:
             return min(high, max(low, round(edge / self.multiple) * self.multiple))
 
         return Size(width=snapped(size.width), height=snapped(size.height))
+
+
+_OWNERS = (
+    "name",
+    "source",
+    "negative_prompt",
+    "vae",
+    "refiner",
+    "refiner_start",
+    "memory",
+    "decided",
+)
+"""What the files of a model cannot say."""
 
 
 def _words(text: str) -> Iterator[str]:

@@ -121,6 +121,7 @@ class _Table:
             refiner=refiner,
             refiner_start=refiner_start or info.refiner_start,
             memory=memory or MemoryMode.FAST,
+            decided=frozenset(self._table),
         )
 
     def _refuse_unknown_keys(self) -> None:

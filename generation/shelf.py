@@ -67,6 +67,19 @@ class Shelf:
             near = [known for known in names if f" {_folded(name)}" in f" {known}"]
         return names[near[0]] if len(near) == 1 else None
 
+    def corrected(self, truth: ModelInfo) -> tuple[Self, tuple[str, ...]]:
+        """The same models, one of which turned out to be this; and what its owner decided in vain.
+
+        See :meth:`generation.model.ModelInfo.corrected`.
+        """
+        known = self.by_source(truth.source)
+        if known is None:
+            return self, ()
+        corrected, misfits = known.corrected(truth)
+        models = tuple(corrected if model is known else model for model in self.models)
+        default = models[self.models.index(self.default)]
+        return replace(self, models=models, default=default), misfits
+
     def within(self, *, pixels: int, steps: int) -> Self:
         """The same models with defaults that stay inside the owner's limits.
 
