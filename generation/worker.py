@@ -156,7 +156,7 @@ def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> 
         budget=budget,
         weigh=weight_on_disk,
         patience=options.patience,
-        alive=lambda is_drawing: _heartbeat(say, unless=is_drawing),
+        alive=lambda is_needless: _heartbeat(say, unless=is_needless),
     )
 
 
@@ -227,7 +227,7 @@ def _listen(pipe: BinaryIO, inbox: Inbox) -> None:
 def _heartbeat(say: Say, *, unless: Callable[[], bool]) -> Iterator[None]:
     """While something long runs, say that it still does, as long as it uses the processor.
 
-    Not while `unless` holds: something is drawn beside it, and its steps are signs of life enough.
+    Not while `unless` holds.
 
     Fetching and reading a model may take an hour; standing still for minutes is a hang.
     """

@@ -8,12 +8,12 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.engine import ModelEngine
-from generation.engine.reading import Finish, Reading, Tell
+from generation.engine.reading import Alive, Finish, Reading, Tell
 from generation.engine.turns import Turns
 from generation.messages import (
     Entered,
@@ -44,8 +44,6 @@ STILL_S = 540.0
 
 Read = Callable[[ModelInfo, Tell], Finish]
 """Fetches and reads a model, on any thread, and tells of it; raises UnreadableModel."""
-Alive = Callable[[Callable[[], bool]], AbstractContextManager[None]]
-"""What to enter while a model is read; it is given whether something is drawn meanwhile."""
 
 
 class Rack:
@@ -64,7 +62,7 @@ class Rack:
         *,
         budget: int | None = None,
         weigh: Callable[[ModelInfo], int] = lambda model: 0,
-        alive: Alive = lambda is_drawing: nullcontext(),
+        alive: Alive = lambda is_needless: nullcontext(),
         patience: float = STILL_S,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,7 +70,8 @@ class Rack:
         Args:
             budget: bytes that the weights of all loaded models may need; None: no limit.
             weigh: tells before it is read about how many bytes a model needs.
-            alive: entered while a model is read, to say that this still goes on unless something is drawn.
+            alive: entered while a model is read, to say that this still goes on. It is needless while others
+                are drawn, whose steps are signs of life enough.
             patience: seconds that a reading may stand still before it is given up.
             now: seconds.
 
@@ -217,12 +216,13 @@ class Rack:
             self._say(Entered(phase=Phase.LOADING, task=task.id))
         self._say(Loading(model=source))
 
-        def read(tell: Tell) -> Finish:
-            with self._alive(lambda: self._is_drawing):
-                return self._read(model, tell)
-
-        tell = functools.partial(self._tell, source)
-        self._loading = Reading(source, read, tell, self._now)
+        self._loading = Reading(
+            source,
+            functools.partial(self._read, model),
+            functools.partial(self._tell, source),
+            lambda is_given_up: self._alive(lambda: is_given_up() or self._is_drawing),
+            self._now,
+        )
 
     def _tell(self, source: str, fetched: int, total: int) -> None:
         self._say(Loading(model=source, fetched=fetched, total=total))

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from generation.engine.engine import ModelEngine
@@ -19,6 +19,8 @@ Tell = Callable[[int, int], None]
 """Takes the bytes that were fetched, and how many there are in all; may be called from any thread."""
 Finish = Callable[[], ModelEngine]
 """Makes the engine of a model that was read; on the thread that draws, since it may measure."""
+Alive = Callable[[Callable[[], bool]], AbstractContextManager[None]]
+"""What to enter while a model is read, so that it is seen to go on; it is given whether that is needless."""
 
 _THREADS = "model"
 """How the names of threads begin that read a model, or its hash."""
@@ -38,16 +40,19 @@ class Reading:
         source: str,
         read: Callable[[Tell], Finish],
         tell: Tell,
+        alive: Alive = lambda is_needless: nullcontext(),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             source: of the model.
+            alive: entered while it is read.
             now: seconds.
         """
         self.source = source
         self._read = read
         self._tell = tell
+        self._alive = alive
         self._now = now
         self._outcome: Future[Finish] = Future()
         self._given_up = False
@@ -85,7 +90,8 @@ class Reading:
 
     def _run(self) -> None:
         try:
-            finish = self._read(self._note)
+            with self._alive(lambda: self._given_up):
+                finish = self._read(self._note)
         except BaseException as error:  # noqa: BLE001 - the edge of a thread: raised again in result()
             self._outcome.set_exception(error)
             return

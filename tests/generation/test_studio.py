@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import pytest
 
-from generation.catalogue import describe
 from generation.image import Picture, PictureGone
 from generation.job import (
     Cancelled,
@@ -27,12 +26,9 @@ from generation.job import (
 from generation.messages import (
     Drawn,
     Entered,
-    Loading,
     Lost,
-    NotLoaded,
     Phase,
     Previewed,
-    Ready,
     Report,
     Stepped,
     Stopped,
@@ -41,13 +37,10 @@ from generation.messages import (
     TaskId,
     Unavailable,
 )
-from generation.model import ModelInfo
 from generation.request import Digest, GenerationRequest, Start
 from generation.studio import MAX_ATTEMPTS, Studio
 from tests.generation.test_job import a_job
 from tests.generation.test_request import REQUEST
-
-MODEL = describe("fake:noise")
 
 
 class HandBackend:
@@ -163,11 +156,6 @@ class Story:
 
     def of(self, job: Job) -> list[JobEvent]:
         return [event for event in self.events if event.job.id == job.id]
-
-    def loading(self, job: Job) -> list[Loading | None]:
-        """What a job waited for, as it was told; each once."""
-        told = [event.loading for event in self.of(job) if isinstance(event, Queued)]
-        return [each for each, before in zip(told, [object(), *told], strict=False) if each != before]
 
     def ask(self, person: int = 1, count: int = 1, **changes: Any) -> Job:
         job = a_job(asker=UserId(person), request=replace(REQUEST, count=count, **changes))
@@ -450,65 +438,6 @@ async def test_a_job_asked_while_nothing_can_be_drawn_waits_and_says_why() -> No
         story.backend.draw((await story.took(1)).id)
         await story.until(lambda: job.id in story.store.settled)
         assert story.studio.unavailable is None
-
-
-async def test_who_waits_is_told_that_the_model_is_loading() -> None:
-    async with Story() as story:
-        story.backend.room = 0
-        job = story.ask()
-        coming = Loading(model="the first model", fetched=1, total=2)
-        for report in (Entered(phase=Phase.LOADING), coming, Loading(model="the first model")):
-            story.backend.say(report)
-        story.backend.say(Ready(model="the first model", images=1, info=MODEL))
-        story.backend.say(Entered(phase=Phase.IDLE))
-        await story.until(lambda: story.loading(job)[-1:] == [None])
-        first = Loading(model="the first model")
-        assert story.loading(job) == [Loading(), coming, first, Loading(), None]
-
-
-async def test_who_waits_for_a_second_model_sees_it_come_while_the_others_draw() -> None:
-    async with Story(HandBackend(room=2)) as story:
-        story.backend.say(Entered(phase=Phase.IDLE))
-        other = story.ask(model="another")
-        await story.until(lambda: story.loading(other) == [Loading(), None])
-        drawn = story.ask(2)
-        await story.took(2)
-        story.backend.begin(story.backend.taken[1].id)
-        waits = story.ask(3)
-        half, whole = Loading(model="another", fetched=1, total=2), Loading(model="another")
-        for report in (whole, half, whole):
-            story.backend.say(report)
-            story.backend.say(Stepped(task=story.backend.taken[1].id, step=1, steps=9))
-        story.backend.say(Ready(model="another", images=1, info=MODEL))
-        await story.until(lambda: len(story.loading(other)) == 6)
-        assert story.loading(other)[1:] == [None, whole, half, whole, None]
-        assert sum(isinstance(event, Progressed) for event in story.of(drawn)) == 4
-        assert not any(story.loading(drawn))
-        assert not any(story.loading(waits)), "its own model is there"
-
-
-@pytest.mark.parametrize(
-    "end",
-    [NotLoaded(model="another"), Lost(suspects=(), bystanders=(), reason="killed")],
-    ids=["given up", "lost"],
-)
-async def test_a_model_that_does_not_come_after_all_is_not_waited_for_on_any_card(end: Report) -> None:
-    async with Story(HandBackend(room=0), HandBackend(room=0)) as story:
-        for backend in story.backends:
-            backend.say(Entered(phase=Phase.IDLE))
-        story.backend.say(Loading(model="another"))
-        other = story.ask(model="another")
-        await story.until(lambda: Loading(model="another") in story.loading(other))
-        story.backend.say(end)
-        await story.until(lambda: story.loading(other)[-1] is None)
-
-
-async def test_what_a_model_turns_out_to_be_is_told() -> None:
-    async with Story() as story:
-        learned: list[ModelInfo] = []
-        story.studio.learn(learned.append)
-        story.backend.say(Ready(model=MODEL.source, images=1, info=MODEL))
-        await story.until(lambda: learned == [MODEL])
 
 
 async def test_leaving_with_work_in_hand_leaves_it_unsettled_for_the_next_start() -> None:

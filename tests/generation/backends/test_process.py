@@ -17,6 +17,7 @@ from generation.backends.process import FAILED_STARTS, SPARE, Backoff, ProcessBa
 from generation.messages import (
     Drawn,
     Entered,
+    Loading,
     Lost,
     Phase,
     Report,
@@ -340,3 +341,50 @@ async def test_another_task_buys_no_time_for_a_worker_that_hangs() -> None:
         deadline = backend._watch.when()
         await backend.submit(second)
         assert backend._watch.when() == deadline
+
+
+def several(folder: Path, *sources: str) -> Path:
+    """A file that describes models of these sources."""
+    file = folder / "models.toml"
+    file.write_text("".join(f'[[model]]\nname = "{each}"\nsource = "{each}"\n' for each in sources))
+    return file
+
+
+async def test_a_model_whose_reading_hangs_is_given_up_and_the_others_lose_nothing(tmp_path: Path) -> None:
+    drawn, again = (a_task(a_request(prompt="slow", steps=50), index=index) for index in range(2))
+    waits = a_task(a_request("fake:hang"), job="waits")
+    models = several(tmp_path, NOISE, "fake:hang")
+    async with ProcessBackend(models=models, patience={Phase.LOADING: 1.5}) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        pid = backend.pid
+        await backend.submit(waits)
+        await backend.submit(drawn)
+        failed = await ear.until(is_about(waits, TaskFailed))
+        assert isinstance(failed, TaskFailed)
+        assert "Reading the model fake:hang stood still for 1.35 seconds" in failed.reason
+        await ear.until(is_about(drawn, Drawn))
+        await backend.submit(again)
+        await ear.until(is_about(again, Stepped))
+        assert backend.pid == pid
+        assert not any(isinstance(report, Lost) for report in ear.heard)
+
+
+async def test_a_download_buys_no_time_for_a_worker_that_hangs_in_a_step(tmp_path: Path) -> None:
+    hanging, waits = a_task(a_request(prompt="hang")), a_task(a_request("fake:fetched"), job="waits")
+
+    def is_coming(report: Report) -> bool:
+        return isinstance(report, Loading) and report.model == "fake:fetched"
+
+    async with ProcessBackend(models=several(tmp_path, NOISE, "fake:fetched")) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(waits)
+        await ear.until(is_coming)
+        await backend.submit(hanging)
+        await ear.until(is_about(hanging, Stepped))
+        await ear.until(is_coming)
+        deadline = backend._due
+        for _ in range(3):
+            await ear.until(is_coming)
+        assert backend._due == deadline is not None
