@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from generation.catalogue import Defaults, Family, UnreadableModel, describe
-from generation.request import MAX_EDGE, OWN_SAMPLER, Size
-from tests.generation.toys import MINI, a_request, write_safetensors
+from generation.request import MAX_EDGE, OWN_SAMPLER, Size, Wording
+from tests.generation.toys import MINI, a_request, build_flux, write_safetensors
 
 INPUT = "model.diffusion_model.input_blocks.0.0.weight"
 SD1 = {
@@ -335,6 +335,9 @@ def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
         ({"sampler": "Fast`"}, "I do not know the sampler `Fast'`; I have DDPM"),
         ({"sampler": "DDIM Karras"}, "DDIM has no schedule Karras; it has Automatic"),
         ({"sampler": "LCM", "steps": 60}, "LCM takes 50 steps at the most, not 60."),
+        ({"prompt": "a (red circle"}, "The prompt has a `(` that is never closed"),
+        ({"negative_prompt": "(red:nan)"}, "A weight of nan is not possible"),
+        ({"clip_skip": 5}, "which has 4; choose a clip skip from 1 to 4."),
     ],
 )
 def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
@@ -347,10 +350,27 @@ def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
     assert sentence in reason
 
 
+def test_every_prompt_that_is_drawn_must_be_readable(toy_sd: Path) -> None:
+    words = [Wording(prompt="a sun", negative_prompt=""), Wording(prompt="a (sun", negative_prompt="")]
+    request = a_request(prompt="a {sun|\\(sun}", count=2, chosen=tuple(words))
+    assert "never closed" in str(describe("fake:noise").reject_reason(request))
+    assert describe(str(toy_sd)).clip_layers == 2
+    assert describe("fake:noise").clip_layers == 12
+
+
+def test_models_of_other_families_read_language_with_its_brackets(tmp_path: Path) -> None:
+    other = describe(str(build_flux(tmp_path / "flux")))
+    request = a_request(other.source, prompt="a sun :)", sampler=OWN_SAMPLER)
+    assert other.reject_reason(request) is None
+    assert other.reject_reason(replace(request, clip_skip=2)) == "toy Flux takes no clip skip; leave it out."
+
+
 def test_words_the_model_never_saw_are_told_as_they_were_typed() -> None:
     info = describe(MINI)
     assert info.unknown_words("a red circle, 3 of them!") == ("them",)
     assert info.unknown_words("A RED Zebra's zebra's house (blue:1.2) #5 🎈") == ("Zebra's",)
+    assert info.unknown_words("a (crimson:1.2) sun BREAK ([tiny] zebra)") == ("crimson", "zebra")
+    assert info.unknown_words("a (crimson sun") == ("crimson",), "although it cannot be read"
     assert info.unknown_words("cafe\N{COMBINING ACUTE ACCENT} CAFÉ rouge") == ("café", "rouge")
     assert info.unknown_words("नमस्ते 赤い丸") == ("नमस्ते", "赤い丸")
     assert describe("fake:noise").unknown_words("anything at all") == ()

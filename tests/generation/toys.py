@@ -148,10 +148,11 @@ def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16) -> P
     return folder
 
 
-def build_sdxl(folder: Path, *, second: int = 16) -> Path:
+def build_sdxl(folder: Path, *, second: int = 16, layers: int = 2) -> Path:
     """An SDXL base pipeline of 64 x 64 pixels whose every weight is random.
 
     `second` is the width of the second text encoder; in checkpoint files the two are told apart by theirs.
+    `layers` is how many both have.
     """
     import torch
     from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
@@ -175,8 +176,8 @@ def build_sdxl(folder: Path, *, second: int = 16) -> Path:
     )
     pipe = StableDiffusionXLPipeline(
         vae=_vae(),
-        text_encoder=CLIPTextModel(_text_config()),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config(second)),
+        text_encoder=CLIPTextModel(_text_config(layers=layers)),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config(second, layers=layers)),
         tokenizer=_tokenizer(),
         tokenizer_2=_tokenizer(pad="!"),
         unet=unet,
@@ -325,14 +326,14 @@ def _vae(**changes: Any) -> Any:
     return vae
 
 
-def _text_config(width: int = 16) -> Any:
+def _text_config(width: int = 16, *, layers: int = 2) -> Any:
     from transformers import CLIPTextConfig
 
     return CLIPTextConfig(
         vocab_size=len(_vocabulary()),
         hidden_size=width,
         intermediate_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         projection_dim=width,
         bos_token_id=len(_vocabulary()) - 2,

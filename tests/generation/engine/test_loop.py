@@ -72,9 +72,9 @@ def test_the_embedded_model_draws_what_the_stock_pipeline_draws(
         {"guidance": 1.0},
         {"guidance": 0.0, "negative_prompt": "ignored without guidance"},
         {"size": Size(width=96, height=64)},
-        {"prompt": "Ein grüner Würfel, 赤い丸, 🎈 und " + "sehr " * 90 + "viel"},
+        {"prompt": "Ein grüner Würfel, 赤い丸, 🎈 und sehr viel"},
     ],
-    ids=["guidance 1", "guidance 0", "wide", "long and foreign"],
+    ids=["guidance 1", "guidance 0", "wide", "foreign"],
 )
 def test_the_stock_pipeline_agrees_about(changes: dict[str, Any], sd_bench: Bench, stock_sd: Any) -> None:
     assert_equals_stock(sd_bench, stock_sd, **changes)
@@ -190,4 +190,4 @@ def test_the_record_says_what_the_bits_depend_on(sd_bench: Bench) -> None:
     assert {"torch", "diffusers", "transformers", "threads", "device"} <= record.keys()
     assert record["unet_calls"] == [[2, 0, 5]]
     assert record["decode_batch"] == 1
-    assert record["prompt_tokens"] > record["prompt_tokens_read"] == 77
+    assert (record["prompt_tokens"], record["prompt_chunks"]) == (400, 6)
