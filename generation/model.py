@@ -11,6 +11,7 @@ from pathlib import Path
 
 from generation.modelfiles import UnreadableModel
 from generation.prompting.attention import reject_reason, words_of
+from generation.prompting.choices import is_open
 from generation.request import OWN_SAMPLER, GenerationRequest, Size
 from generation.samplers import SAMPLERS, sampler_reason
 
@@ -163,6 +164,8 @@ class ModelInfo:
                 f"{self.name} cannot skip to layer {request.clip_skip} from the end of its text encoder, which "
                 f"has {self.clip_layers}; choose a clip skip from 1 to {self.clip_layers}."
             )
+        if is_open(request):
+            return None  # only what is chosen can be read
         return next(filter(None, map(reject_reason, request.wordings)), None)
 
     def size_reason(self, size: Size) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from generation.catalogue import ModelInfo
 from generation.engine.memory import is_out_of_memory
 from generation.messages import TaskId
-from generation.request import GenerationRequest
+from generation.request import GenerationRequest, InvalidRequest
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def check(info: ModelInfo, request: GenerationRequest) -> None:
 
 def sentence(tasks: Sequence[TaskId], error: Exception) -> str:
     """The reason why these tasks end; what only the owner can act on goes to the log."""
-    if isinstance(error, CannotDraw):
+    if isinstance(error, CannotDraw | InvalidRequest):
         return str(error)
     if is_out_of_memory(error):
         log.warning("out of memory: %s", error)

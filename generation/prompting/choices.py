@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from generation.request import MAX_PROMPT, InvalidRequest
+from generation.request import MAX_PROMPT, GenerationRequest, InvalidRequest
 
 MAX_DEPTH = 10
 """Choices within choices."""
@@ -128,6 +128,13 @@ def read(prompt: str, name: str = "prompt") -> Text:
         raise _unmatched(name, "{", prompt[mark_left_open.start() :][:20], "that is never closed")
     stack[0].write(prompt[done:])
     return tuple(stack[0].text)
+
+
+def is_open(request: GenerationRequest) -> bool:
+    """Whether what its prompts may leave open has yet to be chosen."""
+    if request.chosen is not None or request.template is not None:
+        return False
+    return leaves_choices(request.prompt) or leaves_choices(request.negative_prompt)
 
 
 @dataclass(slots=True)

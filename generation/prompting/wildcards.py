@@ -15,6 +15,7 @@ from generation.prompting.choices import (
     Text,
     Wildcard,
     choose,
+    is_open,
     leaves_choices,
     read,
     read_line,
@@ -49,7 +50,7 @@ class Wildcards:
             InvalidRequest: a list is not there or cannot be used, or a prompt cannot be read.
         """
         prompts = (request.prompt, request.negative_prompt)
-        if request.template is not None or not any(map(leaves_choices, prompts)):
+        if not is_open(request):
             return request
         lists = _Lists(self._folder)
         texts = read(prompts[0]), read(prompts[1], "negative prompt")
@@ -64,10 +65,7 @@ class Wildcards:
             )
             return Wording(prompt=prompt, negative_prompt=negative)
 
-        chosen = tuple(wording(picture) for picture in range(request.count))
-        if all((one.prompt, one.negative_prompt) == prompts for one in chosen):
-            return request
-        return replace(request, chosen=chosen)
+        return replace(request, chosen=tuple(map(wording, range(request.count))))
 
 
 class _Lists:
