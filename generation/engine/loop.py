@@ -20,7 +20,7 @@ from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.inputs import pasted
-from generation.engine.memory import LAST, Memory, footprint, free, is_out_of_memory
+from generation.engine.memory import APART, Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
 from generation.engine.previews import Previews
@@ -156,7 +156,7 @@ class DiffusionEngine:
         waiting: dict[BatchKey, int] = {}
         for entry in self._entries:
             waiting[entry.key] = waiting.get(entry.key, 0) + 1
-        if self._memory.rung == LAST and any(key.refining for key in waiting):
+        if self._memory.rung == APART and any(key.refining for key in waiting):
             # The two UNets take each other's place on the device. Who is being refined is nearly done, and
             # nobody else can be until the other UNet has its turn: this starves no one.
             waiting = {key: n for key, n in waiting.items() if key.refining}

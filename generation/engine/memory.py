@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
+from diffusers.hooks import HookRegistry, apply_group_offloading
 
 from generation.catalogue import MemoryMode
 from generation.engine.models import Model
@@ -15,9 +16,15 @@ log = logging.getLogger(__name__)
 
 Part = Literal["text", "unet", "refiner", "vae"]
 PARTS: tuple[Part, ...] = ("text", "unet", "refiner", "vae")
-RUNGS = ("all parts on the device", "pictures decoded in tiles", "parts on the device one at a time")
-
-LAST = len(RUNGS) - 1
+_UNETS: tuple[Part, ...] = ("unet", "refiner")
+RUNGS = (
+    "all parts on the device",
+    "pictures decoded in tiles",
+    "parts on the device one at a time",
+    "the UNet on the device a few layers at a time",
+)
+TILED, APART, LAYERED = 1, 2, 3
+"""Indices into RUNGS."""
 _SHORTAGES = (
     "can't allocate memory",  # the CPU's allocator
     "out of memory",  # CUDA outside torch's allocator, and MPS
@@ -26,15 +33,16 @@ _SHORTAGES = (
 )
 FLOORS: Mapping[MemoryMode, int] = {
     MemoryMode.FAST: 0,
-    MemoryMode.BALANCED: 1,
-    MemoryMode.SMALL: 2,
-    MemoryMode.SMALLEST: 2,
+    MemoryMode.BALANCED: TILED,
+    MemoryMode.SMALL: APART,
+    MemoryMode.SMALLER: LAYERED,
+    MemoryMode.SMALLEST: LAYERED,
 }
 """Where each memory mode begins; an index into RUNGS."""
 
 
 class Memory:
-    """The ladder of one model. On its last rung only the part that computes is on the device.
+    """The ladder of one model. On its last rungs only the part that computes is on the device.
 
     The owner's memory mode says on which rung it begins, and to which it comes back.
     """
@@ -43,8 +51,8 @@ class Memory:
         self._model = model
         self._floor = FLOORS[model.info.memory]
         self._rung = 0
-        # With the last rung as its floor, a model was read without putting anything on the device.
-        self._here: set[Part] = set() if self._floor == LAST else set(PARTS)
+        # With one of the last rungs as its floor, a model was read without putting anything on the device.
+        self._here: set[Part] = set() if self._floor >= APART else set(PARTS)
         self._climb_to(self._floor)
 
     @property
@@ -54,9 +62,15 @@ class Memory:
 
     def climb(self) -> bool:
         """Give up more; False if there is nothing left to give up."""
-        if self._rung == LAST:
+        if self._rung == LAYERED:
             return False
-        self._climb_to(self._rung + 1)
+        try:
+            self._climb_to(self._rung + 1)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            error.__traceback__ = None
+            return False
         log.warning("out of memory: from now on %s", RUNGS[self._rung])
         return True
 
@@ -64,7 +78,12 @@ class Memory:
         """Back to where it began, when what needed so much is gone."""
         if self._rung == self._floor:
             return
-        if self._floor < LAST:
+        if self._rung == LAYERED:
+            for unet in self._model.unets:
+                whole_again(unet)
+            self._here -= set(_UNETS)
+            self._rung = APART
+        if self._floor < APART:
             try:
                 for part in PARTS:
                     self._bring(part)
@@ -74,27 +93,35 @@ class Memory:
                 error.__traceback__ = None
                 return  # something else needs the device; another time
         self._rung = self._floor
-        if self._floor < 1:
+        if self._floor < TILED:
             self._model.vae.disable_tiling()
             self._model.vae.disable_slicing()
         log.info("memory is enough again: %s", RUNGS[self._rung])
 
     def need(self, part: Part) -> None:
-        """Have this part on the device; on the last rung the others leave it first."""
-        if self._rung < LAST:
+        """Have this part on the device; on the last rungs the others leave it first."""
+        if self._rung < APART:
             return
         if leaving := self._here - {part}:
             for other in leaving:
-                for module in self._modules(other):
-                    module.to("cpu")
-                self._here.discard(other)
+                self._send_away(other)
             free(self._model.device)
         self._bring(part)
 
     def _climb_to(self, rung: int) -> None:
-        if rung >= 1 > self._rung:
+        if rung >= TILED > self._rung:
             self._model.vae.enable_slicing()
             self._model.vae.enable_tiling()
+        if rung == LAYERED > self._rung:
+            for part in _UNETS:
+                self._send_away(part)
+            try:
+                for unet in self._model.unets:
+                    layer_by_layer(unet, self._model.device)
+            except Exception:
+                for unet in self._model.unets:
+                    whole_again(unet)
+                raise
         self._rung = rung
 
     def _bring(self, part: Part) -> None:
@@ -104,12 +131,18 @@ class Memory:
                 for module in self._modules(part):
                     module.to(self._model.device)
             except Exception:
-                for module in self._modules(part):
-                    module.to("cpu")
-                self._here.discard(part)
+                self._send_away(part)
                 raise
 
+    def _send_away(self, part: Part) -> None:
+        for module in self._modules(part):
+            module.to("cpu")
+        self._here.discard(part)
+
     def _modules(self, part: Part) -> list[Any]:
+        """What is moved as a whole."""
+        if self._rung == LAYERED and part in _UNETS:
+            return []
         match part:
             case "text":
                 return self._model.text_models
@@ -119,6 +152,32 @@ class Memory:
                 return [] if self._model.refiner is None else [self._model.refiner.unet]
             case "vae":
                 return [self._model.vae]
+
+
+_HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_offloading")
+"""What diffusers calls those of its group offloading (diffusers/hooks/group_offloading.py)."""
+
+
+def layer_by_layer(module: Any, device: torch.device) -> None:
+    """Keep a module on the CPU; each of its layers comes to the device when it computes, and leaves again.
+
+    On CUDA the next layer is on its way meanwhile.
+    """
+    apply_group_offloading(
+        module,
+        onload_device=device,
+        offload_device=torch.device("cpu"),
+        offload_type="leaf_level",
+        use_stream=device.type == "cuda",
+    )
+
+
+def whole_again(module: Any) -> None:
+    """Undo :func:`layer_by_layer`; the module is on the CPU then."""
+    hooks = HookRegistry.check_if_exists_or_initialize(module)
+    for name in _HOOKS:
+        hooks.remove_hook(name, recurse=True)
+    module.to("cpu")
 
 
 def free(device: torch.device) -> None:

@@ -283,7 +283,7 @@ def _load_refiner(source: str, base: Model) -> Model:
 
 def _where(info: ModelInfo, home: torch.device) -> torch.device:
     """Where a model's parts begin; those that go to the device when their turn comes do in memory.py."""
-    return torch.device("cpu") if info.memory in (MemoryMode.SMALL, MemoryMode.SMALLEST) else home
+    return home if info.memory in (MemoryMode.FAST, MemoryMode.BALANCED) else torch.device("cpu")
 
 
 def _placed(unet: Any, info: ModelInfo, home: torch.device, kind: torch.dtype) -> Any:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, ModelMixin
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
-from generation.engine.fetching import place_of
+from generation.engine.fetching import first_line, place_of
 from generation.engine.hashes import hash_folder, hash_vae, in_thread, variant_of
 from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae
 from generation.modelfiles import read_json
@@ -69,7 +69,7 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         pipe.set_progress_bar_config(disable=True)
         if info.vae is not None:
             pipe.vae = other_vae(info.vae, pipe.vae, kind)
-        _place(pipe, info.memory, where)
+        _place(pipe, info.memory, where, kind)
     return Pipeline(
         info=info,
         pipe=pipe,
@@ -102,13 +102,42 @@ def _class(name: str, source: str) -> Any:
     return cls
 
 
-def _place(pipe: Any, memory: MemoryMode, where: torch.device) -> None:
+def _denoiser(pipe: Any) -> Any:
+    """The part of a pipeline that most of its weights are in."""
+    return max(
+        (part for part in pipe.components.values() if isinstance(part, ModelMixin)),
+        key=lambda part: sum(parameter.numel() for parameter in part.parameters()),
+    )
+
+
+def _place(pipe: Any, memory: MemoryMode, where: torch.device, kind: torch.dtype) -> None:
     vae: Any = getattr(pipe, "vae", None)
     if memory is not MemoryMode.FAST and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()
-    if where.type == "cpu" or memory in (MemoryMode.FAST, MemoryMode.BALANCED):
-        pipe.to(where)
-    elif memory is MemoryMode.SMALL:
-        pipe.enable_model_cpu_offload(device=where)
-    else:
-        pipe.enable_sequential_cpu_offload(device=where)
+    match memory:
+        case MemoryMode.FAST | MemoryMode.BALANCED:
+            pipe.to(where)
+        case MemoryMode.SMALL if where.type == "cpu":
+            pipe.to(where)
+        case MemoryMode.SMALL:
+            pipe.enable_model_cpu_offload(device=where)
+        case MemoryMode.SMALLER | MemoryMode.SMALLEST:
+            if memory is MemoryMode.SMALLEST:
+                _denoiser(pipe).enable_layerwise_casting(
+                    storage_dtype=torch.float8_e4m3fn, compute_dtype=kind
+                )
+            try:
+                # Not its VAE: diffusers cannot follow the order of its layers while it works in tiles.
+                pipe.enable_group_offload(
+                    onload_device=where,
+                    offload_type="leaf_level",
+                    use_stream=where.type == "cuda",
+                    exclude_modules=[name for name in ("vae", "vqvae") if name in pipe.components],
+                )
+            except ValueError as error:
+                raise UnreadableModel(
+                    f"This model cannot be on {where} a few layers at a time ({first_line(error)}); "
+                    'use it with memory = "small".'
+                ) from error
+        case _:
+            assert_never(memory)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image as Pictures
 
 from generation.engine.batch import Image
-from generation.engine.memory import LAST, Memory
+from generation.engine.memory import APART, Memory
 from generation.engine.models import Model
 from generation.engine.prediction import clean_latents
 
@@ -40,7 +40,7 @@ class Previews:
         """A WebP file of at most EDGE pixels; None before the first step, or where it would cost too much."""
         if image.seen is None:
             return None
-        if self._memory.rung == LAST and (self._colours is None):
+        if self._memory.rung == APART and self._colours is None:
             return None  # the UNet would have to leave the device for it, and come back
         if not self._is_fitted:
             self._colours, self._is_fitted = self._fitted(), True

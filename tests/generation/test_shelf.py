@@ -199,7 +199,10 @@ ONE = '[[model]]\nname = "a"\nsource = "fake:a"\n'
         ("size = 2048", "a cannot draw 2048x2048: each edge must be 64 to 1024 pixels"),
         ("size = [8, 8]", 'size is like 512, or like "512x768" in quotes, not a list.'),
         ("size = true", 'size is like 512, or like "512x768" in quotes, not true.'),
-        ('memory = "tiny"', 'memory is one of "fast", "balanced", "small", "smallest", not "tiny".'),
+        (
+            'memory = "tiny"',
+            'memory is one of "fast", "balanced", "small", "smaller", "smallest", not "tiny".',
+        ),
         ("default = 1", "default is true or false, not 1."),
         ("negative_prompt = 3", "negative_prompt is a text of at most 2,000 characters in quotes, not 3."),
         (f"negative_prompt = '{'x' * 2001}'", "not a text of 2,001 characters."),

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.hooks.group_offloading import ModuleGroup
 from PIL import ImageStat
 
 from generation.catalogue import MemoryMode, UnreadableModel, describe
-from generation.engine.memory import RUNGS, Memory, is_out_of_memory
+from generation.engine.memory import APART, PARTS, RUNGS, Memory, is_out_of_memory
 from generation.engine.models import load
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
@@ -102,14 +103,14 @@ def test_a_picture_that_never_fits_is_refused_and_the_others_go_on(
     assert ends == {"large": TaskFailed, "0": Drawn, "1": Drawn, "2": Drawn}
 
 
-def test_on_the_last_rung_only_the_part_that_computes_is_on_the_device(sd_bench: Bench) -> None:
+def test_apart_only_the_part_that_computes_is_on_the_device(sd_bench: Bench) -> None:
     memory = Memory(sd_bench.model)
     moves: list[tuple[str, str]] = []
     parts = {"unet": sd_bench.model.unet, "vae": sd_bench.model.vae, "text": sd_bench.model.encoders[0].model}
     with pytest.MonkeyPatch.context() as patch:
         for name, module in parts.items():
             patch.setattr(module, "to", lambda where, name=name: moves.append((name, str(where))))
-        assert [memory.climb() for _ in RUNGS] == [True, True, False]
+        assert (memory.climb(), memory.climb(), memory.rung) == (True, True, APART)
         memory.need("unet")
         assert set(moves) == {("vae", "cpu"), ("text", "cpu")}
         moves.clear()
@@ -120,10 +121,69 @@ def test_on_the_last_rung_only_the_part_that_computes_is_on_the_device(sd_bench:
         moves.clear()
         memory.descend()
         assert {name for name, _ in moves} == {"unet", "text"}
+        for _ in RUNGS:
+            memory.climb()
+        for part in PARTS:
+            memory.need(part)
+        moves.clear()
+        memory.descend()
+        assert moves[-2:] == [("text", "cpu"), ("unet", "cpu")], moves
     assert not sd_bench.model.vae.use_tiling
 
 
-@pytest.mark.parametrize("mode", [MemoryMode.BALANCED, MemoryMode.SMALL])
+class Groups:
+    """Counts how often a layer is brought to the device and sent away."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.moved = Counter[str]()
+        for name in ("onload_", "offload_"):
+            original = getattr(ModuleGroup, name)
+
+            def counted(group: Any, name: str = name, original: Any = original) -> None:
+                self.moved[name] += 1
+                original(group)
+
+            patch.setattr(ModuleGroup, name, counted)
+
+
+def test_on_the_last_rung_the_layers_of_the_unet_come_one_after_another(
+    sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, unet = sd_bench.draw(), sd_bench.model.unet
+    layers = [layer for layer in unet.modules() if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d)]
+    groups, bench = Groups(monkeypatch), sd_bench.again()
+    memory = bench.engine._memory
+    assert [memory.climb() for _ in RUNGS] == [True, True, True, False]
+    groups.moved.clear()
+    png = bench.draw(steps=4)
+    assert memory.rung == 0, "it descends when all is drawn"
+    assert largest_difference(picture(png), picture(expected)) == 0
+    assert groups.moved["onload_"] >= 4 * len(layers)
+    assert groups.moved["onload_"] == groups.moved["offload_"]
+    groups.moved.clear()
+    assert bench.draw() == expected
+    assert not groups.moved, "and the UNet is whole again"
+
+
+def test_layers_that_cannot_come_to_the_device_leave_the_model_as_it_was(
+    sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, bench = sd_bench.draw(), sd_bench.again()
+    original = ModuleGroup.__init__
+
+    def init(*args: Any, group_id: str = "", **kwargs: Any) -> None:
+        if group_id.startswith("up_blocks"):
+            raise RuntimeError("CUDA error: out of memory")  # of the memory that is pinned for it
+        original(*args, group_id=group_id, **kwargs)
+
+    monkeypatch.setattr(ModuleGroup, "__init__", init)
+    memory = bench.engine._memory
+    assert [memory.climb() for _ in RUNGS] == [True, True, False, False]
+    assert memory.rung == APART
+    assert largest_difference(picture(bench.draw()), picture(expected)) == 0
+
+
+@pytest.mark.parametrize("mode", [MemoryMode.BALANCED, MemoryMode.SMALL, MemoryMode.SMALLER])
 def test_an_owner_may_spare_memory_from_the_start(mode: MemoryMode, sd_bench: Bench) -> None:
     info = replace(describe(sd_bench.source), memory=mode)
     frugal = Bench(sd_bench.source, loaded=load(info, device="cpu"))

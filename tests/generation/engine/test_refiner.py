@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.hashes import hash_file
-from generation.engine.memory import LAST
+from generation.engine.memory import APART
 from generation.engine.models import load
 from generation.engine.rack import weight_on_disk
 from generation.messages import Drawn, Previewed, Stepped
@@ -172,7 +172,9 @@ def test_a_picture_that_grows_from_another_is_refined_as_the_stock_pipelines_do(
 # Memory --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", [MemoryMode.BALANCED, MemoryMode.SMALL, MemoryMode.SMALLEST])
+@pytest.mark.parametrize(
+    "mode", [MemoryMode.BALANCED, MemoryMode.SMALL, MemoryMode.SMALLER, MemoryMode.SMALLEST]
+)
 def test_a_refiner_keeps_to_the_memory_mode(mode: MemoryMode, refined: ModelInfo, bench: Bench) -> None:
     frugal = bench_of(replace(refined, memory=mode))
     difference = largest_difference(picture(frugal.draw()), picture(bench.draw()))
@@ -182,9 +184,9 @@ def test_a_refiner_keeps_to_the_memory_mode(mode: MemoryMode, refined: ModelInfo
         assert (torch.float8_e4m3fn in kept) is (mode is MemoryMode.SMALLEST)
 
 
-def test_on_the_last_rung_the_unets_take_turns_in_long_runs(refined: ModelInfo) -> None:
+def test_apart_the_unets_take_turns_in_long_runs(refined: ModelInfo) -> None:
     frugal = bench_of(replace(refined, memory=MemoryMode.SMALL), cap=2)
-    assert frugal.engine._memory.rung == LAST
+    assert frugal.engine._memory.rung == APART
     asked: list[str] = []
     for name, unet in zip(("base", "refiner"), frugal.model.unets, strict=True):
         unet.register_forward_pre_hook(lambda module, args, name=name: asked.append(name))
