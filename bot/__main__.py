@@ -22,6 +22,7 @@ from bot.limits import Limits, Places
 from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
 from generation.modelfiles import UnreadableModel
+from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf, read_shelf
 from generation.studio import Studio
 from storage.database import Database, DatabaseUnusable
@@ -43,6 +44,7 @@ async def serve(settings: Settings) -> None:
         CannotServe, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
     """
     token = settings.token
+    wildcards = Wildcards(settings.wildcards_folder)
     models = await asyncio.to_thread(_shelf, settings)
     shelf = models.within(pixels=settings.max_pixels, steps=settings.max_steps)
     discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
@@ -85,6 +87,7 @@ async def serve(settings: Settings) -> None:
         places = Places(limits, studio)
         client.house = House(
             shelf=shelf,
+            wildcards=wildcards,
             limits=limits,
             places=places,
             jobs=jobs,

@@ -23,7 +23,9 @@ from generation.job import (
     Queued,
     UserId,
 )
-from generation.request import OWN_SAMPLER, GenerationRequest, Seed
+from generation.model import Family
+from generation.prompting.attention import is_marked
+from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Wording
 from generation.shelf import Shelf
 
 MAX_ALT = 1024
@@ -67,7 +69,12 @@ def card_for(
         case Finished():
             tone, text = Tone.DONE, ()
             pictures = tuple(attached(job, picture) for picture in event.pictures)
-            small = (f"{facts} · {_seeds(event.pictures)}", _whose(job, seconds), *_hints(request, shelf))
+            small = (
+                f"{facts} · {_seeds(event.pictures)}",
+                *_chosen(request),
+                _whose(job, seconds),
+                *_hints(request, shelf),
+            )
             buttons = (
                 Button(action=Action.REROLL, job=job.id, label="Reroll"),
                 Button(action=Action.SETTINGS, job=job.id, label="Settings"),
@@ -172,6 +179,11 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
 def _palette(request: GenerationRequest) -> list[str]:
     """What it has besides words and numbers, a line each."""
     lines = []
+    if request.chosen is not None:
+        prompts = [literal(shortened(words.prompt, 600 // request.count)) for words in request.chosen]
+        lines.append(f"**Chosen** {prompts[0]}" if len(prompts) == 1 else f"**Chosen** {_numbered(prompts)}")
+    if request.clip_skip > 1:
+        lines.append(f"**Clip skip** {request.clip_skip}")
     if (start := request.start) is not None:
         lines.append(f"**Starts from** a picture, with strength {start.strength:g}")
         if start.mask is not None:
@@ -189,9 +201,10 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     def one_line(text: str) -> str:
         return " ".join(text.split())
 
-    parts = [f"/imagine prompt:{one_line(request.prompt)}"]
-    if request.negative_prompt:
-        parts.append(f"negative_prompt:{one_line(request.negative_prompt)}")
+    words = request.template or Wording(prompt=request.prompt, negative_prompt=request.negative_prompt)
+    parts = [f"/imagine prompt:{one_line(words.prompt)}"]
+    if words.negative_prompt:
+        parts.append(f"negative_prompt:{one_line(words.negative_prompt)}")
     elif model.negative_prompt:
         parts.append(f"negative_prompt:{NOTHING}")
     if shelf.several:
@@ -202,6 +215,8 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     parts.append(f"seed:{request.seed}")
     if request.count > 1:
         parts.append(f"count:{request.count}")
+    if request.clip_skip > 1:
+        parts.append(f"clip_skip:{request.clip_skip}")
     if len(request.variations) == 1:
         variation = request.variations[0]
         parts.append(f"variation_seed:{variation.seed} variation_strength:{variation.strength:.15g}")
@@ -214,7 +229,7 @@ def attached(job: Job, picture: Picture) -> Attached:
     which = f"Picture {picture.index + 1} of {job.request.count}: " if many else ""
     return Attached(
         name=f"atelier-{job.id}-{picture.index + 1}.png",
-        alt=shortened(which + " ".join(job.request.prompt.split()), MAX_ALT),
+        alt=shortened(which + " ".join(job.request.image(picture.index).prompt.split()), MAX_ALT),
         data=picture.png,
     )
 
@@ -280,6 +295,8 @@ def _facts(request: GenerationRequest, shelf: Shelf) -> str:
         facts.append(f"{what}, strength {request.start.strength:g}")
     if request.variations:
         facts.append("a variation")
+    if request.clip_skip > 1:
+        facts.append(f"clip skip {request.clip_skip}")
     line = literal(" · ".join(facts))
     if request.negative_prompt:
         line += f" · without: {literal(shortened(request.negative_prompt, NEGATIVE_ON_CARD))}"
@@ -323,14 +340,31 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def _chosen(request: GenerationRequest) -> tuple[str, ...]:
+    """What was chosen where the prompt left it open."""
+    if request.chosen is None:
+        return ()
+    prompts = [literal(shortened(words.prompt, PROMPT_ON_CARD // request.count)) for words in request.chosen]
+    return (f"chosen: {prompts[0] if len(prompts) == 1 else _numbered(prompts)}",)
+
+
+def _numbered(texts: Sequence[str]) -> str:
+    return " · ".join(f"{number}: {text}" for number, text in enumerate(texts, start=1))
+
+
 def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
     model = shelf.by_source(request.model)
-    unknown = () if model is None else model.unknown_words(request.prompt)
-    if model is None or not unknown:
+    if model is None:
         return ()
-    words = literal(shortened(", ".join(unknown), 200))
+    if model.family is Family.OTHER:
+        marked = any(is_marked(words.prompt) for words in request.wordings)
+        return (f"{literal(model.name)} takes brackets and BREAK for words of the prompt",) if marked else ()
+    unknown = dict.fromkeys(word for words in request.wordings for word in model.unknown_words(words.prompt))
+    if not unknown:
+        return ()
+    listed = literal(shortened(", ".join(unknown), 200))
     who = literal(model.name) if shelf.several else "The embedded model"
-    return (f"{who} does not know: {words}",)
+    return (f"{who} does not know: {listed}",)
 
 
 def _after_an_end(job: Job, again: str) -> tuple[Button, ...]:

@@ -9,6 +9,7 @@ import discord
 
 from bot.limits import Limits, Places
 from generation.job import Job
+from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf
 from generation.studio import Studio
 from storage.deliveries import Deliveries
@@ -27,6 +28,7 @@ class House:
     """All rooms, open."""
 
     shelf: Shelf
+    wildcards: Wildcards
     limits: Limits
     places: Places
     jobs: Jobs

@@ -51,6 +51,7 @@ class Typed:
     sampler: str | None = None
     seed: int | None = None
     count: int | None = None
+    clip_skip: int | None = None
     strength: float | None = None
     blur: int | None = None
     variation_seed: int | None = None
@@ -94,6 +95,7 @@ class Typed:
             count=1 if self.count is None else self.count,
             start=start,
             variations=self._variations(),
+            clip_skip=1 if self.clip_skip is None else self.clip_skip,
         )
         if (reason := model.reject_reason(request)) is not None:
             raise InvalidRequest(reason)

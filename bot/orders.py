@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -110,11 +111,10 @@ async def take_order(
             return
         try:
             order = await find()
-            if (reason := _reject_reason(order.request, house)) is not None:
+            request = await asyncio.to_thread(house.wildcards.decided, order.request)
+            if (reason := _reject_reason(request, house)) is not None:
                 raise Refused(reason)
-            job = Job(
-                id=new_job_id(), request=order.request, asker=asker, created_at=time.time(), parent=parent
-            )
+            job = Job(id=new_job_id(), request=request, asker=asker, created_at=time.time(), parent=parent)
             address = Address(
                 application_id=interaction.application_id,
                 guild_id=interaction.guild_id,

@@ -14,6 +14,8 @@ from generation.request import MAX_STEPS
 
 MODELS_FILE = Path("models.toml")
 """Describes the models if MODELS names no other file and it exists."""
+WILDCARDS_FOLDER = Path("wildcards")
+"""Holds the wildcards if WILDCARDS names no other folder and it exists."""
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?|wss?)://\S+$")]
 
@@ -36,6 +38,8 @@ class Settings(BaseSettings):
     model: str = EMBEDDED
     models: Path | None = None
     """A file that describes several models; MODEL is not used then. See :attr:`models_file`."""
+    wildcards: Path | None = None
+    """A folder of lists that prompts choose from. See :attr:`wildcards_folder`."""
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     model_memory: float | None = Field(default=None, gt=0)
@@ -71,7 +75,7 @@ class Settings(BaseSettings):
             return None
         return batch
 
-    @field_validator("data_dir", "models")
+    @field_validator("data_dir", "models", "wildcards")
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
         return None if place is None else place.expanduser()
@@ -90,6 +94,22 @@ class Settings(BaseSettings):
                 f"MODELS is {self.models}, and there is no such file; docs/models.md says how one is written."
             )
         return self.models
+
+    @property
+    def wildcards_folder(self) -> Path | None:
+        """The folder that holds the wildcards; None when there are none.
+
+        Raises:
+            SettingsError: WILDCARDS names a folder that is not there.
+        """
+        if self.wildcards is None:
+            return WILDCARDS_FOLDER if WILDCARDS_FOLDER.is_dir() else None
+        if not self.wildcards.is_dir():
+            raise SettingsError(
+                f"WILDCARDS is {self.wildcards}, and there is no such folder; "
+                "make it and put text files into it, or leave WILDCARDS empty."
+            )
+        return self.wildcards
 
     @property
     def token(self) -> str:

@@ -43,6 +43,7 @@ class Settings:
     size: Size | None = None
     model: str | None = None
     model_hash: str | None = None
+    clip_skip: int | None = None
     request: GenerationRequest | None = None
     """The exact request, if we drew it."""
     record: Record | None = None
@@ -113,6 +114,8 @@ def _palette(request: GenerationRequest) -> dict[str, str]:
     It knows one variation; of several the last is no variation of the seed, so none is told here.
     """
     told = {}
+    if request.clip_skip > 1:
+        told["Clip skip"] = str(request.clip_skip)
     if len(request.variations) == 1:
         told["Variation seed"] = str(request.variations[0].seed)
         told["Variation seed strength"] = f"{request.variations[0].strength:.15g}"
@@ -192,6 +195,7 @@ def _own(chunk: Mapping[str, Any]) -> Settings:
         size=request.size,
         model=record["model"],
         model_hash=record["model_hash"],
+        clip_skip=request.clip_skip,
         request=request,
         record=record,
     )
@@ -225,6 +229,7 @@ def parse_infotext(text: str) -> Settings:
         size=_number(found.get("Size"), Size.parse),
         model=found.get("Model"),
         model_hash=found.get("Model hash"),
+        clip_skip=_number(found.get("Clip skip"), int),
     )
 
 

@@ -161,8 +161,8 @@ class ModelInfo:
             return None if request.clip_skip == 1 else f"{self.name} takes no clip skip; leave it out."
         if request.clip_skip > self.clip_layers:
             return (
-                f"{self.name} cannot skip to layer {request.clip_skip} from the end of its text encoder, which "
-                f"has {self.clip_layers}; choose a clip skip from 1 to {self.clip_layers}."
+                f"The text encoder of {self.name} has {self.clip_layers} layers; "
+                f"choose a clip skip from 1 to {self.clip_layers}."
             )
         if is_open(request):
             return None  # only what is chosen can be read

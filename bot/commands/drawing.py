@@ -23,6 +23,7 @@ OPTIONS: Mapping[str, str] = {
     "sampler": "How it is refined",
     "seed": "The number it grows from: the same seed and settings draw the same picture",
     "count": "How many pictures, 1 to 4",
+    "clip_skip": "Which layer of the text encoder is read, from its end: 1 is the last",
 }
 """What people are told about the options that every such command has."""
 

@@ -81,6 +81,7 @@ async def inpaint(
     sampler: str | None = None,
     seed: int | None = None,
     count: int | None = None,
+    clip_skip: int | None = None,
 ) -> None:
     """Draw part of a picture anew."""
     typed = Typed(
@@ -93,6 +94,7 @@ async def inpaint(
         sampler=sampler,
         seed=seed,
         count=count,
+        clip_skip=clip_skip,
         strength=strength,
         blur=blur,
     )
@@ -122,6 +124,7 @@ async def outpaint(
     sampler: str | None = None,
     seed: int | None = None,
     count: int | None = None,
+    clip_skip: int | None = None,
 ) -> None:
     """Draw what is around a picture."""
     typed = Typed(
@@ -133,6 +136,7 @@ async def outpaint(
         sampler=sampler,
         seed=seed,
         count=count,
+        clip_skip=clip_skip,
         strength=strength,
     )
     shelf = interaction.client.house.shelf

@@ -122,12 +122,8 @@ def words_of(prompt: str) -> str:
 
 
 def is_marked(prompt: str) -> bool:
-    """Whether any words count more or less than others, or are read apart."""
-    try:
-        parts = parts_of(prompt)
-    except InvalidRequest:
-        return True
-    return len(parts) > 1 or any(piece.weight != 1 for piece in parts[0])
+    """Whether a prompt gives weights as numbers, or BREAK; brackets alone may be meant as brackets."""
+    return any(mark["weight"] or mark["break"] for mark in _MARK.finditer(prompt))
 
 
 def _factor(bracket: str, weight: str | None) -> float:

@@ -33,7 +33,6 @@ _MARK = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CHANCE = re.compile(r"\s*(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf)\s*::")
-_HINT = re.compile(r"[{}]|__|\\[|_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,9 @@ Lines = Callable[[str], Sequence[Option]]
 
 
 def leaves_choices(prompt: str) -> bool:
-    """Whether a prompt may hold choices, or letters that are marked as none."""
-    return _HINT.search(prompt) is not None
+    """Whether a prompt holds choices, or letters that are marked as none."""
+    groups = ("literal", "opening", "closing", "wildcard")
+    return any(mark[group] for mark in _MARK.finditer(prompt) for group in groups)
 
 
 def read_line(line: str, name: str) -> Option:

@@ -337,7 +337,7 @@ def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
         ({"sampler": "LCM", "steps": 60}, "LCM takes 50 steps at the most, not 60."),
         ({"prompt": "a (red circle"}, "The prompt has a `(` that is never closed"),
         ({"negative_prompt": "(red:nan)"}, "A weight of nan is not possible"),
-        ({"clip_skip": 5}, "which has 4; choose a clip skip from 1 to 4."),
+        ({"clip_skip": 5}, "mini has 4 layers; choose a clip skip from 1 to 4."),
     ],
 )
 def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
