@@ -61,9 +61,12 @@ def _fetch(repo: str, *, half: bool) -> Path:
                 DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, safety_checker=None)
             )
         except (ValueError, OSError) as error:
+            failure: Exception = error
+        except Exception as error:  # noqa: BLE001 - the way to the hub broke; the other variant is no better
             failure = error
+            break
     raise UnreadableModel(
-        f"The model {repo} could not be fetched from Hugging Face: {first_line(failure)} "
+        f"The model {repo} could not be fetched from Hugging Face: {first_line(failure).rstrip('.')}. "
         "Check the name and the network, or set MODEL to a folder or a .safetensors file."
     ) from failure
 

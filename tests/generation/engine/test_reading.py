@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from generation.catalogue import describe
+from generation.engine.noise import NoiseEngine
 from generation.engine.rack import BROKEN_S
 from generation.engine.reading import Finish, Reading, Tell
 from generation.messages import Loading, NotLoaded, Ready, TaskFailed
@@ -56,6 +57,7 @@ def test_a_reading_that_stands_still_is_given_up_and_the_others_draw_on(
     assert racked.needless[-1](), "others are drawn"
     racked.time += 2
     racked.finish()
+    racked.rack.tick()
     assert racked.needless[-1](), "nobody waits for it"
     (failed,) = [report for report in racked.said if isinstance(report, TaskFailed)]
     assert failed.task.job == "waits"
@@ -146,4 +148,22 @@ def test_a_reading_moves_while_it_computes_or_fetches_and_stands_still_when_it_w
     go_on.set()
     reading.wait(20)
     with pytest.raises(LookupError):
+        reading.result()
+
+
+def test_what_comes_too_late_tells_nothing_and_is_dropped() -> None:
+    hold, told = threading.Event(), []
+
+    def read(tell: Tell) -> Finish:
+        assert hold.wait(20)
+        tell(1, 2)
+        return lambda: NoiseEngine(describe("fake:two"), lambda report: None)
+
+    reading = Reading("fake:two", read, lambda *bytes_: told.append(bytes_))
+    reading.give_up()
+    hold.set()
+    reading.wait(20)
+    assert reading.is_over
+    assert told == []
+    with pytest.raises(TimeoutError):
         reading.result()
