@@ -303,7 +303,6 @@ class Rack:
         self._owed[source] = len(self._waiting.get(source, ()))
         known = self._shelf.by_source(source)
         if known is not None and _takes(known) != _takes(engine.info):
-            log.info("%s is %s; by its name it was taken for another", source, engine.info.family)
             self._misjudged.add(source)
         self._say(Ready(model=source, images=engine.batch, info=engine.info))
 
