@@ -180,8 +180,7 @@ def _palette(request: GenerationRequest) -> list[str]:
     """What it has besides words and numbers, a line each."""
     lines = []
     if request.chosen is not None:
-        prompts = [literal(shortened(words.prompt, 600 // request.count)) for words in request.chosen]
-        lines.append(f"**Chosen** {prompts[0]}" if len(prompts) == 1 else f"**Chosen** {_numbered(prompts)}")
+        lines.append(f"**Chosen** {_listed(request.chosen)}")
     if request.clip_skip > 1:
         lines.append(f"**Clip skip** {request.clip_skip}")
     if (start := request.start) is not None:
@@ -344,12 +343,14 @@ def _chosen(request: GenerationRequest) -> tuple[str, ...]:
     """What was chosen where the prompt left it open."""
     if request.chosen is None:
         return ()
-    prompts = [literal(shortened(words.prompt, PROMPT_ON_CARD // request.count)) for words in request.chosen]
-    return (f"chosen: {prompts[0] if len(prompts) == 1 else _numbered(prompts)}",)
+    return (f"chosen: {_listed(request.chosen)}",)
 
 
-def _numbered(texts: Sequence[str]) -> str:
-    return " · ".join(f"{number}: {text}" for number, text in enumerate(texts, start=1))
+def _listed(chosen: Sequence[Wording]) -> str:
+    prompts = [literal(shortened(words.prompt, PROMPT_ON_CARD // len(chosen))) for words in chosen]
+    if len(prompts) == 1:
+        return prompts[0]
+    return " · ".join(f"{number}: {prompt}" for number, prompt in enumerate(prompts, start=1))
 
 
 def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
@@ -358,7 +359,7 @@ def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
         return ()
     if model.family is Family.OTHER:
         marked = any(is_marked(words.prompt) for words in request.wordings)
-        return (f"{literal(model.name)} takes brackets and BREAK for words of the prompt",) if marked else ()
+        return (f"{literal(model.name)} takes weights and BREAK for words of the prompt",) if marked else ()
     unknown = dict.fromkeys(word for words in request.wordings for word in model.unknown_words(words.prompt))
     if not unknown:
         return ()

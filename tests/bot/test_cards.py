@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.card import Action, Card, Tone
 from bot.cards import calling, card_for, command_line, literal, settings_card, shortened
+from generation.catalogue import Family
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
-from generation.request import OWN_SAMPLER, SEEDS, Seed
+from generation.request import OWN_SAMPLER, SEEDS, Seed, Wording
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
 
 
@@ -173,6 +176,62 @@ def test_the_ready_command_names_every_setting() -> None:
         "/imagine prompt:a red circle negative_prompt:blue size:128x128 steps:20 guidance:5 "
         "sampler:Euler a seed:123 count:2"
     )
+
+
+# Prompts -------------------------------------------------------------------------------------------------
+
+
+def chosen(*prompts: str, prompt: str = "a {red|blue} zebra", **changes: Any) -> Job:
+    words = tuple(Wording(prompt=each, negative_prompt="") for each in prompts)
+    return job(prompt, count=len(prompts), chosen=words, **changes)
+
+
+def test_a_card_shows_what_was_typed_and_what_was_chosen() -> None:
+    one = finished(chosen("a blue zebra"))
+    assert one.text[0] == r"> a {red\|blue} zebra"
+    assert "chosen: a blue zebra" in one.small
+    assert one.pictures[0].alt == "a blue zebra"
+    two = chosen("a blue zebra", "a red zebra")
+    assert "chosen: 1: a blue zebra · 2: a red zebra" in finished(two).small
+    assert finished(two).pictures[1].alt == "Picture 2 of 2: a red zebra"
+    assert "**Chosen** 1: a blue zebra · 2: a red zebra" in settings_card(two, SHELF, parent_link=None).text
+    assert "chosen" not in words(finished(job()))
+
+
+def test_the_ready_command_chooses_again_by_the_same_seed() -> None:
+    of = chosen("a blue zebra", "a red zebra", clip_skip=2)
+    for again in (of.request, of.request.image(1)):
+        line = command_line(again, SHELF)
+        assert line is not None
+        assert line.startswith("/imagine prompt:a {red|blue} zebra size:")
+        assert f"seed:{again.seed}" in line
+        assert line.endswith("clip_skip:2")
+
+
+def test_unknown_words_are_seen_through_choices_and_weights() -> None:
+    of = chosen("a (crimson:1.2) circle", "a red [zebra]", "a red zebra BREAK", model=OIL.source)
+    said = words(card_for(Finished(job=done(of), pictures=pictures(of)), TWO))
+    assert r"Oil \*Paint\* does not know: crimson, zebra" in said
+
+
+def test_a_model_that_reads_language_says_that_it_does_not_weigh() -> None:
+    flux = replace(OIL, family=Family.OTHER, words=None)
+    shelf = replace(TWO, models=(TWO.models[0], flux))
+    for prompt, is_told in (
+        ("a (red:1.3) circle", True),
+        ("a sun BREAK", True),
+        ("a sun (half hidden) :)", False),
+    ):
+        of = job(prompt, model=OIL.source)
+        said = words(card_for(Finished(job=done(of), pictures=pictures(of)), shelf))
+        assert ("takes weights and BREAK for words of the prompt" in said) is is_told
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_longest_texts_fit_into_a_message(count: int) -> None:
+    of = chosen(*["`" * 2000] * count, prompt="`" * 2000, negative_prompt="`" * 2000)
+    for card in (finished(of), settings_card(of, SHELF, parent_link=None)):
+        assert len(words(card)) < 4000
 
 
 # Several models ------------------------------------------------------------------------------------------

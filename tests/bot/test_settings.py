@@ -138,3 +138,20 @@ def test_a_named_file_of_models_must_be_there(tmp_path: Path) -> None:
     settings = read_settings(env(tmp_path, "MODELS=none.toml"))
     with pytest.raises(SettingsError, match=r"^MODELS is none\.toml, and there is no such file"):
         _ = settings.models_file
+
+
+def test_the_wildcards_are_in_the_named_folder_or_one_that_lies_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings().wildcards_folder is None
+    (tmp_path / "wildcards").mkdir()
+    assert read_settings().wildcards_folder == Path("wildcards")
+    (tmp_path / "lists").mkdir()
+    assert read_settings(env(tmp_path, f"WILDCARDS={tmp_path}/lists")).wildcards_folder == tmp_path / "lists"
+
+
+def test_a_named_folder_of_wildcards_must_be_there(tmp_path: Path) -> None:
+    settings = read_settings(env(tmp_path, "WILDCARDS=nowhere"))
+    with pytest.raises(SettingsError, match="WILDCARDS is nowhere, and there is no such folder"):
+        _ = settings.wildcards_folder

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from generation import __version__
 from generation.metadata import UnreadablePicture, infotext, parse_infotext, read, write_png
-from generation.request import GenerationRequest, Seed, Size
+from generation.request import GenerationRequest, Seed, Size, Wording
 from tests.generation.toys import a_request
 
 RECORD = {
@@ -104,6 +104,24 @@ def test_a_request_comes_back_exactly(prompt: str) -> None:
     assert settings.record == RECORD
     assert (settings.prompt, settings.seed, settings.sampler) == (prompt, 2**32 - 1, "Euler")
     assert set(chunks(png(request))) == {"parameters", "atelier"}, "other readers know no chunk but theirs"
+
+
+def test_clip_skip_stands_under_its_usual_name_where_a_layer_is_skipped() -> None:
+    assert "Clip skip: 2, Version" in text_of(a_request(clip_skip=2))
+    assert "Clip skip" not in text_of(a_request())
+    assert parse_infotext(text_of(a_request(clip_skip=2))).clip_skip == 2
+    assert read(png(a_request(clip_skip=2))).clip_skip == 2
+
+
+def test_a_picture_says_what_was_chosen_and_what_from() -> None:
+    words = Wording(prompt="a (red:1.2) sun", negative_prompt="grey")
+    request = a_request(
+        prompt="a {(red:1.2)|blue} sun", negative_prompt="{grey|dull}", chosen=(words,)
+    ).image(0)
+    file = png(request)
+    assert read(file).request == request
+    assert read(file).prompt == "a (red:1.2) sun"
+    assert chunks(file)["parameters"].startswith("a (red:1.2) sun\nNegative prompt: grey\nSteps")
 
 
 def test_pictures_carry_the_version_of_the_project() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from generation.prompting.wildcards import Wildcards
 from generation.redraw import main
 from generation.request import Seed
 from tests.generation.engine.test_batch import run_all
@@ -36,6 +37,26 @@ def test_a_picture_drawn_in_company_is_drawn_again_exactly(
     assert main(arguments) == 0
     assert capsys.readouterr().out == "Every pixel is the same.\n"
     assert Image.open(out).tobytes() == Image.open(drawn_in_company).tobytes()
+
+
+def test_what_was_chosen_is_drawn_again_with_its_weights_parts_and_skipped_layer(
+    sd_bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = a_request(
+        sd_bench.source,
+        prompt="a {(red:1.4)|[blue]} circle BREAK {2$$sun|moon|star}, " + "very " * 20,
+        negative_prompt="{grey|dull}",
+        clip_skip=2,
+        count=3,
+    )
+    requests = [Wildcards().decided(request).image(index) for index in range(3)]
+    tasks = [a_task(each, job=f"{index}") for index, each in enumerate(requests)]
+    drawn = run_all(sd_bench, [(0, task) for task in tasks])
+    assert len({each.prompt for each in requests}) > 1
+    path = tmp_path / "picture.png"
+    path.write_bytes(drawn["1"])
+    assert main([str(path), "--model", sd_bench.source, "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == "Every pixel is the same.\n"
 
 
 def test_another_model_is_told_and_draws_another_picture(
