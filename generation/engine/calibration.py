@@ -38,11 +38,12 @@ def calibrated_cap(model: Model, kept_in: Path | None) -> int:
         kept_in: a JSON file, made if it is missing; None keeps nothing.
     """
     key = _key(model)
-    found = _read(kept_in).get(key)
+    kept = _read(kept_in)
+    found = kept.get(key)
     if _is_cap(found):
         return int(found)
     parts = _parts(found)
-    if found is not None and not parts:
+    if key in kept and not parts:
         log.warning("what %s holds about %s is none of my figures; measuring again", kept_in, model.info.name)
     started = time.monotonic()
 
