@@ -78,6 +78,8 @@ class ModelInfo:
     """What a request gets whose asker gave none."""
     vae: str | None = None
     """A folder or a .safetensors file whose VAE replaces the model's own."""
+    taesd: str | None = None
+    """A folder or a Hugging Face id of a tiny decoder that shows pictures while they are drawn."""
     refiner: str | None = None
     """The folder, .safetensors file or Hugging Face id of an SDXL refiner that takes the last noise away."""
     refiner_start: float = 0.8
@@ -215,6 +217,7 @@ _OWNERS = (
     "source",
     "negative_prompt",
     "vae",
+    "taesd",
     "refiner",
     "refiner_start",
     "memory",

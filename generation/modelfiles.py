@@ -112,6 +112,32 @@ def _vae_folder(folder: Path) -> int:
     return channels if isinstance(channels, int) else 0
 
 
+def check_taesd(source: str) -> None:
+    """Whether a source is a tiny decoder (AutoencoderTiny); of one still to be fetched nothing can be said.
+
+    Args:
+        source: a folder in diffusers' format, or a Hugging Face id.
+
+    Raises:
+        UnreadableModel: it is neither.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source):
+            raise UnreadableModel(
+                f"There is no taesd at {source}; name a folder in diffusers' format, "
+                "or a Hugging Face id like madebyollin/taesd."
+            )
+        if (snapshot := hub_snapshot(source)) is None:
+            return
+        folder = snapshot
+    config = read_json(folder / "config.json")
+    if config.get("_class_name") != "AutoencoderTiny":
+        raise UnreadableModel(f"{source} is no taesd: it holds {config.get('_class_name')}.")
+    if not any(folder.glob("*.safetensors")):
+        raise UnreadableModel(f"The taesd {source} has no weights in a .safetensors file.")
+
+
 def hub_snapshot(repo: str) -> Path | None:
     """The folder of a repository's main revision in Hugging Face's cache on this machine, if it is there."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
@@ -143,7 +169,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def _has_weights(part: Path) -> bool:
-    """Whether weights are there; all, if they come in shards. The cache shows a file when all of it has come."""
+    """Whether weights are there; all, if they come in shards. The cache shows a file when it is whole."""
     names = [path.name for path in part.glob("*.safetensors")]
     here = Counter(_SHARD.sub("", name) for name in names)
     return any(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from generation.catalogue import Defaults, Family, MemoryMode, ModelInfo, describe, is_guessed
-from generation.modelfiles import UnreadableModel, check_vae
+from generation.modelfiles import UnreadableModel, check_taesd, check_vae
 from generation.refiner import check_base, check_refiner
 from generation.request import MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, InvalidRequest, Size
 from generation.samplers import SAMPLERS, find_sampler, sampler_reason, unknown_sampler
@@ -26,8 +26,8 @@ MAX_NAME = 100
 """Characters in the name of a model: what Discord takes of a choice."""
 
 KEYS = (
-    *("name", "source", "size", "steps", "guidance", "sampler", "negative_prompt", "vae", "refiner"),
-    *("refiner_start", "memory", "default"),
+    *("name", "source", "size", "steps", "guidance", "sampler", "negative_prompt", "vae", "taesd"),
+    *("refiner", "refiner_start", "memory", "default"),
 )
 """What may stand in a `[[model]]`; all but the first two may be left out."""
 
@@ -98,6 +98,7 @@ class _Table:
         sampler = self._read("sampler", _sampler)
         negative_prompt = self._read("negative_prompt", _negative_prompt)
         vae = self._read("vae", lambda value: _vae(value, self._folder, info))
+        taesd = self._read("taesd", lambda value: _taesd(value, self._folder))
         refiner = self._read("refiner", lambda value: _refiner(value, self._folder, info))
         refiner_start = self._read("refiner_start", lambda value: _refiner_start(value, self._table))
         memory = self._read("memory", _memory)
@@ -118,6 +119,7 @@ class _Table:
             defaults=defaults,
             negative_prompt=negative_prompt or "",
             vae=vae,
+            taesd=taesd,
             refiner=refiner,
             refiner_start=refiner_start or info.refiner_start,
             memory=memory or MemoryMode.FAST,
@@ -213,6 +215,12 @@ def _vae(value: Any, folder: Path, info: ModelInfo | None) -> str:
     place = os.path.normpath(folder / os.path.expanduser(_text("vae", value)))  # noqa: PTH111
     check_vae(Path(place), channels=None if info is None else _LATENT_CHANNELS.get(info.family))
     return place
+
+
+def _taesd(value: Any, folder: Path) -> str:
+    source = _placed(_text("taesd", value), folder)
+    check_taesd(source)
+    return source
 
 
 def _refiner(value: Any, folder: Path, info: ModelInfo | None) -> str:

@@ -33,7 +33,7 @@ def place_of(info: ModelInfo, *, half: bool) -> tuple[Path, ModelInfo]:
     return path, info
 
 
-_SAID = ("name", "vae", "refiner", "refiner_start", "memory")
+_SAID = ("name", "vae", "taesd", "refiner", "refiner_start", "memory")
 """What only the owner can say of a model, and the engine asks."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -19,9 +20,12 @@ from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.memory import footprint, free
 from generation.engine.pipeline import Pipeline
-from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
+from generation.engine.sightings import look_of, overhear, unpacked
+from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
 from generation.request import GenerationRequest
+
+log = logging.getLogger(__name__)
 
 Pause = Callable[[], None]
 
@@ -96,6 +100,10 @@ class _Drawing:
     task: Task
     step: int = 0
     """How many steps are done."""
+    watched: bool = False
+    """Somebody asked for a preview."""
+    seen: torch.Tensor | None = None
+    """While it is watched, of the last step: the latents without their noise, in the pipeline's own form."""
     pixels: Any = None
     """(height, width, channels) float32 from 0 to 1, when it is done."""
     scheduler: str = ""
@@ -115,6 +123,7 @@ class PipelineEngine:
     def __init__(self, model: Pipeline, say: Say) -> None:
         self._model = model
         self._say = say
+        self._look = look_of(model)
         self._drawing: _Drawing | None = None
         self._closing: weakref.finalize[Any, Any] | None = None
 
@@ -161,11 +170,12 @@ class PipelineEngine:
             self._drawing.going.stop()
             self._let_go()
         device = self._model.device
-        del self._model
+        del self._model, self._look
         free(device)
 
     def watch(self, task: TaskId) -> None:
-        """Nothing: each family has latents of its own, and these pictures are not shown before their end."""
+        if self._drawing is not None and self._drawing.task.id == task:
+            self._drawing.watched = self._look is not None
 
     def tick(self) -> None:
         """A step of the picture in hand; after its last one, its decoding."""
@@ -185,9 +195,25 @@ class PipelineEngine:
             self._say(Stepped(task=task.id, step=drawing.step, steps=task.request.steps))
             if drawing.step == task.request.steps:
                 self._say(Entered(phase=Phase.DECODING, task=task.id))
+            elif drawing.seen is not None:
+                self._show(drawing, drawing.seen)
         if ended:
             self._let_go()
             self._say(Drawn(task=task.id, png=png))
+
+    @torch.inference_mode()
+    def _show(self, drawing: _Drawing, seen: torch.Tensor) -> None:
+        """A look at a picture may fail; the picture may not."""
+        drawing.watched, drawing.seen = False, None
+        request = drawing.task.request
+        try:
+            latents = unpacked(self._model.pipe, seen, request.size)
+            if latents is not None and self._look is not None:
+                self._say(Previewed(task=drawing.task.id, webp=self._look.webp(latents)))
+        except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without
+            log.warning("no preview of %s: %r", drawing.task.id, error)
+            error.__traceback__ = None
+            free(self._model.device)
 
     def _png(self, drawing: _Drawing) -> bytes:
         if not np.isfinite(drawing.pixels).all():
@@ -222,6 +248,9 @@ def _work(model: Pipeline, drawing: _Drawing) -> Callable[[Pause], None]:
             drawing.step = min(steps, max(drawing.step, done))
             pause()
 
+        def see(clean: torch.Tensor) -> None:
+            drawing.seen = clean
+
         def at_step_end(pipe: Any, index: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             # Some samplers call the model twice for a step: a step is done when its last call is.
             calls = getattr(pipe, "num_timesteps", None) or steps
@@ -240,6 +269,7 @@ def _work(model: Pipeline, drawing: _Drawing) -> Callable[[Pause], None]:
         if model.scheduler is not None:  # it remembers where its picture was, or how it was interrupted
             model.pipe.scheduler = copy.deepcopy(model.scheduler)
             drawing.scheduler = type(model.scheduler).__name__
+            overhear(model.pipe.scheduler, lambda: drawing.watched, see)
         drawing.pixels = model.pipe(**arguments).images
 
     return work

@@ -34,6 +34,7 @@ from generation.catalogue import (
 from generation.engine.fetching import first_line, place_of, place_of_refiner
 from generation.engine.hashes import hash_file, hash_folder, hash_vae, in_thread, variant_of
 from generation.engine.threads import drawing_threads
+from generation.engine.tiny import load_tiny
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ class Model:
     """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
     vae_hash: str | None
     """Likewise, of a VAE that replaces the model's own."""
+    tiny: Any | None = None
+    """An AutoencoderTiny for previews; always on the device."""
     refiner: Model | None = None
     """What takes the last of the noise away instead of this one; its pictures are decoded by this one."""
     wants_score: bool = False
@@ -255,6 +258,7 @@ def _load(info: ModelInfo, home: torch.device, kind: torch.dtype) -> Model:
         dtype=kind,
         hash=digest,
         vae_hash=None if info.vae is None else hash_vae(Path(info.vae).expanduser()),
+        tiny=tiny_of(info, pipe.vae, home, kind),
     )
     return base if info.refiner is None else replace(base, refiner=_load_refiner(info.refiner, base))
 
@@ -301,6 +305,14 @@ def _same_weights(one: Any, other: Any) -> bool:
     return mine.keys() == theirs.keys() and all(
         torch.equal(tensor, theirs[name].cpu()) for name, tensor in mine.items()
     )
+
+
+def tiny_of(info: ModelInfo, vae: Any, home: torch.device, kind: torch.dtype) -> Any | None:
+    """The tiny decoder that the owner wants for a model's previews."""
+    if info.taesd is None:
+        return None
+    channels = None if vae is None else vae.config.get("latent_channels")
+    return load_tiny(info.taesd, channels=channels, device=home, dtype=kind)
 
 
 def other_vae(source: str, own: Any, dtype: torch.dtype) -> Any:

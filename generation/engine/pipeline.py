@@ -16,7 +16,7 @@ from diffusers import DiffusionPipeline, ModelMixin
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
 from generation.engine.fetching import first_line, place_of
 from generation.engine.hashes import hash_folder, hash_vae, in_thread, variant_of
-from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae
+from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae, tiny_of
 from generation.modelfiles import read_json
 
 
@@ -36,6 +36,8 @@ class Pipeline:
     """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
     vae_hash: str | None
     """Likewise, of a VAE that replaces the model's own."""
+    tiny: Any | None = None
+    """An AutoencoderTiny for previews; always on the device."""
 
     def record(self) -> dict[str, Any]:
         """What the bits of its pictures depend on, apart from the request."""
@@ -70,6 +72,7 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         if info.vae is not None:
             pipe.vae = other_vae(info.vae, pipe.vae, kind)
         _place(pipe, info.memory, where, kind)
+        tiny = tiny_of(info, getattr(pipe, "vae", None), where, kind)
     return Pipeline(
         info=info,
         pipe=pipe,
@@ -79,6 +82,7 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         dtype=kind,
         hash=digest,
         vae_hash=None if info.vae is None else hash_vae(Path(info.vae).expanduser()),
+        tiny=tiny,
     )
 
 

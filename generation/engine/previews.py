@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,46 +24,79 @@ _QUALITY = 70
 
 
 class Previews:
-    """Shows what the UNet believes the finished picture to be, about a pixel for each cell of the latents.
+    """Shows what the UNet believes the finished picture to be."""
+
+    def __init__(self, model: Model, memory: Memory) -> None:
+        self._memory = memory
+        self.look = Look(model.vae, model.tiny, model.device, need_vae=lambda: memory.need("vae"))
+
+    def draw(self, image: Image) -> bytes | None:
+        """A WebP file of at most EDGE pixels; None before the first step, or where it would cost too much."""
+        if image.seen is None:
+            return None
+        if self._memory.rung == APART and self.look.wants_vae:
+            return None  # the UNet would have to leave the device for it, and come back
+        return self.look.webp(clean_latents(image.scheduler, *image.seen))
+
+
+class Look:
+    """What latents look like. A tiny decoder shows them best; without one, about a pixel for each cell does.
 
     In the usual autoencoders a cell's colour is nearly a linear function of its channels. The function is
     fitted once, to fields of colour that the model's own autoencoder encodes. Where that is too far off, as
     with the embedded model's, latents of half the edge are decoded: a quarter of the work for a picture.
     """
 
-    def __init__(self, model: Model, memory: Memory) -> None:
-        self._model = model
-        self._memory = memory
-        self._colours: torch.Tensor | None = None
-        self._is_fitted = False
+    def __init__(
+        self, vae: Any, tiny: Any | None, device: torch.device, *, need_vae: Callable[[], None]
+    ) -> None:
+        """
+        Args:
+            vae: an AutoencoderKL; not asked if there is a tiny decoder.
+            tiny: an AutoencoderTiny on the device.
+            need_vae: has the VAE on the device.
+        """
+        self._vae = vae
+        self._tiny = tiny
+        self._device = device
+        self._need_vae = need_vae
+        self.colours: torch.Tensor | None = None
+        """(channels + 1, 3), where a linear function is near enough."""
+        self._is_fitted = tiny is not None
 
-    def draw(self, image: Image) -> bytes | None:
-        """A WebP file of at most EDGE pixels; None before the first step, or where it would cost too much."""
-        if image.seen is None:
-            return None
-        if self._memory.rung == APART and self._colours is None:
-            return None  # the UNet would have to leave the device for it, and come back
+    @property
+    def wants_vae(self) -> bool:
+        return self._tiny is None and self.colours is None
+
+    def webp(self, latents: torch.Tensor) -> bytes:
+        """A picture of at most EDGE pixels.
+
+        Args:
+            latents: (1, channels, h, w) without noise, as the UNet or transformer knows them.
+        """
         if not self._is_fitted:
-            self._colours, self._is_fitted = self._fitted(), True
-        latents = clean_latents(image.scheduler, *image.seen)
-        rgb = self._decoded(latents) if self._colours is None else _coloured(latents, self._colours)[0]
+            self.colours, self._is_fitted = self._fitted(), True
+        if self._tiny is not None:
+            rgb = _pixels(self._tiny.decode(latents.to(self._tiny.dtype), return_dict=False)[0])
+        elif self.colours is not None:
+            rgb = _coloured(latents.float(), self.colours)[0]
+        else:
+            rgb = self._decoded(latents.float())
         levels = rgb.float().nan_to_num().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
         return _webp(Pictures.fromarray(levels))
 
     def _decoded(self, latents: torch.Tensor) -> torch.Tensor:
         """(height, width, 3) in 0..1, of half the picture's edge."""
-        self._memory.need("vae")
-        vae = self._model.vae
+        self._need_vae()
         half = (max(1, latents.shape[2] // 2), max(1, latents.shape[3] // 2))
         small = torch.nn.functional.interpolate(latents, size=half, mode="area")
-        decoded = vae.decode((small / vae.config.scaling_factor).to(vae.dtype), return_dict=False)[0][0]
-        rgb: torch.Tensor = decoded.permute(1, 2, 0) / 2 + 0.5
-        return rgb
+        small = small / self._vae.config.scaling_factor + _shift(self._vae)
+        return _pixels(self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0])
 
     def _fitted(self) -> torch.Tensor | None:
         """(channels + 1, 3): what each channel, and a constant, adds to red, green and blue in 0..1."""
-        factor = self._model.vae_factor
-        self._memory.need("vae")
+        factor = 2 ** (len(self._vae.config.block_out_channels) - 1)
+        self._need_vae()
         fields = _fields(_CELLS * factor)
         latents, wanted = self._encoded(fields), torch.nn.functional.avg_pool2d(fields, factor)
         rows = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1).movedim(1, -1).flatten(0, 2)
@@ -70,14 +104,24 @@ class Previews:
         square = rows.T @ rows + 1e-3 * len(rows) * torch.eye(rows.shape[1])
         weights: torch.Tensor = torch.linalg.solve(square, rows.T @ wanted.movedim(1, -1).flatten(0, 2))
         error = (_coloured(latents, weights) - wanted.movedim(1, -1)).abs().mean().item() * 255
-        return weights.to(self._model.device) if error <= _NEAR_ENOUGH else None
+        return weights.to(self._device) if error <= _NEAR_ENOUGH else None
 
     def _encoded(self, pictures: torch.Tensor) -> torch.Tensor:
         """Latents as the UNet knows them, float32 on the CPU, of pictures in 0..1."""
-        vae = self._model.vae
-        encoded = vae.encode((2 * pictures - 1).to(self._model.device, vae.dtype)).latent_dist.mean
-        latents: torch.Tensor = (encoded.float() * vae.config.scaling_factor).cpu()
+        encoded = self._vae.encode((2 * pictures - 1).to(self._device, self._vae.dtype)).latent_dist.mean
+        latents: torch.Tensor = (
+            (encoded.float() - _shift(self._vae)) * self._vae.config.scaling_factor
+        ).cpu()
         return latents
+
+
+def _shift(vae: Any) -> float:
+    return float(getattr(vae.config, "shift_factor", None) or 0.0)
+
+
+def _pixels(decoded: torch.Tensor) -> torch.Tensor:
+    """(1, 3, height, width) in -1..1 into (height, width, 3) in 0..1."""
+    return decoded[0].permute(1, 2, 0) / 2 + 0.5
 
 
 def _fields(edge: int) -> torch.Tensor:

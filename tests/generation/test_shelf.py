@@ -371,6 +371,26 @@ def test_a_folder_that_is_no_vae_is_a_sentence(tmp_path: Path) -> None:
     assert "has no weights in a .safetensors file" in problem(tmp_path, DREAM)
 
 
+# A tiny decoder -----------------------------------------------------------------------------------------
+
+
+def test_a_taesd_is_a_folder_or_a_name_on_the_hub(tmp_path: Path) -> None:
+    a_folder(tmp_path / "dream")
+    text = DREAM.replace("vae = ", "taesd = ")
+    folder = a_vae(tmp_path / "vae", _class_name="AutoencoderTiny")
+    assert shelf_of(tmp_path, text).default.taesd == str(folder)
+    assert shelf_of(tmp_path, text.replace("./vae", "somebody/taesd")).default.taesd == "somebody/taesd"
+    assert problem(tmp_path, text.replace("./vae", "./nowhere")) == (
+        "Line 4 of models.toml: There is no taesd at nowhere; name a folder in diffusers' format, "
+        "or a Hugging Face id like madebyollin/taesd."
+    )
+    assert "is no taesd: it holds AutoencoderKL" in problem(
+        tmp_path, text.replace("./vae", str(a_vae(tmp_path / "kl")))
+    )
+    (folder / "diffusion_pytorch_model.safetensors").unlink()
+    assert "has no weights in a .safetensors file" in problem(tmp_path, text)
+
+
 # The house -----------------------------------------------------------------------------------------------
 
 

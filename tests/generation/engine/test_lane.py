@@ -419,7 +419,8 @@ def test_the_worker_draws_other_families_in_the_lane(flux: Lane) -> None:
     from generation.worker import _read
 
     options = Namespace(device="cpu", dtype="auto", batch=None, calibration=None)
-    assert isinstance(_read(describe(flux.source), options, lambda report: None)(), PipelineEngine)
+    finish = _read(describe(flux.source), options, lambda report: None, lambda fetched, total: None)
+    assert isinstance(finish(), PipelineEngine)
 
 
 def test_another_vae_takes_the_place_of_the_models_own(sd3: Lane, flux: Lane) -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import io
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from generation.catalogue import MemoryMode, UnreadableModel, describe
+from generation.engine.models import load
+from generation.engine.tiny import load_tiny
 from generation.messages import Drawn, Previewed, Report
 from generation.request import Seed, Size
 from generation.samplers import SAMPLERS
+from tests.generation.companions import build_taesd
 from tests.generation.toys import Bench, a_request, a_task, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -144,12 +151,76 @@ def test_colours_are_told_by_a_linear_function_where_that_is_near_enough(sd_benc
     image = SimpleNamespace(scheduler=scheduler, seen=(0.0, latents, latents))
     webp = previews.draw(cast(Any, image))
     assert webp is not None
-    assert previews._colours is not None, "the linear function was near enough"
+    assert previews.look.colours is not None, "the linear function was near enough"
     shown = Image.open(io.BytesIO(webp)).convert("RGB").resize((8, 8), Image.Resampling.BOX)
     true = Image.fromarray(
         (wanted[0, :, ::8, ::8] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
     )
     assert sum(ImageStat.Stat(ImageChops.difference(shown, true)).mean) / 3 < 12
+
+
+@pytest.fixture(scope="module")
+def taesd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_taesd(tmp_path_factory.mktemp("models") / "toy-taesd")
+
+
+def test_a_tiny_decoder_shows_latents_as_it_does_by_itself(taesd: Path, sd_bench: Bench) -> None:
+    import torch
+    from diffusers import AutoencoderTiny
+    from diffusers.image_processor import VaeImageProcessor
+
+    from generation.engine.previews import Look
+
+    tiny = load_tiny(str(taesd), channels=4, device=torch.device("cpu"), dtype=torch.float32)
+    latents = torch.randn(1, 4, 32, 16, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        webp = Look(None, tiny, torch.device("cpu"), need_vae=lambda: None).webp(latents)
+        decoded = AutoencoderTiny.from_pretrained(taesd).decode(latents).sample
+    theirs = VaeImageProcessor().postprocess(decoded)[0]
+    shown = Image.open(io.BytesIO(webp))
+    assert (shown.size, theirs.size) == ((128, 256), (128, 256))
+    file = io.BytesIO()
+    theirs.save(file, format="WEBP", quality=70)
+    assert ImageChops.difference(shown.convert("RGB"), Image.open(file).convert("RGB")).getbbox() is None
+    assert len(set(theirs.get_flattened_data())) > 100
+
+
+def test_with_a_tiny_decoder_nobody_asks_the_vae_before_the_end(
+    taesd: Path, sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = replace(describe(sd_bench.source), taesd=str(taesd), memory=MemoryMode.SMALL)
+    bench = Bench(sd_bench.source, loaded=load(info, device="cpu"))
+    vae, asked = bench.model.vae, list[str]()
+    for name in ("encode", "decode"):
+        original = getattr(vae, name)
+
+        def counted(*args: Any, name: str = name, original: Any = original, **kwargs: Any) -> Any:
+            asked.append(name)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(vae, name, counted)
+    said = watched(bench, steps=5)
+    assert len(previews(said)) == 3
+    assert asked == ["decode"]
+    assert isinstance(said[-1], Drawn)
+    assert picture(said[-1].png).tobytes() == picture(sd_bench.draw(steps=5)).tobytes()
+
+
+def test_a_tiny_decoder_that_does_not_fit_or_is_none_is_a_sentence(
+    taesd: Path, sd_bench: Bench, tmp_path: Path
+) -> None:
+    def sentence(source: Path | str) -> str:
+        with pytest.raises(UnreadableModel) as caught:
+            load(replace(describe(sd_bench.source), taesd=str(source)), device="cpu")
+        return str(caught.value)
+
+    wide = build_taesd(tmp_path / "wide", channels=16)
+    assert "has 16 channels in its latents, and this model's have 4" in sentence(wide)
+    broken = shutil.copytree(taesd, tmp_path / "broken")
+    weights = broken / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    assert f"The taesd {broken} could not be loaded" in sentence(broken)
+    assert "The taesd nobody/taesd could not be loaded" in sentence("nobody/taesd")
 
 
 def test_a_look_that_fails_does_not_cost_the_picture(

@@ -24,6 +24,7 @@ from generation.redraw import main
 from generation.request import Seed, Size
 from generation.samplers import SAMPLERS
 from tests.generation.checkpoints import write_checkpoint
+from tests.generation.companions import Ensemble, build_refiner
 from tests.generation.engine.test_batch import (
     ENDS,
     largest_difference,
@@ -33,7 +34,6 @@ from tests.generation.engine.test_batch import (
     run_all,
 )
 from tests.generation.engine.test_inputs import a_photo, drawn, from_picture
-from tests.generation.refiners import Ensemble, build_refiner
 from tests.generation.toys import Bench, a_request, a_task, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")

@@ -1,4 +1,4 @@
-"""A toy SDXL refiner, and the way diffusers' documentation draws with one: the oracle."""
+"""What may stand beside a model at toy size: an SDXL refiner, with its oracle, and a tiny decoder."""
 
 from __future__ import annotations
 
@@ -127,3 +127,23 @@ class Ensemble:
         prepare = pipe.prepare_latents
         pipe.prepare_latents = lambda *args, **kwargs: prepare(*args, **kwargs).contiguous()
         return pipe
+
+
+def build_taesd(folder: Path, *, channels: int = 4) -> Path:
+    """A tiny decoder whose every weight is random."""
+    import torch
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(6)
+    tiny = AutoencoderTiny(
+        encoder_block_out_channels=(4, 4, 4, 4),
+        decoder_block_out_channels=(4, 4, 4, 4),
+        num_encoder_blocks=(1, 1, 1, 1),
+        num_decoder_blocks=(1, 1, 1, 1),
+        latent_channels=channels,
+    )
+    with torch.no_grad():  # random weights decode to nearly grey
+        tiny.decoder.layers[-1].weight.mul_(8)
+        tiny.decoder.layers[-1].bias.fill_(0.5)
+    tiny.save_pretrained(folder)
+    return folder
