@@ -41,7 +41,7 @@ def check_attachment(attachment: discord.Attachment, what: str) -> None:
     """
     kind = (attachment.content_type or "image/").split(";")[0]
     if not kind.startswith("image/"):
-        raise Refused(f"The {what} is no picture; I can take a PNG, JPEG or WebP file.")
+        raise Refused(canvas.unreadable(what))
     if attachment.size > canvas.MAX_BYTES:
         raise Refused(
             f"The {what} has {attachment.size / 2**20:.0f} MB; "

@@ -144,7 +144,7 @@ class DifferButton(JobButton, template=f"{Action.DIFFER}:{_JOB}:{_INDEX}"):
 
 
 class UpscaleButton(JobButton, template=f"{Action.UPSCALE}:{_JOB}:{_INDEX}"):
-    """The same picture, twice as large."""
+    """The same picture, larger."""
 
     async def pressed(self, interaction: Interaction) -> None:
         await upscale(interaction, self.job_id, self.index)

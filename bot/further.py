@@ -19,7 +19,8 @@ from generation.job import Job, JobId
 from generation.request import GenerationRequest, Size, Start, new_seed
 from storage.pictures import StoredPicture
 
-UPSCALE_FACTOR = 2
+UPSCALE_FACTOR, LEAST_FACTOR = 2.0, 1.25
+"""As many times as large as the model can, between these."""
 UPSCALE_STRENGTH = 0.35
 """So much of a larger picture is drawn again: it gets details, and stays what it was."""
 
@@ -41,13 +42,19 @@ async def vary(interaction: Interaction, job_id: JobId, index: int, strength: fl
 
 
 async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
-    """Have a picture drawn twice as large, from itself."""
+    """Have a picture drawn twice as large, or as large as its model can, from itself."""
+    limits = interaction.client.house.limits
 
     def larger(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
-        size = Size(width=request.size.width * UPSCALE_FACTOR, height=request.size.height * UPSCALE_FACTOR)
-        if (reason := model.size_reason(size)) is not None:
-            raise Refused(f"It is as large as I can make it. {reason}")
-        whole = canvas.covering(canvas.open_picture(data), size)
+        size = request.size
+        fits = min(model.max_edge / max(size.width, size.height), (limits.pixels / size.pixels) ** 0.5)
+        factor = min(UPSCALE_FACTOR, fits)
+        if factor < LEAST_FACTOR:
+            raise Refused(f"It is as large as I can make it: {size}.")
+        width, height = (
+            int(edge * factor) // model.multiple * model.multiple for edge in (size.width, size.height)
+        )
+        whole = canvas.covering(canvas.open_picture(data), Size(width=width, height=height))
         return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH)
 
     await _go_on(interaction, job_id, index, larger)

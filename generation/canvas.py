@@ -57,7 +57,7 @@ def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise InvalidRequest(_too_large(what)) from None
     except Exception as error:
-        raise InvalidRequest(f"The {what} is no PNG, JPEG or WebP file that I can read.") from error
+        raise InvalidRequest(unreadable(what)) from error
     with image:
         width, height = image.size
         if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
@@ -77,6 +77,10 @@ def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
     if clear.mode == "RGBA" and clear.getchannel("A").getextrema() == (FULL, FULL):
         return clear.convert("RGB")
     return clear
+
+
+def unreadable(what: str) -> str:
+    return f"What you brought as the {what} is no PNG, JPEG or WebP file that I can read."
 
 
 def _too_large(what: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from generation.job import JobId
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
 from generation.refiner import check_refiner
+from generation.request import Digest
 
 BASIS = (
     "model_hash",
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="where its model is (default: where the picture says)")
     parser.add_argument("--vae", help="where its VAE is, if it was not the model's own")
     parser.add_argument("--refiner", help="where its refiner is, if it had one (default: as its model)")
+    parser.add_argument("--files", type=Path, help="where the bot keeps pictures, if it starts from one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
     options = parser.parse_args(arguments)
@@ -52,7 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         original = options.picture.read_bytes()
         settings = read(original)
         again = redraw(
-            settings, model=options.model, vae=options.vae, refiner=options.refiner, device=options.device
+            settings,
+            model=options.model,
+            vae=options.vae,
+            refiner=options.refiner,
+            files=options.files,
+            device=options.device,
         )
     except OSError as error:
         print(f"{options.picture} cannot be read: {error.strerror}.", file=sys.stderr)
@@ -75,6 +83,7 @@ def redraw(
     model: str | None = None,
     vae: str | None = None,
     refiner: str | None = None,
+    files: Path | None = None,
     device: str = "auto",
 ) -> bytes:
     """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
@@ -84,6 +93,7 @@ def redraw(
         model: where its model is now; None: where the picture says.
         vae: where its VAE is now; None: the model's own.
         refiner: where its refiner is now; None: where the picture says, if it had one.
+        files: the folder `pictures` of the bot that drew it, for a picture that starts from another.
 
     Raises:
         CannotRedraw: the picture does not say enough, or cannot be drawn.
@@ -102,6 +112,7 @@ def redraw(
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
         request=replace(settings.request, model=info.source),
+        inputs=_inputs(settings.request.files, files),
         replay=calls_of(settings.record),
     )
     said: list[Report] = []
@@ -129,6 +140,22 @@ def _refiner(record: Mapping[str, Any]) -> str | None:
             f"This was drawn with the refiner {source}; say with --refiner where it is."
         ) from error
     return str(source)
+
+
+def _inputs(needed: Sequence[Digest], folder: Path | None) -> Mapping[Digest, bytes]:
+    """The files a picture starts from, as the bot keeps them: each named after its content."""
+    if needed and folder is None:
+        raise CannotRedraw("It starts from another picture: say with --files where the bot keeps them.")
+    found = {}
+    for digest in needed:
+        path = Path(folder or ".") / digest[:2] / digest
+        try:
+            found[digest] = path.read_bytes()
+        except OSError:
+            raise CannotRedraw(f"It starts from another picture, which is not there: {path}.") from None
+        if hashlib.sha256(found[digest]).hexdigest() != digest:
+            raise CannotRedraw(f"The picture that it starts from is damaged: {path}.")
+    return found
 
 
 def _memory(record: Mapping[str, Any]) -> MemoryMode:

@@ -1,0 +1,264 @@
+"""Starting from pictures that people bring and that the bot drew, with the embedded model."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from PIL import Image, ImageChops, ImageDraw
+
+from generation import metadata
+from generation.request import GenerationRequest
+from playground.bodies import File
+from playground.nouns import Json
+from playground.person import Person
+from playground.reading import button_labels, pictures_of, text_of
+from tests.journeys.stage import MINI, ROOT, Stage, draws, result, staged, told
+from tests.journeys.test_pictures import average, files_of, is_mostly, pixels
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with staged(tmp_path_factory.mktemp("bot"), model=MINI) as stage:
+        yield stage
+
+
+def a_file(image: Image.Image, name: str = "photo.png") -> tuple[str, bytes]:
+    buffer = io.BytesIO()
+    image.save(buffer, format=Path(name).suffix[1:].upper().replace("JPG", "JPEG"))
+    return name, buffer.getvalue()
+
+
+async def drawn_by(person: Person, command: str, **options: object) -> Json:
+    return await result(person, await person.command(command, options))
+
+
+def request_of(png: bytes) -> GenerationRequest:
+    request = metadata.read(png).request
+    assert request is not None
+    return request
+
+
+def drawn_again(stage: Stage, png: bytes, folder: Path) -> str:
+    """What `python -m generation.redraw` says of it."""
+    path = folder / "picture.png"
+    path.write_bytes(png)
+    files = stage.bot.folder / "data" / "pictures"
+    done = subprocess.run(
+        [sys.executable, "-m", "generation.redraw", path, "--model", MINI, "--files", files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+RED = (225, 30, 35)
+WHITE = (250, 250, 250)
+
+
+def a_circle() -> Image.Image:
+    photo = Image.new("RGB", (300, 300), WHITE)
+    ImageDraw.Draw(photo).ellipse((90, 90, 210, 210), fill=RED)
+    return photo
+
+
+async def test_a_picture_that_somebody_brings_is_gone_on_from(stage: Stage, tmp_path: Path) -> None:
+    card = await draws(
+        stage.anna, "a blue circle on a white background", image=a_file(a_circle()), strength=0.8, seed=3
+    )
+    assert "from a picture, strength 0.8" in text_of(card)
+    (png,) = await files_of(stage.anna, card)
+    image = pixels(png)
+    assert image.size == (128, 128)
+    assert is_mostly(average(image, (56, 56, 72, 72)), 2), "it is blue now, and still in the middle"
+    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+
+
+async def test_a_reroll_of_it_starts_from_the_same_picture(stage: Stage) -> None:
+    first = await draws(stage.anna, "a green square", image=a_file(a_circle()), strength=0.3, seed=3)
+    second = await result(stage.bruno, await stage.bruno.press(first, "Reroll"))
+    (one,), (two,) = [await files_of(stage.anna, card) for card in (first, second)]
+    assert request_of(one).start == request_of(two).start
+    assert request_of(one).seed != request_of(two).seed
+    assert is_mostly(average(pixels(two), (56, 56, 72, 72)), 0), "a small strength leaves it red"
+
+
+async def test_only_what_is_masked_is_drawn_anew(stage: Stage, tmp_path: Path) -> None:
+    photo = a_circle().resize((128, 128))
+    mask = Image.new("L", (128, 128))
+    ImageDraw.Draw(mask).rectangle((24, 24, 103, 103), fill=255)
+    card = await drawn_by(
+        stage.anna,
+        "inpaint",
+        prompt="a blue square on a white background",
+        image=a_file(photo),
+        mask=a_file(mask, "mask.png"),
+        strength=1.0,
+        seed=5,
+    )
+    (png,) = await files_of(stage.anna, card)
+    image = pixels(png)
+    changed = ImageChops.difference(image, photo).getbbox()
+    assert changed is not None
+    assert changed[0] >= 24
+    assert changed[1] >= 24
+    assert changed[2] <= 104
+    assert changed[3] <= 104
+    assert is_mostly(average(image, (56, 56, 72, 72)), 2)
+    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+
+
+async def test_what_is_transparent_is_a_mask_too(stage: Stage) -> None:
+    photo = a_circle().resize((128, 128)).convert("RGBA")
+    photo.paste((0, 0, 0, 0), (24, 24, 104, 104))
+    card = await drawn_by(
+        stage.anna, "inpaint", prompt="a blue circle on a white background", image=a_file(photo), seed=5
+    )
+    image = pixels((await files_of(stage.anna, card))[0])
+    opaque = photo.convert("RGB")
+    assert ImageChops.difference(image, opaque).crop((0, 0, 128, 24)).getbbox() is None
+    assert is_mostly(average(image, (56, 56, 72, 72)), 2)
+
+
+async def test_a_picture_is_given_room(stage: Stage, tmp_path: Path) -> None:
+    photo = a_circle().resize((128, 128))
+    card = await drawn_by(
+        stage.anna,
+        "outpaint",
+        prompt="a red circle on a white background",
+        image=a_file(photo),
+        way="pan right",
+    )
+    (png,) = await files_of(stage.anna, card)
+    image = pixels(png)
+    assert image.size == (192, 128)
+    assert ImageChops.difference(image.crop((0, 0, 120, 128)), photo.crop((0, 0, 120, 128))).getbbox() is None
+    assert min(average(image, (150, 20, 180, 108))) > 150, "white goes on to the right"
+    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+
+
+async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: Stage, tmp_path: Path) -> None:
+    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    assert button_labels(card)[3:6] == ["Vary a little", "Vary a lot", "Upscale"]
+    (original,) = await files_of(stage.anna, card)
+
+    async def varied(button: str) -> bytes:
+        again = await result(stage.bruno, await stage.bruno.press(card, button))
+        assert "a variation" in text_of(again)
+        return (await files_of(stage.anna, again))[0]
+
+    little, much = await varied("Vary a little"), await varied("Vary a lot")
+    assert request_of(little).seed == request_of(original).seed == 11
+    [variation] = request_of(little).variations
+    assert variation.strength == 0.15
+    assert len({little, much, original}) == 3
+    assert "Every pixel is the same." in drawn_again(stage, little, tmp_path)
+
+
+async def test_a_variation_of_a_variation_keeps_both(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", seed=11, variation_seed=5, variation_strength=0.3)
+    again = await result(stage.anna, await stage.anna.press(card, "Vary a little"))
+    first, second = request_of((await files_of(stage.anna, again))[0]).variations
+    assert (first.seed, first.strength, second.strength) == (5, 0.3, 0.15)
+
+
+async def test_an_upscaled_picture_is_the_same_as_large_as_the_model_can(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    (small,) = await files_of(stage.anna, card)
+    larger = await result(stage.bruno, await stage.bruno.press(card, "Upscale"))
+    (large,) = await files_of(stage.bruno, larger)
+    assert pixels(large).size == (192, 192)
+    back = pixels(large).resize((128, 128), Image.Resampling.BOX)
+    difference = ImageChops.difference(back, pixels(small)).convert("L")
+    assert sum(difference.tobytes()) / (128 * 128) < 20
+    asked = await stage.bruno.press(larger, "Upscale")
+    assert "as large as I can make it" in await told(stage.bruno, asked)
+
+
+async def test_what_is_around_a_picture_is_drawn_from_its_menu(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    asked = await stage.bruno.select(card, "Draw what is around it…", ["zoom out 2×"])
+    wider = await result(stage.bruno, asked)
+    (png,) = await files_of(stage.bruno, wider)
+    assert pixels(png).size == (128, 128)
+    assert request_of(png).start is not None
+
+
+async def test_one_of_several_pictures_is_chosen_first(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", seed=20, count=3)
+    choice = await stage.bruno.answer(
+        await stage.bruno.select(card, "Go on from one of them…", ["Picture 2"])
+    )
+    assert "Picture 2 of 3" in text_of(choice)
+    assert len(pictures_of(choice)) == 1
+    again = await result(stage.bruno, await stage.bruno.press(choice, "Vary a little"))
+    assert {request_of(png).seed for png in await files_of(stage.bruno, again)} == {21}
+
+
+# What goes wrong -----------------------------------------------------------------------------------------
+
+
+def moving() -> File:
+    buffer = io.BytesIO()
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    frames[0].save(buffer, format="WEBP", save_all=True, append_images=frames[1:])
+    return ("dance.webp", buffer.getvalue())
+
+
+def bomb() -> File:
+    buffer = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(buffer, format="PNG")
+    return ("bomb.png", buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        (lambda: ("photo.png", b"no picture"), "that I can read"),
+        (lambda: ("notes.txt", b"words"), "that I can read"),
+        (moving, "moves"),
+        (bomb, "too many pixels"),
+        (lambda: ("half.png", a_file(a_circle())[1][:-200]), "damaged"),
+        (lambda: a_file(Image.new("RGB", (900, 20))), "too narrow"),
+    ],
+    ids=["no picture", "text", "moving", "bomb", "cut off", "strip"],
+)
+async def test_a_file_that_is_none_to_start_from_is_refused_privately(
+    file: object, sentence: str, stage: Stage
+) -> None:
+    assert callable(file)
+    asked = await stage.anna.command("imagine", {"prompt": "a red circle", "image": file()})
+    assert sentence in await told(stage.anna, asked)
+
+
+async def test_a_mask_of_another_shape_is_refused(stage: Stage) -> None:
+    asked = await stage.anna.command(
+        "inpaint",
+        {
+            "prompt": "a star",
+            "image": a_file(a_circle()),
+            "mask": a_file(Image.new("L", (300, 100), 255), "mask.png"),
+        },
+    )
+    assert "must have the same shape" in await told(stage.anna, asked)
+
+
+async def test_a_deleted_picture_is_no_start_any_more(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", image=a_file(a_circle()), steps=4, count=2)
+    choice = await stage.anna.answer(
+        await stage.anna.select(card, "Go on from one of them…", ["Picture 1"]), pictures_of
+    )
+    await stage.anna.press(card, "Delete")
+    await stage.anna.until(lambda: card["id"] not in stage.anna.seen)
+    again = await stage.anna.press(choice, "Upscale")
+    assert "no longer have that picture" in await told(stage.anna, again)
