@@ -170,7 +170,7 @@ class GenerationRequest:
     chosen: tuple[Wording, ...] | None = None
     """What each picture's prompts are after the choices that these leave open; None: they leave none open."""
     template: Wording | None = None
-    """Of a single picture: the prompts that leave the choices open, while `prompt` is what was chosen."""
+    """Where `prompt` was chosen for one picture: the prompts that left the choices open."""
 
     def __post_init__(self) -> None:
         Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
@@ -214,9 +214,10 @@ class GenerationRequest:
     def rerolled(self, seed: Seed) -> GenerationRequest:
         """The same request with another seed, and if it is a variation, another one of the same picture.
 
-        What its prompts leave open is open again.
+        What its prompts leave open is open again; not so where it goes on from a picture, with the words that
+        were chosen for that.
         """
-        again = replace(self, **_words(self.template), template=None, chosen=None)
+        again = replace(self, chosen=None)
         if not self.variations:
             return replace(again, seed=seed)
         *before, last = self.variations
@@ -229,7 +230,8 @@ class GenerationRequest:
         one = self
         if self.chosen is not None:
             template = Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
-            one = replace(self, **_words(self.chosen[index]), template=template, chosen=None)
+            words = asdict(self.chosen[index])
+            one = replace(self, **words, template=template, chosen=None)
         if not self.variations:
             return replace(one, seed=Seed((self.seed + index) % SEEDS), count=1)
         *before, last = self.variations
@@ -261,10 +263,6 @@ class GenerationRequest:
         if "template" in plain:
             parts["template"] = Wording(**plain["template"])
         return cls(**{**plain, **parts})
-
-
-def _words(wording: Wording | None) -> dict[str, Any]:
-    return {} if wording is None else asdict(wording)
 
 
 def new_seed() -> Seed:

@@ -17,7 +17,7 @@ from generation.prompting.attention import Part, parts_of
 MAX_CHUNKS = 8
 """Every chunk of a prompt is read by every call of the UNet."""
 _KEPT = 64
-"""Encoded prompts that are kept; a chunk is 0.2 MB for SD 1 and 0.6 MB for SDXL in float32."""
+"""Chunks of encoded prompts that are kept; one is 0.2 MB for SD 1 and 0.6 MB for SDXL in float32."""
 _BACK = 20
 """A chunk that is full ends after its last comma, if that is among so many of its last tokens."""
 
@@ -91,7 +91,7 @@ class PromptEncoder:
                 chunks=encoded.chunks,
             )
         self._kept[key] = encoded
-        if len(self._kept) > _KEPT:
+        while sum(each.chunks for each in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
         return encoded
 
