@@ -185,7 +185,7 @@ def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finis
         pipeline.hash.result()
         return lambda: PipelineEngine(pipeline, say)
     model = load(info, device=options.device, dtype=options.dtype)
-    model.hash.result()  # else the thread that draws would wait for the disk, and everybody with it
+    model.record()  # its hashes: else the thread that draws would wait for the disk, and everybody with it
     return lambda: DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
 
 

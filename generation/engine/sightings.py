@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from generation.engine.pipeline import Pipeline
 from generation.engine.prediction import clean_latents
 from generation.engine.previews import Look
 from generation.request import Size
+
+log = logging.getLogger(__name__)
 
 
 def look_of(model: Pipeline) -> Look | None:
@@ -40,7 +43,11 @@ def overhear(scheduler: Any, wants: Callable[[], bool], take: Callable[[torch.Te
     def told(*args: Any, **kwargs: Any) -> Any:
         if wants():
             said = signature.bind(*args, **kwargs).arguments
-            clean = _clean(scheduler, said.get("timestep"), said.get("sample"), said.get("model_output"))
+            try:
+                clean = _clean(scheduler, said.get("timestep"), said.get("sample"), said.get("model_output"))
+            except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without a look at it
+                log.warning("nothing was overheard of %s: %r", type(scheduler).__name__, error)
+                clean = None
             if clean is not None:
                 take(clean)
         return step(*args, **kwargs)
