@@ -214,7 +214,7 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     parts.append(f"seed:{request.seed}")
     if request.count > 1:
         parts.append(f"count:{request.count}")
-    if request.clip_skip > 1:
+    if request.clip_skip != model.defaults.clip_skip:
         parts.append(f"clip_skip:{request.clip_skip}")
     if len(request.variations) == 1:
         variation = request.variations[0]

@@ -95,7 +95,7 @@ class Typed:
             count=1 if self.count is None else self.count,
             start=start,
             variations=self._variations(),
-            clip_skip=1 if self.clip_skip is None else self.clip_skip,
+            clip_skip=model.defaults.clip_skip if self.clip_skip is None else self.clip_skip,
         )
         if (reason := model.reject_reason(request)) is not None:
             raise InvalidRequest(reason)

@@ -37,6 +37,7 @@ class Defaults:
     sampler: str
     size: Size | None = None
     """None: a square of the native edge."""
+    clip_skip: int = 1
 
 
 class MemoryMode(StrEnum):
@@ -115,7 +116,7 @@ class ModelInfo:
             else:
                 size = wanted
         defaults = replace(truth.defaults, size=size)
-        for name in ("steps", "guidance"):
+        for name in ("steps", "guidance", "clip_skip"):
             if name in self.decided:
                 defaults = replace(defaults, **{name: getattr(self.defaults, name)})
         if "sampler" in self.decided:

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 from generation.catalogue import Defaults, Family, MemoryMode, ModelInfo, describe, is_guessed
 from generation.modelfiles import UnreadableModel, check_taesd, check_vae
+from generation.prompting import choices
+from generation.prompting.attention import parts_of
+from generation.prompting.choices import leaves_choices
 from generation.refiner import check_base, check_refiner
-from generation.request import MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, InvalidRequest, Size
+from generation.request import MAX_CLIP_SKIP, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, InvalidRequest, Size
 from generation.samplers import SAMPLERS, find_sampler, sampler_reason, unknown_sampler
 from generation.tomllines import Place, line_of
 
@@ -26,8 +29,8 @@ MAX_NAME = 100
 """Characters in the name of a model: what Discord takes of a choice."""
 
 KEYS = (
-    *("name", "source", "size", "steps", "guidance", "sampler", "negative_prompt", "vae", "taesd"),
-    *("refiner", "refiner_start", "memory", "default"),
+    *("name", "source", "size", "steps", "guidance", "sampler", "clip_skip", "negative_prompt", "vae"),
+    *("taesd", "refiner", "refiner_start", "memory", "default"),
 )
 """What may stand in a `[[model]]`; all but the first two may be left out."""
 
@@ -96,7 +99,8 @@ class _Table:
         steps = self._read("steps", _steps)
         guidance = self._read("guidance", _guidance)
         sampler = self._read("sampler", _sampler)
-        negative_prompt = self._read("negative_prompt", _negative_prompt)
+        clip_skip = self._read("clip_skip", lambda value: _clip_skip(value, info))
+        negative_prompt = self._read("negative_prompt", lambda value: _negative_prompt(value, info))
         vae = self._read("vae", lambda value: _vae(value, self._folder, info))
         taesd = self._read("taesd", lambda value: _taesd(value, self._folder))
         refiner = self._read("refiner", lambda value: _refiner(value, self._folder, info))
@@ -110,6 +114,7 @@ class _Table:
             guidance=info.defaults.guidance if guidance is None else guidance,
             sampler=sampler or info.defaults.sampler,
             size=size if isinstance(size, Size) else None,
+            clip_skip=clip_skip or info.defaults.clip_skip,
         )
         self._check_sampler(info, defaults)
         return replace(
@@ -201,12 +206,25 @@ def _sampler(value: Any) -> str:
     return found.name
 
 
-def _negative_prompt(value: Any) -> str:
+def _clip_skip(value: Any, info: ModelInfo | None) -> int:
+    layers = MAX_CLIP_SKIP if info is None else min(MAX_CLIP_SKIP, info.clip_layers)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= layers:
+        raise UnreadableModel(f"clip_skip is a whole number from 1 to {layers}, not {shown(value)}.")
+    if value > 1 and info is not None and info.family is Family.OTHER:
+        raise UnreadableModel("This model takes no clip skip; leave it out.")
+    return value
+
+
+def _negative_prompt(value: Any, info: ModelInfo | None) -> str:
     if not isinstance(value, str) or len(value) > MAX_PROMPT:
         given = f"a text of {len(value):,} characters" if isinstance(value, str) else shown(value)
         raise UnreadableModel(
             f"negative_prompt is a text of at most {MAX_PROMPT:,} characters in quotes, not {given}."
         )
+    if leaves_choices(value):
+        choices.read(value, "negative prompt")
+    elif info is not None and info.family is not Family.OTHER:
+        parts_of(value, "negative prompt")
     return value.strip()
 
 

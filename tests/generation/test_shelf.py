@@ -29,6 +29,7 @@ source = "fake:noise-two"
 size = "192x128"
 steps = 12
 guidance = 3
+clip_skip = 2
 sampler = "euler A"
 negative_prompt = " blurry "
 memory = "Small"
@@ -81,7 +82,7 @@ def test_models_stand_in_the_owners_order_with_what_he_says_of_them(tmp_path: Pa
     assert (fancy.name, fancy.source, fancy.negative_prompt) == ("Fancy One", "fake:noise-two", "blurry")
     assert fancy.memory is MemoryMode.SMALL
     size = Size(width=192, height=128)
-    assert fancy.defaults == Defaults(steps=12, guidance=3.0, sampler="Euler a", size=size)
+    assert fancy.defaults == Defaults(steps=12, guidance=3.0, sampler="Euler a", size=size, clip_skip=2)
     assert fancy.native == plain.native
 
 
@@ -204,6 +205,10 @@ ONE = '[[model]]\nname = "a"\nsource = "fake:a"\n'
             'memory is one of "fast", "balanced", "small", "smaller", "smallest", not "tiny".',
         ),
         ("default = 1", "default is true or false, not 1."),
+        ("clip_skip = 13", "clip_skip is a whole number from 1 to 12, not 13."),
+        ("clip_skip = '2'", "clip_skip is a whole number from 1 to 12, not "),
+        ("negative_prompt = '(blurry'", "The negative prompt has a `(` that is never closed"),
+        ("negative_prompt = '{blurry|'", "The negative prompt has a `{` that is never closed"),
         ("negative_prompt = 3", "negative_prompt is a text of at most 2,000 characters in quotes, not 3."),
         (f"negative_prompt = '{'x' * 2001}'", "not a text of 2,001 characters."),
         ('vae = ""', "vae is empty; write a text in the quotes."),
