@@ -8,8 +8,10 @@ backslash `{`, `}`, `|` and `_` are letters like others.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from random import Random
 
 from generation.request import MAX_PROMPT, GenerationRequest, InvalidRequest
@@ -65,8 +67,21 @@ class Option:
     """In proportion to that of the others."""
 
 
-Lines = Callable[[str], Sequence[Option]]
-"""The lines of the list of a name."""
+class Lines:
+    """The lines of a list; one is chosen in no time, however many they are."""
+
+    def __init__(self, options: Iterable[Option]) -> None:
+        self.options = tuple(options)
+        self._sums = tuple(accumulate(option.chance for option in self.options))
+
+    @property
+    def possible(self) -> bool:
+        """Whether any of them has a chance."""
+        return bool(self._sums) and self._sums[-1] > 0
+
+    def one(self, random: Random) -> Option:
+        """One of them, which must be possible."""
+        return self.options[bisect_right(self._sums, random.random() * self._sums[-1])]
 
 
 def leaves_choices(prompt: str) -> bool:
@@ -183,11 +198,11 @@ class _Open:
         return choice
 
 
-def choose(text: Text, random: Random, lines: Lines, name: str = "prompt") -> str:
+def choose(text: Text, random: Random, lines: Callable[[str], Lines], name: str = "prompt") -> str:
     """The text after all its choices; the same state of `random` chooses the same.
 
     Args:
-        lines: gives the lines of a list; no list leads to itself.
+        lines: gives the list of a name; none leads to itself.
 
     Raises:
         InvalidRequest: there are too many choices, or it grows too long.
@@ -195,40 +210,37 @@ def choose(text: Text, random: Random, lines: Lines, name: str = "prompt") -> st
     draws = 0
 
     def written(text: Text) -> str:
+        nonlocal draws
         letters = ""
         for item in text:
             match item:
                 case str():
                     letters += item
-                case Wildcard(name=list_name):
-                    letters += written(drawn(lines(list_name), 1)[0].text)
-                case Choice(options=options, least=least, most=most):
-                    count = least + int(random.random() * (most - least + 1))
-                    letters += item.between.join(written(one.text) for one in drawn(options, count))
+                case Wildcard(name=of):
+                    draws += 1
+                    letters += written(lines(of).one(random).text)
+                case Choice(between=between):
+                    draws += 1
+                    letters += between.join(written(option.text) for option in _some(item, random))
             if len(letters) > MAX_PROMPT:
                 raise InvalidRequest(
                     f"With what is chosen, the {name} becomes longer than the {MAX_PROMPT:,} characters "
                     "that I can take."
                 )
+            if draws > MAX_DRAWS:
+                raise InvalidRequest(f"The {name} leaves more than {MAX_DRAWS:,} choices open.")
         return letters
 
-    def drawn(options: Sequence[Option], count: int) -> list[Option]:
-        """So many different ones of those with a chance."""
-        nonlocal draws
-        draws += max(1, count)
-        if draws > MAX_DRAWS:
-            raise InvalidRequest(f"The {name} leaves more than {MAX_DRAWS:,} choices open.")
-        left, taken = [option for option in options if option.chance > 0], []
-        for _ in range(count):
-            at = random.random() * sum(option.chance for option in left)
-            index = 0
-            while index < len(left) - 1 and at >= left[index].chance:
-                at -= left[index].chance
-                index += 1
-            taken.append(left.pop(index))
-        return taken
-
     return written(text)
+
+
+def _some(choice: Choice, random: Random) -> list[Option]:
+    """As many different ones as the choice takes."""
+    left, taken = list(choice.options), []
+    for _ in range(choice.least + int(random.random() * (choice.most - choice.least + 1))):
+        taken.append(Lines(left).one(random))
+        left.remove(taken[-1])
+    return taken
 
 
 def _chance(text: str, begin: int) -> tuple[float, int]:

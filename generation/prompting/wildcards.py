@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from random import Random
 
 from generation.prompting.choices import (
     Choice,
+    Lines,
     Option,
     Text,
     Wildcard,
@@ -24,7 +24,7 @@ from generation.request import GenerationRequest, InvalidRequest, Wording
 
 MAX_DEPTH = 8
 """Lists that lead to other lists."""
-MAX_BYTES = 4 * 2**20
+MAX_BYTES = 2**20
 """Of one list."""
 MAX_NAMED = 10
 _TOO_DEEP = f"The wildcards of this prompt lead to others, more than {MAX_DEPTH} deep; I cannot read those."
@@ -73,10 +73,10 @@ class _Lists:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._lines: dict[str, tuple[Option, ...]] = {}
+        self._lines: dict[str, Lines] = {}
         self._depths: dict[str, int] = {}
 
-    def lines(self, name: str) -> Sequence[Option]:
+    def lines(self, name: str) -> Lines:
         if (key := _folded(name)) not in self._lines:
             self._lines[key] = self._read(name)
         return self._lines[key]
@@ -113,7 +113,7 @@ class _Lists:
         if key not in self._depths:
             if len(path) > MAX_DEPTH:
                 raise InvalidRequest(_TOO_DEEP)
-            inside = (self.look_through(line.text, (*path, key)) for line in self.lines(name))
+            inside = (self.look_through(line.text, (*path, key)) for line in self.lines(name).options)
             self._depths[key] = max(inside, default=0)
         return self._depths[key]
 
@@ -125,7 +125,7 @@ class _Lists:
         files = sorted(self._folder.rglob("*.txt"))
         return {_folded(file.relative_to(self._folder).with_suffix("").as_posix()): file for file in files}
 
-    def _read(self, name: str) -> tuple[Option, ...]:
+    def _read(self, name: str) -> Lines:
         file = self._files.get(_folded(name))
         if file is None:
             raise InvalidRequest(self._unknown(name))
@@ -141,15 +141,16 @@ class _Lists:
             raise InvalidRequest(
                 f"The wildcard `__{name}__` cannot be used: {error.strerror or 'its file cannot be read'}."
             ) from error
-        lines = []
-        for number, line in enumerate(text.splitlines(), start=1):
-            if line.strip() and not line.lstrip().startswith("#"):
-                lines.append(_option(line.strip(), f"wildcard `__{name}__` (line {number})"))
-        if not any(line.chance > 0 for line in lines):
+        lines = Lines(
+            _option(line.strip(), f"wildcard `__{name}__` (line {number})")
+            for number, line in enumerate(text.splitlines(), start=1)
+            if line.strip() and not line.lstrip().startswith("#")
+        )
+        if not lines.possible:
             raise InvalidRequest(
                 f"The wildcard `__{name}__` is an empty list; nothing can be chosen from it."
             )
-        return tuple(lines)
+        return lines
 
     def _unknown(self, name: str) -> str:
         shown = name[:60]

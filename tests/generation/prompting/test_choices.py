@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generation.prompting.choices import Option, choose, leaves_choices, read, read_line
+from generation.prompting.choices import Lines, Option, choose, leaves_choices, read, read_line
 from generation.request import MAX_PROMPT, InvalidRequest
 
 
-def no_lists(name: str) -> list[Option]:
+def no_lists(name: str) -> Lines:
     raise AssertionError(f"nothing asked for {name}")
 
 
@@ -120,13 +120,13 @@ def test_what_cannot_be_read_is_a_sentence(prompt: str, sentence: str) -> None:
 
 
 def test_what_grows_too_long_is_a_sentence() -> None:
-    long = [Option(("x" * 1500,))]
+    long = Lines([Option(("x" * 1500,))])
     with pytest.raises(InvalidRequest, match="longer than the 2,000 characters"):
         choose(read("__long__ __long__"), Random(0), lambda name: long)
 
 
 def test_choices_without_end_are_a_sentence() -> None:
-    ten = [Option(read("{0-1$$x}" * 200))]
+    ten = Lines([Option(read("{0-1$$x}" * 200))])
     with pytest.raises(InvalidRequest, match="more than 1,000 choices"):
         choose(read("__ten__ " * 10), Random(0), lambda name: ten)
 
@@ -135,7 +135,7 @@ def test_choices_without_end_are_a_sentence() -> None:
 @given(st.lists(st.sampled_from([*"{}|\\_$:2 a", "__", "2::", "1-2$$", "nan::"])).map("".join))
 def test_any_nonsense_is_read_or_refused_in_words(prompt: str) -> None:
     with suppress(InvalidRequest):
-        choose(read(prompt), Random(0), lambda name: [Option((name,))])
+        choose(read(prompt), Random(0), lambda name: Lines([Option((name,))]))
 
 
 @pytest.mark.parametrize("unit", ["{", "{a|", "__a", "__a__", "{a|b}", "\\", "{1-2$$", "1::", "_"])
@@ -143,5 +143,5 @@ def test_the_longest_nonsense_takes_no_time(unit: str) -> None:
     prompt = unit * (MAX_PROMPT // len(unit))
     began = time.monotonic()
     with suppress(InvalidRequest):
-        choose(read(prompt), Random(0), lambda name: [Option((name,))])
+        choose(read(prompt), Random(0), lambda name: Lines([Option((name,))]))
     assert time.monotonic() - began < 1

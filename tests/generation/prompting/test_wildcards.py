@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,13 @@ def test_the_deepest_nesting_that_is_allowed_works(tmp_path: Path) -> None:
         (tmp_path / f"deep{n}.txt").write_text("{" * 10 + f"__deep{n + 1}__" + "}" * 10)
     (tmp_path / "deep7.txt").write_text("the end")
     assert prompts(Wildcards(tmp_path), "__deep0__", tries=2) == {"the end"}
+
+
+def test_the_longest_list_takes_little_time(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("\n".join(f"0.5::thing{n}" for n in range(50_000)))
+    began = time.monotonic()
+    Wildcards(tmp_path).decided(a_request(prompt="__long__" * 100, count=4))
+    assert time.monotonic() - began < 5
 
 
 def test_without_a_folder_there_are_none() -> None:
