@@ -65,6 +65,7 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
         model_hash=record["model_hash"],
         version=record["version"],
         scheduler=record.get("scheduler"),
+        refiner=_refiner(record),
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
@@ -76,7 +77,13 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
 
 
 def infotext(
-    request: GenerationRequest, *, model: str, model_hash: str, version: str, scheduler: str | None = None
+    request: GenerationRequest,
+    *,
+    model: str,
+    model_hash: str,
+    version: str,
+    scheduler: str | None = None,
+    refiner: Mapping[str, str] | None = None,
 ) -> str:
     """The settings as A1111 writes them, in a form that its readers cannot be fooled by.
 
@@ -85,6 +92,7 @@ def infotext(
 
     Args:
         scheduler: the class that drew, for a request whose sampler is the model's own.
+        refiner: what A1111 says of one.
     """
     if (sampler := SAMPLERS.get(request.sampler)) is not None:
         drawn = {"Sampler": sampler.infotext, "Schedule type": sampler.schedule_types[0]}
@@ -99,6 +107,7 @@ def infotext(
         "Model hash": model_hash,
         "Model": model,
         **_palette(request),
+        **(refiner or {}),
         "Version": f"atelier {version}",
     }
     lines = [_one_line(request.prompt)]
@@ -106,6 +115,16 @@ def infotext(
         lines.append(f"Negative prompt: {_one_line(request.negative_prompt)}")
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items()))
     return "\n".join(lines)
+
+
+def _refiner(record: Record) -> dict[str, str]:
+    if (source := record.get("refiner")) is None:
+        return {}
+    name = str(source).rpartition("/")[2].removesuffix(".safetensors")
+    return {
+        "Refiner": f"{name} [{record['refiner_hash']}]",
+        "Refiner switch at": f"{record['refiner_start']:.15g}",
+    }
 
 
 def _palette(request: GenerationRequest) -> dict[str, str]:
@@ -129,7 +148,8 @@ def _palette(request: GenerationRequest) -> dict[str, str]:
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MARKERS = re.compile(
     r"\b(negative\s+prompt|steps|sampler|schedule\s+type|cfg\s+scale|seed|size|model\s+hash|model|version"
-    r"|denoising\s+strength|mask\s+blur|clip\s+skip|variation\s+seed(?:\s+strength)?|lora\s+hashes|hires\s+upscale)\s*:",
+    r"|denoising\s+strength|mask\s+blur|clip\s+skip|variation\s+seed(?:\s+strength)?|lora\s+hashes|hires\s+upscale"
+    r"|refiner(?:\s+switch\s+at)?)\s*:",
     re.IGNORECASE,
 )
 

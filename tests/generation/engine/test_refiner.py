@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,7 +19,7 @@ from PIL import Image, ImageChops
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.hashes import hash_file
 from generation.engine.memory import APART
-from generation.engine.models import load
+from generation.engine.models import Model, load
 from generation.engine.rack import weight_on_disk
 from generation.messages import Drawn, Previewed, Stepped
 from generation.metadata import read
@@ -63,6 +66,26 @@ def ensemble(toy_sdxl: Path, toy_refiner: Path) -> Ensemble:
     return Ensemble(toy_sdxl, toy_refiner)
 
 
+def rows_of(args: Any, kwargs: Any) -> int:
+    return len(args[0] if args else kwargs["sample"])
+
+
+@contextmanager
+def listening(model: Model) -> Iterator[list[tuple[str, int]]]:
+    """Which UNet is asked, and for how many rows."""
+    asked: list[tuple[str, int]] = []
+    hooks = [
+        unet.register_forward_pre_hook(
+            lambda module, args, kwargs, name=name: asked.append((name, rows_of(args, kwargs))),
+            with_kwargs=True,
+        )
+        for name, unet in zip(("base", "refiner"), model.unets, strict=True)
+    ]
+    yield asked
+    for hook in hooks:
+        hook.remove()
+
+
 def same(one: Image.Image, other: Image.Image) -> bool:
     return ImageChops.difference(one, other).getbbox() is None
 
@@ -106,10 +129,8 @@ def test_the_refiner_changes_the_picture_and_so_does_its_start(bench: Bench, toy
 def test_mixed_requests_share_calls_in_both_stages_and_equal_their_solo_runs(bench: Bench) -> None:
     shared, rng = bench.again(cap=6), Random(8)
     arrivals = [(rng.randrange(4), mixed_task(shared, index, rng)) for index in range(8)]
-    asked: list[tuple[str, int]] = []
-    for name, unet in (("base", bench.model.unet), ("refiner", bench.model.unets[1])):
-        unet.register_forward_pre_hook(lambda module, args, name=name: asked.append((name, len(args[0]))))
-    pngs = run_all(shared, arrivals)
+    with listening(bench.model) as asked:
+        pngs = run_all(shared, arrivals)
     assert {name for name, rows in asked if rows > 2} == {"base", "refiner"}
     for _, task in arrivals:
         png = pngs[task.id.job]
@@ -141,6 +162,9 @@ def test_a_record_says_enough_to_draw_it_again(
     record = read(png).record
     assert record is not None
     assert (record["refiner"], record["refiner_start"]) == ("toy-refiner", 0.6)
+    with Image.open(io.BytesIO(png)) as file:
+        said = str(file.text["parameters"])  # type: ignore[attr-defined]
+    assert f"Refiner: toy-refiner [{record['refiner_hash']}], Refiner switch at: 0.6" in said
     path = tmp_path / "picture.png"
     path.write_bytes(png)
     arguments = [str(path), "--model", bench.source, "--device", "cpu"]
@@ -187,13 +211,11 @@ def test_a_refiner_keeps_to_the_memory_mode(mode: MemoryMode, refined: ModelInfo
 def test_apart_the_unets_take_turns_in_long_runs(refined: ModelInfo) -> None:
     frugal = bench_of(replace(refined, memory=MemoryMode.SMALL), cap=2)
     assert frugal.engine._memory.rung == APART
-    asked: list[str] = []
-    for name, unet in zip(("base", "refiner"), frugal.model.unets, strict=True):
-        unet.register_forward_pre_hook(lambda module, args, name=name: asked.append(name))
     tasks = [a_task(a_request(frugal.source, steps=6, seed=Seed(n)), job=str(n)) for n in range(3)]
-    pngs = run_all(frugal, [(0, task) for task in tasks])
+    with listening(frugal.model) as asked:
+        pngs = run_all(frugal, [(0, task) for task in tasks])
     assert len(pngs) == 3
-    changes = sum(one != other for one, other in itertools.pairwise(asked))
+    changes = sum(one != other for (one, _), (other, _) in itertools.pairwise(asked))
     assert changes <= 3, asked
 
 
@@ -206,10 +228,10 @@ def test_a_shortage_in_either_stage_loses_nobody(
     unet = bench.model.unets[part]
     forward = unet.forward
 
-    def short(rows: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        if len(rows) > 2:
+    def short(*args: Any, **kwargs: Any) -> Any:
+        if rows_of(args, kwargs) > 2:
             raise torch.OutOfMemoryError
-        return forward(rows, *args, **kwargs)
+        return forward(*args, **kwargs)
 
     monkeypatch.setattr(unet, "forward", short)
     got = run_all(bench, [(0, task) for task in tasks])
