@@ -11,6 +11,7 @@ from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.styles import Styles
 
 
 @pytest.fixture
@@ -37,3 +38,8 @@ def jobs(database: Database, pictures: Pictures) -> Jobs:
 @pytest.fixture
 def deliveries(database: Database) -> Deliveries:
     return Deliveries(database)
+
+
+@pytest.fixture
+def styles(database: Database) -> Styles:
+    return Styles(database)

@@ -62,6 +62,20 @@ CREATE TABLE pictures (
     PRIMARY KEY (job_id, position)
 ) WITHOUT ROWID;
 
+CREATE TABLE styles (
+    kind TEXT NOT NULL CHECK (kind IN ('server', 'person')),
+    -- The id of that server or person.
+    owner INTEGER NOT NULL,
+    -- The name as far as names are told apart.
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    negative_prompt TEXT NOT NULL,
+    saved_by INTEGER NOT NULL,
+    saved_at REAL NOT NULL,
+    PRIMARY KEY (kind, owner, key)
+) WITHOUT ROWID;
+
 CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
 
 CREATE INDEX inputs_by_digest ON inputs (digest);
