@@ -73,6 +73,7 @@ async def serve(settings: Settings) -> None:
             dtype=settings.dtype,
             batch=settings.batch,
             calibration=settings.data_dir / "calibration.json",
+            compiled=settings.data_dir / "compiled" if settings.compile else None,
         )
         studio = Studio([backend], jobs)
         courier = Courier(

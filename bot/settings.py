@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """GiB that the models in memory may need together; None: no limit."""
     batch: int | None = Field(default=None, ge=1, le=32)
     """The most pictures drawn in one call of the model; None: what suits the machine."""
+    compile: bool = False
+    """Compile the UNet in the background, and draw with that when it is ready."""
 
     data_dir: Path = Path("data")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

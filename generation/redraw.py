@@ -189,18 +189,24 @@ def _engine(info: ModelInfo, record: Mapping[str, Any], device: str, said: list[
         return NoiseEngine(info, said.append)
     import torch
 
+    from generation.engine.compiling import Compiled
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import load
     from generation.engine.pipeline import load_pipeline
 
+    if (mode := record.get("mode", "eager")) not in ("eager", "compiled"):
+        raise CannotRedraw(
+            "Its UNet was another one half way, for want of memory: its bits cannot be had again."
+        )
     dtype = str(record.get("dtype", "auto"))
     if info.family is Family.OTHER:
         return PipelineEngine(load_pipeline(info, device=device, dtype=dtype), said.append)
     model = load(info, device=device, dtype=dtype)
     if isinstance(threads := record.get("threads"), int) and threads > 0:
         torch.set_num_threads(threads)
-    return DiffusionEngine(model, said.append, cap=1)
+    compiled = Compiled(model.unet) if mode == "compiled" else None
+    return DiffusionEngine(model, said.append, cap=1, compiled=compiled, only_compiled=compiled is not None)
 
 
 if __name__ == "__main__":

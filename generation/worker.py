@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NoReturn, assert_never
 
-from generation.catalogue import Family, ModelInfo, UnreadableModel
+from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
 from generation.engine.engine import Engine, Say
 from generation.engine.reading import Finish, Tell
 from generation.messages import (
@@ -69,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
     parser.add_argument("--calibration", type=Path, help="a file that keeps what was measured")
+    parser.add_argument("--compile", type=Path, help="compile the UNet, and keep what was compiled here")
     parser.add_argument(
         "--patience", type=float, default=540.0, help="seconds that a reading may stand still"
     )
@@ -174,6 +175,7 @@ def _read(info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell) ->
 
 
 def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finish:
+    from generation.engine.compiling import Compiled, keep_compiled_in
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import fetched, load
@@ -186,7 +188,13 @@ def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finis
         return lambda: PipelineEngine(pipeline, say)
     model = load(info, device=options.device, dtype=options.dtype)
     model.record()  # its hashes: else the thread that draws would wait for the disk, and everybody with it
-    return lambda: DiffusionEngine(model, say, cap=options.batch, calibration=options.calibration)
+    compiled = None
+    if options.compile is not None and model.info.memory in (MemoryMode.FAST, MemoryMode.BALANCED):
+        keep_compiled_in(options.compile)
+        compiled = Compiled(model.unet)
+    return lambda: DiffusionEngine(
+        model, say, cap=options.batch, calibration=options.calibration, compiled=compiled
+    )
 
 
 def _own_stdout() -> BinaryIO:

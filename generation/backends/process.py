@@ -109,6 +109,7 @@ class ProcessBackend:
         dtype: str = "auto",
         batch: int | None = None,
         calibration: Path | None = None,
+        compiled: Path | None = None,
         patience: Mapping[Phase, float] | None = None,
         restart: Backoff = Backoff(first=1.0, most=60.0),
         reread: Backoff = Backoff(first=30.0, most=600.0),
@@ -120,6 +121,7 @@ class ProcessBackend:
             memory: GiB that the loaded ones may need together; None: no limit.
             batch: the most images in one call of the model; None: what suits this machine.
             calibration: a file in which is kept what was measured about that.
+            compiled: a folder for a compiled UNet; None: it is not compiled.
         """
         chosen = ["--model", str(model)] if models is None else ["--models", str(models.absolute())]
         self._patience = {**PATIENCE, **(patience or {})}
@@ -131,6 +133,8 @@ class ProcessBackend:
             self._arguments += ["--batch", str(batch)]
         if calibration is not None:
             self._arguments += ["--calibration", str(calibration.absolute())]
+        if compiled is not None:
+            self._arguments += ["--compile", str(compiled.absolute())]
         self._restart = restart
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()

@@ -29,6 +29,8 @@ class BatchKey:
     """A picture that is drawn exactly as it once was keeps to itself: its calls have the rows of then."""
     refining: bool = False
     """The UNet is the refiner's."""
+    compiled: bool = False
+    """The UNet is the compiled twin, whose bits are its own."""
 
     @property
     def area(self) -> int:
@@ -159,7 +161,20 @@ def bucket(rows: int) -> int:
     return next((size for size in BUCKETS if size >= rows), rows)
 
 
-def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[torch.Tensor, ...]:
+def first_row(model: Model, image: Image) -> dict[str, Any]:
+    """What the UNet would be given for the first of an image's rows alone."""
+    return {
+        "sample": image.latents.to(model.dtype),
+        "timestep": image.times[:1],
+        "timestep_cond": image.told,
+        "encoder_hidden_states": image.states[:1],
+        "added_cond_kwargs": {name: each[:1] for name, each in image.added.items()},
+    }
+
+
+def call_unet(
+    model: Model, images: Sequence[Image], *, padded: bool, unet: Any = None
+) -> tuple[torch.Tensor, ...]:
     """One call for all rows of all images; the prediction of each, (its rows, channels, h, w).
 
     A row's bits depend on how many rows its call has and on its place among them (kernels compute them in
@@ -167,6 +182,7 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
 
     Args:
         padded: fill the call up with idle rows to one of BUCKETS.
+        unet: the compiled twin; None: the model's own.
     """
     inputs, times = [], []
     for image in images:
@@ -185,9 +201,9 @@ def call_unet(model: Model, images: Sequence[Image], *, padded: bool) -> tuple[t
         return torch.cat([before, *parts, after])
 
     told = images[0].told is not None  # of one model all are, or none
-    prediction = model.unet(
-        filled(inputs),
-        filled(times),
+    prediction = (unet or model.unet)(
+        sample=filled(inputs),
+        timestep=filled(times),
         timestep_cond=filled([image.told for image in images if image.told is not None]) if told else None,
         encoder_hidden_states=filled([image.states for image in images]),
         added_cond_kwargs={name: filled([image.added[name] for image in images]) for name in images[0].added},

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 
 from generation.catalogue import ModelInfo
-from generation.engine.batch import BatchKey, Image, call_unet
+from generation.engine.batch import BatchKey, Image, call_unet, first_row
 from generation.engine.calibration import calibrated_cap, cap_for
+from generation.engine.compiling import Compiled
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.inputs import pasted
-from generation.engine.memory import APART, Memory, footprint, free, is_out_of_memory
+from generation.engine.memory import APART, LAYERED, Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.preparing import Preparation
 from generation.engine.previews import Previews
@@ -47,11 +48,14 @@ class _Entry:
     """The tick at which it would be done if it came first: who needs little overtakes who needs much, and
     whoever waits is overtaken less and less, so that nobody starves."""
     image: Image | None = None
+    compiled: bool = False
 
     @property
     def key(self) -> BatchKey:
         is_refining = self.image is not None and self.image.refining
-        return replace(self.admitted_as, refining=True) if is_refining else self.admitted_as
+        if not is_refining and not self.compiled:
+            return self.admitted_as
+        return replace(self.admitted_as, refining=is_refining, compiled=self.compiled and not is_refining)
 
 
 class DiffusionEngine:
@@ -70,13 +74,19 @@ class DiffusionEngine:
         cap: int | None = None,
         calibration: Path | None = None,
         padded: bool | None = None,
+        compiled: Compiled | None = None,
+        only_compiled: bool = False,
     ) -> None:
         """
         Args:
             cap: the most images in one call, whatever their size; None: what calibration finds.
             calibration: where that is kept.
             padded: whether calls have one of few row counts; None: where kernels are tuned by it, on CUDA.
+            compiled: the UNet's twin, for the pictures of each shape as soon as it is ready for that.
+            only_compiled: wait for the twin, to draw again what it drew.
         """
+        self._compiled = compiled
+        self._only_compiled = only_compiled
         self._model = model
         self._say = say
         self._memory = Memory(model)
@@ -130,6 +140,9 @@ class DiffusionEngine:
     def close(self) -> None:
         device = self._model.device
         self._encoder.shutdown()
+        if self._compiled is not None:
+            self._compiled.close()
+        del self._compiled
         del self._model, self._memory, self._prepare, self._previews
         free(device)
 
@@ -193,9 +206,23 @@ class DiffusionEngine:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
                     entry.image = self._prepared(entry.task)
+                    entry.compiled = self._is_compiled(entry)
             if entry.image is not None and entry.key == key:
                 chosen.append(entry.image)
         return chosen
+
+    def _is_compiled(self, entry: _Entry) -> bool:
+        """Whether the twin draws this image, from its first call to its last."""
+        image, key = entry.image, entry.admitted_as
+        if self._compiled is None or image is None or self._memory.rung >= LAYERED:
+            return False
+        shape = (key.height, key.width, key.chunks)
+        if not self._compiled.ready(shape, first_row(self._model, image), wait=self._only_compiled):
+            if self._only_compiled:
+                raise CannotDraw("It was drawn by a compiled model, which cannot be compiled here.")
+            return False
+        image.record["mode"] = "compiled"
+        return True
 
     def _prepared(self, task: Task) -> Image | None:
         """The task as an image, or None when there is not memory for it yet."""
@@ -217,7 +244,12 @@ class DiffusionEngine:
         try:
             self._memory.need("refiner" if key.refining else "unet")
             model = self._model.refiner if key.refining and self._model.refiner else self._model
-            predictions = call_unet(model, images, padded=self._padded)
+            twin = self._compiled.unet if key.compiled and self._compiled is not None else None
+            if twin is not None and self._memory.rung >= LAYERED:
+                twin = None  # the layers come and go in the UNet itself only
+                for image in images:
+                    image.record["mode"] = "compiled, then eager"
+            predictions = call_unet(model, images, padded=self._padded, unet=twin)
         except Exception as error:  # noqa: BLE001 - an edge: told, never swallowed
             if is_out_of_memory(error):
                 self._run_short(key, images, error)

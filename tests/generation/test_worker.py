@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+import logging
+import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import pytest
+
 from generation.catalogue import describe
+from generation.engine.reading import Finish, Reading, Tell
 from generation.messages import Draw, Drawn, Entered, Leave, Loading, Phase, Ready, Report, Unavailable
 from generation.wire import encode, read_command
-from generation.worker import UNREADABLE
+from generation.worker import UNREADABLE, _read
 from tests.generation.toys import NOISE, a_task
 
 ROOT = Path(__file__).parents[2]
@@ -71,3 +79,30 @@ def test_what_libraries_print_goes_to_the_log() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout == b"frame"
     assert done.stderr.strip() == b"chatter"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe stands for a file that cannot be read")
+def test_a_model_counts_as_read_when_its_hash_is_known(
+    toy_sd: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else the thread that draws would wait for a disk that hangs, and everybody's pictures with it."""
+    caplog.set_level(logging.INFO)
+    folder = tmp_path / "model"
+    shutil.copytree(toy_sd, folder)
+    hanging = folder / "tokenizer" / "more.json"  # only the hash looks at it
+    os.mkfifo(hanging)
+    options = argparse.Namespace(device="cpu", dtype="auto", batch=2, calibration=None, compile=None)
+
+    def read(tell: Tell) -> Finish:
+        return _read(describe(str(folder)), options, lambda report: None, tell)
+
+    reading = Reading(str(folder), read, lambda fetched, total: None)
+    until = time.monotonic() + 60
+    while f"loaded {folder}" not in caplog.text:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    reading.wait(0.3)
+    assert not reading.is_over
+    hanging.write_text("{}")
+    reading.wait(60)
+    assert reading.result()().info.name == "model"
