@@ -121,9 +121,13 @@ def check_taesd(source: str) -> None:
     Raises:
         UnreadableModel: it is neither.
     """
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source):
+    folder = Path(os.path.expanduser(source))  # noqa: PTH111 - a "~name" that is nobody's stays as it is
+    try:
+        is_here, is_near = folder.is_dir(), folder.parent.is_dir() and folder.parent != Path()
+    except OSError as error:
+        raise UnreadableModel(f"There is no taesd at {source}: {error.strerror}.") from error
+    if not is_here:
+        if is_near or not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source):
             raise UnreadableModel(
                 f"There is no taesd at {source}; name a folder in diffusers' format, "
                 "or a Hugging Face id like madebyollin/taesd."

@@ -43,6 +43,8 @@ def test_a_refiner_is_a_folder_a_file_or_a_name_on_the_hub(dream: Path) -> None:
 
 def test_what_is_no_refiner_is_a_sentence_with_its_line(dream: Path) -> None:
     assert problem(dream, DREAM).startswith("Line 4 of models.toml: There is no model at ")
+    for nowhere in ("~nobody-at-all/refiner", "a" * 5000):
+        assert "neither the name of a model" in problem(dream, DREAM.replace("./refiner", nowhere))
     folder = a_refiner(dream / "refiner", _class_name="StableDiffusionXLPipeline")
     assert "is no SDXL refiner but a StableDiffusionXLPipeline; name one like" in problem(dream, DREAM)
     a_refiner(dream / "unscored", requires_aesthetics_score=False)

@@ -389,6 +389,9 @@ def test_a_taesd_is_a_folder_or_a_name_on_the_hub(tmp_path: Path) -> None:
         "Line 4 of models.toml: There is no taesd at nowhere; name a folder in diffusers' format, "
         "or a Hugging Face id like madebyollin/taesd."
     )
+    for nowhere in ("~nobody-at-all/taesd", "a" * 5000):
+        assert f"There is no taesd at {nowhere}" in problem(tmp_path, text.replace("./vae", nowhere))
+    assert "There is no taesd at " in problem(tmp_path, text.replace("./vae", "dream/taesd"))
     assert "is no taesd: it holds AutoencoderKL" in problem(
         tmp_path, text.replace("./vae", str(a_vae(tmp_path / "kl")))
     )
