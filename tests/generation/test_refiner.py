@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.generation.test_catalogue import REFINER, SDXL, a_folder
-from tests.generation.test_shelf import problem, problems, shelf_of
+from tests.generation.test_shelf import PAGE, problem, problems, shelf_of
 from tests.generation.toys import write_safetensors
 
 DREAM = '[[model]]\nname = "a"\nsource = "./dream"\nrefiner = "./refiner"\n'
@@ -39,6 +39,11 @@ def test_a_refiner_is_a_folder_a_file_or_a_name_on_the_hub(dream: Path) -> None:
     assert (model.refiner, model.refiner_start) == (str(file), 0.7)
     hub = "stabilityai/stable-diffusion-xl-refiner-1.0"
     assert shelf_of(dream, DREAM.replace("./refiner", hub)).default.refiner == hub
+
+
+def test_the_example_on_the_page_is_right(tmp_path: Path) -> None:
+    model = shelf_of(tmp_path, PAGE.split("## A refiner")[1].split("```")[1].removeprefix("toml")).default
+    assert (model.refiner, model.refiner_start) == ("stabilityai/stable-diffusion-xl-refiner-1.0", 0.8)
 
 
 def test_what_is_no_refiner_is_a_sentence_with_its_line(dream: Path) -> None:

@@ -21,7 +21,7 @@ from generation.engine.hashes import hash_file
 from generation.engine.memory import APART
 from generation.engine.models import Model, load
 from generation.engine.rack import weight_on_disk
-from generation.messages import Drawn, Previewed, Stepped
+from generation.messages import Drawn, Previewed, Stepped, Stopped
 from generation.metadata import read
 from generation.redraw import main
 from generation.request import Seed, Size
@@ -138,6 +138,29 @@ def test_mixed_requests_share_calls_in_both_stages_and_equal_their_solo_runs(ben
         alone = bench.run(task)[-1]
         assert isinstance(alone, Drawn)
         assert largest_difference(picture(alone.png), picture(png)) <= 1
+
+
+def test_who_joins_or_leaves_at_any_call_of_either_stage_changes_nothing_for_the_others(bench: Bench) -> None:
+    expected = picture(bench.draw(steps=4))
+    stays, leaves = (a_task(a_request(bench.source, steps=4), job=job) for job in ("stays", "leaves"))
+    joins = a_task(a_request(bench.source, steps=2, seed=Seed(9)), job="joins")
+    for tick in range(8):
+        bench.said.clear()
+        bench.engine.admit(stays)
+        bench.engine.admit(leaves)
+        for _ in range(tick):
+            bench.engine.tick()
+        was_there = bench.engine.cancel(leaves.id)
+        bench.engine.admit(joins)
+        while bench.engine.busy:
+            bench.engine.tick()
+        ends = {str(report.task.job): report for report in bench.said if isinstance(report, ENDS)}
+        assert sum(isinstance(report, ENDS) for report in bench.said) == 3
+        assert isinstance(ends["leaves"], Stopped if was_there else Drawn)
+        assert isinstance(ends["joins"], Drawn)
+        kept = ends["stays"]
+        assert isinstance(kept, Drawn)
+        assert largest_difference(picture(kept.png), expected) <= 1
 
 
 def test_every_step_is_told_and_any_can_be_watched(bench: Bench) -> None:
