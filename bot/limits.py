@@ -33,14 +33,15 @@ class Limits:
 
     def reject_reason(self, request: GenerationRequest) -> str | None:
         """Why the owner does not want this drawn, or None."""
-        if request.size.pixels > self.pixels:
+        if request.final_size.pixels > self.pixels:
             edge = int(self.pixels**0.5) // 8 * 8
             return (
-                f"{request.size} is larger than I may draw here; "
+                f"{request.final_size} is larger than I may draw here; "
                 f"a square can be {edge}x{edge}, and other shapes have as many pixels at the most."
             )
-        if request.steps > self.steps:
-            return f"{request.steps} steps are more than I may take here; choose 1 to {self.steps}."
+        steps = max(request.steps, request.steps_taken)
+        if steps > self.steps:
+            return f"{steps} steps are more than I may take here; choose 1 to {self.steps}."
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from PIL import Image, PngImagePlugin
 
 from generation.messages import Calls
-from generation.request import GenerationRequest, InvalidRequest, Seed, Size
+from generation.request import Enlarger, GenerationRequest, InvalidRequest, Seed, Size
 from generation.samplers import SAMPLERS, find_sampler
 
 T = TypeVar("T")
@@ -138,6 +138,11 @@ def _palette(request: GenerationRequest) -> dict[str, str]:
     if len(request.variations) == 1:
         told["Variation seed"] = str(request.variations[0].seed)
         told["Variation seed strength"] = f"{request.variations[0].strength:.15g}"
+    if (hires := request.hires) is not None:
+        told["Denoising strength"] = f"{hires.strength:.15g}"
+        told["Hires upscale"] = f"{hires.size.width / request.size.width:.4g}"
+        told["Hires steps"] = str(hires.steps)
+        told["Hires upscaler"] = "Latent" if hires.enlarger is Enlarger.LATENTS else "Lanczos"
     if request.start is not None:
         told["Denoising strength"] = f"{request.start.strength:.15g}"
         if request.start.mask is not None:

@@ -157,6 +157,8 @@ class ModelInfo:
             return reason
         if (reason := self._words_reason(request)) is not None:
             return reason
+        if request.hires is not None and (reason := self.size_reason(request.hires.size)) is not None:
+            return reason
         return self.size_reason(request.size)
 
     def _words_reason(self, request: GenerationRequest) -> str | None:

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any, NewType, Self
 
 Seed = NewType("Seed", int)
@@ -126,6 +127,44 @@ class Variation:
             raise InvalidRequest(f"A variation strength of {self.strength:g} is not possible; choose 0 to 1.")
 
 
+class Enlarger(StrEnum):
+    """What makes a picture larger before it is drawn again."""
+
+    PIXELS = "pixels"
+    """It is decoded, scaled with Lanczos, and encoded."""
+    LATENTS = "latents"
+    """Its latents are scaled bilinearly; quicker, and blurred if little of it is drawn again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hires:
+    """A second pass of the model over the picture in a larger size, as A1111's hires fix."""
+
+    size: Size
+    steps: int
+    strength: float = 0.5
+    """Of these steps the last `strength` are taken."""
+    enlarger: Enlarger = Enlarger.PIXELS
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength <= 1:
+            raise InvalidRequest(
+                f"A strength of {self.strength:g} for the second pass is not possible; "
+                "choose more than 0, up to 1."
+            )
+        if not 1 <= self.steps <= MAX_STEPS:
+            raise InvalidRequest(f"{self.steps} steps are not possible; choose 1 to {MAX_STEPS}.")
+        if not self.steps_taken:
+            raise InvalidRequest(
+                f"With a strength of {self.strength:g} no step of {self.steps} is left for the second pass; "
+                "choose a greater strength or more steps."
+            )
+
+    @property
+    def steps_taken(self) -> int:
+        return int(self.steps * self.strength)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """A prompt with its negative prompt."""
@@ -165,12 +204,16 @@ class GenerationRequest:
     """None: from nothing but noise."""
     variations: tuple[Variation, ...] = ()
     """One after the other: a variation can be varied."""
+    hires: Hires | None = None
+    """None: `size` is that of the finished picture."""
     clip_skip: int = 1
     """Which layer of the text encoder is read, from its end; 1 is the last. As A1111 counts."""
     chosen: tuple[Wording, ...] | None = None
     """What each picture's prompts are after the choices that these leave open; None: they leave none open."""
     template: Wording | None = None
     """Where `prompt` was chosen for one picture: the prompts that left the choices open."""
+    style: str | None = None
+    """The name of the style that the prompts were made with; all of it is in them."""
 
     def __post_init__(self) -> None:
         Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
@@ -190,16 +233,31 @@ class GenerationRequest:
             )
         if self.chosen is not None and len(self.chosen) != self.count:
             raise ValueError(f"there are {len(self.chosen)} prompts for {self.count} pictures")
-        if not self.steps_taken:
+        if self.hires is not None:
+            if self.start is not None:
+                raise InvalidRequest("A second, larger pass is for pictures that start from words alone.")
+            if self.hires.size.pixels <= self.size.pixels:
+                raise InvalidRequest(f"The second pass must be larger than {self.size}.")
+        if not self.first_steps:
             raise InvalidRequest(
                 f"With a strength of {self.start.strength:g} none of {self.steps} steps is left; "  # type: ignore[union-attr]
                 "choose a greater strength or more steps."
             )
 
     @property
-    def steps_taken(self) -> int:
-        """The steps that are really drawn: fewer than `steps` if it starts from a picture."""
+    def first_steps(self) -> int:
+        """The steps of the first pass: fewer than `steps` if it starts from a picture."""
         return self.steps if self.start is None else int(self.steps * self.start.strength)
+
+    @property
+    def steps_taken(self) -> int:
+        """The steps that are really drawn, of both passes."""
+        return self.first_steps + (0 if self.hires is None else self.hires.steps_taken)
+
+    @property
+    def final_size(self) -> Size:
+        """Of the finished picture."""
+        return self.size if self.hires is None else self.hires.size
 
     @property
     def files(self) -> tuple[Digest, ...]:
@@ -258,6 +316,10 @@ class GenerationRequest:
             parts["start"] = Start(**plain["start"])
         if "variations" in plain:
             parts["variations"] = tuple(Variation(**each) for each in plain["variations"])
+        if "hires" in plain:
+            second = plain["hires"]
+            made = Enlarger(second["enlarger"])
+            parts["hires"] = Hires(**{**second, "size": Size(**second["size"]), "enlarger": made})
         if "chosen" in plain:
             parts["chosen"] = tuple(Wording(**words) for words in plain["chosen"])
         if "template" in plain:

@@ -253,7 +253,7 @@ class Studio:
                 if live := self._land(task):
                     request = live.job.request.image(task.index)
                     live.drawn[task.index] = Picture(
-                        index=task.index, seed=request.seed, size=request.size, png=png
+                        index=task.index, seed=request.seed, size=request.final_size, png=png
                     )
                     if len(live.drawn) == live.job.request.count:
                         self._spawn_end(live, live.running.moved(JobState.DONE))

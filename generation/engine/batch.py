@@ -78,6 +78,11 @@ class Image:
     """Of the scheduler's time steps, those before the first that is drawn: it starts from a picture."""
     kept: Kept | None = None
     """What is not drawn anew."""
+    steps: int = 0
+    """That its calls make."""
+    earlier_steps: int = 0
+    earlier_calls: int = 0
+    """Of the pass before this one, when it was smaller."""
     calls: int = 0
     watched: bool = False
     """Somebody asked for a preview."""
@@ -100,7 +105,9 @@ class Image:
     @property
     def wanted_place(self) -> tuple[int, int] | None:
         """The rows of the next call and the first of its own, if it is to be as it was the first time."""
-        return place_in_call(self.task.replay, self.calls) if self.task.replay else None
+        if not self.task.replay:
+            return None
+        return place_in_call(self.task.replay, self.earlier_calls + self.calls)
 
     @property
     def time(self) -> torch.Tensor:

@@ -48,6 +48,8 @@ class _Entry:
     """The tick at which it would be done if it came first: who needs little overtakes who needs much, and
     whoever waits is overtaken less and less, so that nobody starves."""
     image: Image | None = None
+    first_pass: Image | None = None
+    """The image when it was done in a smaller size; `image` is then the larger one."""
     compiled: bool = False
 
     @property
@@ -205,7 +207,7 @@ class DiffusionEngine:
             if entry.image is None:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
-                    entry.image = self._prepared(entry.task)
+                    entry.image = self._prepared(entry)
                     entry.compiled = self._is_compiled(entry)
             if entry.image is not None and entry.key == key:
                 chosen.append(entry.image)
@@ -224,10 +226,12 @@ class DiffusionEngine:
         image.record["mode"] = "compiled"
         return True
 
-    def _prepared(self, task: Task) -> Image | None:
+    def _prepared(self, entry: _Entry) -> Image | None:
         """The task as an image, or None when there is not memory for it yet."""
         try:
-            return self._prepare(task)
+            if entry.first_pass is None:
+                return self._prepare(entry.task)
+            return self._prepare.enlarged(entry.first_pass)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -266,18 +270,30 @@ class DiffusionEngine:
         self._pace()
 
     def _step(self, image: Image, prediction: torch.Tensor) -> None:
-        steps, calls, before = image.task.request.steps_taken, len(image.times), image.calls
+        steps, calls, before = image.steps, len(image.times), image.calls
         image.step(prediction)
         # Some samplers call the UNet twice for a step: a step is done when its last call is.
         if (step := image.calls * steps // calls) > before * steps // calls:
-            self._say(Stepped(task=image.task.id, step=step, steps=steps))
+            told = image.earlier_steps + step
+            self._say(Stepped(task=image.task.id, step=told, steps=image.task.request.steps_taken))
         if image.watched and not image.done:
             image.watched = False
             self._show(image)
         image.refine_if_due()
-        if image.done:
+        if image.done and image.task.request.hires is not None and not image.earlier_calls:
+            self._enlarge(image)
+        elif image.done:
             self._entries = [entry for entry in self._entries if entry.image is not image]
             self._undecoded.append(image)
+
+    def _enlarge(self, image: Image) -> None:
+        """Let an image wait for its second pass, among those of its larger size."""
+        factor, hires = self._model.vae_factor, image.task.request.hires
+        entry = next(entry for entry in self._entries if entry.image is image)
+        if hires is not None:
+            height, width = hires.size.height // factor, hires.size.width // factor
+            entry.admitted_as = replace(entry.admitted_as, height=height, width=width)
+        entry.image, entry.first_pass, entry.compiled = None, image, False
 
     def _show(self, image: Image) -> None:
         """A look at a picture may fail; the picture may not."""

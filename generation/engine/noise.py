@@ -114,7 +114,7 @@ class NoiseEngine:
             return
         words = set(task.request.prompt.lower().split())
         once = task.id.attempt == 1
-        steps = task.request.steps
+        steps = task.request.steps_taken
         self._step += 1
         if self._step == (steps + 1) // 2:
             if "crash" in words or ("crash-once" in words and once):
@@ -142,11 +142,11 @@ class NoiseEngine:
     def _draw(self, task: Task) -> bytes:
         request = task.request
         cell = 1 if _FINE in request.prompt.lower().split() else _CELL
-        across, down = -(-request.size.width // cell), -(-request.size.height // cell)
+        across, down = -(-request.final_size.width // cell), -(-request.final_size.height // cell)
         settings = repr(sorted(request.plain().items())).encode()
         pixels = hashlib.shake_256(settings).digest(across * down * 3)
         cells = Image.frombytes("RGB", (across, down), pixels)
-        image = cells.resize((request.size.width, request.size.height), Image.Resampling.NEAREST)
+        image = cells.resize((request.final_size.width, request.final_size.height), Image.Resampling.NEAREST)
         record: dict[str, Any] = {
             "model": self._info.name,
             "model_source": self._info.public_source,

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from PIL import Image as PILImage
 
 from generation import __version__
 from generation.catalogue import Family
 from generation.engine.batch import Image, Refined
+from generation.engine.decoding import decode
+from generation.engine.failures import RAN_AWAY, CannotDraw
 from generation.engine.inputs import Kept, encode, latent_mask, start_mask, start_picture
 from generation.engine.memory import Memory
 from generation.engine.models import Model
 from generation.engine.prompts import Encoded, PromptEncoder
 from generation.engine.schedulers import Schedulers, takes_generator
 from generation.messages import Task
-from generation.request import GenerationRequest, Variation
+from generation.request import Enlarger, GenerationRequest, Hires, Variation
 from generation.samplers import SAMPLERS
 
 SCORE, NEGATIVE_SCORE = 6.0, 2.5
@@ -86,12 +89,72 @@ class Preparation:
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
             record=record,
+            steps=request.first_steps,
             refined=None
-            if model.refiner is None
+            if model.refiner is None or request.hires is not None  # then the last pass is refined
             else self._refined(model.refiner, request, begun, generator, chunks),
         )
         image.refine_if_due()
         return image
+
+    def enlarged(self, first: Image) -> Image:
+        """The second, larger pass of an image whose first is done; `first` stays as it is.
+
+        Draws as diffusers' image-to-image pipeline does from latents that were scaled, or from a picture.
+
+        Raises:
+            CannotDraw: the first pass ran away.
+        """
+        model, request, hires = self._model, first.task.request, first.task.request.hires
+        assert hires is not None
+        second = replace(request, size=hires.size, steps=hires.steps, hires=None)
+        scheduler = self._schedulers.make(request.sampler, hires.steps)
+        generator = torch.Generator("cpu").set_state(first.generator.get_state())
+        clean = self._larger(first.latents, hires, generator)
+        noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(model.device)
+        skipped = (hires.steps - hires.steps_taken) * scheduler.order
+        if hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(skipped)
+        begun = _Begun(
+            latents=scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1]),
+            skipped=skipped,
+        )
+        chunks = self.chunks(request)
+        asked = _asked(model, self._prompts, second, chunks)
+        image = Image(
+            task=first.task,
+            scheduler=scheduler,
+            generator=generator,
+            times=scheduler.timesteps[skipped:].to(device=model.device, dtype=torch.float32),
+            latents=begun.latents,
+            skipped=skipped,
+            states=asked.states,
+            told=asked.told,
+            added=asked.added,
+            step_arguments=step_arguments(scheduler, generator),
+            record=dict(first.record),
+            steps=hires.steps_taken,
+            earlier_steps=first.steps,
+            earlier_calls=first.calls,
+            noted=[list(run) for run in first.noted],
+            refined=None
+            if model.refiner is None
+            else self._refined(model.refiner, second, begun, generator, chunks),
+        )
+        image.refine_if_due()
+        return image
+
+    def _larger(self, latents: torch.Tensor, hires: Hires, generator: torch.Generator) -> torch.Tensor:
+        factor = self._model.vae_factor
+        shape = hires.size.height // factor, hires.size.width // factor
+        if hires.enlarger is Enlarger.LATENTS:
+            return torch.nn.functional.interpolate(latents, size=shape, mode="bilinear")
+        self._memory.need("vae")
+        picture = decode(self._model, latents)
+        if picture is None:
+            raise CannotDraw(RAN_AWAY)
+        size = hires.size.width, hires.size.height
+        return encode(self._model, picture.resize(size, PILImage.Resampling.LANCZOS), generator)
 
     def chunks(self, request: GenerationRequest) -> int:
         """How many chunks the longest of its prompts fills: all rows of a call have as many.
@@ -146,7 +209,7 @@ class Preparation:
         noise = varied_noise(shape, generator, request.variations).to(model.device)
         if start is None or clean is None:
             return _Begun(latents=noise * scheduler.init_noise_sigma)
-        skipped = (request.steps - request.steps_taken) * scheduler.order
+        skipped = (request.steps - request.first_steps) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(skipped)
         kept = None
