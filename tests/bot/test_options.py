@@ -148,3 +148,17 @@ def test_models_are_suggested_by_the_words_in_their_names_and_no_more_than_disco
 
 def test_the_size_that_a_model_draws_by_itself_is_suggested_first() -> None:
     assert suggest_sizes("", OIL)[0] == "192x128"
+
+
+def test_the_models_own_clip_skip_is_used_unless_one_is_typed() -> None:
+    model = replace(OIL, defaults=replace(OIL.defaults, clip_skip=2))
+    shelf = Shelf(models=(model,), default=model)
+    assert Typed(prompt="a red circle").request(shelf).clip_skip == 2
+    assert Typed(prompt="a red circle", clip_skip=3).request(shelf).clip_skip == 3
+    assert Typed(prompt="a red circle").request(SHELF).clip_skip == 1
+
+
+def test_brackets_are_judged_at_once_unless_the_prompt_leaves_something_open() -> None:
+    with pytest.raises(InvalidRequest, match="never closed"):
+        Typed(prompt="a (red circle").request(SHELF)
+    assert Typed(prompt=r"a {(red\)|blue}").request(SHELF).chosen is None
