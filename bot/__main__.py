@@ -29,6 +29,7 @@ from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.styles import Styles
 
 log = logging.getLogger("bot")
 
@@ -94,6 +95,7 @@ async def serve(settings: Settings) -> None:
             jobs=jobs,
             pictures=pictures,
             deliveries=deliveries,
+            styles=Styles(database),
             studio=studio,
             courier=courier,
         )

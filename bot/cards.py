@@ -179,6 +179,8 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
 def _palette(request: GenerationRequest) -> list[str]:
     """What it has besides words and numbers, a line each."""
     lines = []
+    if request.style is not None:
+        lines.append(f"**Style** {literal(request.style)}, which its prompts were made with")
     if request.chosen is not None:
         lines.append(f"**Chosen** {_listed(request.chosen)}")
     if request.clip_skip > 1:

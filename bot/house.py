@@ -15,6 +15,7 @@ from generation.studio import Studio
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.styles import Styles
 
 if TYPE_CHECKING:
     from bot.app import Atelier
@@ -34,6 +35,7 @@ class House:
     jobs: Jobs
     pictures: Pictures
     deliveries: Deliveries
+    styles: Styles
     studio: Studio
     courier: Courier
 
@@ -42,3 +44,9 @@ def may_manage(interaction: Interaction, job: Job) -> bool:
     """Whether this person may take back or remove that job: who asked for it, and moderators."""
     held = interaction.permissions
     return interaction.user.id == job.asker or held.manage_messages or held.administrator
+
+
+def may_keep_styles(interaction: Interaction) -> bool:
+    """Whether this person may save and delete styles here: moderators; outside servers they are one's own."""
+    held = interaction.permissions
+    return interaction.guild_id is None or held.manage_messages or held.manage_guild or held.administrator

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generation.catalogue import ModelInfo
 from generation.modeltable import MAX_NAME
+from generation.prompting.styles import Style, folded, shipped
 from generation.request import (
     SEEDS,
     GenerationRequest,
@@ -14,6 +16,7 @@ from generation.request import (
     Size,
     Start,
     Variation,
+    Wording,
     new_seed,
 )
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
@@ -56,6 +59,8 @@ class Typed:
     blur: int | None = None
     variation_seed: int | None = None
     variation_strength: float | None = None
+    style: Style | None = None
+    """The one of the name that was typed."""
 
     def chosen_model(self, shelf: Shelf) -> ModelInfo:
         """The model that was named, or the first.
@@ -83,9 +88,10 @@ class Typed:
                 "or leave it out for a new one."
             )
         model = self.chosen_model(shelf)
+        words = self._wording(model)
         request = GenerationRequest(
-            prompt=self.prompt,
-            negative_prompt=self._negative_prompt(model),
+            prompt=words.prompt,
+            negative_prompt=words.negative_prompt,
             model=model.source,
             size=size or self._size(model),
             steps=model.defaults.steps if self.steps is None else self.steps,
@@ -96,10 +102,17 @@ class Typed:
             start=start,
             variations=self._variations(),
             clip_skip=model.defaults.clip_skip if self.clip_skip is None else self.clip_skip,
+            style=None if self.style is None else self.style.name,
         )
         if (reason := model.reject_reason(request)) is not None:
             raise InvalidRequest(reason)
         return request
+
+    def _wording(self, model: ModelInfo) -> Wording:
+        negative_prompt = self._negative_prompt(model)
+        if self.style is None:
+            return Wording(prompt=self.prompt, negative_prompt=negative_prompt)
+        return self.style.applied(self.prompt, negative_prompt)
 
     def _negative_prompt(self, model: ModelInfo) -> str:
         if self.negative_prompt is None:
@@ -162,6 +175,24 @@ def suggest_models(typed: str, shelf: Shelf) -> list[str]:
     words = typed.casefold().split()
     names = [model.name for model in shelf.models]
     return [name for name in names if all(word in name.casefold() for word in words)][:MAX_CHOICES]
+
+
+def suggest_styles(typed: str, own: Sequence[str], model: ModelInfo) -> list[str]:
+    """Names of styles in which all the typed words occur.
+
+    Those that begin so come first; else those that are saved here come before those that came along, and of
+    these the ones first whose words the model knows.
+
+    Args:
+        own: the names of those that are saved here.
+    """
+    words, taken = typed.casefold().split(), {folded(name) for name in own}
+    along = sorted(shipped(), key=lambda style: bool(model.unknown_words(style.words)))
+    names = [*own, *(style.name for style in along if style.key not in taken)]
+    found = [name for name in names if all(word in name.casefold() for word in words)]
+    begin = folded(typed)
+    found.sort(key=lambda name: (folded(name) != begin, not folded(name).startswith(begin)))
+    return found[:MAX_CHOICES]
 
 
 def parse_sampler(text: str) -> str:

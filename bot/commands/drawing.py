@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.options import suggest_models, suggest_samplers, suggest_sizes
+from bot.options import suggest_models, suggest_samplers, suggest_sizes, suggest_styles
+from bot.styles import owner_of
 from generation.catalogue import ModelInfo
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 OPTIONS: Mapping[str, str] = {
     "negative_prompt": "What it shall not show",
+    "style": "A look that the prompt is put into; /styles list shows which there are",
     "model": "What draws it",
     "size": "Its width and height in pixels, like 512x768",
     "steps": "How often it is refined: more is finer and slower",
@@ -36,7 +38,7 @@ class Drawing(app_commands.Command[Any, ..., None]):
     ) -> None:
         super().__init__(name=name, description=description, callback=callback)
         self._choose_model = choose_model
-        suggestions = {"model": _models, "size": _sizes, "sampler": _samplers}
+        suggestions = {"model": _models, "size": _sizes, "sampler": _samplers, "style": _styles}
         taken = {parameter.name for parameter in self.parameters}
         for option, suggest in suggestions.items():
             if option in taken:
@@ -62,6 +64,12 @@ async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
 async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
     takes = _chosen(interaction).samplers
     return [Choice(name=name, value=name) for name in suggest_samplers(typed) if name in takes]
+
+
+async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    own = await interaction.client.house.styles.names(owner_of(interaction))
+    names = suggest_styles(typed, own, _chosen(interaction))
+    return [Choice(name=name, value=name) for name in names]
 
 
 def _chosen(interaction: Interaction) -> ModelInfo:

@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.commands.drawing import OPTIONS
-from bot.commands.starting import start_order
+from bot.commands.starting import start_order, styled_order
 from bot.options import ASPECTS, Typed
 from bot.orders import place_order
 
@@ -33,6 +33,7 @@ async def imagine(
     interaction: Interaction,
     prompt: str,
     negative_prompt: str | None = None,
+    style: str | None = None,
     model: str | None = None,
     aspect: str | None = None,
     size: str | None = None,
@@ -64,7 +65,9 @@ async def imagine(
         variation_seed=variation_seed,
         variation_strength=variation_strength,
     )
-    if image is None:
-        await place_order(interaction, typed.request(interaction.client.house.shelf))
+    if image is not None:
+        await start_order(interaction, typed, image, style=style)
+    elif style is not None:
+        await styled_order(interaction, typed, style)
     else:
-        await start_order(interaction, typed, image)
+        await place_order(interaction, typed.request(interaction.client.house.shelf))

@@ -14,6 +14,7 @@ from bot.bringing import WAYS, Order
 from bot.commands.drawing import OPTIONS
 from bot.options import Typed
 from bot.orders import take_order
+from bot.styles import styled
 from generation import canvas
 from generation.shelf import Shelf
 
@@ -26,12 +27,14 @@ async def start_order(
     typed: Typed,
     image: discord.Attachment,
     *,
+    style: str | None,
     mask: discord.Attachment | None = None,
     masked: bool = False,
 ) -> None:
     """Have drawn what starts from these files.
 
     Args:
+        style: the name that was typed.
         masked: only part of it is drawn anew; see :func:`bot.bringing.started`.
 
     Raises:
@@ -45,7 +48,23 @@ async def start_order(
     async def find() -> Order:
         picture = await bringing.fetched(image, "picture")
         marked = None if mask is None else await bringing.fetched(mask, "mask")
-        return await asyncio.to_thread(bringing.started, typed, shelf, picture, mask=marked, masked=masked)
+        worded = await styled(interaction, typed, style)
+        return await asyncio.to_thread(bringing.started, worded, shelf, picture, mask=marked, masked=masked)
+
+    await take_order(interaction, find)
+
+
+async def styled_order(interaction: Interaction, typed: Typed, style: str) -> None:
+    """Have drawn what starts from nothing, with the style of this name.
+
+    Raises:
+        Refused, InvalidRequest: it cannot be; nobody else hears it.
+    """
+    shelf = interaction.client.house.shelf
+    typed.request(shelf)  # what is wrong without the style is refused at once
+
+    async def find() -> Order:
+        return Order(request=(await styled(interaction, typed, style)).request(shelf))
 
     await take_order(interaction, find)
 
@@ -74,6 +93,7 @@ async def inpaint(
     strength: float | None = None,
     blur: int | None = None,
     negative_prompt: str | None = None,
+    style: str | None = None,
     model: str | None = None,
     size: str | None = None,
     steps: int | None = None,
@@ -98,7 +118,7 @@ async def inpaint(
         strength=strength,
         blur=blur,
     )
-    await start_order(interaction, typed, image, mask=mask, masked=True)
+    await start_order(interaction, typed, image, style=style, mask=mask, masked=True)
 
 
 @app_commands.allowed_installs(guilds=True, users=True)
@@ -118,6 +138,7 @@ async def outpaint(
     prompt: str,
     strength: float | None = None,
     negative_prompt: str | None = None,
+    style: str | None = None,
     model: str | None = None,
     steps: int | None = None,
     guidance: float | None = None,
@@ -142,11 +163,12 @@ async def outpaint(
     shelf = interaction.client.house.shelf
     _check(typed, shelf, image)
 
-    def make(data: bytes) -> Order:
+    def make(worded: Typed, data: bytes) -> Order:
         whole = canvas.opaque(canvas.open_picture(data))
-        return bringing.on_canvas(typed, shelf, bringing.grown(whole, way, typed.chosen_model(shelf)))
+        return bringing.on_canvas(worded, shelf, bringing.grown(whole, way, worded.chosen_model(shelf)))
 
     async def find() -> Order:
-        return await asyncio.to_thread(make, await bringing.fetched(image, "picture"))
+        data = await bringing.fetched(image, "picture")
+        return await asyncio.to_thread(make, await styled(interaction, typed, style), data)
 
     await take_order(interaction, find)

@@ -1,0 +1,53 @@
+"""The styles that hold where somebody asks: those that are saved there, then those that come along."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bot.options import Typed
+from generation.prompting.styles import Style, folded, shipped, shown
+from generation.request import InvalidRequest
+from storage.styles import Owner, OwnerKind
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+
+def owner_of(interaction: Interaction) -> Owner:
+    """Whose styles these are: the server's, or, where there is none, the person's own."""
+    if interaction.guild_id is None:
+        return Owner(kind=OwnerKind.PERSON, id=interaction.user.id)
+    return Owner(kind=OwnerKind.SERVER, id=interaction.guild_id)
+
+
+def shipped_style(name: str) -> Style | None:
+    """The style of this name that came along."""
+    return next((style for style in shipped() if style.key == folded(name)), None)
+
+
+async def styled(interaction: Interaction, typed: Typed, style: str | None) -> Typed:
+    """What was typed, with the style of the name that was typed.
+
+    Raises:
+        InvalidRequest: there is none of that name.
+    """
+    return typed if style is None else replace(typed, style=await find_style(interaction, style))
+
+
+async def find_style(interaction: Interaction, name: str) -> Style:
+    """The style of this name, however it was capitalised.
+
+    Raises:
+        InvalidRequest: there is none; the message is for the person.
+    """
+    styles, owner = interaction.client.house.styles, owner_of(interaction)
+    found = await styles.get(owner, name) or shipped_style(name)
+    if found is not None:
+        return found
+    names = {folded(known): known for known in await styles.names(owner)}
+    names |= {style.key: style.name for style in shipped() if style.key not in names}
+    near = difflib.get_close_matches(folded(name), names, n=1)
+    hint = f"did you mean {shown(names[near[0]])}?" if near else "`/styles list` shows which there are."
+    raise InvalidRequest(f"I do not know the style {shown(name)}; {hint}")
