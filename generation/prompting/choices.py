@@ -34,7 +34,7 @@ _MARK = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_CHANCE = re.compile(r"\s*(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf)\s*::")
+_CHANCE = re.compile(r"\s*(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf)\s*::")
 
 
 @dataclass(frozen=True, slots=True)

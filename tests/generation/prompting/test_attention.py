@@ -104,12 +104,12 @@ def test_the_sentence_says_which_of_the_two_prompts_it_is() -> None:
     assert reason.startswith("The negative prompt has a `(`")
 
 
-@pytest.mark.parametrize("unit", ["(", "[", "(a", "(a)", "[a]", ":1)", "\\", "(a:"])
+@pytest.mark.parametrize("unit", ["(", "[", "(a", "(a)", "[a]", ":1)", "\\", "(a:", ":" + "1" * 1999])
 def test_the_longest_nonsense_takes_no_time(unit: str) -> None:
-    nested = unit * (MAX_PROMPT // len(unit) // 2)
+    nested = unit * max(1, MAX_PROMPT // len(unit) // 2)
     began = time.monotonic()
     reject_reason(Wording(prompt="x" + nested, negative_prompt=nested + ")" * nested.count("(")))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 0.3
 
 
 def test_words_are_seen_through_the_marks() -> None:
