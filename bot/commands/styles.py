@@ -147,9 +147,11 @@ class StyleCommands(app_commands.Group):
         if not own:
             raise Refused("No styles are saved here yet; `/styles save` saves one.")
         file = discord.File(io.BytesIO(await asyncio.to_thread(write_csv, own)), filename="styles.csv")
-        many = "one style" if len(own) == 1 else f"{len(own):,} styles"
         await interaction.followup.send(
-            f"Here is the file with {many}.", file=file, ephemeral=True, allowed_mentions=NO_MENTIONS
+            f"Here is the file with {_many(len(own))}.",
+            file=file,
+            ephemeral=True,
+            allowed_mentions=NO_MENTIONS,
         )
 
     @show.autocomplete("name")
@@ -212,16 +214,24 @@ async def _show(interaction: Interaction, said: str, style: Style) -> None:
 
 def _told(saved: Saved) -> list[str]:
     """What came of an import, in sentences."""
-    lines = [f"Saved {len(saved.new):,} new styles and changed {len(saved.changed):,}."]
+    done = [
+        f"{what} {_many(len(names))}"
+        for what, names in (("saved", saved.new), ("changed", saved.changed))
+        if names
+    ]
+    lines = [f"I have {' and '.join(done)}." if done else "Nothing has changed."]
     if saved.same:
-        lines.append(f"{len(saved.same):,} were here already.")
+        lines.append(f"Here already, just the same: {_many(len(saved.same))}.")
     if saved.kept:
         names = shortened(", ".join(shown(name) for name in saved.kept), 300)
         lines.append(
-            f"{len(saved.kept):,} have a name that is taken here and were left out: {names}. "
-            "With `overwrite` they replace what is here."
+            f"Left out, for their names are taken here: {names}. With `overwrite` they replace what is here."
         )
     return lines
+
+
+def _many(count: int) -> str:
+    return "one style" if count == 1 else f"{count:,} styles"
 
 
 def _left_out(problems: Sequence[str]) -> list[str]:

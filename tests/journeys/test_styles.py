@@ -97,14 +97,17 @@ async def test_styles_come_from_and_go_to_a_file(stage: Stage) -> None:
     assert text_of(await exported()) == "No styles are saved here yet; `/styles save` saves one."
     said = await says_of(stage.mina, "import", file=("styles.csv", CSV.encode()))
     assert said.splitlines() == [
-        "Saved 1 new styles and changed 0.",
+        "I have saved one style.",
         "Line 3: The style `None` holds no prompt and no negative prompt.",
     ]
     other = ("styles.csv", CSV.replace("color", "grey").encode())
     said = await says_of(stage.mina, "import", file=other)
-    assert "1 have a name that is taken here and were left out: `Ink`." in said
+    assert said.splitlines()[:2] == [
+        "Nothing has changed.",
+        "Left out, for their names are taken here: `Ink`. With `overwrite` they replace what is here.",
+    ]
     said = await says_of(stage.mina, "import", file=other, overwrite=True)
-    assert said.startswith("Saved 0 new styles and changed 1.")
+    assert said.startswith("I have changed one style.")
     (file,) = (await exported())["attachments"]
     assert file["filename"] == "styles.csv"
     assert (await stage.bruno.fetch(file)).decode() == CSV.replace("color", "grey").replace("None,,\r\n", "")
@@ -118,7 +121,7 @@ async def test_a_thousand_styles_come_at_once_and_are_found(stage: Stage) -> Non
     rows = "".join(f"style number {number},painted {number}\n" for number in range(1000))
     file = ("styles.csv", f"name,prompt\n{rows}".encode())
     said = await says_of(stage.anna, "import", direct, file=file)
-    assert said == "Saved 1,000 new styles and changed 0."
+    assert said == "I have saved 1,000 styles."
     choices = await stage.anna.autocomplete("imagine", "style", "style number 99", {}, channel_id=direct)
     assert [choice["name"] for choice in choices][:2] == ["style number 99", "style number 990"]
     assert "and 9" in await says_of(stage.anna, "list", direct)
