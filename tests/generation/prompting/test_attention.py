@@ -107,9 +107,9 @@ def test_the_sentence_says_which_of_the_two_prompts_it_is() -> None:
 @pytest.mark.parametrize("unit", ["(", "[", "(a", "(a)", "[a]", ":1)", "\\", "(a:", ":" + "1" * 1999])
 def test_the_longest_nonsense_takes_no_time(unit: str) -> None:
     nested = unit * max(1, MAX_PROMPT // len(unit) // 2)
-    began = time.monotonic()
+    began = time.thread_time()
     reject_reason(Wording(prompt="x" + nested, negative_prompt=nested + ")" * nested.count("(")))
-    assert time.monotonic() - began < 0.3
+    assert time.thread_time() - began < 0.15
 
 
 def test_words_are_seen_through_the_marks() -> None:

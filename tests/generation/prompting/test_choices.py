@@ -141,7 +141,7 @@ def test_any_nonsense_is_read_or_refused_in_words(prompt: str) -> None:
 @pytest.mark.parametrize("unit", ["{", "{a|", "__a", "__a__", "{a|b}", "\\", "{1-2$$", "1::", "_"])
 def test_the_longest_nonsense_takes_no_time(unit: str) -> None:
     prompt = unit * (MAX_PROMPT // len(unit))
-    began = time.monotonic()
+    began = time.thread_time()
     with suppress(InvalidRequest):
         choose(read(prompt), Random(0), lambda name: Lines([Option((name,))]))
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1

