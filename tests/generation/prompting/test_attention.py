@@ -104,7 +104,7 @@ def test_the_sentence_says_which_of_the_two_prompts_it_is() -> None:
     assert reason.startswith("The negative prompt has a `(`")
 
 
-@pytest.mark.parametrize("unit", ["(", "[", "(a", "(a)", "[a]", ":1)", "\\", "(a:", ":" + "1" * 1999])
+@pytest.mark.parametrize("unit", ["(", "[", "(a", "(a)", "[a]", ":1)", "\\", "(a:", ":" + "1" * 1990])
 def test_the_longest_nonsense_takes_no_time(unit: str) -> None:
     nested = unit * max(1, MAX_PROMPT // len(unit) // 2)
     began = time.thread_time()
