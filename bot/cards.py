@@ -10,7 +10,7 @@ from typing import assert_never
 
 from bot.bringing import WAYS
 from bot.card import Action, Attached, Button, Card, Menu, Tone
-from bot.options import NOTHING
+from bot.options import NOTHING, larger_size
 from generation.image import Picture
 from generation.job import (
     Cancelled,
@@ -189,6 +189,8 @@ def _palette(request: GenerationRequest) -> list[str]:
         lines.append(f"**Starts from** a picture, with strength {start.strength:g}")
         if start.mask is not None:
             lines.append(f"**Drawn anew** only inside a mask, with {start.blur} pixels of blur")
+    if (hires := request.hires) is not None:
+        lines.append(f"**Then** {hires.size} from its {hires.enlarger}, with strength {hires.strength:g}")
     lines += [f"**Varied** by {each.strength:g} towards seed `{each.seed}`" for each in request.variations]
     return lines
 
@@ -218,6 +220,11 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
         parts.append(f"count:{request.count}")
     if request.clip_skip != model.defaults.clip_skip:
         parts.append(f"clip_skip:{request.clip_skip}")
+    if (hires := request.hires) is not None:
+        factor = hires.size.width / request.size.width
+        if larger_size(request.size, factor, model) != hires.size:
+            return None
+        parts.append(f"hires:{factor:.15g} hires_strength:{hires.strength:.15g} hires_by:{hires.enlarger}")
     if len(request.variations) == 1:
         variation = request.variations[0]
         parts.append(f"variation_seed:{variation.seed} variation_strength:{variation.strength:.15g}")
@@ -296,6 +303,8 @@ def _facts(request: GenerationRequest, shelf: Shelf) -> str:
         facts.append(f"{what}, strength {request.start.strength:g}")
     if request.variations:
         facts.append("a variation")
+    if request.hires is not None:
+        facts.append(f"then {request.hires.size.width} × {request.hires.size.height}")
     if request.clip_skip > 1:
         facts.append(f"clip skip {request.clip_skip}")
     line = literal(" · ".join(facts))

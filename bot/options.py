@@ -10,7 +10,9 @@ from generation.modeltable import MAX_NAME
 from generation.prompting.styles import Style, folded, shipped
 from generation.request import (
     SEEDS,
+    Enlarger,
     GenerationRequest,
+    Hires,
     InvalidRequest,
     Seed,
     Size,
@@ -34,6 +36,7 @@ ASPECTS: dict[str, tuple[int, int]] = {
 MAX_CHOICES = 25
 """What Discord shows of an autocompletion."""
 MAX_NAMED = 10
+LEAST_HIRES, MOST_HIRES, DEFAULT_HIRES = 1.1, 4.0, 0.5
 SUBTLE, STRONG = 0.15, 0.45
 """Strengths of a variation: the same picture in other details, and another picture of the same kind."""
 NOTHING = "none"
@@ -59,6 +62,9 @@ class Typed:
     blur: int | None = None
     variation_seed: int | None = None
     variation_strength: float | None = None
+    hires: float | None = None
+    hires_strength: float | None = None
+    hires_by: str | None = None
     style: Style | None = None
     """The one of the name that was typed."""
 
@@ -101,6 +107,7 @@ class Typed:
             count=1 if self.count is None else self.count,
             start=start,
             variations=self._variations(),
+            hires=self._hires(model, size or self._size(model)),
             clip_skip=model.defaults.clip_skip if self.clip_skip is None else self.clip_skip,
             style=None if self.style is None else self.style.name,
         )
@@ -118,6 +125,22 @@ class Typed:
         if self.negative_prompt is None:
             return model.negative_prompt
         return "" if self.negative_prompt.strip().casefold() == NOTHING else self.negative_prompt
+
+    def _hires(self, model: ModelInfo, size: Size) -> Hires | None:
+        if self.hires is None:
+            if self.hires_strength is not None or self.hires_by is not None:
+                raise InvalidRequest("A second pass needs to know how much larger it is; give it as `hires`.")
+            return None
+        if not LEAST_HIRES <= self.hires <= MOST_HIRES:
+            raise InvalidRequest(
+                f"{self.hires:g} times as large is not possible; choose {LEAST_HIRES:g} to {MOST_HIRES:g}."
+            )
+        return Hires(
+            size=larger_size(size, self.hires, model),
+            steps=model.defaults.steps if self.steps is None else self.steps,
+            strength=DEFAULT_HIRES if self.hires_strength is None else self.hires_strength,
+            enlarger=Enlarger.PIXELS if self.hires_by is None else Enlarger(self.hires_by),
+        )
 
     def _variations(self) -> tuple[Variation, ...]:
         if self.variation_strength is None and self.variation_seed is None:
@@ -146,6 +169,14 @@ def aspect_size(aspect: str, model: ModelInfo) -> Size:
     if ratio is None:
         raise InvalidRequest(f"I do not know that aspect; there are {', '.join(ASPECTS)}.")
     return Size.from_aspect(ratio, native=model.native, multiple=model.multiple)
+
+
+def larger_size(size: Size, factor: float, model: ModelInfo) -> Size:
+    """The size that this model draws and that is nearest to `factor` times as large."""
+    width, height = (
+        round(edge * factor / model.multiple) * model.multiple for edge in (size.width, size.height)
+    )
+    return Size(width=width, height=height)
 
 
 def parse_model(text: str, shelf: Shelf) -> ModelInfo:

@@ -12,6 +12,7 @@ from bot.commands.drawing import OPTIONS
 from bot.commands.starting import start_order, styled_order
 from bot.options import ASPECTS, Typed
 from bot.orders import place_order
+from generation.request import Enlarger
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
     strength="How far it may go from that picture, 0 to 1",
     variation_seed="A second seed, towards which the first one is turned",
     variation_strength="How far it is turned, 0 to 1",
+    hires="Draw it once more, so many times larger, 1.1 to 4",
+    hires_strength="How much of it is drawn once more, 0 to 1",
+    hires_by="What is made larger for that: the picture, or the numbers it is made of",
     **OPTIONS,
 )
-@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
+@app_commands.choices(
+    aspect=[Choice(name=name, value=name) for name in ASPECTS],
+    hires_by=[Choice(name=each.value, value=each.value) for each in Enlarger],
+)
 async def imagine(
     interaction: Interaction,
     prompt: str,
@@ -47,6 +54,9 @@ async def imagine(
     strength: float | None = None,
     variation_seed: int | None = None,
     variation_strength: float | None = None,
+    hires: float | None = None,
+    hires_strength: float | None = None,
+    hires_by: str | None = None,
 ) -> None:
     """Draw a picture from words."""
     typed = Typed(
@@ -64,6 +74,9 @@ async def imagine(
         strength=strength,
         variation_seed=variation_seed,
         variation_strength=variation_strength,
+        hires=hires,
+        hires_strength=hires_strength,
+        hires_by=hires_by,
     )
     if image is not None:
         await start_order(interaction, typed, image, style=style)

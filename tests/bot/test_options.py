@@ -162,3 +162,36 @@ def test_brackets_are_judged_at_once_unless_the_prompt_leaves_something_open() -
     with pytest.raises(InvalidRequest, match="never closed"):
         Typed(prompt="a (red circle").request(SHELF)
     assert Typed(prompt=r"a {(red\)|blue}").request(SHELF).chosen is None
+
+
+# Variations, and a second pass -----------------------------------------------------------------------------
+
+
+def test_a_second_pass_has_a_size_that_the_model_draws() -> None:
+    made = Typed(prompt="x", size="96x128", hires=1.3, steps=9).request(SHELF)
+    assert made.hires is not None
+    assert str(made.hires.size) == "128x160"
+    assert (made.hires.steps, made.hires.strength, made.hires.enlarger) == (9, 0.5, "pixels")
+
+
+def test_a_variation_is_of_the_seed_that_was_typed() -> None:
+    [variation] = Typed(prompt="x", seed=3, variation_seed=5).request(SHELF).variations
+    assert (variation.seed, variation.strength) == (5, 0.15)
+    [variation] = Typed(prompt="x", seed=3, variation_strength=1.0).request(SHELF).variations
+    assert variation.strength == 1.0
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"hires": 1.0}, "1 times as large is not possible; choose 1.1 to 4."),
+        ({"hires_strength": 0.4}, "needs to know how much larger"),
+        ({"hires": 2, "hires_strength": 0.01}, "choose a greater strength or more steps"),
+        ({"hires": 2, "hires_strength": 3}, "choose more than 0, up to 1"),
+        ({"variation_seed": 5}, "A variation needs the seed that it varies"),
+        ({"variation_strength": 1.5, "seed": 3}, "choose 0 to 1"),
+        ({"variation_seed": -1, "seed": 3}, "out of range"),
+    ],
+)
+def test_a_second_pass_or_variation_that_cannot_be_is_told(typed: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(**typed)

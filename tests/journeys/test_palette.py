@@ -262,3 +262,14 @@ async def test_a_deleted_picture_is_no_start_any_more(stage: Stage) -> None:
     await stage.anna.until(lambda: card["id"] not in stage.anna.seen)
     again = await stage.anna.press(choice, "Upscale")
     assert "no longer have that picture" in await told(stage.anna, again)
+
+
+async def test_a_second_pass_draws_it_larger(stage: Stage, tmp_path: Path) -> None:
+    card = await draws(
+        stage.anna, "a red circle on a white background", seed=11, hires=1.5, hires_strength=0.4
+    )
+    assert "then 192 × 192" in text_of(card)
+    (png,) = await files_of(stage.anna, card)
+    assert pixels(png).size == (192, 192)
+    assert is_mostly(average(pixels(png), (84, 84, 108, 108)), 0)
+    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
