@@ -300,26 +300,6 @@ def test_a_hub_id_that_was_fetched_is_read_from_the_cache(own_hub_cache: Path) -
     assert (info.name, info.source, info.family, info.native) == ("dreams", "someone/dreams", Family.SD2, 768)
 
 
-def test_a_hub_id_of_which_only_some_has_come_is_still_taken_by_its_name(own_hub_cache: Path) -> None:
-    """The bot was stopped while it was fetched; it must be able to start again, and go on."""
-    store = own_hub_cache / "models--someone--dreams-xl"
-    folder = a_folder(store / "snapshots" / "abc")
-    (store / "refs").mkdir()
-    (store / "refs" / "main").write_text("abc")
-    index = {name: ["diffusers", "A"] for name in ("scheduler", "text_encoder", "unet", "vae")}
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | index))
-    (folder / "scheduler").mkdir()
-    (folder / "vae" / "diffusion_pytorch_model.safetensors").touch()
-    assert describe("someone/dreams-xl").family is Family.SDXL, "the text encoder is missing"
-    (folder / "text_encoder").mkdir()
-    assert describe("someone/dreams-xl").family is Family.SDXL, "it is without weights"
-    shards = [folder / "text_encoder" / f"model.fp16-0000{number}-of-00002.safetensors" for number in (1, 2)]
-    shards[0].touch()
-    assert describe("someone/dreams-xl").family is Family.SDXL, "half of its weights are there"
-    shards[1].touch()
-    assert describe("someone/dreams-xl").family is Family.SD1
-
-
 def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
     info = describe("runwayml/stable-diffusion-v1-5")
     assert info.source == "stable-diffusion-v1-5/stable-diffusion-v1-5"

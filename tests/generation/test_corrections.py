@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from generation.catalogue import Family, describe
 from generation.model import MemoryMode, ModelInfo
@@ -79,3 +82,26 @@ def test_a_model_that_is_what_it_was_taken_for_stays_as_it_is(tmp_path: Path) ->
     for model in shelf.models:
         assert shelf.corrected(model) == (shelf, ())
     assert shelf.corrected(describe("fake:gone")) == (shelf, ())
+
+
+def test_a_hub_id_of_which_only_some_has_come_is_still_taken_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bot was stopped while it was fetched; it must be able to start again, and go on."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    store = tmp_path / "models--someone--dreams-xl"
+    folder = a_folder(store / "snapshots" / "abc")
+    (store / "refs").mkdir()
+    (store / "refs" / "main").write_text("abc")
+    index = {name: ["diffusers", "A"] for name in ("scheduler", "text_encoder", "unet", "vae")}
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"} | index))
+    (folder / "scheduler").mkdir()
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").touch()
+    assert describe("someone/dreams-xl").family is Family.SDXL, "the text encoder is missing"
+    (folder / "text_encoder").mkdir()
+    assert describe("someone/dreams-xl").family is Family.SDXL, "it is without weights"
+    shards = [folder / "text_encoder" / f"model.fp16-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    shards[0].touch()
+    assert describe("someone/dreams-xl").family is Family.SDXL, "half of its weights are there"
+    shards[1].touch()
+    assert describe("someone/dreams-xl").family is Family.SD1
