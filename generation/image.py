@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image
+from PIL import Image
 
+from generation.metadata import exif_of
 from generation.request import Seed, Size
 
 LOSSY_QUALITIES = (95, 85, 70, 50)
@@ -39,13 +40,13 @@ class SmallerFile:
 def fitted(png: bytes, limit: int) -> SmallerFile | None:
     """The picture in at most `limit` bytes: the same pixels if that is possible, else the best that fits.
 
-    What stands in the PNG's text chunks `parameters` and `atelier` goes into EXIF's UserComment, where other
-    tools look for it, and ImageDescription. Slow (seconds for large pictures): not for an event loop.
+    The settings of the PNG file go with it, see :func:`generation.metadata.exif_of`. Slow (seconds for large
+    pictures): not for an event loop.
     Returns None if even the least quality is too large.
     """
     with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         image.load()
-        exif = _exif({key: str(value) for key, value in getattr(image, "text", {}).items()})
+        exif = exif_of(png)
         for quality in (None, *LOSSY_QUALITIES):
             file = io.BytesIO()
             if quality is None:
@@ -57,11 +58,18 @@ def fitted(png: bytes, limit: int) -> SmallerFile | None:
     return None
 
 
-def _exif(texts: dict[str, str]) -> Image.Exif:
-    exif = Image.Exif()
-    if "parameters" in texts:
-        comment = b"UNICODE\0" + texts["parameters"].encode("utf-16-be")
-        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
-    if "atelier" in texts:
-        exif[ExifTags.Base.ImageDescription] = texts["atelier"]
-    return exif
+def as_jpeg(png: bytes, quality: int = 95) -> bytes:
+    """The picture as a JPEG file with the settings of its PNG file inside, for who takes nothing else.
+
+    What is transparent becomes white, as JPEG knows no transparency. Slow: not for an event loop.
+    """
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+        image.load()
+        shown = image.convert("RGBA") if image.has_transparency_data else image.convert("RGB")
+    if shown.mode == "RGBA":
+        ground = Image.new("RGB", shown.size, "white")
+        ground.paste(shown, mask=shown.getchannel("A"))
+        shown = ground
+    file = io.BytesIO()
+    shown.save(file, format="JPEG", quality=quality, exif=exif_of(png))
+    return file.getvalue()
