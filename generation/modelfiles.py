@@ -155,7 +155,24 @@ def hub_snapshot(repo: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-_SHARD = re.compile(r"-\d+-of-(\d+)(?=(?:\.\w+)?\.safetensors$)")
+def is_half(name: str) -> bool:
+    """Whether a file of weights is the float16 variant of another, by its name."""
+    return re.search(r"\.fp16[.-]", name) is not None  # before the suffix, or before the number of a part
+
+
+def variant_of(folder: Path) -> str | None:
+    """`fp16` if the folder holds the weights of its largest part under that suffix only."""
+    parts = ("unet", "transformer")
+    weights = [path.name for part in parts for path in (folder / part).glob("*.safetensors")]
+    return "fp16" if weights and all(map(is_half, weights)) else None
+
+
+SHARD = re.compile(r"-\d+-of-(\d+)(?=(?:\.\w+)?\.safetensors$)")
+"""In the name of a file that holds one of several parts of some weights: how many there are."""
+OPTIONAL_PARTS = {"safety_checker", "feature_extractor", "image_encoder"}
+"""Parts in a pipeline's index that nothing here needs."""
+WEIGHTLESS_PARTS = ("scheduler", "tokenizer", "processor")
+"""How the names of those parts begin that have no weights."""
 
 
 def is_whole(folder: Path) -> bool:
@@ -165,18 +182,16 @@ def is_whole(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     parts = {name for name, value in index.items() if isinstance(value, list) and value[0] is not None}
-    parts -= {"safety_checker", "feature_extractor", "image_encoder"}
-    weightless = ("scheduler", "tokenizer", "processor")
+    parts -= OPTIONAL_PARTS
     return all((folder / part).is_dir() for part in parts) and all(
-        _has_weights(folder / part) for part in parts if not part.startswith(weightless)
+        _has_weights(folder / part) for part in parts if not part.startswith(WEIGHTLESS_PARTS)
     )
 
 
 def _has_weights(part: Path) -> bool:
     """Whether weights are there; all, if they come in shards. The cache shows a file when it is whole."""
     names = [path.name for path in part.glob("*.safetensors")]
-    here = Counter(_SHARD.sub("", name) for name in names)
+    here = Counter(SHARD.sub("", name) for name in names)
     return any(
-        (shard := _SHARD.search(name)) is None or here[_SHARD.sub("", name)] >= int(shard[1])
-        for name in names
+        (shard := SHARD.search(name)) is None or here[SHARD.sub("", name)] >= int(shard[1]) for name in names
     )

@@ -55,8 +55,13 @@ class Problems:
     def line(self, place: Place) -> int:
         return line_of(self._lines, place)
 
-    def sentences(self) -> tuple[str, ...]:
-        return tuple(sentence for _, sentence in sorted(self._found))
+    def sentences(self, begin: int = 1, end: int | None = None) -> tuple[str, ...]:
+        """Those about the lines from `begin` to before `end`; None: to the last."""
+        return tuple(
+            sentence
+            for line, sentence in sorted(self._found)
+            if begin <= line and (end is None or line < end)
+        )
 
 
 def read_model(table: Mapping[str, Any], place: Place, folder: Path, problems: Problems) -> ModelInfo | None:

@@ -98,6 +98,17 @@ class Shelf:
         return replace(self, models=tuple(models), default=default)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One model of the owner's file, whether it can be used or not."""
+
+    name: str
+    info: ModelInfo | None
+    """None: it cannot be told what it is."""
+    problems: tuple[str, ...] = ()
+    """All that is wrong with it, each with its line."""
+
+
 def read_shelf(path: Path) -> Shelf:
     """The models that a file like `models.toml` describes; docs/models.md says how it is written.
 
@@ -106,8 +117,54 @@ def read_shelf(path: Path) -> Shelf:
     Raises:
         UnreadableShelf: all that is wrong in it, each with its line.
     """
+    return shelf_of(read_text(path), path)
+
+
+def shelf_of(text: str, path: Path) -> Shelf:
+    """The models that this text describes, which stands in a file, or is to; see :func:`read_shelf`."""
+    content, problems = _parsed(text, path)
+    tables, models = _models(content, path, problems)
+    if problems:
+        raise UnreadableShelf(problems.sentences())
+    whole = tuple(model for model in models if model is not None)
+    chosen = next((index for index, table in enumerate(tables) if table.get("default") is True), 0)
+    return Shelf(models=whole, default=whole[chosen], file=path)
+
+
+def survey(path: Path) -> tuple[Entry, ...]:
+    """What stands in such a file, each model by itself: of those that are broken, too.
+
+    Raises:
+        UnreadableShelf: it cannot be read, or what is wrong belongs to no model.
+    """
+    content, problems = _parsed(read_text(path), path)
+    tables, models = _models(content, path, problems)
+    entries = []
+    for index, (table, info) in enumerate(zip(tables, models, strict=True)):
+        line = problems.line(("model", index))
+        end = problems.line(("model", index + 1)) if index + 1 < len(tables) else None
+        name = table.get("name")
+        entries.append(
+            Entry(
+                name=name if isinstance(name, str) and name.strip() else f"The model of line {line}",
+                info=info,
+                problems=problems.sentences(line, end),
+            )
+        )
+    others = set(problems.sentences()).difference(*(entry.problems for entry in entries))
+    if others:
+        raise UnreadableShelf(sentence for sentence in problems.sentences() if sentence in others)
+    return tuple(entries)
+
+
+def read_text(path: Path) -> str:
+    """The text of an owner's file.
+
+    Raises:
+        UnreadableShelf: it cannot be read.
+    """
     try:
-        text = path.read_text("utf-8-sig")
+        return path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise UnreadableShelf([f"There is no file {path} to describe the models."]) from error
     except UnicodeDecodeError as error:
@@ -115,16 +172,22 @@ def read_shelf(path: Path) -> Shelf:
     except (OSError, ValueError) as error:
         because = error.strerror if isinstance(error, OSError) else error
         raise UnreadableShelf([f"{path} cannot be read: {because}."]) from error
+
+
+def _parsed(text: str, path: Path) -> tuple[Mapping[str, Any], Problems]:
     try:
         content, lines = tomllib.loads(text), lines_of(text)
     except tomllib.TOMLDecodeError as error:
         raise UnreadableShelf([_syntax(path, text, str(error))]) from error
     except RecursionError as error:
         raise UnreadableShelf([f"{path} is not a description of models: it is nested too deeply."]) from error
-    return _shelf(content, path, Problems(path, lines))
+    return content, Problems(path, lines)
 
 
-def _shelf(content: Mapping[str, Any], path: Path, problems: Problems) -> Shelf:
+def _models(
+    content: Mapping[str, Any], path: Path, problems: Problems
+) -> tuple[Sequence[Mapping[str, Any]], Sequence[ModelInfo | None]]:
+    """The tables that describe models and what each describes; what is wrong is added to the problems."""
     for key in content.keys() - {"model"}:
         problems.add((key,), f"I do not know {shown(key)}; each model begins with [[model]].")
     tables = content.get("model", [])
@@ -142,10 +205,7 @@ def _shelf(content: Mapping[str, Any], path: Path, problems: Problems) -> Shelf:
         problems.add(("model", index, "default"), f"Line {line} has chosen another default already.")
     if not tables and not problems:
         problems.add((), "No model is described here; each begins with [[model]].")
-    if problems:
-        raise UnreadableShelf(problems.sentences())
-    whole = tuple(model for model in models if model is not None)
-    return Shelf(models=whole, default=whole[chosen[0] if chosen else 0], file=path)
+    return tables, models
 
 
 def _refuse_twins(problems: Problems, key: str, values: Sequence[str | None]) -> None:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-_HALF = re.compile(r"\.fp16[.-]")  # before the suffix, or before the number of a part
-
-
-def variant_of(folder: Path) -> str | None:
-    """`fp16` if the folder holds the weights of its largest part under that suffix only."""
-    parts = ("unet", "transformer")
-    weights = [path.name for part in parts for path in (folder / part).glob("*.safetensors")]
-    return "fp16" if weights and all(_HALF.search(name) for name in weights) else None
+from generation.modelfiles import is_half
 
 
 def hash_vae(place: Path) -> str:
@@ -46,9 +38,8 @@ def hash_folder(folder: Path, variant: str | None, parts: Iterable[str] = _PARTS
 def _hashed_files(folder: Path, variant: str | None, parts: Iterable[str]) -> Iterator[Path]:
     for part in parts:
         for path in sorted((folder / part).glob("*")):
-            is_variant = _HALF.search(path.name) is not None
             if path.suffix in {".json", ".txt", ".model"} or (
-                path.suffix == ".safetensors" and is_variant == (variant == "fp16")
+                path.suffix == ".safetensors" and is_half(path.name) == (variant == "fp16")
             ):
                 yield path
 

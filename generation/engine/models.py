@@ -32,9 +32,10 @@ from generation.catalogue import (
     configuration_beside,
 )
 from generation.engine.fetching import first_line, place_of, place_of_refiner
-from generation.engine.hashes import hash_file, hash_folder, hash_vae, in_thread, variant_of
+from generation.engine.hashes import hash_file, hash_folder, hash_vae, in_thread
 from generation.engine.threads import drawing_threads
 from generation.engine.tiny import load_tiny
+from generation.modelfiles import variant_of
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from diffusers import DiffusionPipeline, ModelMixin
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
 from generation.engine.fetching import first_line, place_of
-from generation.engine.hashes import hash_folder, hash_vae, in_thread, variant_of
+from generation.engine.hashes import hash_folder, hash_vae, in_thread
 from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae, tiny_of
-from generation.modelfiles import read_json
+from generation.modelfiles import read_json, variant_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from generation.catalogue import Defaults, Family, MemoryMode
 from generation.modelfiles import UnreadableModel
 from generation.modeltable import KEYS
 from generation.request import OWN_SAMPLER, Size
-from generation.shelf import Shelf, UnreadableShelf, read_shelf
+from generation.shelf import Shelf, UnreadableShelf, read_shelf, survey
 from tests.generation.test_catalogue import a_folder
 from tests.generation.toys import MINI, write_safetensors
 
@@ -437,3 +437,19 @@ def test_the_example_on_the_page_is_right(tmp_path: Path) -> None:
 def test_the_page_tells_every_key_and_every_mode() -> None:
     told = set(re.findall(r"`\"?([a-z_]+)\"?`", " ".join(re.findall(r"(?m)^\| (.*?) \|", PAGE))))
     assert told == {*KEYS, *MemoryMode}
+
+
+def test_a_survey_tells_of_each_model_what_is_wrong_with_it(tmp_path: Path) -> None:
+    text = (
+        TWO + '\n[[model]]\nsource = "./nowhere"\nsteps = 0\n[[model]]\nname = "plain"\nsource = "fake:x"\n'
+    )
+    plain, fancy, lost, twin = survey(written(tmp_path, text))
+    assert (plain.name, plain.problems, fancy.problems) == ("Plain", (), ())
+    assert fancy.info is not None
+    assert fancy.info.defaults.steps == 12
+    assert (lost.name, lost.info) == ("The model of line 18", None)
+    assert [problem.partition(" of ")[0] for problem in lost.problems] == ["Line 18", "Line 19", "Line 20"]
+    assert twin.info is not None
+    assert "The model of line 3 has this name already." in twin.problems[0]
+    with pytest.raises(UnreadableShelf, match='I do not know "models"; each model begins'):
+        survey(written(tmp_path, "models = 1\n" + TWO))
