@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers.hooks import apply_group_offloading
 from diffusers.hooks.group_offloading import ModuleGroup
 from PIL import ImageStat
 
 from generation.catalogue import MemoryMode, UnreadableModel, describe
-from generation.engine.memory import APART, RUNGS, Memory, is_out_of_memory
+from generation.engine import memory
+from generation.engine.memory import APART, RUNGS, Memory, is_out_of_memory, layer_by_layer
 from generation.engine.models import load
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
@@ -164,6 +166,22 @@ def test_on_the_last_rung_the_layers_of_the_unet_come_one_after_another(
     groups.moved.clear()
     assert bench.draw() == expected
     assert not groups.moved, "and the UNet is whole again"
+
+
+def test_layers_that_really_leave_memory_come_back_as_they_were(
+    sd_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the disk, since without a graphics card there is nowhere else to go: every weight is read anew."""
+    bench, tasks = Bench(sd_bench.source), three_tasks(sd_bench)
+
+    def by_way_of_the_disk(module: Any, **options: Any) -> None:
+        apply_group_offloading(module, **options, offload_to_disk_path=str(tmp_path))
+
+    monkeypatch.setattr(memory, "apply_group_offloading", by_way_of_the_disk)
+    expected = run_all(sd_bench, [(0, task) for task in tasks])
+    layer_by_layer(bench.model.unet, torch.device("cpu"))
+    assert run_all(bench, [(0, task) for task in tasks]) == expected
+    assert len(list(tmp_path.glob("*.safetensors"))) > 20
 
 
 def test_layers_that_cannot_come_to_the_device_leave_the_model_as_it_was(
