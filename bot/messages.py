@@ -135,7 +135,9 @@ def with_command_line(
     """A card and, to be copied, the command that draws the same; as a file if it is too long to show."""
     line = command_line(request, shelf)
     if line is None:
-        gone = "No command draws the same again: it starts from a picture, or its model is gone."
+        gone = "No command alone draws the same again, but Reroll draws another in the same way."
+        if shelf.by_source(request.model) is None:
+            gone = "I do not have its model any more, so no command draws the same again."
         return layout(card).add_item(ui.TextDisplay(gone)), []
     fenced = line.replace("```", "`\u200b`\u200b`")
     block = f"To draw the same again, copy this line:\n```\n{fenced}\n```"

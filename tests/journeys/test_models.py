@@ -147,8 +147,9 @@ async def test_a_reroll_with_a_model_that_was_taken_away_is_a_sentence(tmp_path:
 
 async def options_of_imagine(stage: Stage) -> list[str]:
     """The options that Discord shows of /imagine."""
-    (command,) = await stage.mina.request("GET", f"/applications/{stage.mina.bot['id']}/commands")
-    return [option["name"] for option in command["options"]]
+    commands = await stage.mina.request("GET", f"/applications/{stage.mina.bot['id']}/commands")
+    (imagine,) = [command for command in commands if command["name"] == "imagine"]
+    return [option["name"] for option in imagine["options"]]
 
 
 async def test_with_one_model_there_is_nothing_to_choose_and_a_reroll_draws_with_what_is_there(
