@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import signal
@@ -19,6 +20,7 @@ from bot.delivery import Courier
 from bot.house import House
 from bot.learning import Learner
 from bot.limits import Limits, Places
+from bot.models import add_arguments, look_after
 from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
 from generation.modelfiles import UnreadableModel
@@ -251,5 +253,13 @@ def _lost_connection_in_words(record: logging.LogRecord) -> bool:
     return True
 
 
+def _run() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Be the bot, until Ctrl-C.")
+    jobs = parser.add_subparsers(dest="job", title="instead of that")
+    add_arguments(jobs.add_parser("models", help="look at the models, or add one"))
+    options = parser.parse_args()
+    return look_after(options) if options.job == "models" else asyncio.run(main())
+
+
 if __name__ == "__main__":
-    raise SystemExit(asyncio.run(main()))
+    raise SystemExit(_run())
