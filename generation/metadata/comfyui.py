@@ -32,6 +32,13 @@ MAX_NODES = 5000
 _MAX_DEPTH = 40
 """Nodes between a value or a text and what reads it."""
 
+_MAX_PARTS = 20
+"""Nodes among which a sampler's settings are spread."""
+_MAX_PASSES = 20
+"""Samplers one after the other."""
+_MAX_JOINED = 8000
+"""Characters in a text that nodes have joined."""
+
 NO_SAMPLER = "This picture holds a ComfyUI workflow, but I cannot tell what in it drew the picture."
 
 _LATENTS = ("latent_image", "latent", "latents", "samples", "optional_latent")
@@ -60,6 +67,7 @@ class _Graph:
     def __init__(self, prompt: Mapping[str, Any]) -> None:
         self.inputs: dict[str, Mapping[str, Any]] = {}
         self.kinds: dict[str, str] = {}
+        self._texts: dict[str, str | None] = {}
         for name, node in islice(prompt.items(), MAX_NODES):
             if isinstance(node, dict) and isinstance(node.get("inputs"), dict):
                 self.inputs[name] = node["inputs"]
@@ -105,19 +113,26 @@ class _Graph:
                 return value
         return None
 
-    def text(self, value: Any, seen: frozenset[str] = frozenset()) -> str | None:
+    def text(self, value: Any, depth: int = 0) -> str | None:
         """A text, or what the nodes that give it hold; of a node that joins texts all of them."""
         if isinstance(value, str):
             return value
         giver = self.giver(value)
-        if giver is None or giver in seen or len(seen) > _MAX_DEPTH:
+        if giver is None or depth > _MAX_DEPTH:
             return None
-        inputs, seen = self.inputs[giver], seen | {giver}
-        told = [text for name in _PIECES if (text := self.text(inputs.get(name), seen))]
+        if (
+            giver not in self._texts
+        ):  # each node is asked once: joined with themselves, texts double each time
+            self._texts[giver] = None  # for itself, if it goes in a circle
+            self._texts[giver] = self._held(self.inputs[giver], depth + 1)
+        return self._texts[giver]
+
+    def _held(self, inputs: Mapping[str, Any], depth: int) -> str | None:
+        told = [text for name in _PIECES if (text := self.text(inputs.get(name), depth))]
         if told:
             between = inputs.get("delimiter")
-            return (between if isinstance(between, str) else ", ").join(told)
-        held = (self.text(inputs.get(name), seen) for name in _HELD)
+            return (between[:_MAX_JOINED] if isinstance(between, str) else ", ").join(told)[:_MAX_JOINED]
+        held = (self.text(inputs.get(name), depth) for name in _HELD)
         return next((text for text in held if text is not None), None)
 
 
@@ -131,7 +146,7 @@ def comfyui(prompt: Mapping[str, Any] | None, workflow: Mapping[str, Any] | None
     if (sampler := _first_sampler(graph)) is None:
         raise UnreadablePicture(NO_SAMPLER)
     around = [sampler]
-    while (more := next(_parts(graph, around), None)) is not None:
+    while len(around) < _MAX_PARTS and (more := next(_parts(graph, around), None)) is not None:
         around.append(more)
 
     def said(*names: str) -> str | int | float | None:
@@ -183,7 +198,7 @@ def _first_sampler(graph: _Graph) -> str | None:
         None,
     )
     seen: set[str] = set()
-    while last is not None and last not in seen:
+    while last is not None and len(seen) < _MAX_PASSES:
         seen.add(last)
         before = graph.search(list(graph.givers(last, _BACK)), _BACK, is_sampler)
         if before is None or before in seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from types import UnionType
@@ -108,6 +109,8 @@ def _own(text: str | None) -> Settings | None:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if not (_is_a(request, GenerationRequest) and isinstance(name, str) and isinstance(digest, str)):
+        return None
+    if not all(re.fullmatch("[0-9a-f]{64}", file) for file in request.files):  # they are looked up by this
         return None
     start, hires = request.start, request.hires
     variation = request.variations[0] if len(request.variations) == 1 else None

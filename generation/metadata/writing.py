@@ -131,7 +131,9 @@ _KEYS = (
     "|refiner switch at|refiner|civitai resources|controlnet(?: [0-9])?|tiling|ngms"
 )
 """What A1111 writes (modules/processing.py: create_infotext), its extensions, and those that write as it."""
-_MARKERS = re.compile(rf"\b({_KEYS.replace(' ', '[ _-]*')})(?:\s*:)+", re.IGNORECASE)
+_KEY = _KEYS.replace(" ", "[ _-]*")
+# Some readers look for "Seed: " even within a word; but <lora:supermodel:1> must stay what it is.
+_MARKERS = re.compile(rf"(\b(?:{_KEY})|(?:{_KEY})(?=\s*:\s))(?:\s*:)+", re.IGNORECASE)
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _HALVES = re.compile("[\ud800-\udfff]")
 
