@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.engine import __doc__ as about
+from benchmarks.engine import palette
 from benchmarks.engine.compare import (
     DifferentWork,
     Extent,
@@ -60,6 +61,9 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="how long people arrive at each load (60; quick: 10)")
     parser.add_argument(
         "--cap", type=positive, help="the most images in a UNet call, if not what the engine finds"
+    )
+    parser.add_argument(
+        "--palette", action="store_true", help="what each feature costs against the plain request, instead"
     )
     parser.add_argument("--quick", action="store_true", help="a look at it, not a measurement")
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON, the plot and the models go")
@@ -146,6 +150,28 @@ def measure(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     return figures, raw
 
 
+def measure_palette(given: argparse.Namespace) -> dict[str, Any]:
+    """The figures of :mod:`benchmarks.engine.palette`, printed as a table and kept as JSON and as a plot."""
+    source = folder(given.model, given.out / "models")
+    work = Work.square(source, given.edge or describe(str(source)).native, given.steps)
+    ours = Ours.load(source, given.device, given.dtype, given.cap or palette.TOGETHER)
+    rounds = given.rounds or (1 if given.quick else 5)
+    figures = {
+        "model": given.model,
+        "device": ours.model.device.type,
+        "dtype": str(ours.model.dtype).removeprefix("torch."),
+        **palette.measure(ours, work, rounds, say),
+        "settings": {"size": str(work.size), "steps": work.steps, "rounds": rounds},
+        **circumstances(),
+    }
+    name = f"palette-{Path(figures['model']).name}-{figures['device']}"
+    (given.out / f"{name}.json").write_text(json.dumps(figures, indent=1))
+    print(palette.table(figures))
+    if palette.plot(figures, given.out / f"{name}.png"):
+        print(f"plot: {given.out / name}.png")
+    return figures
+
+
 def say(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
@@ -174,6 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(run_all(rest, given.out)))
         return
     given.out.mkdir(parents=True, exist_ok=True)
+    if given.palette:
+        print(json.dumps(measure_palette(given)))
+        return
     try:
         figures, raw = measure(given)
     except (UnreadableModel, InvalidRequest, FileNotFoundError, DifferentWork) as error:

@@ -21,7 +21,7 @@ from generation.engine.models import Model, load
 from generation.job import JobId
 from generation.messages import Drawn, Report, Stepped, Task, TaskFailed, TaskId
 from generation.metadata import read
-from generation.request import GenerationRequest
+from generation.request import Digest, GenerationRequest
 from generation.samplers import SAMPLERS
 
 
@@ -137,6 +137,8 @@ class Ours:
 
     model: Model
     cap: int | None = None
+    inputs: dict[Digest, bytes] = field(default_factory=dict, init=False)
+    """The files that requests start from."""
     said: list[tuple[float, Report]] = field(default_factory=list, init=False)
     engine: DiffusionEngine = field(init=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False)
@@ -149,7 +151,9 @@ class Ours:
         return cls(load(describe(str(source)), device=device, dtype=dtype), cap)
 
     def task(self, request: GenerationRequest) -> Task:
-        return Task(id=TaskId(job=JobId(f"job{next(self._numbers)}"), index=0, attempt=1), request=request)
+        inputs = {digest: self.inputs[digest] for digest in request.files}
+        task = TaskId(job=JobId(f"job{next(self._numbers)}"), index=0, attempt=1)
+        return Task(id=task, request=request, inputs=inputs)
 
     def serve(self, requests: Sequence[GenerationRequest], arrivals: Sequence[float] | None = None) -> Served:
         """Draw them all; each is there from its arrival on (seconds from now), all at once if none are given.

@@ -209,8 +209,8 @@ def call_unet(
 
     told = images[0].told is not None  # of one model all are, or none
     prediction = (unet or model.unet)(
-        sample=filled(inputs),
-        timestep=filled(times),
+        filled(inputs),
+        filled(times),
         timestep_cond=filled([image.told for image in images if image.told is not None]) if told else None,
         encoder_hidden_states=filled([image.states for image in images]),
         added_cond_kwargs={name: filled([image.added[name] for image in images]) for name in images[0].added},

@@ -191,3 +191,21 @@ def test_twice_the_area_is_twice_the_arithmetic(ours: Ours) -> None:
 def test_a_model_that_is_nowhere_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="mini, sd15, sdxl or a folder"):
         folder("sd3", tmp_path)
+
+
+def test_the_palette_says_what_each_feature_costs_and_whether_it_shares(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(
+        [
+            *("--palette", "--model", str(toy), "--device", "cpu", "--steps", "4", "--rounds", "1"),
+            *("--out", str(tmp_path)),
+        ]
+    )
+    said = capsys.readouterr().out.splitlines()
+    figures = json.loads(said[-1])["features"]
+    assert figures["image, strength 0.5"]["steps"] == 2
+    assert figures["hires 1.5, pixels"]["steps"] == 6
+    assert all(each["times_plain"] > 0 for each in figures.values())
+    shared = {name for name, each in figures.items() if each["shares_calls"]}
+    assert set(figures) - shared == {"prompt of 2 chunks"}, "their rows are longer"
