@@ -8,9 +8,9 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
+from generation.metadata.a1111 import parse_infotext
 from generation.metadata.comfyui import comfyui
 from generation.metadata.containers import Texts, texts_of
-from generation.metadata.infotext import parse_infotext
 from generation.metadata.others import invokeai, invokeai_2, novelai, swarmui
 from generation.metadata.settings import (
     NO_SETTINGS,
