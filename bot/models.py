@@ -66,6 +66,8 @@ class Found:
     problems: tuple[str, ...]
     memory: str | None = None
     """A sentence; None if its weights are not here."""
+    default: bool
+    """Draws for who chooses none."""
 
 
 def _entries(settings: Settings) -> tuple[Entry, ...]:
@@ -79,13 +81,13 @@ def _entry(source: str) -> Entry:
         info = describe(source)
     except UnreadableModel as reason:
         return Entry(name=source, info=None, problems=tuple(str(reason).splitlines()))
-    return Entry(name=info.name, info=info)
+    return Entry(name=info.name, info=info, default=True)
 
 
 def _looked_at(entry: Entry, settings: Settings) -> Found:
     """An entry with what its files say, all of whose headers are read."""
     if entry.info is None:
-        return Found(name=entry.name, info=None, problems=entry.problems)
+        return Found(name=entry.name, info=None, problems=entry.problems, default=entry.default)
     problems, memory = list(entry.problems), None
     try:
         memory = _memory(entry.info, settings)
@@ -95,7 +97,9 @@ def _looked_at(entry: Entry, settings: Settings) -> Found:
         entry.info.within(pixels=settings.max_pixels, steps=settings.max_steps)
     except UnreadableModel as reason:
         problems.append(str(reason))
-    return Found(name=entry.name, info=entry.info, problems=tuple(problems), memory=memory)
+    return Found(
+        name=entry.name, info=entry.info, problems=tuple(problems), memory=memory, default=entry.default
+    )
 
 
 def _memory(info: ModelInfo, settings: Settings) -> str | None:
@@ -131,13 +135,9 @@ def _list(settings: Settings) -> int:
     file = settings.models_file
     _say(f"In {file}:" if file is not None else "There is no file of models; MODEL names the only one:")
     found = [_looked_at(entry, settings) for entry in _entries(settings)]
-    default = None
-    if not any(each.problems for each in found):
-        default = (Shelf.one(settings.model) if file is None else read_shelf(file)).default
     for each in found:
-        chosen = " (draws for who chooses none)" if each.info is not None and each.info == default else ""
         _say()
-        _say(f"{each.name}{chosen}")
+        _say(f"{each.name} (draws for who chooses none)" if each.default else each.name)
         for line in _lines(each):
             _say(f"  {line}")
     return int(any(each.problems for each in found))

@@ -107,6 +107,8 @@ class Entry:
     """None: it cannot be told what it is."""
     problems: tuple[str, ...] = ()
     """All that is wrong with it, each with its line."""
+    default: bool = False
+    """Draws for who chooses none."""
 
 
 def read_shelf(path: Path) -> Shelf:
@@ -127,8 +129,11 @@ def shelf_of(text: str, path: Path) -> Shelf:
     if problems:
         raise UnreadableShelf(problems.sentences())
     whole = tuple(model for model in models if model is not None)
-    chosen = next((index for index, table in enumerate(tables) if table.get("default") is True), 0)
-    return Shelf(models=whole, default=whole[chosen], file=path)
+    return Shelf(models=whole, default=whole[_chosen(tables)], file=path)
+
+
+def _chosen(tables: Sequence[Mapping[str, Any]]) -> int:
+    return next((index for index, table in enumerate(tables) if table.get("default") is True), 0)
 
 
 def survey(path: Path) -> tuple[Entry, ...]:
@@ -149,6 +154,7 @@ def survey(path: Path) -> tuple[Entry, ...]:
                 name=name if isinstance(name, str) and name.strip() else f"The model of line {line}",
                 info=info,
                 problems=problems.sentences(line, end),
+                default=index == _chosen(tables),
             )
         )
     others = set(problems.sentences()).difference(*(entry.problems for entry in entries))

@@ -102,11 +102,12 @@ def test_each_model_of_a_file_is_shown_and_those_that_are_broken_say_why(owner: 
     )
     said = owner.types("list", status=1)
     blocks = {block.partition("\n")[0]: block for block in said.split("\n\n")}
-    assert list(blocks) == ["In models.toml:", "Plain", "Mine", "Far", "Dream", "Lost"]
+    default = "Plain (draws for who chooses none)"
+    assert list(blocks) == ["In models.toml:", default, "Mine", "Far", "Dream", "Lost"]
     assert 'With memory = "small" only about 14 MiB of them at a time' in blocks["Mine"]
     assert "family   Stable Diffusion XL, by its name" in blocks["Far"]
     assert "not known until it is fetched" in blocks["Far"]
-    assert "memory" not in blocks["Plain"]
+    assert "memory" not in blocks[default]
     assert "  broken   The model dream has no weights in vae/ as .safetensors files." in blocks["Dream"]
     assert "  broken   Line 18 of models.toml: There is no model at ./lost." in blocks["Lost"]
     checked = owner.types("check", status=1).splitlines()

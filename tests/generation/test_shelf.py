@@ -447,6 +447,7 @@ def test_a_survey_tells_of_each_model_what_is_wrong_with_it(tmp_path: Path) -> N
     assert (plain.name, plain.problems, fancy.problems) == ("Plain", (), ())
     assert fancy.info is not None
     assert fancy.info.defaults.steps == 12
+    assert [entry.default for entry in (plain, fancy, lost, twin)] == [False, True, False, False]
     assert (lost.name, lost.info) == ("The model of line 18", None)
     assert [problem.partition(" of ")[0] for problem in lost.problems] == ["Line 18", "Line 19", "Line 20"]
     assert twin.info is not None

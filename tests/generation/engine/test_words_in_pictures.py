@@ -9,6 +9,7 @@ import pytest
 
 from generation.engine.loop import DiffusionEngine
 from generation.messages import Drawn, Report
+from generation.prompting.styles import shipped
 from generation.request import Seed, Size
 from tests.generation.toys import MINI, Bench, a_request, a_task, picture
 
@@ -75,3 +76,22 @@ def test_what_stands_behind_the_first_75_tokens_is_drawn_too(mini_bench: Bench) 
     second = shares(mini_bench, f"{filler} a red circle on a green background", "", range(2))
     assert first["blue"] > second["blue"]
     assert first["green"] < second["green"]
+
+
+def test_a_shipped_style_gives_the_picture_its_look(mini_bench: Bench) -> None:
+    looks = {style.name: style for style in shipped()}
+
+    def drawn(style: str | None) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        prompt = "a red house on green grass"
+        png = mini_bench.draw(
+            prompt=prompt if style is None else looks[style].applied(prompt, "").prompt,
+            size=Size(width=128, height=128),
+            steps=6,
+            guidance=2.5,
+            sampler="DPM++ 2M Karras",
+        )
+        return np.asarray(picture(png), float)
+
+    plain, night, sketch = drawn(None), drawn("Night"), drawn("Pencil sketch")
+    assert night.mean() < plain.mean() * 0.7
+    assert np.ptp(sketch, axis=2).mean() < np.ptp(plain, axis=2).mean() * 0.5  # paper, and hardly a colour
