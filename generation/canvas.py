@@ -172,13 +172,10 @@ def squared(image: Image.Image) -> Canvas:
 
 
 def _placed(image: Image.Image, size: Size, corner: tuple[int, int]) -> Canvas:
-    """The picture at `corner` of a canvas on which it goes on: its mirror image, more blurred farther out.
-
-    Starting from that, a model continues the colours where it would else begin a second picture.
-    """
+    """The picture at `corner` of a canvas on which the colours of its border go on, blurred."""
     left, top = corner
     right, bottom = size.width - left - image.width, size.height - top - image.height
-    grown = _mirrored(image, (left, top, right, bottom))
+    grown = _stretched(image, (left, top, right, bottom))
     softened = grown.filter(ImageFilter.GaussianBlur(max(size.width, size.height) / 32))
     mask = Image.new("L", (size.width, size.height), FULL)
     seam = [SEAM if room else 0 for room in (left, top, right, bottom)]
@@ -188,14 +185,20 @@ def _placed(image: Image.Image, size: Size, corner: tuple[int, int]) -> Canvas:
     return Canvas(picture=softened, mask=mask)
 
 
-def _mirrored(image: Image.Image, room: tuple[int, int, int, int]) -> Image.Image:
-    """The picture and so many pixels of its mirror images to the left, above, to the right and below."""
+def _stretched(image: Image.Image, room: tuple[int, int, int, int]) -> Image.Image:
+    """The picture and so many pixels in the colours of its border to the left, above, to the right and below.
+
+    Not its mirror image: that brings what the picture shows along, and a model draws a second one from it.
+    """
     left, top, right, bottom = room
     width, height = image.size
     grown = Image.new("RGB", (width + left + right, height + top + bottom))
-    flipped = ImageOps.mirror(image)
-    for column in range(-(-left // width) * -1, -(-right // width) + 1):
-        for row in range(-(-top // height) * -1, -(-bottom // height) + 1):
-            tile = flipped if column % 2 else image
-            grown.paste(ImageOps.flip(tile) if row % 2 else tile, (left + column * width, top + row * height))
+    grown.paste(image, (left, top))
+    for across, begin, column in ((left, 0, 0), (right, left + width, width - 1)):
+        if across:
+            strip = image.crop((column, 0, column + 1, height)).resize((across, height))
+            grown.paste(strip, (begin, top))
+    for down, begin, row in ((top, 0, top), (bottom, top + height, top + height - 1)):
+        if down:
+            grown.paste(grown.crop((0, row, grown.width, row + 1)).resize((grown.width, down)), (0, begin))
     return grown
