@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 
 from generation.metadata.a1111 import parse_infotext
 from generation.metadata.comfyui import comfyui
-from generation.metadata.containers import Texts, texts_of
+from generation.metadata.containers import texts_of
+from generation.metadata.exif import Texts
 from generation.metadata.others import invokeai, invokeai_2, novelai, swarmui
 from generation.metadata.settings import (
     NO_SETTINGS,

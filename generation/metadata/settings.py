@@ -17,6 +17,8 @@ Record = Mapping[str, Any]
 
 MAX_TEXT = 2 * 2**20
 """Characters in any one text that is read; the largest workflows have a few hundred thousand."""
+MAX_BYTES = 4 * MAX_TEXT
+"""Of a text before it is decoded: UTF-8 and UTF-16 take up to four for a character."""
 MAX_NAME = 200
 """Characters in the name of a model or a sampler; of a longer one the beginning is told."""
 

@@ -13,8 +13,8 @@ import zlib
 
 from PIL import Image
 
-from generation.metadata.containers import MAX_BYTES, unpack
-from generation.metadata.settings import MAX_TEXT
+from generation.metadata.containers import unpack
+from generation.metadata.settings import MAX_BYTES, MAX_TEXT
 
 MAX_PIXELS = 16_000_000
 """In larger pictures nothing is looked for, as all of it must be decoded; NovelAI draws a tenth of that."""

@@ -9,9 +9,10 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
-from generation.metadata.containers import DESCRIPTION, USER_COMMENT, Texts, texts_of, unpack
+from generation.metadata.containers import texts_of, unpack
+from generation.metadata.exif import DESCRIPTION, USER_COMMENT, Texts, exif_with
 from generation.metadata.settings import Record
 from generation.request import Enlarger, GenerationRequest
 from generation.samplers import SAMPLERS
@@ -161,23 +162,16 @@ _MAX_SEGMENT = 60_000
 _PACKED = "atelier+zlib:"
 
 
-def exif_of(png: bytes) -> Image.Exif:
+def exif_of(png: bytes) -> bytes:
     """What stands in the text chunks of a PNG file that we wrote, as EXIF for its WebP or JPEG file.
 
-    A1111's text goes into UserComment, where other tools look for it (as its modules/images.py has it: UTF-16
-    with the high byte first), our own into ImageDescription.
+    A1111's text goes into UserComment, where other tools look for it, our own into ImageDescription.
     """
     texts = texts_of(png)
-    exif = Image.Exif()
-    if PARAMETERS_CHUNK in texts:
-        comment = b"UNICODE\0" + texts[PARAMETERS_CHUNK].encode("utf-16-be")
-        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
-    if OWN_CHUNK in texts:
-        own = texts[OWN_CHUNK]
-        if len(own) > _MAX_SEGMENT // 4:
-            own = _PACKED + b64encode(zlib.compress(own.encode("ascii"), 9)).decode("ascii")
-        exif[ExifTags.Base.ImageDescription] = own
-    return exif
+    own = texts.get(OWN_CHUNK)
+    if own is not None and len(own) > _MAX_SEGMENT // 4:
+        own = _PACKED + b64encode(zlib.compress(own.encode("ascii"), 9)).decode("ascii")
+    return exif_with(comment=texts.get(PARAMETERS_CHUNK), description=own)
 
 
 def png_names(texts: Texts) -> Texts:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from generation.image import as_jpeg, fitted
 from generation.metadata import Settings, UnreadablePicture, parse_infotext, read, write_png
-from generation.metadata.containers import exif_texts, user_comment
+from generation.metadata.exif import exif_texts, user_comment
 from tests.generation import foreign
 from tests.generation.toys import a_request
 

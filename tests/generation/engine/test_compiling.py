@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from generation.engine.compiling import Compiled
 from generation.engine.loop import DiffusionEngine
-from generation.messages import Drawn, Report
+from generation.messages import Drawn, Entered, Report, Stepped
 from generation.metadata import read
-from generation.request import Seed
+from generation.redraw import compiled_calls
+from generation.request import Hires, Seed, Size
 from tests.generation.engine.test_batch import largest_difference, replayed
 from tests.generation.toys import Bench, a_request, a_task, picture
 
@@ -35,24 +39,61 @@ class Gate:
         return graph.forward
 
 
-def bench_with(bench: Bench, compiled: Compiled, *, only: bool = False) -> Bench:
+ALL = [(0, 1000)]
+
+
+def bench_with(bench: Bench, compiled: Compiled, *, calls: Any = None) -> Bench:
     again = bench.again(cap=4)
     again.engine = DiffusionEngine(
-        bench.model, again.said.append, cap=4, compiled=compiled, only_compiled=only
+        bench.model, again.said.append, cap=4, compiled=compiled, compiled_calls=calls
     )
     return again
 
 
-def mode_of(png: bytes) -> str:
+def record_of(png: bytes) -> dict[str, Any]:
     record = read(png).record
     assert record is not None
-    return str(record["mode"])
+    return dict(record)
 
 
-def draw(bench: Bench, seed: int = 7) -> bytes:
-    last: Report = bench.run(a_task(a_request(bench.source, seed=Seed(seed))))[-1]
+def mode_of(png: bytes) -> str:
+    return str(record_of(png)["mode"])
+
+
+def draw(bench: Bench, seed: int = 7, **changes: Any) -> bytes:
+    last: Report = bench.run(a_task(a_request(bench.source, seed=Seed(seed), **changes)))[-1]
     assert isinstance(last, Drawn), last
     return last.png
+
+
+def shape_of(bench: Bench, edge: int | None = None) -> tuple[int, int, int]:
+    edge = edge or bench.model.unet.config.sample_size
+    return (edge, edge, 1)
+
+
+def ready_for(bench: Bench, compiled: Compiled) -> None:
+    """Compiled for the native size."""
+    draw(bench_with(bench, compiled))
+    assert compiled._shapes[shape_of(bench)].result(60)
+
+
+def drawn_again(bench: Bench, png: bytes, **changes: Any) -> bytes:
+    """From its record, by a twin of its own."""
+    calls = compiled_calls(record_of(png))
+    other = bench_with(bench, Compiled(bench.model.unet, backend=OTHER_BITS), calls=calls)
+    return replayed(other, a_task(a_request(bench.source, **changes)), png)
+
+
+def OTHER_BITS(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:  # noqa: N802 - a backend
+    """A compiler whose bits are its own, as real ones' are."""
+
+    def called(*arguments: Any) -> Any:
+        return tuple(
+            part * 1.001 if isinstance(part, torch.Tensor) and part.is_floating_point() else part
+            for part in graph.forward(*arguments)
+        )
+
+    return called
 
 
 def test_pictures_are_drawn_without_it_until_it_is_ready(sd_bench: Bench) -> None:
@@ -63,8 +104,7 @@ def test_pictures_are_drawn_without_it_until_it_is_ready(sd_bench: Bench) -> Non
     assert mode_of(plain) == "eager"
     assert plain == draw(sd_bench)
     gate.open.set()
-    shape = (sd_bench.model.unet.config.sample_size,) * 2
-    assert compiled._shapes[(*shape, 1)].result(60)
+    assert compiled._shapes[shape_of(sd_bench)].result(60)
     after = draw(bench)
     assert mode_of(after) == "compiled"
     assert gate.calls > 0
@@ -72,11 +112,11 @@ def test_pictures_are_drawn_without_it_until_it_is_ready(sd_bench: Bench) -> Non
 
 
 def test_what_it_drew_is_drawn_again_exactly(sd_bench: Bench) -> None:
-    bench = bench_with(sd_bench, Compiled(sd_bench.model.unet, backend=BACKEND), only=True)
+    bench = bench_with(sd_bench, Compiled(sd_bench.model.unet, backend=OTHER_BITS), calls=ALL)
     png = draw(bench)
     assert mode_of(png) == "compiled"
-    other = bench_with(sd_bench, Compiled(sd_bench.model.unet, backend=BACKEND), only=True)
-    assert replayed(other, a_task(a_request(sd_bench.source)), png) == png
+    assert png != draw(sd_bench)
+    assert drawn_again(sd_bench, png) == png
 
 
 def test_the_twin_has_the_same_weights_and_not_twice_their_memory(sd_bench: Bench) -> None:
@@ -102,7 +142,7 @@ def test_rows_may_be_any_number_once_it_is_ready(sd_bench: Bench, tmp_path: Path
     gate = Gate()
     gate.open.set()
     compiled = Compiled(sd_bench.model.unet, backend=gate)
-    bench = bench_with(sd_bench, compiled, only=True)
+    bench = bench_with(sd_bench, compiled, calls=ALL)
     draw(bench)
     calls = gate.calls
     bench.said.clear()
@@ -115,3 +155,121 @@ def test_rows_may_be_any_number_once_it_is_ready(sd_bench: Bench, tmp_path: Path
     drawn = [report.png for report in bench.said if isinstance(report, Drawn)]
     assert [mode_of(png) for png in drawn] == ["compiled"] * 4
     assert gate.calls == calls, "seven rows need nothing compiled anew"
+
+
+def test_a_call_that_fails_is_made_without_it_and_the_record_says_which(
+    sd_bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    ready_for(sd_bench, compiled)
+    forward, calls = compiled.unet.forward, 0
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise RuntimeError("a guard that nobody thought of")
+        return forward(*arguments, **options)
+
+    compiled.unet.forward = broken
+    bench = bench_with(sd_bench, compiled)
+    png = draw(bench)
+    assert "the compiled UNet failed" in caplog.text
+    assert record_of(png)["compiled_calls"] == [[0, 2]]
+    assert png != draw(sd_bench)
+    assert drawn_again(sd_bench, png) == png
+    assert mode_of(draw(bench)) == "eager"
+
+
+def test_pictures_of_one_size_go_on_while_another_size_is_compiled(sd_bench: Bench) -> None:
+    class Inner(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            began.set()
+            assert go_on.wait(30)
+            return x
+
+    def traced(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:
+        if is_second.is_set():
+            torch.fx.symbolic_trace(Inner())  # as inductor does; torch marks the whole process meanwhile
+        return graph.forward
+
+    began, go_on, is_second = threading.Event(), threading.Event(), threading.Event()
+    compiled = Compiled(sd_bench.model.unet, backend=traced)
+    ready_for(sd_bench, compiled)
+    is_second.set()
+    bench = bench_with(sd_bench, compiled)
+    # Two chunks of a prompt and another size: blocks for which the code so far does not serve.
+    torch._dynamo.reset()
+    draw(bench, size=Size(width=96, height=64))
+    try:
+        assert began.wait(30)
+        meanwhile = draw(bench)
+        assert mode_of(meanwhile) == "eager"
+    finally:
+        go_on.set()
+    assert compiled._shapes[(8, 12, 1)].result(60)
+    assert record_of(draw(bench))["compiled_calls"] == [[0, 4]]
+
+
+def test_closing_waits_for_one_block_only(sd_bench: Bench) -> None:
+    began, calls = threading.Event(), 0
+
+    def slow(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:
+        nonlocal calls
+        calls += 1
+        began.set()
+        while not compiled._closed:
+            time.sleep(0.01)
+        return graph.forward
+
+    torch._dynamo.reset()
+    compiled = Compiled(sd_bench.model.unet, backend=slow)
+    bench = bench_with(sd_bench, compiled)
+    draw(bench)
+    assert began.wait(30)
+    bench.engine.close()
+    assert calls == 1
+    assert not any(thread.is_alive() for thread in compiled._thread._threads)
+
+
+def test_the_two_passes_of_a_picture_are_told_apart(sd_bench: Bench) -> None:
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    ready_for(sd_bench, compiled)
+    hires = Hires(size=Size(width=96, height=96), steps=4, strength=0.5)
+    bench = bench_with(sd_bench, compiled)
+    png = draw(bench, hires=hires)
+    assert record_of(png)["compiled_calls"] == [[0, 4]], "the larger size was not ready"
+    assert drawn_again(sd_bench, png, hires=hires) == png
+    assert compiled._shapes[shape_of(sd_bench, 12)].result(60)
+    assert record_of(draw(bench, hires=hires))["compiled_calls"] == [[0, 6]]
+
+
+def test_no_more_pictures_are_begun_than_are_drawn(sd_bench: Bench) -> None:
+    compiled = Compiled(sd_bench.model.unet, backend=BACKEND)
+    ready_for(sd_bench, compiled)
+    bench = bench_with(sd_bench, compiled)
+    for number in range(12):
+        bench.engine.admit(a_task(a_request(bench.source, seed=Seed(number)), job=f"job{number}"))
+    bench.engine.tick()
+    begun = {report.task for report in bench.said if isinstance(report, Entered)}
+    stepped = {report.task for report in bench.said if isinstance(report, Stepped)}
+    assert begun == stepped
+    assert len(begun) == 4
+
+
+def test_memory_that_runs_out_while_it_compiles_is_no_verdict(sd_bench: Bench) -> None:
+    shortages = [torch.OutOfMemoryError("CUDA out of memory")]
+
+    def short(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:
+        if shortages:
+            raise shortages.pop()
+        return graph.forward
+
+    torch._dynamo.reset()
+    compiled = Compiled(sd_bench.model.unet, backend=short)
+    bench = bench_with(sd_bench, compiled)
+    draw(bench)
+    compiled._thread.submit(lambda: None).result(60)
+    draw(bench)
+    assert compiled._shapes[shape_of(sd_bench)].result(60)
+    assert mode_of(draw(bench)) == "compiled"
