@@ -56,7 +56,7 @@ class Weights:
                 return None
 
     def _bytes(self, part: str, width: int) -> int:
-        in_8_bits = self.memory is MemoryMode.SMALLEST and part.endswith("unet")
+        in_8_bits = self.memory is MemoryMode.SMALLEST and part.endswith(("unet", "transformer"))
         return self.numbers[part] * (1 if in_8_bits else width)
 
 

@@ -57,6 +57,7 @@ def test_what_is_on_the_device_at_once_depends_on_the_memory_mode(tmp_path: Path
     said = {mode: (weights := weighed(folder, mode)).at_once(2) for mode in MemoryMode}
     assert list(said.values()) == [80, 80, 42, None, None]
     assert weights.total(2) == 21 + 2 * (9 + 10)  # the UNet in 8 bits
+    assert Weights(numbers={"transformer": 9, "vae": 1}, memory=MemoryMode.SMALLEST).total(2) == 9 + 2
 
 
 def test_of_several_files_of_a_part_only_those_count_that_are_read(tmp_path: Path) -> None:
