@@ -68,9 +68,14 @@ def _in_texts(texts: Texts) -> Settings | None:
     if found is not None and (found.prompt or found.model or found.seed is not None):
         return found
     graph = json_object(texts.get("prompt")), json_object(texts.get("workflow"))
-    if told is None and graph != (None, None):
+    if graph == (None, None):
+        return told
+    try:
         return comfyui(*graph)
-    return told
+    except UnreadablePicture:
+        if told is None:
+            raise
+        return told
 
 
 def _in_json(texts: Texts, parameters: Mapping[str, Any]) -> Settings | None:

@@ -8,6 +8,7 @@ sd-webui-stealth-pnginfo, where it is from, hides A1111's text so, also unpacked
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 import zlib
 
@@ -26,14 +27,15 @@ def hidden_text(data: bytes) -> str | None:
     """What is hidden in a PNG or WebP file, or None; slow (a second for 16 megapixels)."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=("PNG", "WEBP"))
-        with image:
-            if image.mode != "RGBA" or image.width * image.height > MAX_PIXELS:
-                return None
-            alpha = image.getchannel("A")
+            warnings.simplefilter("ignore")  # what Pillow finds odd is no reason to tell anybody here
+            with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
+                if image.mode != "RGBA" or image.width * image.height > MAX_PIXELS:
+                    return None
+                alpha = image.getchannel("A")
     # Whatever a damaged file does to the decoder, it hides nothing.
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError):
+    except (OSError, ValueError, LookupError, TypeError, EOFError, SyntaxError, struct.error):
+        return None
+    except Image.DecompressionBombError:
         return None
     head = _hidden(alpha, 0, _HEAD)
     signature, length = head[: len(_PACKED)], int.from_bytes(head[len(_PACKED) :], "big") // 8

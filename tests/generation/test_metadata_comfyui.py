@@ -255,6 +255,12 @@ def test_a_large_graph_is_followed_in_a_moment() -> None:
     assert time.process_time() - start < 2
 
 
+def test_beside_a_text_without_settings() -> None:
+    file = foreign.png({"parameters": "any text", "prompt": json.dumps(PLAIN)})
+    assert_is_the_scenery(read(file))
+    assert read(foreign.png({"parameters": "any text", "prompt": "{}"})).prompt == "any text"
+
+
 @pytest.mark.parametrize("graph", [{}, {"1": node("LoadImage", image="x.png"), "2": []}, {"nodes": 7}])
 def test_a_graph_without_a_sampler_is_told_in_a_sentence(graph: Graph) -> None:
     for name in ("prompt", "workflow"):

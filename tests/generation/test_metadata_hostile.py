@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generation.image import as_jpeg, fitted
-from generation.metadata import Settings, UnreadablePicture, parse_infotext, read, write_png
+from generation.metadata import Settings, UnreadablePicture, parse_infotext, read, stealth, write_png
 from generation.metadata.exif import exif_texts, user_comment
 from tests.generation import foreign
 from tests.generation.toys import a_request
@@ -249,6 +249,16 @@ def test_the_sentences(data: bytes, sentence: str) -> None:
     with pytest.raises(UnreadablePicture) as told:
         read(data)
     assert str(told.value) == sentence
+
+
+def test_nothing_is_looked_for_in_a_picture_that_takes_long_to_decode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = foreign.png(image=foreign.stealthy(A_TEXT, size=(30, 40)))
+    assert read(file).steps == 9
+    monkeypatch.setattr(stealth, "MAX_PIXELS", 30 * 40 - 1)
+    with pytest.raises(UnreadablePicture, match="no settings"):
+        read(file)
 
 
 def test_a_picture_of_a_billion_pixels_is_not_decoded() -> None:
