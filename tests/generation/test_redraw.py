@@ -84,7 +84,7 @@ def test_a_picture_that_does_not_say_enough_is_a_sentence(
     for path, sentence in (
         (blank, "holds no settings"),
         (foreign, "Only a picture that Atelier drew"),
-        (words, "not a PNG file"),
+        (words, "not a PNG, JPEG or WebP file"),
         (tmp_path / "missing.png", "cannot be read"),
     ):
         assert main([str(path)]) == 2
