@@ -28,7 +28,10 @@ BASIS = (
     "device",
     "dtype",
     "memory",
+    "decode_tiled",
+    "mode",
     "threads",
+    "version",
     "torch",
     "diffusers",
     "transformers",
@@ -195,18 +198,29 @@ def _engine(info: ModelInfo, record: Mapping[str, Any], device: str, said: list[
     from generation.engine.models import load
     from generation.engine.pipeline import load_pipeline
 
-    if (mode := record.get("mode", "eager")) not in ("eager", "compiled"):
-        raise CannotRedraw(
-            "Its UNet was another one half way, for want of memory: its bits cannot be had again."
-        )
     dtype = str(record.get("dtype", "auto"))
     if info.family is Family.OTHER:
         return PipelineEngine(load_pipeline(info, device=device, dtype=dtype), said.append)
     model = load(info, device=device, dtype=dtype)
     if isinstance(threads := record.get("threads"), int) and threads > 0:
         torch.set_num_threads(threads)
-    compiled = Compiled(model.unet) if mode == "compiled" else None
-    return DiffusionEngine(model, said.append, cap=1, compiled=compiled, only_compiled=compiled is not None)
+    if record.get("mode") != "compiled":
+        return DiffusionEngine(model, said.append, cap=1)
+    return DiffusionEngine(
+        model, said.append, cap=1, compiled=Compiled(model.unet), compiled_calls=compiled_calls(record)
+    )
+
+
+def compiled_calls(record: Mapping[str, Any]) -> Sequence[tuple[int, int]]:
+    """Which of a picture's calls of the UNet were compiled, as its record says.
+
+    Raises:
+        CannotRedraw: it says nothing that can be read.
+    """
+    try:
+        return [(int(first), int(length)) for first, length in record["compiled_calls"]]
+    except (KeyError, TypeError, ValueError):
+        raise CannotRedraw("It does not say which of its calls of the UNet were compiled.") from None
 
 
 if __name__ == "__main__":

@@ -92,6 +92,8 @@ class Image:
     """While it is watched, of the last call: the time, what the UNet was given, and what it said, guided."""
     noted: list[list[int]] = field(default_factory=list)
     """Where it stood in each UNet call: :data:`generation.messages.Calls`."""
+    compiled_calls: list[list[int]] = field(default_factory=list)
+    """Which of them the compiled twin made, as runs: the number of the first, from 0 on, and how many."""
 
     @property
     def rows(self) -> int:
@@ -123,7 +125,13 @@ class Image:
             self.states, self.added, self.told = refined.states, refined.added, refined.told
             self.step_arguments = refined.step_arguments
 
-    def note_call(self, rows: int, first: int) -> None:
+    def note_call(self, rows: int, first: int, *, compiled: bool) -> None:
+        if compiled:
+            number = self.earlier_calls + self.calls
+            if self.compiled_calls and sum(self.compiled_calls[-1]) == number:
+                self.compiled_calls[-1][1] += 1
+            else:
+                self.compiled_calls.append([number, 1])
         if self.noted and self.noted[-1][:2] == [rows, first]:
             self.noted[-1][2] += 1
         else:
@@ -218,6 +226,6 @@ def call_unet(
     )[0]
     place = first
     for image in images:
-        image.note_call(total, place)
+        image.note_call(total, place, compiled=unet is not None)
         place += image.rows
     return torch.split(prediction[first : first + own], rows)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch._dynamo
+from diffusers import Transformer2DModel
+
+from generation.engine.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +28,12 @@ Arguments = Mapping[str, Any]
 MOST_VERSIONS = 256
 WARMED_ROWS = (2, 3, 1)
 """Row counts that are compiled for: the number is then left open, but that one row is always its own case."""
+
+_tracing = threading.Lock()
+"""Held while anything is compiled, and while any twin is called. torch's tracer marks the whole process, and
+a compiled block that is called meanwhile, on whatever thread, raises (torch._dynamo.eval_frame, 2.13)."""
+
+_LOOK_S = 0.2
 
 
 class Compiled:
@@ -39,36 +50,86 @@ class Compiled:
         shared: dict[int, Any] = {id(part): part for part in (*unet.parameters(), *unet.buffers())}
         self.unet: Any = copy.deepcopy(unet, shared)
         self.unet.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
+        for module in self.unet.modules():
+            if isinstance(module, Transformer2DModel):  # it holds such blocks, and is not compiled itself
+                module.register_forward_pre_hook(self._leave_if_closed)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compile")
         self._shapes: dict[Shape, Future[bool]] = {}
+        self._closed = False
 
-    def ready(self, shape: Shape, example: Arguments, *, wait: bool = False) -> bool:
-        """Whether calls of this shape can be made now; if not, they will be, unless it fails.
+    def is_ready(self, shape: Shape) -> bool:
+        """Whether calls of this shape can be made now."""
+        future = self._shapes.get(shape)
+        return future is not None and future.done() and future.result()
+
+    def prepare(self, shape: Shape, example: Arguments) -> Future[bool]:
+        """Begin to compile for a shape, unless that was begun before; whether it came to something.
 
         Args:
             example: see :data:`Arguments`; the tensors are not kept.
-            wait: until it is known.
         """
         if shape not in self._shapes:
             self._shapes[shape] = self._thread.submit(self._compile, shape, dict(example))
-        future = self._shapes[shape]
-        return future.result() if wait or future.done() else False
+        return self._shapes[shape]
+
+    def give_up(self, shape: Shape) -> None:
+        """Never be ready for a shape again: a call of it has failed."""
+        self._shapes[shape] = Future()
+        self._shapes[shape].set_result(False)
+
+    @contextmanager
+    def free(self) -> Iterator[Any | None]:
+        """The twin, to be called in here; None while anything is being compiled."""
+        if not _tracing.acquire(blocking=False):
+            yield None
+            return
+        try:
+            yield self.unet
+        finally:
+            _tracing.release()
 
     def close(self) -> None:
+        """Let go of the twin. What is being compiled is left before the next few blocks of the UNet."""
+        self._closed = True
         self._thread.shutdown(cancel_futures=True)
+
+    def _leave_if_closed(self, module: Any, arguments: Any) -> None:
+        if self._closed:
+            raise _Closed
 
     @torch.inference_mode()
     def _compile(self, shape: Shape, example: Arguments) -> bool:
+        while not _tracing.acquire(timeout=_LOOK_S):
+            if self._closed:
+                return False
         started = time.monotonic()
         _allow_versions()  # torch's settings are each thread's own
         try:
             for rows in WARMED_ROWS:
                 self.unet(**repeated(example, rows), return_dict=False)
-        except Exception:
-            log.exception("cannot compile for %s; pictures of that shape are drawn without", shape)
+        except _Closed:
             return False
+        except Exception as error:
+            if is_out_of_memory(error) or self._has_moved(example):
+                log.warning("memory ran out while compiling for %s; it is tried again later", shape)
+                self._shapes.pop(shape, None)
+            else:
+                log.exception("cannot compile for %s; pictures of that shape are drawn without", shape)
+            error.__traceback__ = None  # it holds the frames, and those the tensors
+            return False
+        finally:
+            _tracing.release()
         log.info("compiled for latents of %d x %d in %.1f s", shape[1], shape[0], time.monotonic() - started)
         return True
+
+    def _has_moved(self, example: Arguments) -> bool:
+        """Whether the weights have left the device meanwhile, for want of memory."""
+        device: torch.device = example["sample"].device
+        return any(weight.device.type != device.type for weight in self.unet.parameters())
+
+
+class _Closed(Exception):  # noqa: N818 - no error
+    """Nobody wants what is being compiled any more."""
 
 
 def _allow_versions() -> None:

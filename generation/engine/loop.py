@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from generation.engine.calibration import calibrated_cap, cap_for
 from generation.engine.compiling import Compiled
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
+from generation.engine.entry import Entry
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.inputs import pasted
 from generation.engine.memory import APART, LAYERED, Memory, footprint, free, is_out_of_memory
@@ -36,28 +37,7 @@ ROOM = 64
 AHEAD = 2
 """Calls that may be queued on a GPU before the loop waits for the oldest: else steps are told that have not
 happened, and a cancelled image goes on."""
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A task in hand; its image is prepared when its first call comes."""
-
-    task: Task
-    admitted_as: BatchKey
-    due: int
-    """The tick at which it would be done if it came first: who needs little overtakes who needs much, and
-    whoever waits is overtaken less and less, so that nobody starves."""
-    image: Image | None = None
-    first_pass: Image | None = None
-    """The image when it was done in a smaller size; `image` is then the larger one."""
-    compiled: bool = False
-
-    @property
-    def key(self) -> BatchKey:
-        is_refining = self.image is not None and self.image.refining
-        if not is_refining and not self.compiled:
-            return self.admitted_as
-        return replace(self.admitted_as, refining=is_refining, compiled=self.compiled and not is_refining)
+_NOT_COMPILED = "It was drawn by a compiled model, which cannot be compiled here."
 
 
 class DiffusionEngine:
@@ -77,7 +57,7 @@ class DiffusionEngine:
         calibration: Path | None = None,
         padded: bool | None = None,
         compiled: Compiled | None = None,
-        only_compiled: bool = False,
+        compiled_calls: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         """
         Args:
@@ -85,10 +65,11 @@ class DiffusionEngine:
             calibration: where that is kept.
             padded: whether calls have one of few row counts; None: where kernels are tuned by it, on CUDA.
             compiled: the UNet's twin, for the pictures of each shape as soon as it is ready for that.
-            only_compiled: wait for the twin, to draw again what it drew.
+            compiled_calls: to draw a picture again: which of its calls the twin makes, as its record says. It
+                is waited for then.
         """
         self._compiled = compiled
-        self._only_compiled = only_compiled
+        self._compiled_calls = compiled_calls
         self._model = model
         self._say = say
         self._memory = Memory(model)
@@ -100,7 +81,7 @@ class DiffusionEngine:
         self._native_cap = calibrated_cap(model, calibration) if cap is None else cap
         self._lowered: dict[BatchKey, int] = {}
         """Caps that memory turned out to be too small for; forgotten when all is drawn."""
-        self._entries: list[_Entry] = []
+        self._entries: list[Entry] = []
         self._turns: Turns[BatchKey] = Turns()
         self._now = 0
         self._undecoded: deque[Image] = deque()
@@ -163,13 +144,14 @@ class DiffusionEngine:
                 chunks=self._prepare.chunks(task.request),
                 replayed=task.id if task.replay else None,
             )
-            self._entries.append(_Entry(task, key, self._now + task.request.steps_taken))
+            self._entries.append(Entry(task, key, self._now + task.request.steps_taken))
 
     @torch.inference_mode()
     def tick(self) -> None:
         self._now += 1
         waiting: dict[BatchKey, int] = {}
         for entry in self._entries:
+            entry.compiled = self._is_compiled(entry)
             waiting[entry.key] = waiting.get(entry.key, 0) + 1
         if self._memory.rung == APART and any(key.refining for key in waiting):
             # The two UNets take each other's place on the device. Who is being refined is nearly done, and
@@ -201,32 +183,44 @@ class DiffusionEngine:
     def _choose(self, key: BatchKey) -> list[Image]:
         """The images of a kind that are due first, prepared."""
         chosen: list[Image] = []
-        for entry in sorted((e for e in self._entries if e.key == key), key=lambda e: e.due):
-            if len(chosen) == self._cap_of(key):
-                break
+        due = sorted((e for e in self._entries if e.key == key), key=lambda e: e.due)
+        # No more than that are prepared: some turn out to be of another kind, and have begun all the same.
+        for entry in due[: self._cap_of(key)]:
             if entry.image is None:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
                     entry.image = self._prepared(entry)
-                    entry.compiled = self._is_compiled(entry)
+                    self._compile_for(entry)
             if entry.image is not None and entry.key == key:
                 chosen.append(entry.image)
         return chosen
 
-    def _is_compiled(self, entry: _Entry) -> bool:
-        """Whether the twin draws this image, from its first call to its last."""
-        image, key = entry.image, entry.admitted_as
-        if self._compiled is None or image is None or self._memory.rung >= LAYERED:
+    def _is_compiled(self, entry: Entry) -> bool:
+        """Whether the twin is to make the next call of an image."""
+        if (
+            self._compiled is None or self._memory.rung >= LAYERED
+        ):  # layers come and go in the UNet itself only
             return False
-        shape = (key.height, key.width, key.chunks)
-        if not self._compiled.ready(shape, first_row(self._model, image), wait=self._only_compiled):
-            if self._only_compiled:
-                raise CannotDraw("It was drawn by a compiled model, which cannot be compiled here.")
-            return False
-        image.record["mode"] = "compiled"
-        return True
+        if self._compiled_calls is not None:
+            image = entry.image or entry.first_pass
+            number = 0 if image is None else image.earlier_calls + image.calls
+            return any(first <= number < first + length for first, length in self._compiled_calls)
+        if entry.image is not None and not entry.compiled:
+            return False  # as a pass began, it goes on
+        return self._compiled.is_ready(entry.shape)
 
-    def _prepared(self, entry: _Entry) -> Image | None:
+    def _compile_for(self, entry: Entry) -> None:
+        """Have the twin made ready for an image's shape, unless it is that already."""
+        image = entry.image
+        if self._compiled is None or image is None or image.refining or self._memory.rung >= APART:
+            return
+        if self._compiled_calls is not None:
+            if not self._compiled.prepare(entry.shape, first_row(self._model, image)).result():
+                raise CannotDraw(_NOT_COMPILED)
+        elif not self._compiled.is_ready(entry.shape):
+            self._compiled.prepare(entry.shape, first_row(self._model, image))
+
+    def _prepared(self, entry: Entry) -> Image | None:
         """The task as an image, or None when there is not memory for it yet."""
         try:
             if entry.first_pass is None:
@@ -247,13 +241,7 @@ class DiffusionEngine:
             return
         try:
             self._memory.need("refiner" if key.refining else "unet")
-            model = self._model.refiner if key.refining and self._model.refiner else self._model
-            twin = self._compiled.unet if key.compiled and self._compiled is not None else None
-            if twin is not None and self._memory.rung >= LAYERED:
-                twin = None  # the layers come and go in the UNet itself only
-                for image in images:
-                    image.record["mode"] = "compiled, then eager"
-            predictions = call_unet(model, images, padded=self._padded, unet=twin)
+            predictions = self._called(key, images)
         except Exception as error:  # noqa: BLE001 - an edge: told, never swallowed
             if is_out_of_memory(error):
                 self._run_short(key, images, error)
@@ -268,6 +256,24 @@ class DiffusionEngine:
             with self._edge([image.task.id]):
                 self._step(image, prediction)
         self._pace()
+
+    def _called(self, key: BatchKey, images: Sequence[Image]) -> tuple[torch.Tensor, ...]:
+        """The prediction for each image, by the twin if that is their kind and it can be called now."""
+        model = self._model.refiner if key.refining and self._model.refiner else self._model
+        if key.compiled and self._compiled is not None and self._memory.rung < LAYERED:
+            try:
+                with self._compiled.free() as twin:
+                    if twin is not None:
+                        return call_unet(model, images, padded=self._padded, unet=twin)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                if self._compiled_calls is not None:
+                    raise CannotDraw(_NOT_COMPILED) from error
+                log.exception("the compiled UNet failed; pictures of %s are drawn without it", key)
+                error.__traceback__ = None  # it holds the frames, and those the tensors
+                self._compiled.give_up((key.height, key.width, key.chunks))
+        return call_unet(model, images, padded=self._padded)
 
     def _step(self, image: Image, prediction: torch.Tensor) -> None:
         steps, calls, before = image.steps, len(image.times), image.calls
@@ -335,7 +341,9 @@ class DiffusionEngine:
                 raise
             if picture is None:
                 raise CannotDraw(RAN_AWAY)
-            record = {**image.record, "unet_calls": image.noted}
+            record = {**image.record, "unet_calls": image.noted, "mode": "eager"}
+            if image.compiled_calls:
+                record |= {"mode": "compiled", "compiled_calls": image.compiled_calls}
             if self._memory.rung:
                 record["decode_tiled"] = True
             self._undecoded.remove(image)

@@ -73,7 +73,6 @@ class Preparation:
             "scheduler": SAMPLERS[request.sampler].scheduler,
             "prompt_tokens": asked.prompt.tokens,
             "prompt_chunks": chunks,
-            "mode": "eager",
             "decode_batch": 1,
         }
         image = Image(
@@ -137,6 +136,7 @@ class Preparation:
             earlier_steps=first.steps,
             earlier_calls=first.calls,
             noted=[list(run) for run in first.noted],
+            compiled_calls=[list(run) for run in first.compiled_calls],
             refined=None
             if model.refiner is None
             else self._refined(model.refiner, second, begun, generator, chunks),

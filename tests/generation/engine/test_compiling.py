@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from generation.engine.compiling import Compiled
 from generation.engine.loop import DiffusionEngine
@@ -21,9 +22,6 @@ from tests.generation.engine.test_batch import largest_difference, replayed
 from tests.generation.toys import Bench, a_request, a_task, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-BACKEND = "eager"
-"""Traced, guarded and called as what inductor compiles, without the C compiler's half minute."""
 
 
 class Gate:
@@ -85,7 +83,10 @@ def drawn_again(bench: Bench, png: bytes, **changes: Any) -> bytes:
 
 
 def OTHER_BITS(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:  # noqa: N802 - a backend
-    """A compiler whose bits are its own, as real ones' are."""
+    """Traced, guarded and called as what inductor compiles, without the C compiler's half minute.
+
+    And its bits are its own, as inductor's are.
+    """
 
     def called(*arguments: Any) -> Any:
         return tuple(
@@ -120,7 +121,7 @@ def test_what_it_drew_is_drawn_again_exactly(sd_bench: Bench) -> None:
 
 
 def test_the_twin_has_the_same_weights_and_not_twice_their_memory(sd_bench: Bench) -> None:
-    compiled = Compiled(sd_bench.model.unet, backend=BACKEND)
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
     pairs = zip(compiled.unet.parameters(), sd_bench.model.unet.parameters(), strict=True)
     assert all(one is other for one, other in pairs)
 
@@ -182,53 +183,48 @@ def test_a_call_that_fails_is_made_without_it_and_the_record_says_which(
 
 
 def test_pictures_of_one_size_go_on_while_another_size_is_compiled(sd_bench: Bench) -> None:
-    class Inner(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            began.set()
-            assert go_on.wait(30)
-            return x
-
-    def traced(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:
-        if is_second.is_set():
-            torch.fx.symbolic_trace(Inner())  # as inductor does; torch marks the whole process meanwhile
-        return graph.forward
-
-    began, go_on, is_second = threading.Event(), threading.Event(), threading.Event()
-    compiled = Compiled(sd_bench.model.unet, backend=traced)
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
     ready_for(sd_bench, compiled)
-    is_second.set()
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(x: torch.Tensor) -> torch.Tensor:
+        began.set()
+        assert go_on.wait(30)
+        return x
+
+    def trace(module: object, arguments: object) -> None:
+        if threading.current_thread().name.startswith("compile"):
+            make_fx(slow)(torch.zeros(1))  # as inductor does; torch marks the whole process meanwhile
+
+    compiled.unet.conv_in.register_forward_pre_hook(trace)
     bench = bench_with(sd_bench, compiled)
-    # Two chunks of a prompt and another size: blocks for which the code so far does not serve.
-    torch._dynamo.reset()
     draw(bench, size=Size(width=96, height=64))
     try:
         assert began.wait(30)
-        meanwhile = draw(bench)
-        assert mode_of(meanwhile) == "eager"
+        assert mode_of(draw(bench)) == "eager"
     finally:
         go_on.set()
     assert compiled._shapes[(8, 12, 1)].result(60)
     assert record_of(draw(bench))["compiled_calls"] == [[0, 4]]
 
 
-def test_closing_waits_for_one_block_only(sd_bench: Bench) -> None:
-    began, calls = threading.Event(), 0
+def test_closing_does_not_wait_for_all_that_is_being_compiled(sd_bench: Bench) -> None:
+    began, reached = threading.Event(), []
 
-    def slow(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:
-        nonlocal calls
-        calls += 1
+    def hold(module: object, arguments: object) -> None:
         began.set()
-        while not compiled._closed:
+        deadline = time.monotonic() + 30
+        while not compiled._closed and time.monotonic() < deadline:
             time.sleep(0.01)
-        return graph.forward
 
-    torch._dynamo.reset()
-    compiled = Compiled(sd_bench.model.unet, backend=slow)
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    compiled.unet.mid_block.resnets[0].register_forward_pre_hook(hold)
+    compiled.unet.conv_out.register_forward_pre_hook(lambda module, arguments: reached.append(module))
     bench = bench_with(sd_bench, compiled)
     draw(bench)
     assert began.wait(30)
     bench.engine.close()
-    assert calls == 1
+    assert not reached
     assert not any(thread.is_alive() for thread in compiled._thread._threads)
 
 
@@ -245,7 +241,7 @@ def test_the_two_passes_of_a_picture_are_told_apart(sd_bench: Bench) -> None:
 
 
 def test_no_more_pictures_are_begun_than_are_drawn(sd_bench: Bench) -> None:
-    compiled = Compiled(sd_bench.model.unet, backend=BACKEND)
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
     ready_for(sd_bench, compiled)
     bench = bench_with(sd_bench, compiled)
     for number in range(12):
@@ -260,16 +256,16 @@ def test_no_more_pictures_are_begun_than_are_drawn(sd_bench: Bench) -> None:
 def test_memory_that_runs_out_while_it_compiles_is_no_verdict(sd_bench: Bench) -> None:
     shortages = [torch.OutOfMemoryError("CUDA out of memory")]
 
-    def short(graph: torch.fx.GraphModule, inputs: object) -> Callable[..., Any]:
+    def run_short(module: object, arguments: object) -> None:
         if shortages:
             raise shortages.pop()
-        return graph.forward
 
-    torch._dynamo.reset()
-    compiled = Compiled(sd_bench.model.unet, backend=short)
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    compiled.unet.conv_in.register_forward_pre_hook(run_short)
     bench = bench_with(sd_bench, compiled)
     draw(bench)
     compiled._thread.submit(lambda: None).result(60)
+    assert not shortages
     draw(bench)
     assert compiled._shapes[shape_of(sd_bench)].result(60)
     assert mode_of(draw(bench)) == "compiled"

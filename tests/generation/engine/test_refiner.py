@@ -17,7 +17,9 @@ import torch
 from PIL import Image, ImageChops
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
+from generation.engine.compiling import Compiled
 from generation.engine.hashes import hash_file
+from generation.engine.loop import DiffusionEngine
 from generation.engine.memory import APART
 from generation.engine.models import Model, load
 from generation.engine.rack import weight_on_disk
@@ -214,6 +216,14 @@ def test_a_picture_that_grows_from_another_is_refined_as_the_stock_pipelines_do(
     png = drawn(bench, weak)
     assert sum(calls for _, _, calls in recorded_calls(png)) == 2
     assert not same(picture(png), ours)
+    # Nothing is compiled for what the model is not asked.
+    compiled = Compiled(bench.model.unet)
+    engine = DiffusionEngine(bench.model, bench.said.append, cap=1, compiled=compiled)
+    engine.admit(weak)
+    while engine.busy:
+        engine.tick()
+    assert isinstance(bench.said[-1], Drawn)
+    assert not compiled._shapes
 
 
 # Memory --------------------------------------------------------------------------------------------------
