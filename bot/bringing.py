@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -85,11 +86,16 @@ def started(
                 "I cannot tell what to draw anew: bring a mask, white where I shall draw, "
                 "or a picture that is transparent there."
             )
-    size = typed.typed_size(model) or canvas.nearest_size(image, native=model.native, multiple=model.multiple)
-    whole = canvas.covering(canvas.opaque(image), size)
+    size = typed.typed_size(model) or _fitting_size(image, model)
+    # Cut to size first: what follows takes as long and as much memory as the picture is large.
+    whole = canvas.opaque(canvas.covering(image, size))
     if marked is not None:
-        fitted = canvas.covering(marked, size)
-        marked = fitted.point(lambda level: 255 if level >= 128 else 0)
+        marked = canvas.covering(marked, size).point(lambda level: 255 if level >= 128 else 0)
+        if marked.getbbox() is None:
+            raise InvalidRequest(
+                f"Nothing of what you marked is left in a picture of {size}: "
+                "it is too small or too faint, or lies where I cut to get that shape."
+            )
     return on_canvas(typed, shelf, Canvas(picture=whole, mask=marked))
 
 
@@ -107,8 +113,7 @@ def on_canvas(typed: Typed, shelf: Shelf, ready: Canvas, *, strength: float | No
     start = Start(
         picture=picture, strength=strength, mask=mask, blur=SEAM_BLUR if typed.blur is None else typed.blur
     )
-    size = Size(width=ready.picture.width, height=ready.picture.height)
-    return Order(request=typed.request(shelf, start=start, size=size), files=files)
+    return Order(request=typed.request(shelf, start=start, size=_size_of(ready.picture)), files=files)
 
 
 def as_file(image: Image.Image) -> tuple[Digest, dict[Digest, bytes]]:
@@ -124,13 +129,13 @@ def as_file(image: Image.Image) -> tuple[Digest, dict[Digest, bytes]]:
 Grown = Callable[[Image.Image, ModelInfo], Canvas]
 
 WAYS: Mapping[str, Grown] = {
-    "zoom out 1.5×": lambda image, model: canvas.zoomed_out(image, 1.5, _own_size(image, model)),
-    "zoom out 2×": lambda image, model: canvas.zoomed_out(image, 2.0, _own_size(image, model)),
+    "zoom out 1.5×": lambda image, model: canvas.zoomed_out(image, 1.5, _size_of(image)),
+    "zoom out 2×": lambda image, model: canvas.zoomed_out(image, 2.0, _size_of(image)),
     "pan left": lambda image, model: _panned(image, model, canvas.Direction.LEFT),
     "pan right": lambda image, model: _panned(image, model, canvas.Direction.RIGHT),
     "pan up": lambda image, model: _panned(image, model, canvas.Direction.UP),
     "pan down": lambda image, model: _panned(image, model, canvas.Direction.DOWN),
-    "make square": lambda image, model: _squared(image, model),
+    "make square": lambda image, model: _squared(image),
 }
 """How a picture can be given room. The names stand in menus of old messages: never rename one."""
 
@@ -145,9 +150,9 @@ def grown(image: Image.Image, way: str, model: ModelInfo) -> Canvas:
     """
     if way not in WAYS:
         raise InvalidRequest(f"I do not know that way; there are {', '.join(WAYS)}.")
-    ready = WAYS[way](image, model)
-    size = Size(width=ready.picture.width, height=ready.picture.height)
-    if (reason := model.size_reason(size)) is not None:
+    whole = canvas.opaque(canvas.covering(image, _own_size(image, model)))
+    ready = WAYS[way](whole, model)
+    if (reason := model.size_reason(_size_of(ready.picture))) is not None:
         raise InvalidRequest(f"There is no room left in that direction. {reason}")
     return ready
 
@@ -164,16 +169,37 @@ def _own_size(image: Image.Image, model: ModelInfo) -> Size:
             return size
     except InvalidRequest:
         pass
-    return canvas.nearest_size(image, native=model.native, multiple=model.multiple)
+    return _fitting_size(image, model)
+
+
+def _fitting_size(image: Image.Image, model: ModelInfo) -> Size:
+    """The size of about the picture's proportions in which this model draws best; a strip gets wider."""
+    scale = model.native / (image.width * image.height) ** 0.5
+    return model.nearest(image.width * scale, image.height * scale)
+
+
+def _size_of(image: Image.Image) -> Size:
+    return Size(width=image.width, height=image.height)
 
 
 def _panned(image: Image.Image, model: ModelInfo, direction: canvas.Direction) -> Canvas:
-    whole = canvas.covering(image, _own_size(image, model))
-    return canvas.panned(whole, direction, PAN_SHARE, multiple=model.multiple)
+    return canvas.panned(image, direction, PAN_SHARE, multiple=model.multiple)
 
 
-def _squared(image: Image.Image, model: ModelInfo) -> Canvas:
-    whole = canvas.covering(image, _own_size(image, model))
-    if whole.width == whole.height:
+def _squared(image: Image.Image) -> Canvas:
+    if image.width == image.height:
         raise InvalidRequest("That picture is square already.")
-    return canvas.squared(whole)
+    return canvas.squared(image)
+
+
+# In turn -------------------------------------------------------------------------------------------------
+
+_HANDS = ThreadPoolExecutor(1, thread_name_prefix="opening")
+
+
+async def one_by_one(make: Callable[[], Order]) -> Order:
+    """What `make` makes, on a thread that does one at a time.
+
+    A file of a few kilobytes may be a picture that takes hundreds of megabytes while it is open.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_HANDS, make)

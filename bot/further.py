@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from bot import bringing
 from bot.bringing import Order
@@ -46,7 +46,7 @@ async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
     limits = interaction.client.house.limits
 
     def larger(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
-        size = request.size
+        size = request.final_size
         fits = min(model.max_edge / max(size.width, size.height), (limits.pixels / size.pixels) ** 0.5)
         factor = min(UPSCALE_FACTOR, fits)
         if factor < LEAST_FACTOR:
@@ -54,6 +54,8 @@ async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
         width, height = (
             int(edge * factor) // model.multiple * model.multiple for edge in (size.width, size.height)
         )
+        if width * height <= size.pixels:
+            raise Refused(f"It is as large as I can make it: {size}.")
         whole = canvas.covering(canvas.open_picture(data), Size(width=width, height=height))
         return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH)
 
@@ -89,7 +91,7 @@ async def _go_on(interaction: Interaction, job_id: JobId, index: int, make: Make
         job, picture = await picture_of(interaction, job_id, index)
         model = model_of(job.request, interaction.client.house)
         request = replace(job.request.image(index), model=model.source)
-        return await asyncio.to_thread(make, request, model, picture.png)
+        return await bringing.one_by_one(partial(make, request, model, picture.png))
 
     await take_order(interaction, looked_up, parent=job_id)
 
@@ -109,6 +111,7 @@ def _on(request: GenerationRequest, ready: Canvas, strength: float) -> Order:
             size=Size(width=ready.picture.width, height=ready.picture.height),
             start=Start(picture=picture, strength=strength, mask=mask, blur=bringing.SEAM_BLUR),
             variations=(),
+            hires=None,
         ),
         files=files,
     )

@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import ExifTags, Image, ImageChops, ImageFilter, ImageOps
 
 from generation.request import InvalidRequest, Size
 
@@ -66,17 +66,48 @@ def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
             raise InvalidRequest(
                 f"The {what} is {width} by {height} pixels: too small or too narrow to start from."
             )
-        if getattr(image, "n_frames", 1) > 1:
+        # Cameras put smaller ones of the same view behind a photo: those are "MPO", and stand still.
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
             raise InvalidRequest(f"The {what} moves; I can only start from one that stands still.")
         try:
             image.load()
-            turned = ImageOps.exif_transpose(image)
+            turned = _turned(_in_8_bits(image))
             clear = turned.convert("RGBA") if turned.has_transparency_data else turned.convert("RGB")
         except Exception as error:
             raise InvalidRequest(f"The {what} is damaged; please send it again.") from error
     if clear.mode == "RGBA" and clear.getchannel("A").getextrema() == (FULL, FULL):
         return clear.convert("RGB")
     return clear
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """A grey picture of 16 bits with its levels in 8; Pillow itself would make all but the darkest white."""
+    if not image.mode.startswith("I"):
+        return image
+    grey = image.convert("I").point(lambda level: level * (1 / 257)).convert("L")
+    if (clear := image.info.get("transparency")) is not None:
+        grey.info["transparency"] = clear // 257
+    return grey
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By the orientation that a camera notes (EXIF 2.3, tag 0x0112)."""
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001 - notes that nobody can read: the picture itself is whole
+        return image
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def unreadable(what: str) -> str:
@@ -119,10 +150,15 @@ def covering(image: Image.Image, size: Size) -> Image.Image:
 def mask_for(mask: Image.Image, picture: Image.Image) -> Image.Image:
     """A mask that somebody brought, as grey levels; white, or what is transparent, is to be drawn anew.
 
+    Where nothing but white is painted on a transparent ground, the white is meant.
+
     Raises:
         InvalidRequest: it has another shape than the picture, or marks nothing.
     """
-    grey = transparent_part(mask) or mask.convert("L")
+    clear = transparent_part(mask)
+    if clear is not None and _is_white(mask):
+        clear = ImageChops.invert(clear)
+    grey = mask.convert("L") if clear is None else clear
     if grey.size != picture.size:
         across, down = grey.width / picture.width, grey.height / picture.height
         if abs(across / down - 1) > 0.02:
@@ -137,9 +173,15 @@ def mask_for(mask: Image.Image, picture: Image.Image) -> Image.Image:
     return marked
 
 
-def nearest_size(image: Image.Image, *, native: int, multiple: int) -> Size:
-    """The size with the picture's proportions whose area is nearest to native x native pixels."""
-    return Size.from_aspect((image.width, image.height), native=native, multiple=multiple)
+def _is_white(image: Image.Image) -> bool:
+    """Whether all that can be seen of an RGBA picture is white."""
+    seen = image.getchannel("A").point(lambda level: FULL if level >= 128 else 0)
+    levels = image.convert("L").histogram(seen)
+    return any(levels) and not any(levels[:_WHITE])
+
+
+_WHITE = 240
+"""The least grey level that is white; brushes have soft edges, and files lose a little."""
 
 
 # Room to grow --------------------------------------------------------------------------------------------

@@ -155,7 +155,7 @@ class ModelInfo:
                 return f"{self.name} draws with a sampler of its own; leave the sampler out."
         elif (reason := sampler_reason(request.sampler, request.steps)) is not None:
             return reason
-        if (reason := self._words_reason(request)) is not None:
+        if (reason := self._words_reason(request) or self._ways_reason(request)) is not None:
             return reason
         if request.hires is not None and (reason := self.size_reason(request.hires.size)) is not None:
             return reason
@@ -173,6 +173,17 @@ class ModelInfo:
             return None  # only what is chosen can be read
         return next(filter(None, map(reject_reason, request.wordings)), None)
 
+    def _ways_reason(self, request: GenerationRequest) -> str | None:
+        if self.family is not Family.OTHER:
+            return None
+        ways = {
+            "a picture to start from": request.start is not None,
+            "a variation": bool(request.variations),
+            "a second, larger pass": request.hires is not None,
+        }
+        wanted = next((way for way, is_wanted in ways.items() if is_wanted), None)
+        return None if wanted is None else f"{self.name} draws from words alone; it takes no {wanted[2:]}."
+
     def size_reason(self, size: Size) -> str | None:
         """Why this model cannot draw this size, as a sentence for a person, or None."""
         if min(size.width, size.height) < self.min_edge or max(size.width, size.height) > self.max_edge:
@@ -183,7 +194,7 @@ class ModelInfo:
         if size.width % self.multiple or size.height % self.multiple:
             return (
                 f"{self.name} cannot draw {size}: both edges must be multiples of {self.multiple}. "
-                f"The nearest that works is {self._nearest(size)}."
+                f"The nearest that works is {self.nearest(size.width, size.height)}."
             )
         return None
 
@@ -205,14 +216,15 @@ class ModelInfo:
         )
         return Size(width=width, height=height) if min(width, height) >= self.min_edge else None
 
-    def _nearest(self, size: Size) -> Size:
+    def nearest(self, width: float, height: float) -> Size:
+        """The size nearest to this one that it draws."""
         low = -(-self.min_edge // self.multiple) * self.multiple
         high = self.max_edge // self.multiple * self.multiple
 
-        def snapped(edge: int) -> int:
+        def snapped(edge: float) -> int:
             return min(high, max(low, round(edge / self.multiple) * self.multiple))
 
-        return Size(width=snapped(size.width), height=snapped(size.height))
+        return Size(width=snapped(width), height=snapped(height))
 
 
 _OWNERS = (

@@ -12,7 +12,7 @@ from bot.commands.drawing import OPTIONS
 from bot.commands.starting import start_order, styled_order
 from bot.options import ASPECTS, Typed
 from bot.orders import place_order
-from generation.request import Enlarger
+from generation.request import Enlarger, InvalidRequest
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -59,6 +59,8 @@ async def imagine(
     hires_by: str | None = None,
 ) -> None:
     """Draw a picture from words."""
+    if strength is not None and image is None:
+        raise InvalidRequest("A strength says how far to go from a picture; give me one as `image`.")
     typed = Typed(
         prompt=prompt,
         negative_prompt=negative_prompt,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import discord
@@ -49,7 +49,9 @@ async def start_order(
         picture = await bringing.fetched(image, "picture")
         marked = None if mask is None else await bringing.fetched(mask, "mask")
         worded = await styled(interaction, typed, style)
-        return await asyncio.to_thread(bringing.started, worded, shelf, picture, mask=marked, masked=masked)
+        return await bringing.one_by_one(
+            partial(bringing.started, worded, shelf, picture, mask=marked, masked=masked)
+        )
 
     await take_order(interaction, find)
 
@@ -164,11 +166,12 @@ async def outpaint(
     _check(typed, shelf, image)
 
     def make(worded: Typed, data: bytes) -> Order:
-        whole = canvas.opaque(canvas.open_picture(data))
+        whole = canvas.open_picture(data)
         return bringing.on_canvas(worded, shelf, bringing.grown(whole, way, worded.chosen_model(shelf)))
 
     async def find() -> Order:
         data = await bringing.fetched(image, "picture")
-        return await asyncio.to_thread(make, await styled(interaction, typed, style), data)
+        worded = await styled(interaction, typed, style)
+        return await bringing.one_by_one(partial(make, worded, data))
 
     await take_order(interaction, find)

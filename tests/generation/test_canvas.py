@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from generation import canvas
 from generation.canvas import Direction
@@ -47,6 +47,40 @@ def test_a_photo_is_turned_as_the_camera_was_held() -> None:
     pixel = opened.getpixel((24, 14))
     assert isinstance(pixel, tuple)
     assert pixel[1] < 120, "the spot is at the upper right now"
+
+
+def test_sixteen_bits_of_grey_keep_their_levels() -> None:
+    row = b"".join((column * 1000).to_bytes(2, "little") for column in range(64))
+    image = Image.frombytes("I;16", (64, 64), row * 64)
+    opened = canvas.open_picture(a_file(image))
+    assert [opened.getpixel((column, 9)) for column in (0, 10, 32, 63)] == [
+        (0, 0, 0),
+        (38, 38, 38),
+        (124, 124, 124),
+        (245, 245, 245),
+    ]
+
+
+def test_a_photo_that_has_smaller_ones_behind_it_stands_still() -> None:
+    behind = spotted(32, 24)
+    file = a_file(spotted(64, 48), "MPO", save_all=True, append_images=[behind])
+    assert canvas.open_picture(file).size == (64, 48)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_way_to_hold_a_camera_is_turned_as_pillow_does(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = a_file(spotted(64, 32), exif=exif)
+    wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(file)))
+    assert ImageChops.difference(canvas.open_picture(file), wanted).getbbox() is None
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("notes", [b"Exif\0\0no notes", b"\0" * 10, b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_notes_that_nobody_can_read_do_not_make_a_picture_unreadable(kind: str, notes: bytes) -> None:
+    assert canvas.open_picture(a_file(spotted(64, 32), kind, exif=notes)).size == (64, 32)
 
 
 def cut(data: bytes) -> bytes:
@@ -107,6 +141,18 @@ def test_a_mask_is_scaled_to_its_picture(size: tuple[int, int]) -> None:
     ready = canvas.mask_for(mask, spotted(128, 128))
     assert ready.size == (128, 128)
     assert ready.getbbox() == (0, 0, 64, 128)
+
+
+def test_white_on_a_transparent_ground_is_what_is_marked() -> None:
+    mask = Image.new("RGBA", (64, 64))
+    ImageDraw.Draw(mask).rectangle((8, 8, 31, 31), fill=(255, 255, 255, 255))
+    assert canvas.mask_for(mask, spotted(64, 64)).getbbox() == (8, 8, 32, 32)
+
+
+def test_a_hole_in_anything_else_is_what_is_marked() -> None:
+    mask = spotted(64, 64).convert("RGBA")
+    mask.paste((0, 0, 0, 0), (32, 32, 48, 48))
+    assert canvas.mask_for(mask, spotted(64, 64)).getbbox() == (32, 32, 48, 48)
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,11 @@ async def test_a_file_that_is_none_to_start_from_is_refused_privately(
     assert sentence in await told(stage.anna, asked)
 
 
+async def test_a_strength_without_a_picture_is_refused(stage: Stage) -> None:
+    asked = await stage.anna.command("imagine", {"prompt": "a red circle", "strength": 0.5})
+    assert "give me one as `image`" in await told(stage.anna, asked)
+
+
 async def test_a_mask_of_another_shape_is_refused(stage: Stage) -> None:
     asked = await stage.anna.command(
         "inpaint",
@@ -273,3 +278,8 @@ async def test_a_second_pass_draws_it_larger(stage: Stage, tmp_path: Path) -> No
     assert pixels(png).size == (192, 192)
     assert is_mostly(average(pixels(png), (84, 84, 108, 108)), 0)
     assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+    asked = await stage.bruno.press(card, "Upscale")
+    assert "as large as I can make it: 192x192" in await told(stage.bruno, asked)
+    asked = await stage.bruno.select(card, "Draw what is around it…", ["zoom out 1.5×"])
+    wider = await result(stage.bruno, asked)
+    assert pixels((await files_of(stage.bruno, wider))[0]).size == (192, 192)

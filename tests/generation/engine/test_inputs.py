@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from generation.engine.inputs import feathered
+from generation.engine.inputs import eroded, feathered
 from generation.engine.preparing import slerp
 from generation.engine.schedulers import scheduler_class
 from generation.job import JobId
 from generation.messages import Drawn, Stepped, Task, TaskFailed, TaskId
 from generation.metadata import read
-from generation.request import Digest, GenerationRequest, Seed, Size, Start, Variation
+from generation.request import MAX_BLUR, Digest, GenerationRequest, Seed, Size, Start, Variation
 from generation.samplers import SAMPLERS
 from tests.generation.engine.test_batch import largest_difference, recorded_calls, replayed, run_all
 from tests.generation.engine.test_loop import stock_pipeline
@@ -185,6 +187,24 @@ def test_a_soft_mask_changes_nothing_outside_of_itself(sd_bench: Bench) -> None:
         )
     assert soft.tobytes() != hard.tobytes()
     assert feathered(mask, 6).getextrema() == (0, 255)
+
+
+@pytest.mark.parametrize("blur", [1, 2, 5, 64])
+def test_a_soft_edge_begins_as_far_inside_as_the_blur_is_wide(blur: int) -> None:
+    mask = Image.new("L", (90, 70))
+    ImageDraw.Draw(mask).ellipse((-20, 5, 80, 66), fill=255)
+    ImageDraw.Draw(mask).rectangle((60, 0, 63, 30), fill=0)
+    smaller = mask
+    for _ in range(blur):
+        smaller = smaller.filter(ImageFilter.MinFilter(3))
+    assert eroded(np.array(mask), blur).tobytes() == smaller.tobytes()
+
+
+def test_the_widest_blur_of_a_large_mask_keeps_nobody_waiting() -> None:
+    mask = a_mask(Size(width=2048, height=2048), (50, 50, 2000, 2000))
+    began = time.process_time()
+    feathered(mask, MAX_BLUR)
+    assert time.process_time() - began < 2, "it once took twelve seconds"
 
 
 def test_pictures_from_words_and_from_pictures_share_calls(sd_bench: Bench) -> None:
