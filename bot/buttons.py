@@ -11,13 +11,14 @@ import discord
 from bot.acknowledgement import acknowledge
 from bot.apologies import apologise, tell
 from bot.card import Action
-from bot.cards import PICTURE, chosen_card, settings_card
+from bot.cards import PICTURE, chosen_card
 from bot.further import grow, picture_of, upscale, vary
 from bot.house import Interaction, may_manage
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
+from bot.recipe import settings_card
 from generation.job import Job, JobId
 
 _JOB = r"(?P<job>[0-9a-z]{16})"

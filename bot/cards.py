@@ -10,7 +10,6 @@ from typing import assert_never
 
 from bot.bringing import WAYS
 from bot.card import Action, Attached, Button, Card, Menu, Tone
-from bot.options import NOTHING, larger_size
 from generation.image import Picture
 from generation.job import (
     Cancelled,
@@ -151,86 +150,6 @@ def calling(card: Card, asker: UserId) -> Card:
     )
 
 
-def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
-    """Everything that made a picture, for the person who asked to see it."""
-    request = job.request
-    seeds = [request.image(index).seed for index in range(request.count)]
-    listed = ", ".join(f"`{seed}`" for seed in seeds)
-    lines = [
-        "### Settings",
-        f"**Prompt** {literal(shortened(request.prompt, 600))}",
-        f"**Model** {literal(model_name(request, shelf))}",
-        f"**Size** {request.size}",
-        f"**Steps** {request.steps}",
-        f"**Guidance** {request.guidance:g}",
-        f"**Sampler** {literal(request.sampler)}",
-        f"**Seed** {listed}" if len(seeds) == 1 else f"**Seeds**, one for each picture: {listed}",
-        f"**Asked by** <@{job.asker}> <t:{int(job.created_at)}:f>",
-    ]
-    lines += _palette(request)
-    if request.negative_prompt:
-        lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
-    if job.parent is not None:
-        lines.append(f"**Comes from** {parent_link or f'`{job.parent}`'}")
-    lines.append(f"-# Request `{job.id}`")
-    return Card(tone=Tone.DONE, text=tuple(lines))
-
-
-def _palette(request: GenerationRequest) -> list[str]:
-    """What it has besides words and numbers, a line each."""
-    lines = []
-    if request.style is not None:
-        lines.append(f"**Style** {literal(request.style)}, which its prompts were made with")
-    if request.chosen is not None:
-        lines.append(f"**Chosen** {_listed(request.chosen)}")
-    if request.clip_skip > 1:
-        lines.append(f"**Clip skip** {request.clip_skip}")
-    if (start := request.start) is not None:
-        lines.append(f"**Starts from** a picture, with strength {start.strength:g}")
-        if start.mask is not None:
-            lines.append(f"**Drawn anew** only inside a mask, with {start.blur} pixels of blur")
-    if (hires := request.hires) is not None:
-        lines.append(f"**Then** {hires.size} from its {hires.enlarger}, with strength {hires.strength:g}")
-    lines += [f"**Varied** by {each.strength:g} towards seed `{each.seed}`" for each in request.variations]
-    return lines
-
-
-def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
-    """The /imagine that draws exactly this again, to be pasted; None if none does: its model is gone, say."""
-    model = shelf.by_source(request.model)
-    if model is None or request.start is not None or len(request.variations) > 1:
-        return None
-
-    def one_line(text: str) -> str:
-        return " ".join(text.split())
-
-    words = request.template or Wording(prompt=request.prompt, negative_prompt=request.negative_prompt)
-    parts = [f"/imagine prompt:{one_line(words.prompt)}"]
-    if words.negative_prompt:
-        parts.append(f"negative_prompt:{one_line(words.negative_prompt)}")
-    elif model.negative_prompt:
-        parts.append(f"negative_prompt:{NOTHING}")
-    if shelf.several:
-        parts.append(f"model:{model.name}")
-    parts.append(f"size:{request.size} steps:{request.steps} guidance:{request.guidance:.15g}")
-    if request.sampler != OWN_SAMPLER:
-        parts.append(f"sampler:{request.sampler}")
-    parts.append(f"seed:{request.seed}")
-    if request.count > 1:
-        parts.append(f"count:{request.count}")
-    if request.clip_skip != model.defaults.clip_skip:
-        parts.append(f"clip_skip:{request.clip_skip}")
-    if (hires := request.hires) is not None:
-        factor = hires.size.width / request.size.width
-        if larger_size(request.size, factor, model) != hires.size:
-            return None
-        parts.append(f"hires:{factor:.15g} hires_strength:{hires.strength:.15g} hires_by:{hires.enlarger}")
-    if len(request.variations) == 1:
-        variation = request.variations[0]
-        parts.append(f"variation_seed:{variation.seed} variation_strength:{variation.strength:.15g}")
-    return " ".join(parts)
-
-
 def attached(job: Job, picture: Picture) -> Attached:
     """One picture as a file: its alt text is the prompt, as far as Discord takes it."""
     many = job.request.count > 1
@@ -327,7 +246,7 @@ def _name_of(source: str, shelf: Shelf) -> str:
 
 def _seeds(pictures: Sequence[Picture]) -> str:
     seeds: list[Seed] = [picture.seed for picture in pictures]
-    if len(seeds) == 1:
+    if len(set(seeds)) == 1:  # of variations the own seed is one for all
         return f"seed {seeds[0]}"
     if seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"seeds {seeds[0]} to {seeds[-1]}"
@@ -354,10 +273,11 @@ def _chosen(request: GenerationRequest) -> tuple[str, ...]:
     """What was chosen where the prompt left it open."""
     if request.chosen is None:
         return ()
-    return (f"chosen: {_listed(request.chosen)}",)
+    return (f"chosen: {listed(request.chosen)}",)
 
 
-def _listed(chosen: Sequence[Wording]) -> str:
+def listed(chosen: Sequence[Wording]) -> str:
+    """What was chosen, for each picture."""
     prompts = [literal(shortened(words.prompt, PROMPT_ON_CARD // len(chosen))) for words in chosen]
     if len(prompts) == 1:
         return prompts[0]

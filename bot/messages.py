@@ -9,7 +9,7 @@ import discord
 from discord import ui
 
 from bot.card import Action, Attached, Card, Tone, custom_id
-from bot.cards import command_line
+from bot.recipe import command_line
 from generation.image import SmallerFile, fitted
 from generation.job import JobId
 from generation.request import GenerationRequest

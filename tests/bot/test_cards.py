@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bot.card import Action, Card, Tone
-from bot.cards import calling, card_for, command_line, literal, settings_card, shortened
+from bot.cards import calling, card_for, literal, shortened
+from bot.recipe import VARIATIONS, command_line, settings_card
 from generation.catalogue import Family
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
-from generation.request import OWN_SAMPLER, SEEDS, Seed, Wording
+from generation.request import OWN_SAMPLER, SEEDS, Hires, Seed, Size, Variation, Wording
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
 
 
@@ -163,6 +164,33 @@ def test_settings_show_the_seed_of_every_image_and_the_parent() -> None:
     said = words(settings_card(of, SHELF, parent_link="https://discord.com/channels/1/2/3"))
     for fact in ("`123`", "`124`", "blue", "Euler a", "Mini", "https://discord.com/channels/1/2/3"):
         assert fact in said
+
+
+def varied(times: int) -> tuple[Variation, ...]:
+    return tuple(Variation(seed=Seed(100 + number), strength=0.15) for number in range(times))
+
+
+def test_of_variations_the_seed_is_said_once_and_every_variation_seed() -> None:
+    several = job(seed=Seed(7), count=3, variations=varied(1))
+    settings = words(settings_card(several, SHELF, parent_link=None))
+    assert "**Seed** `7`" in settings
+    assert "**Varied** by 0.15 towards seeds, one for each picture: `100`, `101`, `102`" in settings
+    assert "· seed 7\n" in words(finished(several))
+
+
+def test_of_very_many_variations_the_last_are_told() -> None:
+    settings = words(settings_card(job(variations=varied(200)), SHELF, parent_link=None))
+    assert f"**Varied** {200 - VARIATIONS - 1} times before that" in settings
+    assert "`299`" in settings
+    assert len(settings) < 1000
+
+
+def test_there_is_no_ready_command_for_a_second_pass_that_can_only_be_had_by_rounding() -> None:
+    hires = Hires(size=Size(width=176, height=176), steps=20)
+    of = request(size=Size(width=160, height=160), hires=hires)
+    assert "hires:1.1 " in str(command_line(of, SHELF))
+    narrower = replace(hires, size=Size(width=224, height=224))
+    assert command_line(replace(of, size=Size(width=208, height=208), hires=narrower), SHELF) is None
 
 
 def test_a_parent_whose_message_is_not_known_is_named_by_its_id() -> None:

@@ -10,8 +10,9 @@ import discord
 from PIL import Image
 
 from bot.card import Attached, Card, Tone
-from bot.cards import calling, card_for, command_line, settings_card
+from bot.cards import calling, card_for
 from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
+from bot.recipe import command_line, settings_card
 from generation.job import Failed, Finished, JobState
 from tests.bot.things import ADA, SHELF, done, job, pictures
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.cards import settings_card
 from bot.options import MAX_CHOICES, Typed, suggest_styles
+from bot.recipe import settings_card
 from generation.prompting.styles import Style, shipped
 from generation.request import GenerationRequest, Seed
 from tests.bot.things import MODEL, SHELF, TWO, job
