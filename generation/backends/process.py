@@ -180,10 +180,16 @@ class ProcessBackend:
         batch = self._batches.get(request.model, 1)
         if len(alike) < batch + SPARE:
             return len(self._held) >= SIZES * max(self._batches.values(), default=1) + SPARE
-        return len(alike) >= 2 * batch + SPARE or any(held.left < SHORT * request.steps for held in alike)
+        return len(alike) >= 2 * batch + SPARE or any(
+            held.left < SHORT * request.steps_taken for held in alike
+        )
 
     async def submit(self, task: Task) -> None:
-        self._held[task.id] = _Held(task, left=task.request.steps)
+        if self._process is None:  # it has died since it was asked, and what it held may be told already
+            reason = "the drawing process was gone before it got this"
+            self._reports.put_nowait(Lost(suspects=(), bystanders=(task.id,), reason=reason))
+            return
+        self._held[task.id] = _Held(task, left=task.request.steps_taken)
         self._send(Draw(task=task))
         if self._watch is not None and self._watch.when() is None:  # an idle worker had no deadline so far
             self._due = self._deadline()
@@ -343,7 +349,7 @@ class ProcessBackend:
         return None if patience is None else asyncio.get_running_loop().time() + patience
 
     def _send(self, command: Draw | Cancel | Watch) -> None:
-        if self._process is not None:  # else it has just died, and what it held is reported as lost
+        if self._process is not None:  # else it has just died, and what it held is told as lost
             _stdin(self._process).write(encode(command))
 
 

@@ -27,7 +27,7 @@ from generation.messages import (
     TaskFailed,
     Unavailable,
 )
-from generation.request import Seed
+from generation.request import Digest, Seed, Start
 from tests.generation.toys import NOISE, Bench, a_request, a_task
 
 HOLD = 1 + SPARE  # the noise engine draws one at a time
@@ -66,6 +66,11 @@ def is_gone(pid: int, *, reaped: bool = False) -> bool:
         return True
     status = Path(f"/proc/{pid}/stat")
     return not reaped and status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def pid_of(backend: ProcessBackend) -> int:
+    assert backend.pid is not None
+    return backend.pid
 
 
 def is_about(
@@ -160,6 +165,25 @@ async def test_a_killed_worker_is_reported_and_replaced() -> None:
         again = a_task(attempt=2)
         await backend.submit(again)
         await ear.until(is_about(again, Drawn))
+
+
+@needs_kill
+async def test_a_task_that_comes_between_two_workers_is_given_back_at_once() -> None:
+    task = a_task()
+    async with ProcessBackend(model=NOISE, restart=AT_ONCE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        assert backend.reject_reason(task) is None
+        os.kill(pid_of(backend), signal.SIGKILL)
+        await ear.until(lambda report: isinstance(report, Entered) and report.phase is Phase.STARTING)
+        assert backend.pid is None
+        await backend.submit(task)  # what it starts from was read meanwhile
+        lost = await ear.until(lambda report: isinstance(report, Lost) and task.id in report.bystanders)
+        assert isinstance(lost, Lost)
+        assert not lost.suspects
+        await ear.ready()
+        await backend.submit(task)
+        await ear.until(is_about(task, Drawn))
 
 
 async def test_a_picture_that_ends_the_process_is_lost_and_drawn_at_the_next_attempt() -> None:
@@ -328,6 +352,20 @@ async def test_a_task_that_cannot_be_drawn_fails_and_the_worker_goes_on() -> Non
         assert isinstance(failed, TaskFailed)
         assert failed.reason.endswith(".")
         await ear.until(is_about(good, Drawn))
+
+
+async def test_who_overtakes_is_judged_by_the_steps_that_are_drawn() -> None:
+    def steps(number: int, share: float, job: str) -> Task:
+        start = Start(picture=Digest("0" * 64), strength=share)
+        return a_task(a_request(prompt="slow", steps=number, start=start), job=job)
+
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        for number in range(HOLD):
+            await backend.submit(steps(100, 0.1, f"job{number}"))
+        assert backend.reject_reason(steps(8, 1.0, "no shorter")) is not None
+        assert backend.reject_reason(steps(100, 0.01, "much shorter")) is None
 
 
 async def test_another_task_buys_no_time_for_a_worker_that_hangs() -> None:
