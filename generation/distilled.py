@@ -20,7 +20,10 @@ _TOLD_GUIDANCE = 8.5
 _LCM = re.compile(r"(?<![A-Za-z])lcm(?![a-z])|(?<![A-Z])LCM(?![A-Z])")
 _FAST = re.compile(r"turbo|lightning", re.IGNORECASE)
 _NAMED_STEPS = re.compile(r"(?<!\d)([1-8])[ _-]?steps?(?![a-z])", re.IGNORECASE)
-_OTHERS = ((re.compile(r"z-?image-?turbo", re.IGNORECASE), 9), (re.compile(r"turbo|lightning|schnell"), 4))
+_OTHERS = (
+    (re.compile(r"z-?image-?turbo", re.IGNORECASE), 9),
+    (re.compile(r"turbo|lightning|schnell", re.IGNORECASE), 4),
+)
 """Of families that their own pipelines draw, with the steps that suit them."""
 _SMALL_TURBO = re.compile(r"(?<![a-z])sd[-_]?(xl[-_]?)?turbo", re.IGNORECASE)
 

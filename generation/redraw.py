@@ -28,6 +28,7 @@ BASIS = (
     "device",
     "dtype",
     "memory",
+    "encode_tiled",
     "decode_tiled",
     "mode",
     "threads",
@@ -199,11 +200,12 @@ def _engine(info: ModelInfo, record: Mapping[str, Any], device: str, said: list[
     from generation.engine.pipeline import load_pipeline
 
     dtype = str(record.get("dtype", "auto"))
-    if info.family is Family.OTHER:
-        return PipelineEngine(load_pipeline(info, device=device, dtype=dtype), said.append)
-    model = load(info, device=device, dtype=dtype)
+    lane = info.family is Family.OTHER
+    model: Any = (load_pipeline if lane else load)(info, device=device, dtype=dtype)
     if isinstance(threads := record.get("threads"), int) and threads > 0:
         torch.set_num_threads(threads)
+    if lane:
+        return PipelineEngine(model, said.append)
     if record.get("mode") != "compiled":
         return DiffusionEngine(model, said.append, cap=1)
     return DiffusionEngine(

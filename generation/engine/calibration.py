@@ -115,7 +115,8 @@ def _seconds(model: Model, images: int) -> float:
 def _key(model: Model) -> str:
     """All that the measurement depends on."""
     record = model.record()
-    parts = (record["model_hash"], record["device"], record["dtype"], record["threads"], record["torch"])
+    names = ("model_hash", "device", "dtype", "memory", "threads", "torch")
+    parts = [record[name] for name in names]
     return " | ".join(str(part) for part in (*parts, model.info.native, __version__))
 
 

@@ -74,6 +74,7 @@ class Preparation:
             "prompt_tokens": asked.prompt.tokens,
             "prompt_chunks": chunks,
             "decode_batch": 1,
+            **({"encode_tiled": True} if request.start is not None and self._memory.rung else {}),
         }
         image = Image(
             task=task,
@@ -118,6 +119,8 @@ class Preparation:
             latents=scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1]),
             skipped=skipped,
         )
+        is_tiled = hires.enlarger is Enlarger.PIXELS and self._memory.rung
+        encoded = {"encode_tiled": True} if is_tiled else {}
         chunks = self.chunks(request)
         asked = _asked(model, self._prompts, second, chunks)
         image = Image(
@@ -131,7 +134,7 @@ class Preparation:
             told=asked.told,
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
-            record=dict(first.record),
+            record=first.record | encoded,
             steps=hires.steps_taken,
             earlier_steps=first.steps,
             earlier_calls=first.calls,

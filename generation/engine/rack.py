@@ -76,7 +76,7 @@ class Rack:
             now: seconds.
 
         Raises:
-            UnreadableModel: the default model cannot be read.
+            UnreadableModel: the default model cannot be read, or there is not memory to draw with it.
         """
         self._shelf = shelf
         self._read = read
@@ -105,7 +105,16 @@ class Rack:
         with alive(lambda: False):
             source = shelf.default.source
             say(Loading(model=source))
-            self._install(source, read(shelf.default, functools.partial(self._tell, source))())
+            finish = read(shelf.default, functools.partial(self._tell, source))
+            try:
+                self._install(source, finish())
+            except Exception as error:
+                if not _is_shortage(error):
+                    raise
+                raise UnreadableModel(
+                    f"There is not memory enough to draw with {shelf.default.name}, not even one picture; "
+                    'try memory = "small" in models.toml, DTYPE=float16 or a smaller model.'
+                ) from error
 
     @property
     def batch(self) -> int:

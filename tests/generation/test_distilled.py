@@ -93,6 +93,12 @@ def test_a_file_is_known_by_its_name(
             Defaults(steps=4, guidance=0, sampler=OWN_SAMPLER),
             1024,
         ),
+        (
+            "somebody/PixArt-Lightning",
+            Family.OTHER,
+            Defaults(steps=4, guidance=0, sampler=OWN_SAMPLER),
+            1024,
+        ),
         ("stabilityai/stable-diffusion-xl-base-1.0", Family.SDXL, USUAL, 1024),
     ],
 )

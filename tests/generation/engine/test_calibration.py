@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from generation.catalogue import MemoryMode
 from generation.engine import calibration
 from generation.engine.calibration import LARGEST, TRIED, calibrated_cap, cap_for, knee
 from generation.engine.models import Model
@@ -48,6 +50,19 @@ def test_it_is_measured_once_and_kept(
     with monkeypatch.context() as patch:
         patch.setattr(calibration, "_seconds", lambda *_: pytest.fail("it was measured already"))
         assert calibrated_cap(sd_bench.model, kept) == cap
+
+
+def test_another_memory_mode_is_measured_anew(
+    sd_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, model = tmp_path / "calibration.json", sd_bench.model
+    monkeypatch.setattr(calibration, "_seconds", lambda model, images: float(images))
+    assert calibrated_cap(model, kept) == 1
+    # Layers that come from far away for each call pay for more images in it.
+    monkeypatch.setattr(calibration, "_seconds", lambda model, images: 1.0)
+    spared = replace(model, info=replace(model.info, memory=MemoryMode.SMALLER))
+    assert calibrated_cap(spared, kept) == TRIED[-1]
+    assert calibrated_cap(model, kept) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])

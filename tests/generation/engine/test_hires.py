@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageChops
 
 from generation.engine.schedulers import scheduler_class
-from generation.messages import Drawn, Stepped
+from generation.messages import Drawn, Report, Stepped
 from generation.metadata import read
 from generation.request import Enlarger, GenerationRequest, Hires, InvalidRequest, Seed, Size, Start
 from generation.samplers import SAMPLERS
@@ -145,3 +145,23 @@ def test_what_cannot_be_is_told(changes: dict[str, Any], sentence: str) -> None:
 def test_a_strength_that_leaves_no_step_is_told(strength: float) -> None:
     with pytest.raises(InvalidRequest, match="second pass"):
         Hires(size=Size(width=96, height=96), steps=6, strength=strength)
+
+
+def test_the_record_says_whether_it_was_encoded_in_tiles(sd_bench: Bench) -> None:
+    def records(climbs_at: int) -> tuple[object, object]:
+        bench, task = sd_bench.again(), a_task(a_request(sd_bench.source, steps=4, hires=LARGER))
+        bench.run(task, until=lambda said: len(steps_of(said)) >= climbs_at)
+        assert bench.engine._memory.climb()
+        while bench.engine.busy:
+            bench.engine.tick()
+        last = bench.said[-1]
+        assert isinstance(last, Drawn)
+        record = read(last.png).record
+        assert record is not None
+        return record.get("encode_tiled"), record.get("decode_tiled")
+
+    def steps_of(said: list[Report]) -> list[Report]:
+        return [report for report in said if isinstance(report, Stepped)]
+
+    assert records(3) == (True, True)
+    assert records(5) == (None, True), "it was encoded before"

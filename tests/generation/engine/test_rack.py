@@ -297,6 +297,15 @@ def test_without_its_default_model_there_is_no_rack() -> None:
         Rack(shelf, read_model, lambda report: None)
 
 
+def test_a_default_model_that_there_is_no_memory_to_draw_with_is_a_sentence_for_the_owner() -> None:
+    def finish() -> ModelEngine:
+        raise MemoryError
+
+    model = describe("fake:one")
+    with pytest.raises(UnreadableModel, match="not memory enough to draw with one"):
+        Rack(Shelf(models=(model,), default=model), lambda info, tell: finish, lambda report: None)
+
+
 def test_a_model_that_is_gone_from_the_shelf_fails_with_a_sentence() -> None:
     racked = Racked()
     racked.rack.admit(racked.task("four", "old"))
