@@ -242,9 +242,9 @@ def digest_of(content: bytes) -> Digest:
     return Digest(hashlib.sha256(content).hexdigest())
 
 
-def _holds(path: Path, png: bytes) -> bool:
+def _holds(path: Path, content: bytes) -> bool:
     """Whether the file is there and whole: its name says what it held, not what a disk made of it."""
-    return path.is_file() and path.stat().st_size == len(png)
+    return path.is_file() and path.read_bytes() == content
 
 
 def _read(path: Path) -> tuple[bytes, str]:

@@ -71,12 +71,13 @@ async def test_a_file_that_is_there_is_used_as_it_is(jobs: Jobs, folder: Path) -
     assert (file.stat().st_ino, file.stat().st_mtime) == (before.st_ino, before.st_mtime)
 
 
-async def test_a_file_that_was_cut_short_is_written_again(
-    jobs: Jobs, pictures: Pictures, folder: Path
+@pytest.mark.parametrize("damaged", [b"wh", b"hwole"], ids=["cut short", "mixed up"])
+async def test_a_damaged_file_is_written_again(
+    damaged: bytes, jobs: Jobs, pictures: Pictures, folder: Path
 ) -> None:
     await drawn(jobs, b"whole")
     [file] = files_in(folder)
-    file.write_bytes(b"wh")
+    file.write_bytes(damaged)
 
     job = await drawn(jobs, b"whole")
 
