@@ -81,9 +81,9 @@ class Backoff:
 
 @dataclass(slots=True)
 class _Held:
-    """A task that the worker has."""
+    """A task that the worker has; the files that it starts from are there, not here."""
 
-    task: Task
+    request: GenerationRequest
     left: int
     """Steps that are not done."""
     drawn: bool = False
@@ -172,11 +172,7 @@ class ProcessBackend:
 
     def _is_full_for(self, request: GenerationRequest) -> bool:
         together = (request.model, request.size)
-        alike = [
-            held
-            for held in self._held.values()
-            if (held.task.request.model, held.task.request.size) == together
-        ]
+        alike = [held for held in self._held.values() if (held.request.model, held.request.size) == together]
         batch = self._batches.get(request.model, 1)
         if len(alike) < batch + SPARE:
             return len(self._held) >= SIZES * max(self._batches.values(), default=1) + SPARE
@@ -189,7 +185,7 @@ class ProcessBackend:
             reason = "the drawing process was gone before it got this"
             self._reports.put_nowait(Lost(suspects=(), bystanders=(task.id,), reason=reason))
             return
-        self._held[task.id] = _Held(task, left=task.request.steps_taken)
+        self._held[task.id] = _Held(task.request, left=task.request.steps_taken)
         self._send(Draw(task=task))
         if self._watch is not None and self._watch.when() is None:  # an idle worker had no deadline so far
             self._due = self._deadline()
