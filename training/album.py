@@ -1,0 +1,160 @@
+"""`python -m training.album`: draws the pictures of docs/commands.md with the embedded model."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from generation import canvas
+from generation.canvas import Canvas, Direction
+from generation.catalogue import describe
+from generation.engine.loop import DiffusionEngine
+from generation.engine.models import load
+from generation.job import JobId
+from generation.messages import Drawn, Report, Task, TaskId
+from generation.prompting.styles import shipped
+from generation.prompting.wildcards import Wildcards
+from generation.request import Digest, GenerationRequest, Hires, Seed, Size, Start, Variation
+
+SIDE = Size(width=128, height=128)
+GAP = 6
+
+
+class Studio:
+    """The embedded model, which draws one picture after the other."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = str(source)
+        self._said: list[Report] = []
+        self._engine = DiffusionEngine(load(describe(self._source)), self._said.append, cap=1)
+
+    def request(self, prompt: str, seed: int) -> GenerationRequest:
+        return GenerationRequest(
+            prompt=prompt,
+            model=self._source,
+            size=SIDE,
+            steps=20,
+            guidance=2.5,
+            sampler="DPM++ 2M Karras",
+            seed=Seed(seed),
+        )
+
+    def draw(self, request: GenerationRequest, inputs: Mapping[Digest, bytes] | None = None) -> Image.Image:
+        self._said.clear()
+        task = TaskId(job=JobId("album"), index=0, attempt=1)
+        self._engine.admit(Task(id=task, request=request, inputs=inputs or {}))
+        while self._engine.busy:
+            self._engine.tick()
+        last = self._said[-1]
+        if not isinstance(last, Drawn):
+            raise SystemExit(f"{request.prompt} could not be drawn: {last}")
+        return Image.open(io.BytesIO(last.png)).convert("RGB")
+
+    def draw_on(self, ready: Canvas, request: GenerationRequest, strength: float) -> Image.Image:
+        picture, png = _file(ready.picture)
+        inputs, mask = {picture: png}, None
+        if ready.mask is not None:
+            mask, inputs_png = _file(ready.mask)
+            inputs[mask] = inputs_png
+        size = Size(width=ready.picture.width, height=ready.picture.height)
+        start = Start(picture=picture, strength=strength, mask=mask)
+        return self.draw(replace(request, size=size, start=start), inputs)
+
+
+def _file(image: Image.Image) -> tuple[Digest, bytes]:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return Digest(hashlib.sha256(buffer.getvalue()).hexdigest()), buffer.getvalue()
+
+
+def prompts(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
+    """Rows of pictures by the name of their file."""
+    weights = [
+        [studio.draw(studio.request(f"blue circle, (red circle:{weight})", seed)) for seed in range(4)]
+        for weight in (0.8, 1, 1.2, 1.4)
+    ]
+    template = "a {big|small} {red|green|blue|yellow} {circle|star|heart} on a {white|black} background"
+    open_ = Wildcards().decided(replace(studio.request(template, 21), count=4))
+    house = studio.request("a red house on green grass", 8)
+    styled = [house]
+    for style in shipped()[:4]:
+        words = style.applied(house.prompt, house.negative_prompt)
+        styled.append(replace(house, prompt=words.prompt, negative_prompt=words.negative_prompt))
+    return {
+        "prompt-weights": weights,
+        "prompt-choices": [[studio.draw(open_.image(index)) for index in range(4)]],
+        "styles": [[studio.draw(request) for request in styled]],
+    }
+
+
+def pictures(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
+    """Rows of pictures that start from others, by the name of their file."""
+    photo = Image.new("RGB", (512, 512), (250, 250, 250))
+    ImageDraw.Draw(photo).ellipse((150, 150, 362, 362), fill=(225, 30, 35))
+    photo = canvas.covering(photo, SIDE)
+    blue = studio.request("a blue circle on a white background", 3)
+    red = studio.request("a red circle on a white background", 11)
+    first = studio.draw(red)
+    mask = Image.new("L", first.size)
+    ImageDraw.Draw(mask).rectangle((24, 24, 103, 103), fill=255)
+    square = studio.request("a blue square on a white background", 5)
+    wider = canvas.panned(first, Direction.RIGHT, 0.5, multiple=8)
+    farther = canvas.zoomed_out(first, 2.0, SIDE)
+    star = studio.request("a yellow star on a blue background", 8)
+    varied = [
+        replace(star, variations=(Variation(seed=Seed(seed), strength=strength),))
+        for strength in (0.15, 0.45)
+        for seed in (1, 2)
+    ]
+    house = studio.request("a red house", 4)
+    larger = replace(house, hires=Hires(size=Size(width=192, height=192), steps=20))
+    around = replace(red, seed=Seed(4))
+    return {
+        "palette-image": [
+            [photo, *(studio.draw_on(Canvas(picture=photo), blue, share) for share in (0.4, 0.6, 0.8, 1.0))]
+        ],
+        "palette-inpaint": [
+            [first, mask.convert("RGB"), studio.draw_on(Canvas(picture=first, mask=mask), square, 1.0)]
+        ],
+        "palette-outpaint": [
+            [first, studio.draw_on(wider, around, 0.9), studio.draw_on(farther, around, 0.9)]
+        ],
+        "palette-variations": [[studio.draw(star), *map(studio.draw, varied)]],
+        "palette-hires": [[studio.draw(house), studio.draw(larger)]],
+    }
+
+
+def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """The rows one below the other, on white."""
+    width = max(sum(image.width + GAP for image in row) for row in rows) - GAP
+    heights = [max(image.height for image in row) for row in rows]
+    whole = Image.new("RGB", (width, sum(heights) + GAP * (len(rows) - 1)), "white")
+    top = 0
+    for row, height in zip(rows, heights, strict=True):
+        left = 0
+        for image in row:
+            whole.paste(image, (left, top + (height - image.height) // 2))
+            left += image.width + GAP
+        top += height + GAP
+    return whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.album", description=__doc__)
+    parser.add_argument("--model", type=Path, default=Path("models/mini"))
+    parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    options = parser.parse_args()
+    studio = Studio(options.model)
+    for name, rows in {**prompts(studio), **pictures(studio)}.items():
+        sheet(rows).save(options.out / f"{name}.png", optimize=True)
+        print(options.out / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
