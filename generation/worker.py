@@ -175,7 +175,7 @@ def _read(info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell) ->
 
 
 def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finish:
-    from generation.engine.compiling import Compiled, keep_compiled_in
+    from generation.engine.compiling import compiled_in
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import fetched, load
@@ -189,9 +189,10 @@ def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finis
     model = load(info, device=options.device, dtype=options.dtype)
     model.record()  # its hashes: else the thread that draws would wait for the disk, and everybody with it
     compiled = None
-    if options.compile is not None and model.info.memory in (MemoryMode.FAST, MemoryMode.BALANCED):
-        keep_compiled_in(options.compile)
-        compiled = Compiled(model.unet)
+    if options.compile is not None and model.info.memory not in (MemoryMode.FAST, MemoryMode.BALANCED):
+        log.info("%s is not compiled: its memory mode is %s", model.info.name, model.info.memory)
+    elif options.compile is not None:
+        compiled = compiled_in(options.compile, model.unet)
     return lambda: DiffusionEngine(
         model, say, cap=options.batch, calibration=options.calibration, compiled=compiled
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -137,9 +138,20 @@ def _allow_versions() -> None:
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_VERSIONS)
 
 
-def keep_compiled_in(folder: Path) -> None:
-    """Where torch keeps what it compiles, from now on in this process."""
+def compiled_in(folder: Path, unet: Any) -> Compiled | None:
+    """A twin; what torch compiles is kept in this folder from now on. None, told in the log: it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        log.error(
+            "Nothing is compiled: %s cannot be written (%s). Make it writable, or set COMPILE=false.",
+            *(folder, error.strerror),
+        )
+        return None
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder.absolute())
+    return Compiled(unet)
 
 
 def repeated(arguments: Arguments, rows: int) -> dict[str, Any]:

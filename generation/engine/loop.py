@@ -24,6 +24,7 @@ from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.inputs import pasted
 from generation.engine.memory import APART, LAYERED, Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
+from generation.engine.pacing import Pace
 from generation.engine.preparing import Preparation
 from generation.engine.previews import Previews
 from generation.engine.turns import Turns
@@ -34,9 +35,6 @@ log = logging.getLogger(__name__)
 
 ROOM = 64
 """Tasks it takes in hand, drawn or waiting; what waits here costs nothing."""
-AHEAD = 2
-"""Calls that may be queued on a GPU before the loop waits for the oldest: else steps are told that have not
-happened, and a cancelled image goes on."""
 _NOT_COMPILED = "It was drawn by a compiled model, which cannot be compiled here."
 
 
@@ -80,14 +78,16 @@ class DiffusionEngine:
         self._cap = cap
         self._native_cap = calibrated_cap(model, calibration) if cap is None else cap
         self._lowered: dict[BatchKey, int] = {}
-        """Caps that memory turned out to be too small for; forgotten when all is drawn."""
+        """Caps that memory turned out to be too small for."""
+        self._short_with: set[TaskId] | None = None
+        """Who was in hand when memory last ran out; None: that is still to be noted."""
         self._entries: list[Entry] = []
         self._turns: Turns[BatchKey] = Turns()
         self._now = 0
         self._undecoded: deque[Image] = deque()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="png")
         self._encoding: set[Future[None]] = set()
-        self._queued: deque[Any] = deque()
+        self._pace = Pace(model.device)
 
     @property
     def info(self) -> ModelInfo:
@@ -166,9 +166,8 @@ class DiffusionEngine:
         elif not self._entries and self._encoding:
             wait(self._encoding, return_when=FIRST_COMPLETED)
         self._encoding = {future for future in self._encoding if not future.done()}
-        if not self._entries and not self._undecoded:
-            self._lowered.clear()
-            self._memory.descend()
+        if self._lowered or self._memory.is_short:
+            self._take_memory_back()
 
     # The batch ----------------------------------------------------------------------------------------------
 
@@ -231,7 +230,7 @@ class DiffusionEngine:
                 raise
             error.__traceback__ = None
             free(self._model.device)
-            if not self._memory.climb():
+            if not self._climb():
                 raise
             return None
 
@@ -312,16 +311,6 @@ class DiffusionEngine:
             free(self._model.device)
         image.seen = None
 
-    def _pace(self) -> None:
-        """On a GPU, wait until no more than AHEAD calls are queued."""
-        if self._model.device.type != "cuda":
-            return
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self._model.device))
-        self._queued.append(event)
-        if len(self._queued) > AHEAD:
-            self._queued.popleft().synchronize()
-
     # The end of an image ------------------------------------------------------------------------------------
 
     def _decode(self, image: Image) -> None:
@@ -336,7 +325,7 @@ class DiffusionEngine:
                     raise
                 error.__traceback__ = None  # it holds the frames, and those the tensors
                 free(self._model.device)
-                if self._memory.climb():
+                if self._climb():
                     return  # it is still the first in line, and tried again
                 raise
             if picture is None:
@@ -369,9 +358,24 @@ class DiffusionEngine:
         free(self._model.device)
         if len(images) > 1:
             self._lowered[key] = len(images) // 2
+            self._short_with = None
             log.warning("out of memory with %d images in a call; now %d", len(images), len(images) // 2)
-        elif not self._memory.climb():
+        elif not self._climb():
             self._fail([images[0].task.id], error)
+
+    def _climb(self) -> bool:
+        self._short_with = None
+        return self._memory.climb()
+
+    def _take_memory_back(self) -> None:
+        """As if it had never run out, when all are done who were in hand then; others may have come."""
+        in_hand = {entry.task.id for entry in self._entries} | {image.task.id for image in self._undecoded}
+        if self._short_with is None:
+            self._short_with = in_hand
+        if self._short_with.isdisjoint(in_hand):
+            self._lowered.clear()
+            self._memory.descend()
+            self._short_with = None
 
     @contextmanager
     def _edge(self, tasks: list[TaskId]) -> Iterator[None]:

@@ -60,6 +60,11 @@ class Memory:
         """An index into RUNGS."""
         return self._rung
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it has climbed from where it began."""
+        return self._rung != self._floor
+
     def climb(self) -> bool:
         """Give up more; False if there is nothing left to give up."""
         if self._rung == LAYERED:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from generation.engine.compiling import Compiled
+from generation.engine.compiling import Compiled, compiled_in
 from generation.engine.loop import DiffusionEngine
 from generation.messages import Drawn, Entered, Report, Stepped
 from generation.metadata import read
@@ -269,3 +269,11 @@ def test_memory_that_runs_out_while_it_compiles_is_no_verdict(sd_bench: Bench) -
     draw(bench)
     assert compiled._shapes[shape_of(sd_bench)].result(60)
     assert mode_of(draw(bench)) == "compiled"
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_compiled(
+    sd_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert compiled_in(tmp_path / "file" / "compiled", sd_bench.model.unet) is None
+    assert "cannot be written (Not a directory)" in caplog.text

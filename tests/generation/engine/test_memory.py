@@ -94,6 +94,35 @@ def test_a_shortage_at_any_stage_costs_at_most_who_cannot_fit(
     assert run_all(bench, [(0, task) for task in tasks]) == expected, "all is as before"
 
 
+def test_memory_is_taken_back_though_there_is_always_somebody(
+    sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, unet = sd_bench.again(cap=4), sd_bench.model.unet
+    memory, engine = bench.engine._memory, bench.engine
+    with monkeypatch.context() as patch:
+        patch.setattr(unet, "forward", short_of_memory(unet.forward, lambda rows: len(rows) <= 2))
+        first = three_tasks(bench)
+        for task in first:
+            engine.admit(task)
+        engine.tick()
+        engine.tick()
+    assert engine._lowered
+    assert memory.climb()
+    number = 3
+    while memory.rung and number < 30:
+        if len(engine._entries) < 3:
+            engine.admit(a_task(a_request(bench.source, steps=4, seed=Seed(number)), job=str(number)))
+            number += 1
+        engine.tick()
+    assert memory.rung == 0
+    assert not engine._lowered
+    assert not any(entry.task in first for entry in engine._entries)
+    assert engine._entries, "somebody was always there"
+    while engine.busy:
+        engine.tick()
+    assert Counter(type(report) for report in bench.said if isinstance(report, ENDS)) == {Drawn: number}
+
+
 def test_a_picture_that_never_fits_is_refused_and_the_others_go_on(
     sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
