@@ -19,6 +19,8 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 16_384
 MAX_PROPORTION = 8
 """Of the longer side to the shorter one; a strip would be all that is left after cutting."""
+MAX_SCANS = 100
+"""Of a JPEG file. A usual one has about ten; each costs as much as the picture is large, even if empty."""
 FORMATS = ("PNG", "JPEG", "WEBP")
 SEAM = 8
 """Pixels of the old picture along a new border that are drawn anew, so that no line is left there."""
@@ -65,6 +67,10 @@ def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
         if min(width, height) < 8 or max(width, height) > MAX_PROPORTION * min(width, height):
             raise InvalidRequest(
                 f"The {what} is {width} by {height} pixels: too small or too narrow to start from."
+            )
+        if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MAX_SCANS:
+            raise InvalidRequest(
+                f"The {what} is made so that it takes very long to open; please save it anew."
             )
         # Cameras put smaller ones of the same view behind a photo: those are "MPO", and stand still.
         if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":

@@ -87,6 +87,17 @@ def cut(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
 
+def of_scans(count: int) -> bytes:
+    """A progressive JPEG file that says the last refinement of its pixels so many times."""
+    data = a_file(spotted(64, 64), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
+def test_a_progressive_photo_is_no_bomb() -> None:
+    assert canvas.open_picture(of_scans(1)).size == (64, 64)
+
+
 MOVING = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
 
 
@@ -103,6 +114,7 @@ MOVING = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
         (a_file(Image.new("1", (30_000, 3_000))), "too many pixels"),
         (a_file(Image.new("1", (20_000, 3_000))), "too many pixels"),
         (a_file(Image.new("L", (4, 4))), "too small"),
+        (of_scans(canvas.MAX_SCANS), "takes very long to open"),
         (a_file(Image.new("L", (900, 90))), "too narrow"),
     ],
 )
