@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot import bringing
+from bot import bringing, further
 from bot.bringing import Order
 from bot.options import Typed
+from generation.canvas import Canvas
 from generation.catalogue import Family
 from generation.request import OWN_SAMPLER, Digest, Hires, InvalidRequest, Seed, Size, Start, Variation
 from tests.bot.things import MODEL, SHELF, request
@@ -73,6 +74,13 @@ def test_a_model_that_draws_in_its_own_way_says_what_it_cannot(changes: dict[str
     assert words in reason
     assert own.reject_reason(request(sampler=OWN_SAMPLER)) is None
     assert MODEL.reject_reason(request(**changes)) is None
+
+
+def test_what_goes_on_from_a_second_pass_has_none_of_its_own() -> None:
+    large = request(hires=Hires(size=Size(width=256, height=256), steps=20))
+    order = further._on(large, Canvas(picture=Image.new("RGB", (256, 256))), further.UPSCALE_STRENGTH)
+    assert order.request.hires is None
+    assert order.request.final_size == large.final_size
 
 
 OPENS = """
