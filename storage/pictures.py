@@ -7,7 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -201,8 +201,14 @@ class Pictures:
         return [path for path in self._folder.iterdir() if path.is_dir()] if self._folder.is_dir() else []
 
     def _of_earlier_runs(self, shard: Path) -> list[Path]:
+        old = []
         with os.scandir(shard) as entries:
-            return [Path(entry.path) for entry in entries if entry.stat().st_mtime < self._opened_at]
+            for entry in entries:
+                # One that goes away meanwhile is being written, or was just forgotten: it is of this run.
+                with suppress(FileNotFoundError):
+                    if entry.stat().st_mtime < self._opened_at:
+                        old.append(Path(entry.path))
+        return old
 
 
 async def insert_pictures(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,12 +12,13 @@ import pytest_asyncio
 from PIL import Image, ImageChops, ImageDraw
 
 from generation import metadata
+from generation.redraw import largest_difference, redraw
 from generation.request import GenerationRequest
 from playground.bodies import File
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, pictures_of, text_of
-from tests.journeys.stage import MINI, ROOT, Stage, draws, result, staged, told
+from tests.journeys.stage import MINI, Stage, draws, result, staged, told
 from tests.journeys.test_pictures import average, files_of, is_mostly, pixels
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -46,20 +46,11 @@ def request_of(png: bytes) -> GenerationRequest:
     return request
 
 
-def drawn_again(stage: Stage, png: bytes, folder: Path) -> str:
-    """What `python -m generation.redraw` says of it."""
-    path = folder / "picture.png"
-    path.write_bytes(png)
+async def drawn_again(stage: Stage, png: bytes) -> bool:
+    """Whether what its file says draws every pixel of it again."""
     files = stage.bot.folder / "data" / "pictures"
-    done = subprocess.run(
-        [sys.executable, "-m", "generation.redraw", path, "--model", MINI, "--files", files],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.stdout + done.stderr
+    again = await asyncio.to_thread(redraw, metadata.read(png), model=MINI, files=files)
+    return largest_difference(png, again) == 0
 
 
 RED = (225, 30, 35)
@@ -72,7 +63,7 @@ def a_circle() -> Image.Image:
     return photo
 
 
-async def test_a_picture_that_somebody_brings_is_gone_on_from(stage: Stage, tmp_path: Path) -> None:
+async def test_a_picture_that_somebody_brings_is_gone_on_from(stage: Stage) -> None:
     card = await draws(
         stage.anna, "a blue circle on a white background", image=a_file(a_circle()), strength=0.8, seed=3
     )
@@ -81,7 +72,7 @@ async def test_a_picture_that_somebody_brings_is_gone_on_from(stage: Stage, tmp_
     image = pixels(png)
     assert image.size == (128, 128)
     assert is_mostly(average(image, (56, 56, 72, 72)), 2), "it is blue now, and still in the middle"
-    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+    assert await drawn_again(stage, png)
 
 
 async def test_a_reroll_of_it_starts_from_the_same_picture(stage: Stage) -> None:
@@ -93,7 +84,7 @@ async def test_a_reroll_of_it_starts_from_the_same_picture(stage: Stage) -> None
     assert is_mostly(average(pixels(two), (56, 56, 72, 72)), 0), "a small strength leaves it red"
 
 
-async def test_only_what_is_masked_is_drawn_anew(stage: Stage, tmp_path: Path) -> None:
+async def test_only_what_is_masked_is_drawn_anew(stage: Stage) -> None:
     photo = a_circle().resize((128, 128))
     mask = Image.new("L", (128, 128))
     ImageDraw.Draw(mask).rectangle((24, 24, 103, 103), fill=255)
@@ -115,7 +106,7 @@ async def test_only_what_is_masked_is_drawn_anew(stage: Stage, tmp_path: Path) -
     assert changed[2] <= 104
     assert changed[3] <= 104
     assert is_mostly(average(image, (56, 56, 72, 72)), 2)
-    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+    assert await drawn_again(stage, png)
 
 
 async def test_what_is_transparent_is_a_mask_too(stage: Stage) -> None:
@@ -130,7 +121,7 @@ async def test_what_is_transparent_is_a_mask_too(stage: Stage) -> None:
     assert is_mostly(average(image, (56, 56, 72, 72)), 2)
 
 
-async def test_a_picture_is_given_room(stage: Stage, tmp_path: Path) -> None:
+async def test_a_picture_is_given_room(stage: Stage) -> None:
     photo = a_circle().resize((128, 128))
     card = await drawn_by(
         stage.anna,
@@ -144,10 +135,10 @@ async def test_a_picture_is_given_room(stage: Stage, tmp_path: Path) -> None:
     assert image.size == (192, 128)
     assert ImageChops.difference(image.crop((0, 0, 120, 128)), photo.crop((0, 0, 120, 128))).getbbox() is None
     assert min(average(image, (150, 20, 180, 108))) > 150, "white goes on to the right"
-    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+    assert await drawn_again(stage, png)
 
 
-async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: Stage, tmp_path: Path) -> None:
+async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: Stage) -> None:
     card = await draws(stage.anna, "a red circle on a white background", seed=11)
     assert button_labels(card)[3:6] == ["Vary a little", "Vary a lot", "Upscale"]
     (original,) = await files_of(stage.anna, card)
@@ -162,7 +153,7 @@ async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: S
     [variation] = request_of(little).variations
     assert variation.strength == 0.15
     assert len({little, much, original}) == 3
-    assert "Every pixel is the same." in drawn_again(stage, little, tmp_path)
+    assert await drawn_again(stage, little)
 
 
 async def test_a_variation_of_a_variation_keeps_both(stage: Stage) -> None:
@@ -269,7 +260,7 @@ async def test_a_deleted_picture_is_no_start_any_more(stage: Stage) -> None:
     assert "no longer have that picture" in await told(stage.anna, again)
 
 
-async def test_a_second_pass_draws_it_larger(stage: Stage, tmp_path: Path) -> None:
+async def test_a_second_pass_draws_it_larger(stage: Stage) -> None:
     card = await draws(
         stage.anna, "a red circle on a white background", seed=11, hires=1.5, hires_strength=0.4
     )
@@ -277,7 +268,7 @@ async def test_a_second_pass_draws_it_larger(stage: Stage, tmp_path: Path) -> No
     (png,) = await files_of(stage.anna, card)
     assert pixels(png).size == (192, 192)
     assert is_mostly(average(pixels(png), (84, 84, 108, 108)), 0)
-    assert "Every pixel is the same." in drawn_again(stage, png, tmp_path)
+    assert await drawn_again(stage, png)
     asked = await stage.bruno.press(card, "Upscale")
     assert "as large as I can make it: 192x192" in await told(stage.bruno, asked)
     asked = await stage.bruno.select(card, "Draw what is around it…", ["zoom out 1.5×"])

@@ -225,10 +225,10 @@ async def test_a_wrong_guild_id_is_named(tmp_path: Path) -> None:
 
 
 async def registered_in(playground: Playground, guild: int | None) -> None:
-    """Wait until /imagine is registered in this server (None: everywhere) and nowhere else."""
+    """Wait until the commands are registered in this server (None: everywhere) and nowhere else."""
     async with asyncio.timeout(20):
         # Commands are not announced to those who watch from here.
-        while [command.guild for command in playground.world.commands.values()] != [guild]:  # noqa: ASYNC110
+        while {command.guild for command in playground.world.commands.values()} != {guild}:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 
