@@ -300,7 +300,8 @@ def slerp(share: float, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     if across.mean() > 0.9995:  # the same seed twice
         return one
     angle = torch.arccos(across.clamp(-1, 1)).unsqueeze(2)
-    return (((1 - share) * angle).sin() * one + (share * angle).sin() * other) / angle.sin()
+    # Divided first: at the ends of the arc one is then exactly 1 and the other exactly 0.
+    return ((1 - share) * angle).sin() / angle.sin() * one + (share * angle).sin() / angle.sin() * other
 
 
 def guidance_embedding(guidance: float, width: int | None) -> torch.Tensor | None:

@@ -21,7 +21,11 @@ from playground.reading import button_labels, pictures_of, text_of
 from tests.journeys.stage import MINI, Stage, draws, result, staged, told
 from tests.journeys.test_pictures import average, files_of, is_mostly, pixels
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
