@@ -104,17 +104,18 @@ def pictures(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
     mask = Image.new("L", first.size)
     ImageDraw.Draw(mask).rectangle((24, 24, 103, 103), fill=255)
     square = studio.request("a blue square on a white background", 5)
-    wider = canvas.panned(first, Direction.RIGHT, 0.5, multiple=8)
-    farther = canvas.zoomed_out(first, 2.0, SIDE)
+    sun = studio.request("the sun over green hills", 4)
+    morning = studio.draw(sun)
+    wider = canvas.panned(morning, Direction.RIGHT, 0.5, multiple=8)
+    farther = canvas.zoomed_out(morning, 1.5, SIDE)
     star = studio.request("a yellow star on a blue background", 8)
     varied = [
         replace(star, variations=(Variation(seed=Seed(seed), strength=strength),))
         for strength in (0.15, 0.45)
         for seed in (1, 2)
     ]
-    house = studio.request("a red house", 4)
-    larger = replace(house, hires=Hires(size=Size(width=192, height=192), steps=20))
-    around = replace(red, seed=Seed(4))
+    heart = studio.request("a blue heart on a yellow background", 4)
+    larger = replace(heart, hires=Hires(size=Size(width=192, height=192), steps=20, strength=0.25))
     return {
         "palette-image": [
             [photo, *(studio.draw_on(Canvas(picture=photo), blue, share) for share in (0.4, 0.6, 0.8, 1.0))]
@@ -122,11 +123,9 @@ def pictures(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
         "palette-inpaint": [
             [first, mask.convert("RGB"), studio.draw_on(Canvas(picture=first, mask=mask), square, 1.0)]
         ],
-        "palette-outpaint": [
-            [first, studio.draw_on(wider, around, 0.9), studio.draw_on(farther, around, 0.9)]
-        ],
+        "palette-outpaint": [[morning, studio.draw_on(wider, sun, 0.9), studio.draw_on(farther, sun, 0.9)]],
         "palette-variations": [[studio.draw(star), *map(studio.draw, varied)]],
-        "palette-hires": [[studio.draw(house), studio.draw(larger)]],
+        "palette-hires": [[studio.draw(heart), studio.draw(larger)]],
     }
 
 
