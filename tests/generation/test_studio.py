@@ -106,10 +106,12 @@ class ListStore:
         self.settled: dict[JobId, tuple[Job, tuple[Picture, ...]]] = {}
         self.failures = 0
         self.pictures: dict[Digest, bytes] = {}
+        self.asked = False
         self.reading = asyncio.Event()
         self.reading.set()
 
     async def files(self, request: GenerationRequest) -> Mapping[Digest, bytes]:
+        self.asked = True
         await self.reading.wait()
         if not set(request.files) <= self.pictures.keys():
             raise PictureGone("It was deleted.")
@@ -244,7 +246,7 @@ async def test_a_job_cancelled_while_its_start_is_read_is_never_drawn() -> None:
         story.store.pictures = {Digest("photo"): b"pixels"}
         story.store.reading.clear()
         cancelled = story.ask(start=PHOTO)
-        await asyncio.sleep(0.01)
+        await story.until(lambda: story.store.asked)
         assert await story.studio.cancel(cancelled.id)
         story.store.reading.set()
         other = story.ask()
