@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import assert_never
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from training.clock import Clock, load_checkpoint, log
 from training.machine import Machine
 from training.models import SCHEDULER
 from training.pictures import draw
-from training.scenes import FULL_MIX, Group, Pair, Scene, Shape, Single, View, random_scene
+from training.scenes import FULL_MIX, random_scene
 from training.text import tokenize
 
 RATE = 6e-4
@@ -69,7 +68,7 @@ def polish_decoder(
 
     def drawn_anew(count: int) -> list[tuple[Tensor, Tensor]]:
         """Pairs of a picture (3, 128, 128) uint8 and latents (8, 16, 16)."""
-        scenes = [_scene(rng) for _ in range(count)]
+        scenes = [random_scene(rng, FULL_MIX, styled=STYLED, stars=STARS) for _ in range(count)]
         pixels = torch.stack(
             [torch.from_numpy(np.array(draw(scene, rng))).permute(2, 0, 1) for scene in scenes]
         )
@@ -145,23 +144,3 @@ def redraw(denoiser: Denoiser, texts: list[str], latents: Tensor) -> Tensor:
 def _levels(alphas: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
     share = alphas[times][:, None, None, None]
     return share.sqrt(), (1 - share).sqrt()
-
-
-def _scene(rng: Random) -> Scene:
-    wants_star = rng.random() < STARS
-    while True:
-        scene = random_scene(rng, FULL_MIX, styled=STYLED)
-        if has_star(scene) or not wants_star:
-            return scene
-
-
-def has_star(scene: Scene) -> bool:
-    match scene:
-        case Single(thing=thing) | Group(thing=thing):
-            return thing.shape is Shape.STAR
-        case Pair(first=first, second=second):
-            return Shape.STAR in (first.shape, second.shape)
-        case View():
-            return False
-        case _:
-            assert_never(scene)

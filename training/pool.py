@@ -21,6 +21,9 @@ from training.scenes import FULL_MIX, PLAIN_MIX, Scene, random_scene
 
 Numbered = tuple[int, Tensor]
 
+STYLED, STARS = 0.2, 0.25
+"""Shares of the pictures that have a style, and that hold a star whatever else would have been drawn."""
+
 
 def begin_picture(seed: int, number: int, plain: int) -> tuple[Scene, Random]:
     """The scene of one numbered training picture, and the generator that goes on to draw it.
@@ -29,7 +32,9 @@ def begin_picture(seed: int, number: int, plain: int) -> tuple[Scene, Random]:
     """
     rng = Random(seed * 1_000_003 + number)
     simple = number < plain
-    return random_scene(rng, PLAIN_MIX if simple else FULL_MIX, styled=0.05 if simple else 0.22), rng
+    if simple:
+        return random_scene(rng, PLAIN_MIX, styled=0.05), rng
+    return random_scene(rng, FULL_MIX, styled=STYLED, stars=STARS), rng
 
 
 class NumberedPictures(IterableDataset[Numbered]):

@@ -216,12 +216,28 @@ def _kept_back(noun: Shape | Subject, colour: Colour, third: int) -> bool:
     return (NOUNS.index(noun) + 2 * COLOURS.index(colour) + 4 * third) % 7 == 0
 
 
-def random_scene(rng: Random, mix: Mix = FULL_MIX, *, styled: float = 0.2) -> Scene:
-    """A scene to train on: never one that is held out. `styled` is the share that is not plain."""
+def random_scene(rng: Random, mix: Mix = FULL_MIX, *, styled: float = 0.2, stars: float = 0.0) -> Scene:
+    """A scene to train on: never one that is held out. `styled` is the share that is not plain.
+
+    `stars` is the share that holds a star whatever else is drawn: the shape that is hardest to draw.
+    """
+    wants_star = rng.random() < stars
     while True:
         scene = _any_scene(rng, _weighted(rng, mix), styled)
-        if not is_held_out(scene):
+        if not is_held_out(scene) and (has_star(scene) or not wants_star):
             return scene
+
+
+def has_star(scene: Scene) -> bool:
+    match scene:
+        case Single(thing=thing) | Group(thing=thing):
+            return thing.shape is Shape.STAR
+        case Pair(first=first, second=second):
+            return Shape.STAR in (first.shape, second.shape)
+        case View():
+            return False
+        case _:
+            assert_never(scene)
 
 
 def held_out_scene(rng: Random, kind: str) -> Scene:
