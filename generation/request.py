@@ -2,167 +2,38 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
-from typing import Any, NewType, Self
+from typing import Any, Self
 
-Seed = NewType("Seed", int)
-
-SEEDS = 2**32
-"""How many seeds there are: 0 to 4,294,967,295, the range that other tools share."""
+from generation.guides import MAX_ADAPTERS as MAX_ADAPTERS
+from generation.guides import MAX_BLUR as MAX_BLUR
+from generation.guides import MAX_CONTROLS as MAX_CONTROLS
+from generation.guides import Adapter as Adapter
+from generation.guides import Control as Control
+from generation.guides import Enlarger as Enlarger
+from generation.guides import Hires as Hires
+from generation.guides import Look as Look
+from generation.guides import Start as Start
+from generation.guides import Variation as Variation
+from generation.size import MAX_EDGE as MAX_EDGE
+from generation.size import MAX_STEPS as MAX_STEPS
+from generation.size import MIN_EDGE as MIN_EDGE
+from generation.size import SEEDS as SEEDS
+from generation.size import Digest as Digest
+from generation.size import InvalidRequest as InvalidRequest
+from generation.size import Seed as Seed
+from generation.size import Size as Size
 
 MAX_PROMPT = 2000
 """Characters in a prompt or a negative prompt."""
 
-MAX_STEPS = 150
 MAX_GUIDANCE = 30.0
 MAX_COUNT = 4
-MAX_BLUR = 64
-"""Pixels."""
 MAX_CLIP_SKIP = 12
 OWN_SAMPLER = "the model's own"
 """The sampler of a request to a model that draws with its own only."""
-
-MIN_EDGE, MAX_EDGE = 64, 4096
-"""Pixels; what one model can do is narrower, see :meth:`generation.catalogue.ModelInfo.reject_reason`."""
-
-
-class InvalidRequest(ValueError):  # noqa: N818 - it is a sentence for a person, not a programming error
-    """A request that cannot be; the message is a sentence for the person who asked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """Width and height of a picture in pixels, multiples of 8 between 64 and 4096."""
-
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        for edge in (self.width, self.height):
-            if not MIN_EDGE <= edge <= MAX_EDGE:
-                raise InvalidRequest(
-                    f"A size of {self} is not possible: each edge must be {MIN_EDGE} to {MAX_EDGE} pixels."
-                )
-            if edge % 8:
-                raise InvalidRequest(f"A size of {self} is not possible: both edges must be multiples of 8.")
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
-
-    @property
-    def pixels(self) -> int:
-        return self.width * self.height
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read "512x768" (also with a star, a multiplication sign or spaces)."""
-        match = re.fullmatch(r"\s*(\d{1,5})\s*[xX*×]\s*(\d{1,5})\s*", text)
-        if match is None:
-            shown = text[:40].replace("`", "'")
-            raise InvalidRequest(f"I could not read the size `{shown}`; write it like `512x768`.")
-        return cls(width=int(match[1]), height=int(match[2]))
-
-    @classmethod
-    def from_aspect(cls, ratio: tuple[int, int], *, native: int, multiple: int) -> Self:
-        """The size of this aspect ratio whose area is nearest to native x native pixels."""
-        across, down = ratio
-        width = native * (across / down) ** 0.5
-        height = native * (down / across) ** 0.5
-
-        def snapped(edge: float) -> int:
-            return max(multiple, round(edge / multiple) * multiple)
-
-        return cls(width=snapped(width), height=snapped(height))
-
-
-Digest = NewType("Digest", str)
-"""Which file: the SHA-256 of its content, in hexadecimal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """A picture that another one grows from, as A1111's image to image and inpainting do."""
-
-    picture: Digest
-    """A PNG file in RGB; it has the size that is asked for."""
-    strength: float = 0.75
-    """How far it is undone before it is drawn again: of all steps the last `strength` are taken."""
-    mask: Digest | None = None
-    """A grey PNG file of that size: what is white is drawn anew, the rest stays as it is. None: all is."""
-    blur: int = 4
-    """Pixels over which, inside the mask, the new passes into the old."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.strength <= 1:
-            raise InvalidRequest(
-                f"A strength of {self.strength:g} is not possible; choose more than 0, up to 1."
-            )
-        if not 0 <= self.blur <= MAX_BLUR:
-            raise InvalidRequest(
-                f"A mask blur of {self.blur} is not possible; choose 0 to {MAX_BLUR} pixels."
-            )
-
-    @property
-    def files(self) -> tuple[Digest, ...]:
-        return (self.picture,) if self.mask is None else (self.picture, self.mask)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variation:
-    """A second seed whose noise is mixed into the first one's, as A1111's variation seed does."""
-
-    seed: Seed
-    """Picture k has the seed s + k, while the request's own seed is the same for all."""
-    strength: float
-    """0: the picture of the request's seed; 1: that of this seed."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < SEEDS:
-            raise InvalidRequest(f"The variation seed {self.seed} is out of range; choose 0 to {SEEDS - 1}.")
-        if not 0 <= self.strength <= 1:
-            raise InvalidRequest(f"A variation strength of {self.strength:g} is not possible; choose 0 to 1.")
-
-
-class Enlarger(StrEnum):
-    """What makes a picture larger before it is drawn again."""
-
-    PIXELS = "pixels"
-    """It is decoded, scaled with Lanczos, and encoded."""
-    LATENTS = "latents"
-    """Its latents are scaled bilinearly; quicker, and blurred if little of it is drawn again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hires:
-    """A second pass of the model over the picture in a larger size, as A1111's hires fix."""
-
-    size: Size
-    steps: int
-    strength: float = 0.5
-    """Of these steps the last `strength` are taken."""
-    enlarger: Enlarger = Enlarger.PIXELS
-
-    def __post_init__(self) -> None:
-        if not 0 < self.strength <= 1:
-            raise InvalidRequest(
-                f"A strength of {self.strength:g} for the second pass is not possible; "
-                "choose more than 0, up to 1."
-            )
-        if not 1 <= self.steps <= MAX_STEPS:
-            raise InvalidRequest(f"{self.steps} steps are not possible; choose 1 to {MAX_STEPS}.")
-        if not self.steps_taken:
-            raise InvalidRequest(
-                f"With a strength of {self.strength:g} no step of {self.steps} is left for the second pass; "
-                "choose a greater strength or more steps."
-            )
-
-    @property
-    def steps_taken(self) -> int:
-        return int(self.steps * self.strength)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +77,11 @@ class GenerationRequest:
     """One after the other: a variation can be varied."""
     hires: Hires | None = None
     """None: `size` is that of the finished picture."""
+    adapters: tuple[Adapter, ...] = ()
+    """LoRAs that are in force, also those that the prompt names; none twice."""
+    controls: tuple[Control, ...] = ()
+    look: Look | None = None
+    """A picture that says what it shall look like."""
     clip_skip: int = 1
     """Which layer of the text encoder is read, from its end; 1 is the last. As A1111 counts."""
     chosen: tuple[Wording, ...] | None = None
@@ -233,6 +109,16 @@ class GenerationRequest:
             )
         if self.chosen is not None and len(self.chosen) != self.count:
             raise ValueError(f"there are {len(self.chosen)} prompts for {self.count} pictures")
+        if len(self.adapters) > MAX_ADAPTERS:
+            raise InvalidRequest(
+                f"{len(self.adapters)} LoRAs are too many; choose {MAX_ADAPTERS} at the most."
+            )
+        if len({each.name for each in self.adapters}) < len(self.adapters):
+            raise InvalidRequest("Name each LoRA once; its weight says how strong it is.")
+        if len(self.controls) > MAX_CONTROLS:
+            raise InvalidRequest(
+                f"{len(self.controls)} controls are too many; choose {MAX_CONTROLS} at the most."
+            )
         if self.hires is not None:
             if self.start is not None:
                 raise InvalidRequest("A second, larger pass is for pictures that start from words alone.")
@@ -262,7 +148,10 @@ class GenerationRequest:
     @property
     def files(self) -> tuple[Digest, ...]:
         """The files without which it cannot be drawn."""
-        return () if self.start is None else self.start.files
+        started = () if self.start is None else self.start.files
+        controls = tuple(control.picture for control in self.controls)
+        look = () if self.look is None else (self.look.picture,)
+        return tuple(dict.fromkeys((*started, *controls, *look)))
 
     @property
     def wordings(self) -> tuple[Wording, ...]:
@@ -320,6 +209,12 @@ class GenerationRequest:
             second = plain["hires"]
             made = Enlarger(second["enlarger"])
             parts["hires"] = Hires(**{**second, "size": Size(**second["size"]), "enlarger": made})
+        if "adapters" in plain:
+            parts["adapters"] = tuple(Adapter(**each) for each in plain["adapters"])
+        if "controls" in plain:
+            parts["controls"] = tuple(Control(**each) for each in plain["controls"])
+        if "look" in plain:
+            parts["look"] = Look(**plain["look"])
         if "chosen" in plain:
             parts["chosen"] = tuple(Wording(**words) for words in plain["chosen"])
         if "template" in plain:
