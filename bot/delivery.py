@@ -102,11 +102,9 @@ class Courier:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    def expect(self, job_id: JobId, address: Address, file_limit: int) -> None:
-        """Events of this job will come; they go there, in files of at most `file_limit` bytes."""
-        round_ = self._round(job_id)
-        round_.delivery = Delivery(job_id=job_id, address=address, state=DeliveryState.OPEN)
-        round_.file_limit = file_limit
+    def expect(self, job_id: JobId, address: Address) -> None:
+        """Events of this job will come; they go there."""
+        self._round(job_id).know(Delivery(job_id=job_id, address=address, state=DeliveryState.OPEN))
 
     def hear(self, event: JobEvent) -> None:
         """Take in an event; listener of the studio, so it only notes."""
@@ -366,8 +364,8 @@ class Courier:
         return discord.Webhook.partial(address.application_id, address.token, client=self._client)
 
     async def _delivery(self, round_: Round) -> Delivery | None:
-        if round_.delivery is None:
-            round_.delivery = await self._deliveries.get(round_.job_id)
+        if round_.delivery is None and (kept := await self._deliveries.get(round_.job_id)) is not None:
+            round_.know(kept)
         return round_.delivery
 
 

@@ -122,6 +122,7 @@ async def take_order(
                 user_id=asker,
                 token=interaction.token,
                 token_expires_at=interaction.expires_at.timestamp(),
+                file_limit=interaction.filesize_limit,
                 message_id=message_id,
             )
             await house.jobs.keep(job, address, order.files)
@@ -131,7 +132,7 @@ async def take_order(
         except Exception:
             await _withdraw(interaction)
             raise
-        _submit(house, job, address, interaction.filesize_limit)
+        _submit(house, job, address)
 
 
 def _reject_reason(request: GenerationRequest, house: House) -> str | None:
@@ -139,8 +140,8 @@ def _reject_reason(request: GenerationRequest, house: House) -> str | None:
     return house.limits.reject_reason(request) or (None if model is None else model.reject_reason(request))
 
 
-def _submit(house: House, job: Job, address: Address, file_limit: int) -> None:
-    house.courier.expect(job.id, address, file_limit)
+def _submit(house: House, job: Job, address: Address) -> None:
+    house.courier.expect(job.id, address)
     house.studio.submit(job)
     log.info("job %s: accepted, %d waiting", job.id, house.studio.waiting)
 

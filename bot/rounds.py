@@ -19,6 +19,7 @@ class Round:
     job_id: JobId
     delivery: Delivery | None = None
     file_limit: int = DEFAULT_FILE_SIZE_LIMIT_BYTES
+    """Bytes that one file may have, as far as we know."""
     asked_at: float
     """Monotonic seconds, as are all times here."""
     newest: JobEvent | None = None
@@ -39,6 +40,11 @@ class Round:
     """Its message takes no progress any more: the token died, or somebody removed it."""
     resumed: bool = False
     """It was taken up from the database: an earlier run may have brought it already."""
+
+    def know(self, delivery: Delivery) -> None:
+        """From now on it is known where its answer goes, and how large the files may be there."""
+        self.delivery = delivery
+        self.file_limit = delivery.address.file_limit
 
     def see(self, index: int, webp: bytes) -> None:
         """Take in a preview; may come at any time."""

@@ -32,6 +32,8 @@ class Address:
     """Of the interaction; lets us edit its message until it dies."""
     token_expires_at: float
     """Seconds since the epoch, UTC."""
+    file_limit: int
+    """Bytes that one file of the answer may have there: who asks may be allowed more than most."""
     message_id: int | None = None
     """The job's message, once it is known."""
 
@@ -111,8 +113,9 @@ async def open_delivery(transaction: Transaction, job_id: JobId, address: Addres
     await transaction.execute(
         """
         INSERT INTO deliveries (
-            job_id, state, application_id, guild_id, channel_id, user_id, token, token_expires_at, message_id
-        ) VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?)
+            job_id, state, application_id, guild_id, channel_id, user_id,
+            token, token_expires_at, file_limit, message_id
+        ) VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             job_id,
@@ -122,6 +125,7 @@ async def open_delivery(transaction: Transaction, job_id: JobId, address: Addres
             address.user_id,
             address.token,
             address.token_expires_at,
+            address.file_limit,
             address.message_id,
         ),
     )
@@ -144,6 +148,7 @@ def _delivery(row: Row) -> Delivery:
             user_id=UserId(row["user_id"]),
             token=row["token"],
             token_expires_at=row["token_expires_at"],
+            file_limit=row["file_limit"],
             message_id=row["message_id"],
         ),
         state=DeliveryState(row["state"]),

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from playground.drafts import FILE_LIMIT
 from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
@@ -47,9 +49,12 @@ async def test_after_a_restart_a_picture_is_finished_in_its_message_and_old_butt
         asked = await asks(stage.anna, "slow", steps=80)
         card = await running(stage.anna, asked)
         assert await stage.bot.stop() == 0
+        assert rows(stage, "SELECT DISTINCT file_limit FROM deliveries") == [(FILE_LIMIT,)]
+        change(stage, "UPDATE deliveries SET file_limit = 9000 WHERE state = 'open'")
         await stage.bot.start()
         done = await result(stage.anna, asked)
         assert done["id"] == card["id"]
+        assert [file["size"] <= 9000 for file in done["attachments"]] == [True]  # its limit is kept with it
         assert len(await finished_cards(stage.anna, "slow")) == 1
 
         again = await result(stage.anna, await stage.anna.press(before, "Reroll"))
@@ -229,6 +234,11 @@ async def test_what_cannot_be_kept_is_withdrawn_with_an_apology(stage: Stage) ->
 
 
 # --------------------------------------------------------------------------------------------------------
+
+
+def change(stage: Stage, order: str) -> None:
+    with closing(sqlite3.connect(stage.bot.database)) as database, database:
+        database.execute(order)
 
 
 def rows(stage: Stage, question: str) -> list[tuple[object, ...]]:

@@ -10,7 +10,7 @@ CREATE TABLE deliveries (
     token TEXT NOT NULL,
     token_expires_at REAL NOT NULL,
     message_id INTEGER
-) WITHOUT ROWID;
+, file_limit INTEGER NOT NULL DEFAULT 10485760) WITHOUT ROWID;
 
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (id),

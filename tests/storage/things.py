@@ -36,6 +36,7 @@ ADDRESS = Address(
     user_id=UserId(4),
     token="of-an-interaction",
     token_expires_at=1_700_000_900.25,
+    file_limit=52_428_800,
     message_id=5,
 )
 
