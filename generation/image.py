@@ -9,6 +9,7 @@ from PIL import Image
 
 from generation.metadata import exif_of
 from generation.request import Seed, Size
+from generation.safety import Verdict
 
 LOSSY_QUALITIES = (95, 85, 70, 50)
 
@@ -27,6 +28,8 @@ class Picture:
     """The seed that draws this one alone."""
     size: Size
     png: bytes
+    verdict: Verdict = Verdict.UNASKED
+    """What a safety checker said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import NewType
 
 from generation.image import Picture
 from generation.request import GenerationRequest
+from generation.safety import Review, Safety
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)
@@ -59,6 +60,15 @@ class Job:
     state: JobState = JobState.QUEUED
     failure: str | None = None
     """Why it failed, as a sentence for the person; set exactly when the state is FAILED."""
+    safety: Safety = Safety.OFF
+    """What was wanted with flagged pictures where and when it was asked."""
+    review: Review | None = None
+    """Where moderators are with it; None: nothing was held for them."""
+
+    @property
+    def may_be_seen(self) -> bool:
+        """Whether its pictures may be shown to people, and gone on from."""
+        return self.review in (None, Review.APPROVED)
 
     def moved(self, state: JobState, *, failure: str | None = None) -> Job:
         """This job in another state.
@@ -116,7 +126,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """All pictures are drawn and kept."""
+    """All pictures are drawn and kept; none is here while they may not be seen, see `Job.may_be_seen`."""
 
     job: Job
     pictures: tuple[Picture, ...]

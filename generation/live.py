@@ -10,6 +10,7 @@ from generation.backend import Backend
 from generation.image import Picture
 from generation.job import Job, JobEvent, JobId, JobState
 from generation.messages import Task, TaskId
+from generation.safety import Verdict
 
 Eye = Callable[[int, bytes], None]
 """Takes the number of a picture within its job and a small WebP file of it; must return at once."""
@@ -49,6 +50,11 @@ class Live:
     def running(self) -> Job:
         """The job as one that runs, whether it was told so or not."""
         return self.job if self.job.state is JobState.RUNNING else self.job.moved(JobState.RUNNING)
+
+    def take_in(self, index: int, png: bytes, verdict: Verdict) -> None:
+        """One of its pictures is drawn."""
+        one = self.job.request.image(index)
+        self.drawn[index] = Picture(index=index, seed=one.seed, size=one.final_size, png=png, verdict=verdict)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from generation.job import JobId
 from generation.job import Loading as Loading
 from generation.model import ModelInfo
 from generation.request import Digest, GenerationRequest
+from generation.safety import Verdict
 
 Blob = bytes
 """A picture file on its way; a cluster may pass a reference instead."""
@@ -38,6 +39,8 @@ class Task:
     """The request's files."""
     replay: Calls = ()
     """To draw a picture again bit for bit: the `unet_calls` of its record. Empty: together with others."""
+    checked: bool = False
+    """A safety checker is to look at it; it says something about the picture and changes nothing in it."""
 
 
 # To the worker -----------------------------------------------------------------------------------------
@@ -141,6 +144,8 @@ class Previewed:
 class Drawn:
     task: TaskId
     png: Blob
+    verdict: Verdict = Verdict.UNASKED
+    """What the safety checker says, if the task asked for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, assert_never
 
 from generation.backend import Backend
-from generation.image import Picture, PictureGone
+from generation.image import PictureGone
 from generation.job import (
     Cancelled,
     Failed,
@@ -24,6 +24,7 @@ from generation.job import (
     Queued,
     UserId,
 )
+from generation.judging import judged
 from generation.live import Eye as Eye
 from generation.live import Flight, Live, Part, part_of
 from generation.messages import (
@@ -46,6 +47,7 @@ from generation.messages import (
 from generation.model import ModelInfo
 from generation.queue import FairQueue
 from generation.readiness import Readiness
+from generation.safety import Safety
 from generation.store import JobStore
 
 log = logging.getLogger(__name__)
@@ -141,9 +143,9 @@ class Studio:
     def watch(self, job_id: JobId, eye: Eye) -> int:
         """Have each picture of a job that is being drawn now shown to `eye` once, if it can be.
 
-        Returns how many pictures those are.
+        Returns how many pictures those are: none where pictures must be checked before they may be seen.
         """
-        if (live := self._jobs.get(job_id)) is None:
+        if (live := self._jobs.get(job_id)) is None or live.job.safety.hides:
             return 0
         live.eye = eye
         watched = [t for t, flight in self._flights.items() if t.job == job_id and flight.begun]
@@ -221,6 +223,7 @@ class Studio:
         return Task(
             id=TaskId(job=part.job, index=part.index, attempt=live.attempts[part.index] + 1),
             request=live.job.request.image(part.index),
+            checked=live.job.safety is not Safety.OFF,
         )
 
     # Reports ----------------------------------------------------------------------------------------------
@@ -249,14 +252,12 @@ class Studio:
             case Previewed(task=task, webp=webp):
                 if (live := self._begin(task)) and live.eye is not None:
                     live.eye(task.index, webp)
-            case Drawn(task=task, png=png):
+            case Drawn(task=task, png=png, verdict=verdict):
                 if live := self._land(task):
-                    request = live.job.request.image(task.index)
-                    live.drawn[task.index] = Picture(
-                        index=task.index, seed=request.seed, size=request.final_size, png=png
-                    )
+                    live.take_in(task.index, png, verdict)
                     if len(live.drawn) == live.job.request.count:
-                        self._spawn_end(live, live.running.moved(JobState.DONE))
+                        ended, live.drawn = judged(live.running, live.drawn)
+                        self._spawn_end(live, ended)
                 self._changed()
             case TaskFailed(task=task, reason=reason):
                 if live := self._land(task):
@@ -359,7 +360,7 @@ class Studio:
         del self._jobs[ended.id]
         match ended.state:
             case JobState.DONE:
-                self._tell(Finished(job=ended, pictures=pictures))
+                self._tell(Finished(job=ended, pictures=pictures if ended.may_be_seen else ()))
             case JobState.FAILED:
                 self._tell(Failed(job=ended))
             case _:
