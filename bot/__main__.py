@@ -64,6 +64,8 @@ async def serve(settings: Settings) -> None:
         pictures = Pictures(database, settings.data_dir / "pictures")
         await rooms.enter_async_context(_swept(pictures))
         jobs, deliveries = Jobs(database, pictures), Deliveries(database)
+        if given_up := await jobs.give_up_outdated():
+            log.warning("gave up %d requests of before, which today's rules refuse", given_up)
         client = await rooms.enter_async_context(
             Atelier(guild_id=settings.guild_id, choose_model=shelf.several)
         )

@@ -97,7 +97,9 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
 
     async def pressed(self, interaction: Interaction) -> None:
         await acknowledge(interaction)
-        job = await self.known_job(interaction)
+        job = await interaction.client.house.jobs.outlined(self.job_id)
+        if job is None:
+            raise Refused(GONE)
         if not may_manage(interaction, job):
             raise Refused("Only the person who asked for this, or a moderator, can delete it.")
         await interaction.client.house.pictures.forget(job.id)

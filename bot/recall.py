@@ -22,7 +22,7 @@ async def recalled(jobs: Jobs, pictures: Pictures, job_id: JobId) -> Ended:
     Raises:
         Undeliverable: it is not known any more, has not ended, or its pictures are gone.
     """
-    job = await jobs.get(job_id)
+    job = await jobs.outlined(job_id)
     if job is None:
         raise Undeliverable("the job is not known any more")
     match job.state:

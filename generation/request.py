@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from generation.guides import MAX_ADAPTERS as MAX_ADAPTERS
@@ -220,6 +220,21 @@ class GenerationRequest:
         if "template" in plain:
             parts["template"] = Wording(**plain["template"])
         return cls(**{**plain, **parts})
+
+    @classmethod
+    def unchecked(cls, plain: Mapping[str, Any]) -> Self:
+        """What was kept under other rules, without its parts: to be told, never to be drawn."""
+        size = object.__new__(Size)
+        for name, edge in plain["size"].items():
+            object.__setattr__(size, name, edge)
+        request = object.__new__(cls)
+        for field in fields(cls):
+            if field.default is MISSING:
+                object.__setattr__(request, field.name, size if field.name == "size" else plain[field.name])
+            else:
+                kept = plain.get(field.name) if isinstance(field.default, int | str) else None
+                object.__setattr__(request, field.name, field.default if kept is None else kept)
+        return request
 
 
 def new_seed() -> Seed:

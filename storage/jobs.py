@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
-from generation.request import Digest, GenerationRequest
+from generation.request import Digest, GenerationRequest, InvalidRequest
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
 from storage.pictures import Pictures, insert_inputs, insert_pictures
+
+log = logging.getLogger(__name__)
+
+OUTDATED = "This was asked before I was changed, and I cannot draw it any more."
 
 _COLUMNS = (
     "prompt",
@@ -80,9 +86,21 @@ class Jobs:
             await open_delivery(transaction, job.id, address)
 
     async def get(self, job_id: JobId) -> Job | None:
-        """A job, or None if it is not known. One that runs is QUEUED here."""
-        row = await self._database.fetch_one("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        """A job, or None if it is not known. One that runs is QUEUED here.
+
+        Raises:
+            InvalidRequest: by today's rules it cannot be.
+        """
+        row = await self._row(job_id)
         return None if row is None else _job(row)
+
+    async def outlined(self, job_id: JobId) -> Job | None:
+        """A job to be told of, though today's rules may refuse to draw it; None if it is not known."""
+        row = await self._row(job_id)
+        return None if row is None else _job(row, checked=_reject_reason(row) is None)
+
+    async def _row(self, job_id: JobId) -> Row | None:
+        return await self._database.fetch_one("SELECT * FROM jobs WHERE id = ?", (job_id,))
 
     async def files(self, request: GenerationRequest) -> Mapping[Digest, bytes]:
         """What a request starts from.
@@ -98,6 +116,19 @@ class Jobs:
             "SELECT * FROM jobs WHERE settled_at IS NULL ORDER BY created_at, id"
         )
         return [_job(row) for row in rows]
+
+    async def give_up_outdated(self) -> int:
+        """Fail each job that waits and that today's rules refuse; how many. For the start of a new version.
+
+        Each answer is owed from then on, as that of any job that has ended.
+        """
+        rows = await self._database.fetch_all("SELECT * FROM jobs WHERE settled_at IS NULL")
+        given_up = 0
+        for row in rows:
+            if (reason := _reject_reason(row)) is not None:
+                job = _job(row, checked=False).moved(JobState.FAILED, failure=reason)
+                given_up += await self.settle(job)
+        return given_up
 
     async def settle(self, job: Job, pictures: Sequence[Picture] = ()) -> bool:
         """Keep a final state, the pictures and the delivery that is owed, in one transaction.
@@ -129,16 +160,39 @@ class Jobs:
         return row is not None
 
 
-def _job(row: Row) -> Job:
+def _settings(row: Row) -> dict[str, Any]:
+    size = {"width": row["width"], "height": row["height"]}
+    return {**{name: row[name] for name in _COLUMNS}, "size": size}
+
+
+def _reject_reason(row: Row) -> str | None:
+    """Why what this row asks for is no request any more, as a sentence; None if it is one."""
+    try:
+        _job(row)
+    except InvalidRequest as reason:
+        return str(reason)
+    return None
+
+
+def _job(row: Row, *, checked: bool = True) -> Job:
+    """The job of a row.
+
+    Raises:
+        InvalidRequest: it is to be checked, and by today's rules it cannot be.
+    """
+    if checked:
+        try:
+            request = GenerationRequest.from_plain({**_settings(row), **json.loads(row["more"])})
+        except InvalidRequest as reason:
+            raise InvalidRequest(f"{OUTDATED} {reason}") from None
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("job %s was kept by another version: %r", row["id"], error)
+            raise InvalidRequest(f"{OUTDATED} Please ask anew.") from error
+    else:
+        request = GenerationRequest.unchecked(_settings(row))
     return Job(
         id=JobId(row["id"]),
-        request=GenerationRequest.from_plain(
-            {
-                **{name: row[name] for name in _COLUMNS},
-                "size": {"width": row["width"], "height": row["height"]},
-                **json.loads(row["more"]),
-            }
-        ),
+        request=request,
         asker=UserId(row["asker"]),
         created_at=row["created_at"],
         parent=None if row["parent"] is None else JobId(row["parent"]),

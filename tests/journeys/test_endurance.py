@@ -48,14 +48,19 @@ async def test_after_a_restart_a_picture_is_finished_in_its_message_and_old_butt
         before = await draws(stage.anna, "before the restart")
         asked = await asks(stage.anna, "slow", steps=80)
         card = await running(stage.anna, asked)
+        refused = await asks(stage.bruno, "slow and outdated", steps=80)
         assert await stage.bot.stop() == 0
         assert rows(stage, "SELECT DISTINCT file_limit FROM deliveries") == [(FILE_LIMIT,)]
         change(stage, "UPDATE deliveries SET file_limit = 9000 WHERE state = 'open'")
+        change(stage, "UPDATE jobs SET steps = 151 WHERE prompt = 'slow and outdated'")
         await stage.bot.start()
         done = await result(stage.anna, asked)
         assert done["id"] == card["id"]
         assert [file["size"] <= 9000 for file in done["attachments"]] == [True]  # its limit is kept with it
         assert len(await finished_cards(stage.anna, "slow")) == 1
+        failed = await stage.bruno.answer(refused, says("did not work", "151 steps are not possible"))
+        await stage.bruno.press(failed, "Delete")
+        await stage.bruno.until(lambda: failed["id"] in stage.bruno.deleted)
 
         again = await result(stage.anna, await stage.anna.press(before, "Reroll"))
         assert "before the restart" in text_of(again)

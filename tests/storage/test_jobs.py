@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from generation.job import Job, JobId, JobState, UserId
-from generation.request import MAX_PROMPT, Seed, Start, Variation, Wording
+from generation.request import MAX_PROMPT, InvalidRequest, Seed, Start, Variation, Wording
 from generation.store import JobStore
 from storage.database import Database
 from storage.deliveries import Deliveries, DeliveryState
@@ -176,6 +176,39 @@ async def test_what_is_settled_is_finished(jobs: Jobs) -> None:
     await jobs.settle(three.moved(JobState.FAILED, failure="The model is broken."))
 
     assert await jobs.unfinished() == [four]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("steps = 151", "151 steps are not possible"),
+        ("height = 100", "both edges must be multiples of 8"),
+        ("""more = '{"start": {"unheard": 1}}'""", "Please ask anew."),
+        ("more = '{'", "Please ask anew."),
+    ],
+)
+async def test_what_todays_rules_refuse_fails_with_a_sentence_and_the_others_go_on(
+    jobs: Jobs, deliveries: Deliveries, database: Database, change: str, reason: str
+) -> None:
+    outdated, other = await kept(jobs), await kept(jobs)
+    async with database.transaction() as transaction:
+        await transaction.execute(f"UPDATE jobs SET {change} WHERE id = ?", (outdated.id,))
+
+    assert await jobs.give_up_outdated() == 1
+    assert await jobs.give_up_outdated() == 0
+
+    assert await jobs.unfinished() == [other]
+    assert await deliveries.owed() == (outdated.id,)
+    told = await jobs.outlined(outdated.id)
+    assert told is not None
+    assert told.state is JobState.FAILED
+    assert told.request.prompt == "a red circle"
+    assert (told.failure or "").startswith(
+        "This was asked before I was changed, and I cannot draw it any more."
+    )
+    assert reason in (told.failure or "")
+    with pytest.raises(InvalidRequest, match="This was asked before I was changed"):
+        await jobs.get(outdated.id)
 
 
 async def test_the_unfinished_are_found_without_reading_what_is_finished(database: Database) -> None:
