@@ -15,6 +15,8 @@ $(STAMP): constraints.txt pyproject.toml
 	say which with: make setup PYTHON=/path/to/python")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@# Without its torchvision, which nothing here needs, and which must be built for the same device as torch.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps spandrel
 	@touch $(STAMP)
 
 demo: setup
