@@ -12,12 +12,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
 
+from benchmarks.engine.report import OURS, THEIRS
 from benchmarks.place import ROOT, circumstances, peak_resident, playground
 from generation.samplers import SAMPLERS
 from playground.person import Person
@@ -28,6 +30,8 @@ SETTINGS = {"size": "128x128", "steps": 20, "guidance": 2.5, "sampler": "DPM++ 2
 WARM_UP = 3
 PACE = 0.05
 """Seconds between two commands: faster than people ask, slower than where Discord stops one of them."""
+ACK_TARGET = 500
+"""Milliseconds."""
 OWN_START = re.compile(r"saved", re.IGNORECASE)
 
 
@@ -126,7 +130,19 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-async def measure(runs: int, acks: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one run of the benchmark saw."""
+
+    pairs: list[tuple[float, float]]
+    """Seconds of the whole path and of the bare pipeline."""
+    acknowledged: list[float]
+    """Milliseconds."""
+    bot_rss_mb: float | None
+    first_picture_s: float
+
+
+async def measure(runs: int, acks: int) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         first = await first_picture(data / "demo")
@@ -136,12 +152,18 @@ async def measure(runs: int, acks: int) -> dict[str, Any]:
             memory = await peak_memory(person, place["bot_pid"])
         async with playground(data / "acks", room) as place, _somebody(place) as person:
             took = await acknowledgements(person, acks)
+    return Measured(pairs=pairs, acknowledged=took, bot_rss_mb=memory, first_picture_s=first)
+
+
+def figures_of(measured: Measured) -> dict[str, Any]:
+    """The figures, with where and with what they were taken."""
+    pairs, took, memory = measured.pairs, measured.acknowledged, measured.bot_rss_mb
     path, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
     return {
         "overhead_ratio": round(statistics.median(whole / alone for whole, alone in pairs), 4),
         "ack_p99_ms": round(percentile(took, 0.99), 1),
         "bot_rss_mb": None if memory is None else round(memory, 1),
-        "first_picture_s": round(first, 1),
+        "first_picture_s": round(measured.first_picture_s, 1),
         "path_ms": round(path * 1000, 1),
         "bare_ms": round(bare * 1000, 1),
         "overhead_ms": round(statistics.median((whole - alone) * 1000 for whole, alone in pairs), 1),
@@ -152,6 +174,36 @@ async def measure(runs: int, acks: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         **circumstances(),
     }
+
+
+def plot(measured: Measured, figures: Mapping[str, Any], path: Path) -> bool:
+    """Save the plot as PNG; False if matplotlib is not installed."""
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        return False
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    runs = range(1, len(measured.pairs) + 1)
+    for side, colour, label in ((1, THEIRS, "bare pipeline"), (0, OURS, "whole path")):
+        left.plot(runs, [pair[side] * 1000 for pair in measured.pairs], "o-", color=colour, label=label)
+    left.set(xlabel="pair", ylabel="ms", ylim=(0, None))
+    left.xaxis.get_major_locator().set_params(integer=True)
+    left.set_title(f"From the command to the picture: {figures['overhead_ratio']:g} times the bare pipeline")
+    took = sorted(measured.acknowledged)
+    shares = [(index + 1) / len(took) * 100 for index in range(len(took))]
+    right.step(took, shares, where="post", color=OURS, label="acknowledged", linewidth=2)
+    right.axvline(ACK_TARGET, color="black", linewidth=0.6, linestyle=":", label="target for the p99")
+    right.set(xlabel="ms", ylabel="% of the commands", xlim=(0, None), ylim=(0, 101))
+    right.set_title(f"Acknowledged while the worker draws: p99 {figures['ack_p99_ms']:g} ms")
+    for axes in (left, right):
+        axes.grid(alpha=0.25)
+        axes.legend(loc="lower right", fontsize=8)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+    return True
 
 
 def _somebody(place: Mapping[str, Any]) -> Person:
@@ -167,8 +219,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="pairs of whole path and bare pipeline")
     parser.add_argument("--acks", type=int, default=200, help="acknowledgements while the worker is busy")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "out", help="folder for the plot")
     options = parser.parse_args()
-    figures = asyncio.run(measure(options.runs, options.acks))
+    report(asyncio.run(measure(options.runs, options.acks)), options.out)
+
+
+def report(measured: Measured, out: Path) -> None:
+    """Print a table and, as the last line, the figures as JSON; save the plot in `out`."""
+    figures = figures_of(measured)
     rows = [
         ("whole path, median", f"{figures['path_ms']} ms"),
         ("bare pipeline, median", f"{figures['bare_ms']} ms"),
@@ -180,6 +238,9 @@ def main() -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         print(f"{name:<{width}}  {value}")
+    out.mkdir(parents=True, exist_ok=True)
+    place = out / "path.png"
+    print(f"plot: {place}" if plot(measured, figures, place) else "plot: none, matplotlib is not installed")
     print(json.dumps(figures))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_OURS, _THEIRS = "#4f46e5", "#9ca3af"
+OURS, THEIRS = "#4f46e5", "#9ca3af"
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -69,8 +69,8 @@ def plot(figures: Mapping[str, Any], raw: Mapping[str, Mapping[str, list[float]]
     highest = max(value for sides in raw.values() for values in sides.values() for value in values)
     lowest = min(value for sides in raw.values() for values in sides.values() for value in values)
     for axes, name in zip(rest, ("080", "130"), strict=True):
-        sides = (("first_come_first_served", _THEIRS, "diffusers, first come first served"),)
-        for side, colour, label in (*sides, ("engine", _OURS, "our engine")):
+        sides = (("first_come_first_served", THEIRS, "diffusers, first come first served"),)
+        for side, colour, label in (*sides, ("engine", OURS, "our engine")):
             values = sorted(raw[name][side])
             shares = [(index + 1) / len(values) * 100 for index in range(len(values))]
             axes.step(values, shares, where="post", color=colour, label=label, linewidth=2)
@@ -97,11 +97,11 @@ def plot(figures: Mapping[str, Any], raw: Mapping[str, Mapping[str, list[float]]
 
 def _bars(axes: Any, figures: Mapping[str, Any]) -> None:
     bars = [
-        ("(a) one after\nanother", figures["serial_ips"], _THEIRS),
-        (f"(b) offline\nbatch of {figures['offline_batch']}", figures["offline_batch_ips"], _THEIRS),
-        ("(c) our\nengine", figures["engine_ips"], _OURS),
-        ("mixed, one\nafter another", figures["serial_mixed_ips"], _THEIRS),
-        ("mixed, our\nengine", figures["engine_mixed_ips"], _OURS),
+        ("(a) one after\nanother", figures["serial_ips"], THEIRS),
+        (f"(b) offline\nbatch of {figures['offline_batch']}", figures["offline_batch_ips"], THEIRS),
+        ("(c) our\nengine", figures["engine_ips"], OURS),
+        ("mixed, one\nafter another", figures["serial_mixed_ips"], THEIRS),
+        ("mixed, our\nengine", figures["engine_mixed_ips"], OURS),
     ]
     drawn = axes.bar(range(len(bars)), [value for _, value, _ in bars], color=[colour for *_, colour in bars])
     axes.bar_label(drawn, fmt="{:.3g}", padding=2)
