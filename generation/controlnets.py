@@ -1,0 +1,99 @@
+"""Which ControlNets there are: those in the owner's folder and those that came along."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from generation.controlfiles import NO_PREPROCESSOR as NO_PREPROCESSOR
+from generation.controlfiles import ControlNetInfo as ControlNetInfo
+from generation.controlfiles import Kind as Kind
+from generation.controlfiles import Preprocessor as Preprocessor
+from generation.controlfiles import describe_controlnet
+from generation.model import ModelInfo
+from generation.modelfiles import PICKLES, UnreadableModel
+
+SHIPPED = Path(__file__).parents[1] / "models" / "controlnets"
+"""Those that came along."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenControlNet:
+    name: str
+    problem: str
+    """A sentence for the owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlNets:
+    """All that were found, by name."""
+
+    usable: tuple[ControlNetInfo, ...] = ()
+    broken: tuple[BrokenControlNet, ...] = ()
+
+    @classmethod
+    def found(cls, folders: Iterable[Path]) -> Self:
+        """Look through these folders; of two of one name the one in the earlier folder counts. Reads headers.
+
+        Raises:
+            UnreadableModel: a folder cannot be read.
+        """
+        usable: dict[str, ControlNetInfo] = {}
+        broken: dict[str, BrokenControlNet] = {}
+        for folder in folders:
+            for place in _places(folder):
+                name = place.name if place.is_dir() else place.stem
+                if name.casefold() in usable.keys() | broken.keys():
+                    continue
+                try:
+                    info = describe_controlnet(place)
+                    if info.name.casefold() in usable:
+                        raise UnreadableModel(f"There is another ControlNet of the name {info.name}.")
+                    usable[info.name.casefold()] = info
+                except UnreadableModel as reason:
+                    broken[name.casefold()] = BrokenControlNet(name=name, problem=str(reason))
+        return cls(
+            usable=tuple(sorted(usable.values(), key=lambda info: info.name.casefold())),
+            broken=tuple(sorted(broken.values(), key=lambda each: each.name.casefold())),
+        )
+
+    def find(self, name: str) -> ControlNetInfo | None:
+        """The one of this name, however it was capitalised."""
+        return next((info for info in self.usable if _same(info.name, name)), None)
+
+    def nearest(self, name: str) -> ControlNetInfo | None:
+        names = {info.name.casefold(): info for info in self.usable}
+        near = difflib.get_close_matches(name.casefold(), names, n=1)
+        return names[near[0]] if near else None
+
+    def for_model(self, model: ModelInfo) -> tuple[ControlNetInfo, ...]:
+        """Those that can steer this model."""
+        return tuple(info for info in self.usable if info.reject_reason(model) is None)
+
+
+def _same(one: str, other: str) -> bool:
+    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    """What may be a ControlNet: folders, and files of weights."""
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UnreadableModel(
+            f"The folder {folder} of ControlNets cannot be read: {error.strerror}."
+        ) from error
+    files = {path.stem for path in entries if path.suffix == ".safetensors"}
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if path.name not in files and any(path.iterdir()):  # else it configures that file
+                yield path
+        elif path.suffix.lower() in {".safetensors", *PICKLES}:
+            yield path
