@@ -41,7 +41,7 @@ _OPEN_CLIP = {
 
 
 def write_checkpoint(folder: Path, file: Path) -> Path:
-    """One .safetensors file with the weights of the Stable Diffusion 1 or XL pipeline in `folder`."""
+    """One .safetensors file with the weights of the Stable Diffusion 1, 2 or XL pipeline in `folder`."""
     from diffusers import DiffusionPipeline
     from safetensors.torch import save_file
 
@@ -53,6 +53,8 @@ def write_checkpoint(folder: Path, file: Path) -> Path:
         first, second = "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
         tensors |= _clip(pipe.text_encoder, first)
         tensors |= _open_clip(pipe.text_encoder_2, second)
+    elif pipe.unet.config.cross_attention_dim == 1024:
+        tensors |= _open_clip_2(pipe.text_encoder, "cond_stage_model.model.")
     else:
         tensors |= _clip(pipe.text_encoder, "cond_stage_model.transformer.")
     # What else the published files hold, and nothing needs.
@@ -128,6 +130,18 @@ def _open_clip(encoder: Any, prefix: str) -> Renamed:
             yield f"{prefix}transformer.resblocks.{match[1]}.attn.in_proj_{match[2]}", torch.cat(three)
         elif "self_attn.k_proj" not in name and "self_attn.v_proj" not in name:
             yield prefix + _replaced(name, _OPEN_CLIP), tensor
+
+
+def _open_clip_2(encoder: Any, prefix: str) -> Renamed:
+    """Of Stable Diffusion 2, whose files hold a last layer and a projection that it does without."""
+    import torch
+
+    for name, tensor in _open_clip(encoder, prefix):
+        yield name, tensor
+        if ".resblocks.0." in name:
+            yield name.replace(".resblocks.0.", ".resblocks.23."), tensor.clone()
+    yield f"{prefix}text_projection", torch.zeros(1024, 1024)
+    yield f"{prefix}logit_scale", torch.zeros(())
 
 
 def _replaced(name: str, table: dict[str, str]) -> str:

@@ -114,10 +114,11 @@ def stock_picture(pipe: Any, request: GenerationRequest, scheduler_config: dict[
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
 
 
-def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16) -> Path:
+def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16, per_block: int = 1) -> Path:
     """A Stable Diffusion 1 pipeline of 64 x 64 pixels whose every weight is random.
 
-    `width` is that of the text encoder; checkpoint files are known by theirs, 768.
+    `width` is that of the text encoder; checkpoint files are known by theirs, 768. With 1024, and layers
+    where published ones have some (`per_block` 2), it is a Stable Diffusion 2.
     """
     import torch
     from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -128,8 +129,9 @@ def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16) -> P
         sample_size=8,
         block_out_channels=(8, 16),
         norm_num_groups=4,
-        layers_per_block=1,
+        layers_per_block=per_block,
         attention_head_dim=2,
+        use_linear_projection=width == 1024,
         cross_attention_dim=width,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),

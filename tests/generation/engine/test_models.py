@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from generation.catalogue import UnreadableModel, describe
+from generation.catalogue import Family, UnreadableModel, describe
 from generation.engine.hashes import hash_file, hash_folder
 from generation.engine.models import choose_device, choose_dtype, load
 from tests.generation.checkpoints import write_checkpoint
@@ -90,6 +90,13 @@ def sd_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
+def sd2_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    place = tmp_path_factory.mktemp("checkpoints")
+    folder = build_sd(place / "folder", prediction="v_prediction", width=1024, per_block=2)
+    return _as_one_file(folder, place)
+
+
+@pytest.fixture(scope="module")
 def sdxl_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     place = tmp_path_factory.mktemp("checkpoints")
     return _as_one_file(build_sdxl(place / "folder", second=24), place)
@@ -112,7 +119,7 @@ def edited(file: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     save_file(tensors, file)
 
 
-@pytest.mark.parametrize("kind", ["sd_checkpoint", "sdxl_checkpoint"])
+@pytest.mark.parametrize("kind", ["sd_checkpoint", "sd2_checkpoint", "sdxl_checkpoint"])
 def test_a_checkpoint_file_draws_what_the_folder_draws_that_it_came_from(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -124,6 +131,12 @@ def test_a_checkpoint_file_draws_what_the_folder_draws_that_it_came_from(
     assert drawn.tobytes() == picture(theirs.draw(**changes)).tobytes()
     assert drawn.tobytes() != picture(ours.draw(**{**changes, "prompt": "a green square"})).tobytes()
     assert ours.model.hash.result() == hash_file(file)
+
+
+def test_a_checkpoint_of_stable_diffusion_2_is_known_by_its_weights(sd2_checkpoint: Checkpoint) -> None:
+    info = describe(str(sd2_checkpoint[1]))
+    assert info.family is Family.SD2
+    assert Bench(str(sd2_checkpoint[1])).model.record()["prediction_type"] == "v_prediction"
 
 
 def test_the_card_beside_a_checkpoint_is_read(own_checkpoint: Path) -> None:
