@@ -16,6 +16,8 @@ MODELS_FILE = Path("models.toml")
 """Describes the models if MODELS names no other file and it exists."""
 WILDCARDS_FOLDER = Path("wildcards")
 """Holds the wildcards if WILDCARDS names no other folder and it exists."""
+EMBEDDINGS_FOLDER = Path("embeddings")
+"""Holds learned words if EMBEDDINGS names no other folder and it exists."""
 
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?|wss?)://\S+$")]
 
@@ -40,6 +42,8 @@ class Settings(BaseSettings):
     """A file that describes several models; MODEL is not used then. See :attr:`models_file`."""
     wildcards: Path | None = None
     """A folder of lists that prompts choose from. See :attr:`wildcards_folder`."""
+    embeddings: Path | None = None
+    """A folder of words that were learned beside models. See :attr:`embeddings_folder`."""
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     model_memory: float | None = Field(default=None, gt=0)
@@ -77,7 +81,7 @@ class Settings(BaseSettings):
             return None
         return batch
 
-    @field_validator("data_dir", "models", "wildcards")
+    @field_validator("data_dir", "models", "wildcards", "embeddings")
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
         return None if place is None else place.expanduser()
@@ -112,6 +116,22 @@ class Settings(BaseSettings):
                 "make it and put text files into it, or leave WILDCARDS empty."
             )
         return self.wildcards
+
+    @property
+    def embeddings_folder(self) -> Path | None:
+        """The folder that holds words that were learned beside models; None when there are none.
+
+        Raises:
+            SettingsError: EMBEDDINGS names a folder that is not there.
+        """
+        if self.embeddings is None:
+            return EMBEDDINGS_FOLDER if EMBEDDINGS_FOLDER.is_dir() else None
+        if not self.embeddings.is_dir():
+            raise SettingsError(
+                f"EMBEDDINGS is {self.embeddings}, and there is no such folder; "
+                "make it and put .safetensors files into it, or leave EMBEDDINGS empty."
+            )
+        return self.embeddings
 
     @property
     def token(self) -> str:

@@ -27,6 +27,7 @@ _DEFAULTS: Mapping[Family, Defaults] = {
     Family.NOISE: Defaults(steps=8, guidance=5.0, sampler="Euler"),
 }
 _NATIVE = {Family.SD1: 512, Family.SD2: 768, Family.SDXL: 1024, Family.OTHER: 1024, Family.NOISE: 128}
+_TEXT_WIDTHS = {Family.SD1: (768,), Family.SD2: (1024,), Family.SDXL: (768, 1280)}
 _MULTIPLE = {Family.SD1: 64, Family.SD2: 64, Family.SDXL: 32, Family.OTHER: 16, Family.NOISE: 8}
 
 _MOVED = {
@@ -101,6 +102,7 @@ def _info(
         max_edge=min(MAX_EDGE, native * 2),
         note=note,
         samplers=(OWN_SAMPLER,) if family is Family.OTHER else tuple(SAMPLERS),
+        text_widths=_TEXT_WIDTHS.get(family, ()),
     )
 
 
@@ -148,6 +150,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         _info(path.resolve().name, source, family, native=native),
         multiple=multiple,
         clip_layers=_clip_layers(path),
+        text_widths=_text_widths(path) or _TEXT_WIDTHS[family],
     )
     return _with_extras(_fitted(info, _names(path, source), path), path)
 
@@ -173,6 +176,13 @@ def _clip_layers(path: Path) -> int:
     configs = [path / part / "config.json" for part in ("text_encoder", "text_encoder_2")]
     counts = [read_json(config).get("num_hidden_layers") for config in configs if config.is_file()]
     return min((count for count in counts if isinstance(count, int)), default=12)
+
+
+def _text_widths(path: Path) -> tuple[int, ...]:
+    """Of the text encoders that a folder has."""
+    configs = [path / part / "config.json" for part in ("text_encoder", "text_encoder_2")]
+    widths = [read_json(config).get("hidden_size") for config in configs if config.is_file()]
+    return tuple(width for width in widths if isinstance(width, int))
 
 
 def _with_extras(info: ModelInfo, path: Path) -> ModelInfo:

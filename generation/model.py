@@ -90,6 +90,8 @@ class ModelInfo:
     """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
     clip_layers: int = 12
     """Of its text encoder; how far a clip skip may go."""
+    text_widths: tuple[int, ...] = ()
+    """Of its text encoders; a word that was learned beside it has vectors of these. Empty: it takes none."""
     decided: frozenset[str] = frozenset()
     """What its owner decided, by the keys of models.toml; the rest is what suits the model."""
 

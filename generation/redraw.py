@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel, describe
+from generation.embeddings import SHIPPED, Embeddings
 from generation.job import JobId
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
@@ -25,6 +26,7 @@ BASIS = (
     "vae_hash",
     "refiner_hash",
     "refiner_start",
+    "embeddings",
     "device",
     "dtype",
     "memory",
@@ -51,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="where its model is (default: where the picture says)")
     parser.add_argument("--vae", help="where its VAE is, if it was not the model's own")
     parser.add_argument("--refiner", help="where its refiner is, if it had one (default: as its model)")
+    parser.add_argument("--embeddings", type=Path, help="the folder of learned words, if it has one")
     parser.add_argument("--files", type=Path, help="where the bot keeps pictures, if it starts from one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
@@ -64,6 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
             vae=options.vae,
             refiner=options.refiner,
             files=options.files,
+            embeddings=options.embeddings,
             device=options.device,
         )
     except OSError as error:
@@ -88,6 +92,7 @@ def redraw(
     vae: str | None = None,
     refiner: str | None = None,
     files: Path | None = None,
+    embeddings: Path | None = None,
     device: str = "auto",
 ) -> bytes:
     """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
@@ -98,6 +103,7 @@ def redraw(
         vae: where its VAE is now; None: the model's own.
         refiner: where its refiner is now; None: where the picture says, if it had one.
         files: the folder `pictures` of the bot that drew it, for a picture that starts from another.
+        embeddings: the folder of learned words, for a picture that has one which did not come along.
 
     Raises:
         CannotRedraw: the picture does not say enough, or cannot be drawn.
@@ -120,7 +126,8 @@ def redraw(
         replay=calls_of(settings.record),
     )
     said: list[Report] = []
-    engine = _engine(info, settings.record, device, said)
+    words = _embeddings(info, settings.record, embeddings)
+    engine = _engine(info, settings.record, device, said, words)
     engine.admit(task)
     while engine.busy:
         engine.tick()
@@ -144,6 +151,19 @@ def _refiner(record: Mapping[str, Any]) -> str | None:
             f"This was drawn with the refiner {source}; say with --refiner where it is."
         ) from error
     return str(source)
+
+
+def _embeddings(info: ModelInfo, record: Mapping[str, Any], folder: Path | None) -> Embeddings:
+    """The learned words that the picture has, all of which must be there."""
+    embeddings = Embeddings(folder, SHIPPED)
+    embeddings.refresh()
+    here = {each.word for each in embeddings.fitting(info.text_widths).values()}
+    if missing := [word for word in record.get("embeddings") or {} if word not in here]:
+        raise CannotRedraw(
+            f"It was drawn with learned words that are not here: {', '.join(missing)}. "
+            "Say with --embeddings where they are."
+        )
+    return embeddings
 
 
 def _inputs(needed: Sequence[Digest], folder: Path | None) -> Mapping[Digest, bytes]:
@@ -186,7 +206,9 @@ def largest_difference(one: bytes, other: bytes) -> int:
     return max(ImageChops.difference(first, second).tobytes())
 
 
-def _engine(info: ModelInfo, record: Mapping[str, Any], device: str, said: list[Report]) -> Any:
+def _engine(
+    info: ModelInfo, record: Mapping[str, Any], device: str, said: list[Report], words: Embeddings
+) -> Any:
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
 
@@ -207,9 +229,14 @@ def _engine(info: ModelInfo, record: Mapping[str, Any], device: str, said: list[
     if lane:
         return PipelineEngine(model, said.append)
     if record.get("mode") != "compiled":
-        return DiffusionEngine(model, said.append, cap=1)
+        return DiffusionEngine(model, said.append, cap=1, embeddings=words)
     return DiffusionEngine(
-        model, said.append, cap=1, compiled=Compiled(model.unet), compiled_calls=compiled_calls(record)
+        model,
+        said.append,
+        cap=1,
+        compiled=Compiled(model.unet),
+        compiled_calls=compiled_calls(record),
+        embeddings=words,
     )
 
 

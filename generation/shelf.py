@@ -7,11 +7,12 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from generation.catalogue import ModelInfo, describe
+from generation.embeddings import Embeddings
 from generation.modelfiles import UnreadableModel
 from generation.modeltable import Problems, read_model, shown
 from generation.tomllines import lines_of
@@ -35,6 +36,8 @@ class Shelf:
     """One of them: what draws for who chooses none."""
     file: Path | None = None
     """The file that describes them; None when the setting MODEL names the only one."""
+    embeddings: Embeddings = field(default_factory=Embeddings, compare=False)
+    """Words that were learned beside models."""
 
     @classmethod
     def one(cls, source: str) -> Self:

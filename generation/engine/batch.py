@@ -71,6 +71,8 @@ class Image:
     """(1, width): its guidance, for a UNet that wants to be told it."""
     step_arguments: Mapping[str, Any]
     record: dict[str, Any]
+    chunks: int = 1
+    """Of the prompts: learned words may have another number than when it was admitted."""
     refined: Refined | None = None
     """How it goes on, if it has a refiner; that this has begun is said by `refining`."""
     refining: bool = False

@@ -18,8 +18,13 @@ def hash_vae(place: Path) -> str:
 
 def hash_file(path: Path) -> str:
     """What A1111 calls the model hash: the first 10 hexadecimal digits of the file's SHA-256."""
+    return digest_of(path)[:10]
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:10]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 _PARTS = ("scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae")
@@ -29,9 +34,7 @@ def hash_folder(folder: Path, variant: str | None, parts: Iterable[str] = _PARTS
     """One hash over names and contents of the weights, configurations and vocabularies of a model."""
     total = hashlib.sha256()
     for path in _hashed_files(folder, variant, parts):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+        total.update(f"{path.relative_to(folder).as_posix()} {digest_of(path)}\n".encode())
     return total.hexdigest()[:10]
 
 

@@ -12,10 +12,12 @@ from PIL import Image as PILImage
 
 from generation import __version__
 from generation.catalogue import Family
+from generation.embeddings import Embeddings
 from generation.engine.batch import Image, Refined
 from generation.engine.decoding import decode
 from generation.engine.failures import RAN_AWAY, CannotDraw
 from generation.engine.inputs import Kept, encode, latent_mask, start_mask, start_picture
+from generation.engine.learned import Lexicon
 from generation.engine.memory import Memory
 from generation.engine.models import Model
 from generation.engine.prompts import Encoded, PromptEncoder
@@ -43,18 +45,26 @@ class _Asked:
     added: Mapping[str, torch.Tensor]
     told: torch.Tensor | None
     prompt: Encoded
+    learned: Mapping[str, str]
+    """The words in both prompts that were learned beside the model, and the hashes of their files."""
 
 
 class Preparation:
     """Prepares images for one model."""
 
-    def __init__(self, model: Model, memory: Memory) -> None:
+    def __init__(self, model: Model, memory: Memory, embeddings: Embeddings | None = None) -> None:
+        """
+        Args:
+            embeddings: the words that were learned beside models; None: there are none.
+        """
         self._model = model
         self._memory = memory
-        self._prompts = PromptEncoder(model, memory)
+        embeddings = embeddings or Embeddings()
+        widths = [encoder.model.config.hidden_size for encoder in model.encoders]
+        self._prompts = PromptEncoder(model, memory, Lexicon(embeddings, widths))
         self._schedulers = Schedulers(model.scheduler_config, model.device)
         if (refiner := model.refiner) is not None:
-            self._refiner_prompts = PromptEncoder(refiner, memory)
+            self._refiner_prompts = PromptEncoder(refiner, memory, Lexicon(embeddings, widths, second=True))
             # One schedule for both, so that the one begins where the other ends.
             kind = refiner.scheduler_config.get("prediction_type", "epsilon")
             config = {**model.scheduler_config, "prediction_type": kind}
@@ -73,6 +83,7 @@ class Preparation:
             "scheduler": SAMPLERS[request.sampler].scheduler,
             "prompt_tokens": asked.prompt.tokens,
             "prompt_chunks": chunks,
+            **({"embeddings": dict(asked.learned)} if asked.learned else {}),
             "decode_batch": 1,
             **({"encode_tiled": True} if request.start is not None and self._memory.rung else {}),
         }
@@ -89,6 +100,7 @@ class Preparation:
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
             record=record,
+            chunks=chunks,
             steps=request.first_steps,
             refined=None
             if model.refiner is None or request.hires is not None  # then the last pass is refined
@@ -135,6 +147,7 @@ class Preparation:
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
             record=first.record | encoded,
+            chunks=chunks,
             steps=hires.steps_taken,
             earlier_steps=first.steps,
             earlier_calls=first.calls,
@@ -160,12 +173,16 @@ class Preparation:
         return encode(self._model, picture.resize(size, PILImage.Resampling.LANCZOS), generator)
 
     def chunks(self, request: GenerationRequest) -> int:
-        """How many chunks the longest of its prompts fills: all rows of a call have as many.
+        """How many chunks the longest of its prompts fills, with the learned words that there are now.
+
+        All rows of a call have as many.
 
         Raises:
             CannotDraw: more than are read.
         """
         prompts = [self._prompts] if self._model.refiner is None else [self._prompts, self._refiner_prompts]
+        for each in prompts:
+            each.refresh()
         texts = [request.prompt]
         if _is_guided(self._model, request):
             texts.append(request.negative_prompt)
@@ -259,6 +276,7 @@ def _asked(model: Model, prompts: PromptEncoder, request: GenerationRequest, chu
         added=_added(model, encoded, request.size.height, request.size.width),
         told=None if told is None else told.to(model.device, model.dtype),
         prompt=prompt,
+        learned={word: digest for each in reversed(encoded) for word, digest in each.learned.items()},
     )
 
 

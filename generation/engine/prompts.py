@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from generation.catalogue import Family
+from generation.embeddings import Embeddings
+from generation.engine.adapters import Adapters, Fitted
 from generation.engine.failures import CannotDraw
+from generation.engine.learned import Lexicon, in_place
 from generation.engine.memory import Memory
 from generation.engine.models import Model, TextEncoder
-from generation.prompting.attention import Part, parts_of
+from generation.prompting.attention import Part, Piece, parts_of
 
 MAX_CHUNKS = 8
 """Every chunk of a prompt is read by every call of the UNet."""
 _KEPT = 64
 """Chunks of encoded prompts that are kept; one is 0.2 MB for SD 1 and 0.6 MB for SDXL in float32."""
+_ANY = 0
+"""The token whose place a vector takes: none that begins, ends or fills."""
 _BACK = 20
 """A chunk that is full ends after its last comma, if that is among so many of its last tokens."""
 
@@ -33,14 +39,21 @@ class Encoded:
     tokens: int
     """How many tokens the prompt has, without the beginning and the end of each chunk."""
     chunks: int
+    learned: Mapping[str, str] = field(default_factory=dict)
+    """The words in it that were learned beside the model, and the hashes of their files."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
     id: int
     weight: float
+    vector: torch.Tensor | None = None
+    """(width,): what is read instead of the token."""
+    goes_on: bool = False
+    """It belongs to the word that began before it, and is not parted from that."""
 
 
+_Key = tuple[str, bool, int, int, tuple[tuple[str, str], ...], Fitted]
 _Chunk = list[_Token]
 """What an encoder reads at once, without beginning, end and padding; for CLIP 75 tokens at the most."""
 
@@ -52,10 +65,27 @@ class PromptEncoder:
     BREAK begins another one. What differs is in docs/decisions/0006-prompts-are-read-by-our-own-hand.md.
     """
 
-    def __init__(self, model: Model, memory: Memory) -> None:
+    def __init__(
+        self,
+        model: Model,
+        memory: Memory,
+        lexicon: Lexicon | None = None,
+        adapters: Adapters | None = None,
+    ) -> None:
+        """
+        Args:
+            lexicon: the words that were learned beside the model; None: there are none.
+            adapters: what puts LoRAs in force in its text encoders; None: nothing does.
+        """
         self._model = model
         self._memory = memory
-        self._kept: OrderedDict[tuple[str, bool, int, int], Encoded] = OrderedDict()
+        self._lexicon = lexicon or Lexicon(Embeddings(), ())
+        self._adapters = adapters
+        self._kept: OrderedDict[_Key, Encoded] = OrderedDict()
+
+    def refresh(self) -> None:
+        """From now on the learned words are those whose files are there at this moment."""
+        self._lexicon.refresh()
 
     def chunks(self, text: str) -> int:
         """How many chunks a prompt fills, at least one.
@@ -66,37 +96,48 @@ class PromptEncoder:
         """
         return max(len(chunks) for chunks in self._chunked(text))
 
-    def encode(self, text: str, *, negative: bool = False, clip_skip: int = 1, chunks: int = 1) -> Encoded:
+    def encode(
+        self,
+        text: str,
+        *,
+        negative: bool = False,
+        clip_skip: int = 1,
+        chunks: int = 1,
+        loras: Fitted = (),
+    ) -> Encoded:
         """The prompt as the model wants it; one chunk without weights as diffusers has it, bit for bit.
 
         Args:
             clip_skip: the layer that is read, from the last, which is 1. SDXL never reads the last: there 1
                 and 2 are the same.
             chunks: how many it is to have at least; empty ones follow.
+            loras: that change how it is read.
 
         Raises:
             CannotDraw: it has more chunks than are read, or the encoder has not as many layers.
             InvalidRequest: its marks cannot be read.
         """
-        key = (text, negative and not text and self._model.zero_empty_negative, clip_skip, chunks)
+        pieces = [piece.text for part in parts_of(text) for piece in part]
+        learned = {each.learned.word: each.hash for piece in pieces for each in self._lexicon.used(piece)}
+        is_zero = negative and not text and self._model.zero_empty_negative
+        key = (text, is_zero, clip_skip, chunks, tuple(learned.items()), loras)
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return kept
-        encoded = self._encode(text, clip_skip, chunks)
-        if key[1]:
-            encoded = Encoded(
-                states=torch.zeros_like(encoded.states),
-                pooled=None if encoded.pooled is None else torch.zeros_like(encoded.pooled),
-                tokens=encoded.tokens,
-                chunks=encoded.chunks,
-            )
+        encoded = self._encode(text, clip_skip, chunks, loras)
+        if is_zero:
+            pooled = None if encoded.pooled is None else torch.zeros_like(encoded.pooled)
+            encoded = replace(encoded, states=torch.zeros_like(encoded.states), pooled=pooled)
+        encoded = replace(encoded, learned=learned)
         self._kept[key] = encoded
         while sum(each.chunks for each in self._kept.values()) > _KEPT:
             self._kept.popitem(last=False)
         return encoded
 
-    def _encode(self, text: str, clip_skip: int, least: int) -> Encoded:
+    def _encode(self, text: str, clip_skip: int, least: int, loras: Fitted) -> Encoded:
         self._memory.need("text")
+        if self._adapters is not None:
+            self._adapters.for_texts(loras)
         model = self._model
         chunked = self._chunked(text)
         count = max(least, *(len(chunks) for chunks in chunked))
@@ -123,11 +164,15 @@ class PromptEncoder:
         if clip_skip > (layers := int(encoder.model.config.num_hidden_layers)):
             raise CannotDraw(f"{model.info.name} cannot skip so much: its clip skip may be 1 to {layers}.")
         ids, mask = _framed(encoder, chunk)
-        output = encoder.model(
-            ids.to(model.device),
-            attention_mask=None if mask is None else mask.to(model.device),
-            output_hidden_states=wide or clip_skip > 1,
-        )
+        vectors = {
+            place: token.vector for place, token in enumerate(chunk, start=1) if token.vector is not None
+        }
+        with in_place(encoder.model, vectors):
+            output = encoder.model(
+                ids.to(model.device),
+                attention_mask=None if mask is None else mask.to(model.device),
+                output_hidden_states=wide or clip_skip > 1,
+            )
         if wide:  # the last layer but one, and what the second encoder says about the whole
             states = output.hidden_states[-max(2, clip_skip)]
         elif clip_skip > 1:
@@ -140,7 +185,8 @@ class PromptEncoder:
         """The chunks of a prompt for each encoder."""
         parts = parts_of(text)
         chunked = [
-            [chunk for part in parts for chunk in _chunks(encoder, part)] for encoder in self._model.encoders
+            [chunk for part in parts for chunk in _chunks(encoder, self._tokens(part, encoder, number))]
+            for number, encoder in enumerate(self._model.encoders)
         ]
         if (count := max(map(len, chunked))) > MAX_CHUNKS:
             tokens = max(sum(map(len, chunks)) for chunks in chunked)
@@ -150,21 +196,32 @@ class PromptEncoder:
             )
         return chunked
 
+    def _tokens(self, part: Part, encoder: TextEncoder, number: int) -> list[_Token]:
+        """What encoder `number` reads of a part."""
+        return [token for piece in part for token in self._of_piece(piece, encoder, number)]
 
-def _chunks(encoder: TextEncoder, part: Part) -> list[_Chunk]:
-    """A part of a prompt in chunks, divided as A1111 divides it."""
+    def _of_piece(self, piece: Piece, encoder: TextEncoder, number: int) -> Iterator[_Token]:
+        for found in self._lexicon.divided(piece.text):
+            if found.learned is None:
+                ids = encoder.tokenizer(found.text, add_special_tokens=False, verbose=False).input_ids
+                yield from (_Token(token, piece.weight) for token in ids)
+            else:
+                tensor = self._lexicon.vectors(found.learned).tensors[number]
+                for place, vector in enumerate(tensor):
+                    yield _Token(_ANY, piece.weight, vector, goes_on=place > 0)
+
+
+def _chunks(encoder: TextEncoder, tokens: list[_Token]) -> list[_Chunk]:
+    """Tokens in chunks, divided as A1111 divides them; a learned word of several vectors stays whole."""
     tokenizer = encoder.tokenizer
-    tokens = [
-        _Token(token, piece.weight)
-        for piece in part
-        for token in tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids
-    ]
     room = int(tokenizer.model_max_length) - 2
     comma = tokenizer.convert_tokens_to_ids(",</w>")
     chunks = []
     while len(tokens) > room:
         end = room
-        if tokens[room].id != comma:
+        if tokens[room].goes_on:
+            end = next(place for place in range(room, -1, -1) if not tokens[place].goes_on)
+        elif tokens[room].id != comma:
             near = [i + 1 for i in range(max(0, room - _BACK), room) if tokens[i].id == comma]
             end = near[-1] if near else room
         chunks.append(tokens[:end])

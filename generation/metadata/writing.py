@@ -34,7 +34,7 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
         model_hash=record["model_hash"],
         version=record["version"],
         scheduler=record.get("scheduler"),
-        refiner=_refiner(record),
+        more={**_refiner(record), **_learned(record)},
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
@@ -52,7 +52,7 @@ def infotext(
     model_hash: str,
     version: str,
     scheduler: str | None = None,
-    refiner: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> str:
     """The settings as A1111 writes them, in a form that its readers cannot be fooled by.
 
@@ -61,7 +61,7 @@ def infotext(
 
     Args:
         scheduler: the class that drew, for a request whose sampler is the model's own.
-        refiner: what A1111 says of one.
+        more: what A1111 says of a refiner, and of what else the record knows.
     """
     if (sampler := SAMPLERS.get(request.sampler)) is not None:
         drawn = {"Sampler": sampler.infotext, "Schedule type": sampler.schedule_types[0]}
@@ -76,7 +76,7 @@ def infotext(
         "Model hash": model_hash,
         "Model": model,
         **_palette(request),
-        **(refiner or {}),
+        **(more or {}),
         "Version": f"atelier {version}",
     }
     lines = [_one_line(request.prompt)]
@@ -94,6 +94,13 @@ def _refiner(record: Record) -> dict[str, str]:
         "Refiner": f"{name} [{record['refiner_hash']}]",
         "Refiner switch at": f"{record['refiner_start']:.15g}",
     }
+
+
+def _learned(record: Record) -> dict[str, str]:
+    """The words that were learned beside the model."""
+    if not (words := record.get("embeddings")):
+        return {}
+    return {"TI hashes": ", ".join(f"{word}: {digest}" for word, digest in words.items())}
 
 
 def _palette(request: GenerationRequest) -> dict[str, str]:
