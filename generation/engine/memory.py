@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -14,9 +15,10 @@ from generation.engine.models import Model
 
 log = logging.getLogger(__name__)
 
-Part = Literal["text", "unet", "refiner", "vae"]
-PARTS: tuple[Part, ...] = ("text", "unet", "refiner", "vae")
-_UNETS: tuple[Part, ...] = ("unet", "refiner")
+Part = Literal["text", "unet", "refiner", "controls", "vae"]
+PARTS: tuple[Part, ...] = ("text", "unet", "refiner", "controls", "vae")
+_UNETS: tuple[Part, ...] = ("unet", "refiner", "controls")
+"""Those that may be on the device a few layers at a time; ControlNets are made like one half of a UNet."""
 RUNGS = (
     "all parts on the device",
     "pictures decoded in tiles",
@@ -51,6 +53,8 @@ class Memory:
         self._model = model
         self._floor = FLOORS[model.info.memory]
         self._rung = 0
+        self._controls: list[Any] = []
+        """The ControlNets that are beside the model just now."""
         # With one of the last rungs as its floor, a model was read without putting anything on the device.
         self._here: set[Part] = set() if self._floor >= APART else set(PARTS)
         self._climb_to(self._floor)
@@ -84,7 +88,7 @@ class Memory:
         if self._rung == self._floor:
             return
         if self._rung == LAYERED:
-            for unet in self._model.unets:
+            for unet in self._layered:
                 whole_again(unet)
             self._here -= set(_UNETS)
             self._rung = APART
@@ -113,6 +117,42 @@ class Memory:
             free(self._model.device)
         self._bring(part)
 
+    @contextmanager
+    def changing(self, module: Any) -> Iterator[None]:
+        """In here other layers may be put into a part; those too then come and go, if its layers do."""
+        is_layered = self._rung == LAYERED and any(unet is module for unet in self._model.unets)
+        if is_layered:
+            whole_again(module)
+        try:
+            yield
+        finally:
+            if is_layered:
+                layer_by_layer(module, self._model.device)
+
+    def take_in(self, control: Any) -> None:
+        """A ControlNet, which is on the CPU: from now on it comes and goes with the others.
+
+        Raises:
+            torch.OutOfMemoryError: it does not fit; it is on the CPU as before.
+        """
+        try:
+            if self._rung == LAYERED:
+                layer_by_layer(control, self._model.device)
+            elif "controls" in self._here:
+                control.to(self._model.device)
+        except Exception:
+            whole_again(control)
+            raise
+        self._controls.append(control)
+
+    def let_go(self, control: Any) -> None:
+        """One that is no longer needed."""
+        self._controls = [each for each in self._controls if each is not control]
+
+    @property
+    def _layered(self) -> list[Any]:
+        return [*self._model.unets, *self._controls]
+
     def _climb_to(self, rung: int) -> None:
         if rung >= TILED > self._rung:
             self._model.vae.enable_slicing()
@@ -121,10 +161,10 @@ class Memory:
             for part in _UNETS:
                 self._send_away(part)
             try:
-                for unet in self._model.unets:
+                for unet in self._layered:
                     layer_by_layer(unet, self._model.device)
             except Exception:
-                for unet in self._model.unets:
+                for unet in self._layered:
                     whole_again(unet)
                 raise
         self._rung = rung
@@ -155,6 +195,8 @@ class Memory:
                 return [self._model.unet]
             case "refiner":
                 return [] if self._model.refiner is None else [self._model.refiner.unet]
+            case "controls":
+                return self._controls
             case "vae":
                 return [self._model.vae]
 
