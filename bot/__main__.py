@@ -23,6 +23,7 @@ from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
 from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
+from generation.embeddings import SHIPPED, Embeddings
 from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf, read_shelf
@@ -79,6 +80,7 @@ async def serve(settings: Settings) -> None:
             batch=settings.batch,
             calibration=settings.data_dir / "calibration.json",
             compiled=settings.data_dir / "compiled" if settings.compile else None,
+            embeddings=settings.embeddings_folder,
         )
         studio = Studio([backend], jobs)
         courier = Courier(
@@ -120,6 +122,8 @@ def _shelf(settings: Settings) -> Shelf:
     """The models that people may choose from."""
     file = settings.models_file
     shelf = Shelf.one(settings.model) if file is None else read_shelf(file)
+    shelf = replace(shelf, embeddings=Embeddings(settings.embeddings_folder, SHIPPED))
+    shelf.embeddings.refresh()
     for model in shelf.models:
         by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
         log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")

@@ -17,6 +17,7 @@ from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
 from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
+from bot.commands.words import words
 from bot.house import House
 from bot.messages import NO_MENTIONS
 from bot.settings import SettingsError
@@ -61,6 +62,12 @@ class Atelier(discord.Client):
             command = Drawing(callback, name=name, description=description, choose_model=choose_model)
             self.tree.add_command(command, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
+        self.tree.add_command(
+            app_commands.Command(
+                name="words", description="Which words the models learned besides", callback=words
+            ),
+            guild=self._guild,
+        )
         self.add_dynamic_items(*ITEMS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""

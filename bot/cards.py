@@ -22,8 +22,8 @@ from generation.job import (
     Queued,
     UserId,
 )
-from generation.model import Family
-from generation.prompting.attention import is_marked
+from generation.model import Family, ModelInfo
+from generation.prompting.attention import is_marked, words_of
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Wording
 from generation.shelf import Shelf
 
@@ -32,6 +32,7 @@ MAX_ALT = 1024
 PROMPT_ON_CARD = 300
 NEGATIVE_ON_CARD = 150
 REASON_ON_CARD = 600
+MAX_MISFITS = 3
 BAR = 12
 """Segments of the progress bar."""
 
@@ -288,15 +289,33 @@ def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
     model = shelf.by_source(request.model)
     if model is None:
         return ()
+    return (*_misread(request, model, shelf), *_misfits(request, model, shelf))
+
+
+def _misread(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tuple[str, ...]:
     if model.family is Family.OTHER:
         marked = any(is_marked(words.prompt) for words in request.wordings)
         return (f"{literal(model.name)} takes weights and BREAK for words of the prompt",) if marked else ()
-    unknown = dict.fromkeys(word for words in request.wordings for word in model.unknown_words(words.prompt))
+    prompts = [
+        shelf.embeddings.without(words_of(words.prompt), model.text_widths) for words in request.wordings
+    ]
+    unknown = dict.fromkeys(word for prompt in prompts for word in model.unknown_words(prompt))
     if not unknown:
         return ()
     listed = literal(shortened(", ".join(unknown), 200))
     who = literal(model.name) if shelf.several else "The embedded model"
     return (f"{who} does not know: {listed}",)
+
+
+def _misfits(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tuple[str, ...]:
+    """Learned words that this model cannot take."""
+    texts = [words_of(text) for words in request.wordings for text in (words.prompt, words.negative_prompt)]
+    return tuple(
+        f"{literal(each.word)} is a learned word whose file cannot be used; it was read as letters"
+        if each.problem is not None
+        else f"{literal(each.word)} was learned for {each.made_for}; {literal(model.name)} read it as letters"
+        for each in shelf.embeddings.misfits(texts, model.text_widths)[:MAX_MISFITS]
+    )
 
 
 def _after_an_end(job: Job, again: str) -> tuple[Button, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.settings import MODELS_FILE, Settings, SettingsError, read_settings
 from generation.catalogue import describe, is_guessed, place_on_disk
+from generation.embeddings import SHIPPED, Embeddings, Learned
 from generation.model import Family, MemoryMode, ModelInfo
 from generation.modelfiles import UnreadableModel
 from generation.modeltable import EMBEDDED
@@ -140,7 +141,21 @@ def _list(settings: Settings) -> int:
         _say(f"{each.name} (draws for who chooses none)" if each.default else each.name)
         for line in _lines(each):
             _say(f"  {line}")
-    return int(any(each.problems for each in found))
+    if words := _words(settings):
+        _say()
+        _say("Learned words:")
+    for word in words:
+        many = "1 vector" if word.vectors == 1 else f"{word.vectors} vectors"
+        said = f"{word.word}   {many} for {word.made_for}"
+        _say(f"  {said if word.problem is None else f'broken   {word.problem}'}")
+    return int(any(each.problems for each in found) or any(word.problem for word in words))
+
+
+def _words(settings: Settings) -> tuple[Learned, ...]:
+    """Those in the owner's folder and those that come along."""
+    embeddings = Embeddings(settings.embeddings_folder, SHIPPED)
+    embeddings.refresh()
+    return embeddings.known
 
 
 def _lines(found: Found) -> Iterator[str]:
@@ -178,6 +193,11 @@ def _check(settings: Settings, sources: Sequence[str]) -> int:
         _say(f"{found.name}: broken")
         for problem in found.problems:
             _say(f"  {problem}")
+    for word in () if sources else _words(settings):
+        _say(f"{word.word}: {'well' if word.problem is None else 'broken'}")
+        if word.problem is not None:
+            broken += 1
+            _say(f"  {word.problem}")
     return int(broken > 0)
 
 

@@ -112,6 +112,7 @@ async def take_order(
         try:
             order = await find()
             request = await asyncio.to_thread(house.wildcards.decided, order.request)
+            await asyncio.to_thread(house.shelf.embeddings.refresh)
             if (reason := _reject_reason(request, house)) is not None:
                 raise Refused(reason)
             job = Job(id=new_job_id(), request=request, asker=asker, created_at=time.time(), parent=parent)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bot.card import Card, Tone
 from bot.cards import listed, literal, model_name, shortened
-from bot.options import LEAST_HIRES, MOST_HIRES, NOTHING, larger_size
+from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size
 from generation.job import Job
+from generation.prompting.attention import words_of
 from generation.request import OWN_SAMPLER, GenerationRequest, Wording
 from generation.shelf import Shelf
 
@@ -29,7 +30,7 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
         f"**Seed** {seeds_said}" if len(seeds) == 1 else f"**Seeds**, one for each picture: {seeds_said}",
         f"**Asked by** <@{job.asker}> <t:{int(job.created_at)}:f>",
     ]
-    lines += _palette(request)
+    lines += _palette(request) + _learned(request, shelf)
     if request.negative_prompt:
         lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
     if job.parent is not None:
@@ -54,6 +55,16 @@ def _palette(request: GenerationRequest) -> list[str]:
     if (hires := request.hires) is not None:
         lines.append(f"**Then** {hires.size} from its {hires.enlarger}, with strength {hires.strength:g}")
     return lines + _varied(request)
+
+
+def _learned(request: GenerationRequest, shelf: Shelf) -> list[str]:
+    """The words in its prompts that were learned beside the model."""
+    if (model := shelf.by_source(request.model)) is None:
+        return []
+    texts = [words_of(text) for words in request.wordings for text in (words.prompt, words.negative_prompt)]
+    if not (used := shelf.embeddings.used(texts, model.text_widths)):
+        return []
+    return [f"**Learned words** {', '.join(code(each.word) for each in used[:MAX_NAMED])}"]
 
 
 def _varied(request: GenerationRequest) -> list[str]:

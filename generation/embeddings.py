@@ -79,14 +79,15 @@ class Embeddings:
 
     def refresh(self) -> None:
         """Look at the disk. A file is read again only if it was changed. Blocks."""
-        before, self._read = self._read, {}
+        before, now = self._read, {}
         for folder in self._folders:
             for path in _files(folder):
                 if (learned := _looked_at(path, before.get(path))) is not None:
-                    self._read[path] = learned
+                    now[path] = learned
                     if learned.problem is not None and before.get(path) != learned:
                         log.warning("%s", learned.problem)
-        self._known = tuple(sorted(self._read.values(), key=lambda each: each.word.casefold()))
+        self._read = now  # at once: others may be reading it meanwhile
+        self._known = tuple(sorted(now.values(), key=lambda each: each.word.casefold()))
 
     def fitting(self, widths: Sequence[int]) -> Mapping[str, Learned]:
         """The words for a model whose text encoders have these widths, by their folded names."""
