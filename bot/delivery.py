@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 PROGRESS_PATIENCE = 2.5
 """Seconds after which a progress edit is given up: the next state must not wait behind it."""
 
+RETRIED_AFTER = 1.0
+"""Seconds that discord.py waits before it asks again what Discord answered with an error."""
+
 LOOK_PATIENCE = 0.5
 """Seconds that a progress edit waits for a look at the pictures; a step of a small model is much shorter."""
 
@@ -205,6 +208,8 @@ class Courier:
             async with asyncio.timeout(PROGRESS_PATIENCE):
                 await self._edit(address, address.message_id, card)
             round_.shown = card
+            # discord.py asks once more after an error of Discord's, which may have kept the first for later.
+            round_.given_up += time.monotonic() - round_.edited_at > RETRIED_AFTER
         except discord.HTTPException as error:
             round_.deaf = error.status in (401, 403, 404)
             round_.given_up += error.status >= 500

@@ -189,6 +189,8 @@ class Api:
         if not verdict.allowed:
             raise RateLimitedError(verdict.reset_after, everywhere=verdict.everywhere)
         if fault is not None and fault.status is not None and not fault.after:
+            if fault.late:
+                asyncio.get_running_loop().call_later(fault.late, _carried_out, endpoint, call)
             raise _failed(fault.status, fault.retry_after)
         if self.house.openapi is not None and call.by_bot:
             self.house.openapi.check_request(endpoint.method, endpoint.path, call.body)
@@ -297,6 +299,14 @@ def _deeper_than(value: object, levels: int) -> bool:
         return False
     children = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper_than(child, levels - 1) for child in children)
+
+
+def _carried_out(endpoint: Endpoint, call: Call) -> None:
+    """Do what was answered with an error some time ago."""
+    try:
+        endpoint.handler(call)
+    except ApiError as error:
+        log.info("%s %s came too late: %s", endpoint.method, endpoint.path, error)
 
 
 def _failed(status: int, retry_after: float) -> ApiError:

@@ -11,7 +11,8 @@ class Fault:
     """What shall happen to the next `times` requests of the bot that match.
 
     `path` is a pattern below /api/v10 such as `/webhooks/*`. `delay` is in seconds. With `status` the
-    request fails: before it did anything, or (`after`) once it was done and only the answer is lost.
+    request fails: before it did anything, or (`after`) once it was done and only the answer is lost, or it is
+    done nevertheless `late` seconds after that answer.
     """
 
     method: str = "*"
@@ -20,6 +21,7 @@ class Fault:
     delay: float = 0.0
     status: int | None = None
     after: bool = False
+    late: float = 0.0
     retry_after: float = 0.5
 
 

@@ -24,9 +24,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Refuse = Callable[[str, str], None]
 
 
-async def test_a_progress_edit_that_lands_after_the_end_does_not_last(stage: Stage) -> None:
-    late = Fault(method="PATCH", path="/webhooks/*", delay=8.0, times=1)
-    stage.playground.faults.add(late)
+@pytest.mark.parametrize("how", [{"delay": 6.0}, {"status": 502, "late": 4.5}], ids=["unanswered", "refused"])
+async def test_a_progress_edit_that_lands_after_the_end_does_not_last(
+    stage: Stage, how: dict[str, float]
+) -> None:
+    stage.playground.faults.add(Fault(method="PATCH", path="/webhooks/*", **how))  # type: ignore[arg-type]
     asked = await asks(stage.anna, "slow and overtaken", steps=60)
     card = await result(stage.anna, asked)
     undone = await stage.anna.answer(asked, says("Drawing"))
