@@ -40,3 +40,7 @@ class Review(StrEnum):
     WAITING = "waiting"
     APPROVED = "approved"
     REJECTED = "rejected"
+
+
+DEFAULT_CHECKER = "CompVis/stable-diffusion-safety-checker"
+"""The one that Stable Diffusion 1 came with, on Hugging Face."""

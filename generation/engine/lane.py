@@ -15,10 +15,11 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 
 from generation import __version__
-from generation.catalogue import ModelInfo
+from generation.catalogue import MemoryMode, ModelInfo
 from generation.engine.engine import Say
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
-from generation.engine.memory import footprint, free
+from generation.engine.guard import Guard, be_ready, make_room, verdict_on
+from generation.engine.memory import footprint, free, is_out_of_memory
 from generation.engine.pipeline import Pipeline
 from generation.engine.sightings import look_of, overhear, unpacked
 from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
@@ -120,8 +121,10 @@ class PipelineEngine:
 
     batch = 1
 
-    def __init__(self, model: Pipeline, say: Say) -> None:
+    def __init__(self, model: Pipeline, say: Say, *, guard: Guard | None = None) -> None:
+        """`guard` looks at the pictures of tasks that ask for it."""
         self._model = model
+        self._guard = guard
         self._say = say
         self._look = look_of(model)
         self._drawing: _Drawing | None = None
@@ -150,6 +153,7 @@ class PipelineEngine:
         except CannotDraw as error:
             self._say(TaskFailed(task=task.id, reason=str(error)))
             return
+        be_ready(self._guard, task, self._model.info)
         self._say(Entered(phase=Phase.DRAWING, task=task.id))
         drawing = _Drawing(task)
         drawing.going = InSteps(_work(self._model, drawing))
@@ -184,8 +188,10 @@ class PipelineEngine:
         task, before = drawing.task, drawing.step
         try:
             ended = drawing.going.advance()
-            png = self._png(drawing) if ended else b""
+            end = self._finished(drawing) if ended else None
         except Exception as error:  # noqa: BLE001 - the edge: the worker lives on
+            if is_out_of_memory(error):
+                make_room(self._guard)
             reason = sentence([task.id], error)
             error.__traceback__ = None  # it holds the frames, and those the tensors
             self._let_go()
@@ -197,9 +203,9 @@ class PipelineEngine:
                 self._say(Entered(phase=Phase.DECODING, task=task.id))
             elif drawing.seen is not None:
                 self._show(drawing, drawing.seen)
-        if ended:
+        if end is not None:
             self._let_go()
-            self._say(Drawn(task=task.id, png=png))
+            self._say(end)
 
     @torch.inference_mode()
     def _show(self, drawing: _Drawing, seen: torch.Tensor) -> None:
@@ -215,7 +221,7 @@ class PipelineEngine:
             error.__traceback__ = None
             free(self._model.device)
 
-    def _png(self, drawing: _Drawing) -> bytes:
+    def _finished(self, drawing: _Drawing) -> Drawn:
         if not np.isfinite(drawing.pixels).all():
             raise CannotDraw(RAN_AWAY)
         picture = VaeImageProcessor.numpy_to_pil(drawing.pixels)[0]
@@ -227,7 +233,11 @@ class PipelineEngine:
             "unet_calls": [],  # nobody else is ever in its calls
             "decode_batch": 1,
         }
-        return write_png(picture, drawing.task.request, record)
+        # In the other modes the model's own parts take turns on the device, and have no room to spare there.
+        away = self._model.info.memory not in (MemoryMode.FAST, MemoryMode.BALANCED)
+        verdict = verdict_on(self._guard, drawing.task, picture, away=away)
+        png = write_png(picture, drawing.task.request, record)
+        return Drawn(task=drawing.task.id, png=png, verdict=verdict)
 
     def _let_go(self) -> None:
         self._drawing = None

@@ -22,6 +22,7 @@ from generation.engine.engine import Say
 from generation.engine.reading import Tell
 from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
+from generation.safety import Verdict
 
 SLOW_STEP_S = 0.05
 FETCH_S = 1.5
@@ -40,6 +41,9 @@ MISBEHAVIOUR = {
     "slow": "take 50 ms for each step",
 }
 """Words that a prompt may hold, and what they do."""
+
+VERDICTS = {"flag": Verdict.FLAGGED, "unchecked": Verdict.UNCHECKED}
+"""Words with which a prompt says what is found in its picture when it is checked; others are clean."""
 
 
 class NoiseEngine:
@@ -137,7 +141,10 @@ class NoiseEngine:
         if self._step == steps:
             self._say(Entered(phase=Phase.DECODING, task=task.id))
             self._task = None
-            self._say(Drawn(task=task.id, png=self._draw(task)))
+            verdict = Verdict.CLEAN if task.checked else Verdict.UNASKED
+            if task.checked:
+                verdict = next((VERDICTS[word] for word in VERDICTS if word in words), verdict)
+            self._say(Drawn(task=task.id, png=self._draw(task), verdict=verdict))
 
     def _draw(self, task: Task) -> bytes:
         request = task.request

@@ -55,6 +55,7 @@ class Bench:
         cap: int = 4,
         padded: bool = False,
         loaded: Any = None,
+        **more: Any,
     ) -> None:
         from generation.engine.loop import DiffusionEngine
         from generation.engine.models import load
@@ -62,11 +63,11 @@ class Bench:
         self.source = model
         self.said: list[Report] = []
         self.model = loaded or load(describe(model), device="cpu", dtype=dtype)
-        self.engine = DiffusionEngine(self.model, self.said.append, cap=cap, padded=padded)
+        self.engine = DiffusionEngine(self.model, self.said.append, cap=cap, padded=padded, **more)
 
-    def again(self, *, cap: int = 4, padded: bool = False) -> Bench:
+    def again(self, *, cap: int = 4, padded: bool = False, **more: Any) -> Bench:
         """Another engine with the same model."""
-        return Bench(self.source, cap=cap, padded=padded, loaded=self.model)
+        return Bench(self.source, cap=cap, padded=padded, loaded=self.model, **more)
 
     def run(self, task: Task, *, until: Callable[[list[Report]], bool] = lambda said: False) -> list[Report]:
         """Let the engine draw one task until it is done, or until this holds; what it said."""
