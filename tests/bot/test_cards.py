@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from bot.card import Action, Card, Tone
 from bot.cards import calling, card_for, literal, shortened
 from bot.recipe import VARIATIONS, command_line, settings_card
 from generation.catalogue import Family
+from generation.embeddings import Embeddings
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
 from generation.request import OWN_SAMPLER, SEEDS, Hires, Seed, Size, Variation, Wording
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
+from tests.generation.toys import write_safetensors
 
 
 def words(card: Card) -> str:
@@ -105,6 +108,21 @@ def test_words_that_the_model_does_not_know_are_named() -> None:
     said = words(finished(job("a red spaceship with a cat")))
     assert "The embedded model does not know: spaceship, with, cat" in said
     assert "does not know" not in words(finished(job("a red circle")))
+
+
+def test_learned_words_are_known_named_in_the_settings_and_misfits_are_told(tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "spaceship.safetensors", {"emb_params": [1, 128]})
+    write_safetensors(tmp_path / "sun-ink.safetensors", {"emb_params": [1, 768]})
+    (tmp_path / "old.pt").write_bytes(b"")
+    shelf = replace(SHELF, embeddings=Embeddings(tmp_path))
+    shelf.embeddings.refresh()
+    of = job("a red (Spaceship:1.2) zebra", negative_prompt="old (sun-ink)")
+    said = words(card_for(Finished(job=done(of), pictures=pictures(of)), shelf))
+    assert "The embedded model does not know: zebra\n" in said
+    assert "old is a learned word whose file cannot be used; it was read as letters" in said
+    assert "sun-ink was learned for Stable Diffusion 1; Mini read it as letters" in said
+    assert "**Learned words** `spaceship`" in words(settings_card(of, shelf, parent_link=None))
+    assert "Learned words" not in words(settings_card(job(), shelf, parent_link=None))
 
 
 def test_a_failure_says_why_and_offers_another_try() -> None:

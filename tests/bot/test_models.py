@@ -13,7 +13,7 @@ import pytest
 from bot.models import add_arguments, look_after
 from generation.shelf import read_shelf
 from tests.generation.test_weighing import a_model
-from tests.generation.toys import MINI
+from tests.generation.toys import MINI, write_safetensors
 
 ROOT = Path(__file__).parents[2]
 TOML = """# ours
@@ -225,6 +225,21 @@ def test_a_model_whose_files_are_broken_is_not_added(owner: Owner) -> None:
     weights.write_bytes(weights.read_bytes()[:-1])
     assert "is not a whole safetensors file" in owner.types("add", "dream", status=1)
     assert not (owner.folder / "models.toml").exists()
+
+
+def test_learned_words_are_listed_and_those_that_are_broken_found(owner: Owner) -> None:
+    owner.writes(TOML)
+    folder = owner.folder / "embeddings"
+    folder.mkdir()
+    write_safetensors(folder / "ink.safetensors", {"clip_l": [2, 768], "clip_g": [2, 1280]})
+    assert "\n  ink   2 vectors for Stable Diffusion XL\n" in owner.types("list")
+    assert "ink: well" in owner.types("check")
+    (folder / "old.pt").write_bytes(b"")
+    for command in ("list", "check"):
+        said = owner.types(command, status=1)
+        assert "old.pt is a pickle" in said
+        assert "Convert it to .safetensors" in said
+    assert "old" not in owner.types("check", "fake:x")
 
 
 def test_it_is_a_part_of_the_bots_command(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ MODEL = ModelInfo(
     min_edge=64,
     max_edge=256,
     words=frozenset({"a", "red", "circle", "on", "blue", "background"}),
+    text_widths=(128,),
 )
 
 SHELF = Shelf(models=(MODEL,), default=MODEL)

@@ -16,7 +16,7 @@ from generation.request import GenerationRequest, Seed
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import pictures_of, text_of
-from tests.generation.toys import a_request
+from tests.generation.toys import a_request, write_safetensors
 from tests.journeys.stage import NOISE, Stage, draws, result, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,6 +34,8 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     (lists / "colour.txt").write_text("\n".join(COLOURS))
     (lists / "loop.txt").write_text("a __loop__")
     (lists / "open.txt").write_text("(red")
+    (folder / "embeddings").mkdir()
+    write_safetensors(folder / "embeddings" / "night-ink.safetensors", {"emb_params": [2, 768]})
     async with staged(folder) as stage:
         yield stage
 
@@ -46,6 +48,16 @@ async def requests_of(person: Person, card: Json) -> list[GenerationRequest]:
         assert settings.request is not None
         found.append(settings.request)
     return found
+
+
+async def test_learned_words_are_listed_and_who_uses_one_in_vain_is_told(stage: Stage) -> None:
+    assert "For models that are not here: `night-ink`" in await told(
+        stage.anna, await stage.anna.command("words", {})
+    )
+    card = await draws(stage.anna, "a sun, Night-Ink", steps=1)
+    assert "night-ink was learned for Stable Diffusion 1; noise read it as letters" in text_of(card)
+    write_safetensors(stage.bot.folder / "embeddings" / "late.safetensors", {"emb_params": [2, 768]})
+    assert "`late`, `night-ink`" in await told(stage.anna, await stage.anna.command("words", {}))
 
 
 async def test_each_picture_has_its_own_choice_and_says_template_and_words(stage: Stage) -> None:
