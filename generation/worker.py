@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, assert_never
 
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
+from generation.embeddings import SHIPPED, Embeddings
 from generation.engine.engine import Engine, Say
 from generation.engine.reading import Finish, Tell
 from generation.messages import (
@@ -35,6 +36,7 @@ from generation.messages import (
     Unavailable,
     Watch,
 )
+from generation.safety import DEFAULT_CHECKER
 from generation.shelf import Shelf, read_shelf
 from generation.wire import encode, read_command
 
@@ -65,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
     which.add_argument("--model", help="the only one")
     which.add_argument("--models", type=Path, help="a file that describes several")
     parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
+    parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
@@ -73,6 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--patience", type=float, default=540.0, help="seconds that a reading may stand still"
     )
+    parser.add_argument("--safety-checker", default=DEFAULT_CHECKER, help="a folder, or a name on the hub")
+    parser.add_argument("--safety-fetch", action="store_true", help="fetch it if it is wanted and not here")
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(arguments)
 
@@ -176,16 +181,18 @@ def _read(info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell) ->
 
 def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finish:
     from generation.engine.compiling import compiled_in
+    from generation.engine.guard import the_guard
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
     from generation.engine.models import fetched, load
     from generation.engine.pipeline import load_pipeline
 
     info = fetched(info, device=options.device, dtype=options.dtype)
+    guard = the_guard(options.safety_checker, options.safety_fetch, options.device)
     if info.family is Family.OTHER:
         pipeline = load_pipeline(info, device=options.device, dtype=options.dtype)
         pipeline.hash.result()
-        return lambda: PipelineEngine(pipeline, say)
+        return lambda: PipelineEngine(pipeline, say, guard=guard)
     model = load(info, device=options.device, dtype=options.dtype)
     model.record()  # its hashes: else the thread that draws would wait for the disk, and everybody with it
     compiled = None
@@ -194,7 +201,13 @@ def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finis
     elif options.compile is not None:
         compiled = compiled_in(options.compile, model.unet)
     return lambda: DiffusionEngine(
-        model, say, cap=options.batch, calibration=options.calibration, compiled=compiled
+        model,
+        say,
+        cap=options.batch,
+        calibration=options.calibration,
+        compiled=compiled,
+        guard=guard,
+        embeddings=Embeddings(options.embeddings, SHIPPED),
     )
 
 

@@ -110,6 +110,9 @@ class ProcessBackend:
         batch: int | None = None,
         calibration: Path | None = None,
         compiled: Path | None = None,
+        embeddings: Path | None = None,
+        safety_checker: str | None = None,
+        safety_fetch: bool = False,
         patience: Mapping[Phase, float] | None = None,
         restart: Backoff = Backoff(first=1.0, most=60.0),
         reread: Backoff = Backoff(first=30.0, most=600.0),
@@ -122,19 +125,25 @@ class ProcessBackend:
             batch: the most images in one call of the model; None: what suits this machine.
             calibration: a file in which is kept what was measured about that.
             compiled: a folder for a compiled UNet; None: it is not compiled.
+            safety_checker: a folder or a name on Hugging Face; None: the usual one.
+            safety_fetch: it may be fetched when it is first wanted.
+            embeddings: the owner's folder of words that were learned beside models.
         """
         chosen = ["--model", str(model)] if models is None else ["--models", str(models.absolute())]
         self._patience = {**PATIENCE, **(patience or {})}
         still = self._patience[Phase.LOADING] * READING
         self._arguments = [*chosen, "--device", device, "--dtype", dtype, "--patience", str(still)]
-        if memory is not None:
-            self._arguments += ["--memory", str(memory)]
-        if batch is not None:
-            self._arguments += ["--batch", str(batch)]
-        if calibration is not None:
-            self._arguments += ["--calibration", str(calibration.absolute())]
-        if compiled is not None:
-            self._arguments += ["--compile", str(compiled.absolute())]
+        more = {
+            "--memory": memory,
+            "--batch": batch,
+            "--calibration": calibration and calibration.absolute(),
+            "--compile": compiled and compiled.absolute(),
+            "--embeddings": embeddings and embeddings.absolute(),
+            "--safety-checker": safety_checker,
+        }
+        for name, value in more.items():
+            self._arguments += [] if value is None else [name, str(value)]
+        self._arguments += ["--safety-fetch"] if safety_fetch else []
         self._restart = restart
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
