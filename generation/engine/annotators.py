@@ -1,0 +1,149 @@
+"""Preprocessors that have weights of the owner's: how near everything is. Read when they are wanted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from generation.controlfiles import Preprocessor
+from generation.engine.failures import CannotDraw
+from generation.engine.fetching import first_line
+from generation.engine.hashes import hash_file
+from generation.modelfiles import UnreadableModel
+
+log = logging.getLogger(__name__)
+
+FULL = 255
+
+
+class Annotators:
+    """They stay on the CPU and come to the device for as long as they look at a picture."""
+
+    def __init__(self, sources: Mapping[Preprocessor, str] | None = None) -> None:
+        """`sources`: folders with the weights, in the format of transformers."""
+        self._sources = sources or {}
+        self._readings: dict[Preprocessor, Future[_Depth]] = {}
+        self._reader: ThreadPoolExecutor | None = None
+
+    @property
+    def wanted(self) -> Collection[Preprocessor]:
+        """Those that cannot do without weights."""
+        return (Preprocessor.DEPTH, Preprocessor.POSE)
+
+    def are_here(self, preprocessors: Iterable[Preprocessor]) -> bool:
+        """Whether all of these are here; those that are not are read from now on.
+
+        Raises:
+            CannotDraw: one cannot be had.
+        """
+        here = [self._is_here(each) for each in preprocessors if each in self.wanted]  # all are begun
+        return all(here)
+
+    def wait(self, seconds: float) -> None:
+        """Until what is being read is here, but not longer than this."""
+        if reading := [future for future in self._readings.values() if not future.done()]:
+            wait(reading, timeout=seconds)
+
+    def hash_of(self, preprocessor: Preprocessor) -> str | None:
+        """Of the weights of one that is here; None for one without."""
+        return None if preprocessor not in self.wanted else self._readings[preprocessor].result().hash
+
+    def __call__(self, preprocessor: Preprocessor, picture: Image.Image, device: torch.device) -> Image.Image:
+        """What one that is here makes of a picture, in RGB of its size."""
+        return self._readings[preprocessor].result()(picture, device)
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.shutdown(wait=False, cancel_futures=True)
+        self._readings.clear()
+
+    def _is_here(self, preprocessor: Preprocessor) -> bool:
+        if preprocessor not in self._readings:
+            if (source := self._sources.get(preprocessor)) is None:
+                raise CannotDraw(unconfigured(preprocessor))
+            self._reader = self._reader or ThreadPoolExecutor(1, thread_name_prefix="annotator")
+            self._readings[preprocessor] = self._reader.submit(_Depth, source)
+        future = self._readings[preprocessor]
+        if not future.done():
+            return False
+        try:
+            future.result()
+        except UnreadableModel as error:
+            log.error("%s", error)
+            del self._readings[preprocessor]
+            raise CannotDraw(
+                f"What makes a {preprocessor} picture cannot be used at the moment; the owner's log says why."
+            ) from error
+        return True
+
+
+def unconfigured(preprocessor: Preprocessor) -> str:
+    """What to do about a preprocessor whose weights nobody has named, for the person."""
+    setting = f"{preprocessor.upper()}_MODEL"
+    return (
+        f"I cannot make a {preprocessor} picture here: that needs weights, which the owner can name as "
+        f"{setting}. You can bring one that is made already, with the preprocessor `none`."
+    )
+
+
+class _Depth:
+    """Any depth estimator of transformers, such as Depth Anything or DPT."""
+
+    def __init__(self, source: str) -> None:
+        """
+        Raises:
+            UnreadableModel: it cannot be read; a sentence for the owner.
+        """
+        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+
+        folder = Path(source).expanduser()
+        try:
+            if not (weights := sorted(folder.glob("*.safetensors"))):
+                raise UnreadableModel("it holds no .safetensors file")
+            options = {"local_files_only": True}
+            self._processor = AutoImageProcessor.from_pretrained(str(folder), **options)
+            self._model: Any = AutoModelForDepthEstimation.from_pretrained(
+                str(folder), dtype=torch.float32, use_safetensors=True, **options
+            )
+            self._model.eval().requires_grad_(False)
+            self.hash = hash_file(weights[0])
+        except Exception as error:
+            if not isinstance(error, UnreadableModel):
+                log.exception("could not read %s", folder)
+            raise UnreadableModel(
+                f"DEPTH_MODEL is {source}, which cannot be read: {first_line(error)}"
+            ) from error
+
+    @torch.inference_mode()
+    def __call__(self, picture: Image.Image, device: torch.device) -> Image.Image:
+        try:
+            self._model.to(device)
+            inputs = self._processor(images=picture, return_tensors="pt").to(device)
+            depth = self._processor.post_process_depth_estimation(
+                self._model(**inputs), target_sizes=[(picture.height, picture.width)]
+            )[0]["predicted_depth"]
+            levels = depth.float().cpu().numpy()
+        finally:
+            self._model.to("cpu")
+        span = float(levels.max() - levels.min())
+        if not np.isfinite(levels).all() or span <= 0:
+            raise CannotDraw("I found no depth in the picture, so nothing to go by; take a clearer one.")
+        near = (levels - levels.min()) / span
+        if self._is_metric:
+            near = 1 - near
+        return Image.fromarray((near * FULL).astype(np.uint8)).convert("RGB")
+
+    @property
+    def _is_metric(self) -> bool:
+        """Whether it tells how far everything is, and not how near."""
+        config = self._model.config
+        return config.model_type in ("zoedepth", "depth_pro") or (
+            getattr(config, "depth_estimation_type", "relative") == "metric"
+        )
