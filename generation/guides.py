@@ -9,6 +9,7 @@ from generation.size import MAX_STEPS, SEEDS, Digest, InvalidRequest, Seed, Size
 
 MAX_BLUR = 64
 """Pixels."""
+LEAST_UPSCALE, MAX_UPSCALE = 1.1, 8.0
 MAX_ADAPTERS, MAX_CONTROLS = 6, 3
 """In one request: each is read, or run, in every step."""
 MAX_ADAPTER_WEIGHT, MAX_CONTROL_WEIGHT = 4.0, 2.0
@@ -26,6 +27,8 @@ class Start:
     """A grey PNG file of that size: what is white is drawn anew, the rest stays as it is. None: all is."""
     blur: int = 4
     """Pixels over which, inside the mask, the new passes into the old."""
+    enlarged: bool = False
+    """It was made larger for this: a second, larger pass over a picture that was there already."""
 
     def __post_init__(self) -> None:
         if not 0 < self.strength <= 1:
@@ -65,6 +68,8 @@ class Enlarger(StrEnum):
     """It is decoded, scaled with Lanczos, and encoded."""
     LATENTS = "latents"
     """Its latents are scaled bilinearly; quicker, and blurred if little of it is drawn again."""
+    UPSCALER = "upscaler"
+    """It is decoded, enlarged by a model that was trained for that, and encoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +81,12 @@ class Hires:
     strength: float = 0.5
     """Of these steps the last `strength` are taken."""
     enlarger: Enlarger = Enlarger.PIXELS
+    upscaler: str | None = None
+    """The name of that model's file in the owner's folder, without the ending."""
 
     def __post_init__(self) -> None:
+        if (self.upscaler is None) is (self.enlarger is Enlarger.UPSCALER):
+            raise ValueError("an upscaler has a name, and the other ways have none")
         if not 0 < self.strength <= 1:
             raise InvalidRequest(
                 f"A strength of {self.strength:g} for the second pass is not possible; "
@@ -94,6 +103,29 @@ class Hires:
     @property
     def steps_taken(self) -> int:
         return int(self.steps * self.strength)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upscale:
+    """A picture that is made larger and not drawn again, as A1111's extras do it."""
+
+    picture: Digest
+    """A PNG file in RGB or RGBA."""
+    upscaler: str
+    """The name of its file in the owner's folder, without the ending."""
+    factor: float
+    """How many times as large it is to be."""
+    size: Size
+    """What it will be; the picture's own edges need not be multiples of anything."""
+    brought: bool = False
+    """Somebody brought it, so what the request says besides is not how it was made."""
+
+    def __post_init__(self) -> None:
+        if not LEAST_UPSCALE <= self.factor <= MAX_UPSCALE:
+            raise InvalidRequest(
+                f"{self.factor:g} times as large is not possible; "
+                f"choose {LEAST_UPSCALE:g} to {MAX_UPSCALE:g}."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

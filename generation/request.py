@@ -16,6 +16,7 @@ from generation.guides import Enlarger as Enlarger
 from generation.guides import Hires as Hires
 from generation.guides import Look as Look
 from generation.guides import Start as Start
+from generation.guides import Upscale as Upscale
 from generation.guides import Variation as Variation
 from generation.size import MAX_EDGE as MAX_EDGE
 from generation.size import MAX_STEPS as MAX_STEPS
@@ -82,6 +83,8 @@ class GenerationRequest:
     controls: tuple[Control, ...] = ()
     look: Look | None = None
     """A picture that says what it shall look like."""
+    upscale: Upscale | None = None
+    """If there is one, nothing is drawn: the rest says how the picture was made that is made larger."""
     clip_skip: int = 1
     """Which layer of the text encoder is read, from its end; 1 is the last. As A1111 counts."""
     chosen: tuple[Wording, ...] | None = None
@@ -137,17 +140,23 @@ class GenerationRequest:
 
     @property
     def steps_taken(self) -> int:
-        """The steps that are really drawn, of both passes."""
+        """The steps that are really drawn, of both passes; 1 where pictures are only enlarged."""
+        if self.upscale is not None:
+            return 1
         return self.first_steps + (0 if self.hires is None else self.hires.steps_taken)
 
     @property
     def final_size(self) -> Size:
         """Of the finished picture."""
+        if self.upscale is not None:
+            return self.upscale.size
         return self.size if self.hires is None else self.hires.size
 
     @property
     def files(self) -> tuple[Digest, ...]:
         """The files without which it cannot be drawn."""
+        if self.upscale is not None:
+            return (self.upscale.picture,)
         started = () if self.start is None else self.start.files
         controls = tuple(control.picture for control in self.controls)
         look = () if self.look is None else (self.look.picture,)
@@ -164,6 +173,8 @@ class GenerationRequest:
         What its prompts leave open is open again; not so where it goes on from a picture, with the words that
         were chosen for that.
         """
+        if self.upscale is not None:  # nothing of it is left to chance
+            return self
         again = replace(self, chosen=None)
         if not self.variations:
             return replace(again, seed=seed)
@@ -186,8 +197,9 @@ class GenerationRequest:
         return replace(one, variations=(*before, mine), count=1)
 
     def varied(self, seed: Seed, strength: float) -> GenerationRequest:
-        """A variation of this request, which is for one picture."""
-        return replace(self, variations=(*self.variations, Variation(seed=seed, strength=strength)))
+        """A variation of this request, which is for one picture; as it was drawn, if it was enlarged then."""
+        varied = (*self.variations, Variation(seed=seed, strength=strength))
+        return replace(self, variations=varied, upscale=None)
 
     def plain(self) -> dict[str, Any]:
         """All of it as plain data that JSON can hold; what there is none of is left out."""
@@ -209,6 +221,8 @@ class GenerationRequest:
             second = plain["hires"]
             made = Enlarger(second["enlarger"])
             parts["hires"] = Hires(**{**second, "size": Size(**second["size"]), "enlarger": made})
+        if "upscale" in plain:
+            parts["upscale"] = Upscale(**{**plain["upscale"], "size": Size(**plain["upscale"]["size"])})
         if "adapters" in plain:
             parts["adapters"] = tuple(Adapter(**each) for each in plain["adapters"])
         if "controls" in plain:

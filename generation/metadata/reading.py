@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
@@ -120,8 +120,19 @@ def _own(text: str | None) -> Settings | None:
         return None
     start, hires = request.start, request.hires
     variation = request.variations[0] if len(request.variations) == 1 else None
-    second = hires or start
-    return Settings(
+    second, upscale = hires or start, request.upscale
+    larger = Settings(
+        prompt="",
+        upscale_by=None if upscale is None else upscale.factor,
+        upscaler=None if upscale is None else upscale.upscaler,
+        tool=Tool.ATELIER,
+        request=request,
+        record=record,
+    )
+    if upscale is not None and upscale.brought:  # how it was drawn is not known
+        return larger
+    return replace(
+        larger,
         prompt=request.prompt,
         negative_prompt=request.negative_prompt,
         steps=request.steps,
@@ -135,11 +146,9 @@ def _own(text: str | None) -> Settings | None:
         strength=None if second is None else second.strength,
         mask_blur=None if start is None or start.mask is None else start.blur,
         hires_upscale=None if hires is None else hires.size.width / request.size.width,
+        hires_upscaler=None if hires is None else hires.upscaler,
         variation_seed=None if variation is None else variation.seed,
         variation_strength=None if variation is None else variation.strength,
-        tool=Tool.ATELIER,
-        request=request,
-        record=record,
     )
 
 

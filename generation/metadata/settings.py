@@ -63,6 +63,11 @@ class Settings:
     """How far the picture that it started from was undone, 0 to 1; with hires fix, that of the first pass."""
     hires_upscale: float | None = None
     """How many times wider the second pass made it; `size` is that of the first."""
+    hires_upscaler: str | None = None
+    """What made it larger for that, as the file names it."""
+    upscale_by: float | None = None
+    """How many times larger it was made when it was done; `size` is that before."""
+    upscaler: str | None = None
     mask_blur: int | None = None
     """Pixels."""
     variation_seed: Seed | None = None

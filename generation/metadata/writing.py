@@ -63,6 +63,8 @@ def infotext(
         scheduler: the class that drew, for a request whose sampler is the model's own.
         more: what A1111 says of a refiner, and of what else the record knows.
     """
+    if request.upscale is not None and request.upscale.brought:
+        return _settings_line({**_enlarged(request), "Version": f"atelier {version}"})
     if (sampler := SAMPLERS.get(request.sampler)) is not None:
         drawn = {"Sampler": sampler.infotext, "Schedule type": sampler.schedule_types[0]}
     else:
@@ -77,13 +79,27 @@ def infotext(
         "Model": model,
         **_palette(request),
         **(more or {}),
+        **_enlarged(request),
         "Version": f"atelier {version}",
     }
     lines = [_one_line(request.prompt)]
     if request.negative_prompt.strip():
         lines.append(f"Negative prompt: {_one_line(request.negative_prompt)}")
-    lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items()))
-    return "\n".join(lines)
+    return "\n".join([*lines, _settings_line(settings)])
+
+
+def _settings_line(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items())
+
+
+def _enlarged(request: GenerationRequest) -> dict[str, str]:
+    """What A1111's extras say of a picture that was only made larger."""
+    if (upscale := request.upscale) is None:
+        return {}
+    return {
+        "Postprocess upscale by": f"{upscale.factor:.15g}",
+        "Postprocess upscaler": upscale.upscaler,
+    }
 
 
 def _refiner(record: Record) -> dict[str, str]:
@@ -101,6 +117,9 @@ def _learned(record: Record) -> dict[str, str]:
     if not (words := record.get("embeddings")):
         return {}
     return {"TI hashes": ", ".join(f"{word}: {digest}" for word, digest in words.items())}
+
+
+_HIRES_UPSCALERS = {Enlarger.PIXELS: "Lanczos", Enlarger.LATENTS: "Latent"}
 
 
 def _palette(request: GenerationRequest) -> dict[str, str]:
@@ -121,7 +140,7 @@ def _palette(request: GenerationRequest) -> dict[str, str]:
     if hires is not None:
         told["Hires upscale"] = f"{hires.size.width / request.size.width:.4g}"
         told["Hires steps"] = str(hires.steps)
-        told["Hires upscaler"] = "Latent" if hires.enlarger is Enlarger.LATENTS else "Lanczos"
+        told["Hires upscaler"] = hires.upscaler or _HIRES_UPSCALERS[hires.enlarger]
     if request.start is not None and request.start.mask is not None:
         told["Mask blur"] = str(request.start.blur)
     return told
@@ -137,6 +156,7 @@ _KEYS = (
     "|init image hash|model hash|model|vae hash|vae|clip skip|ensd|rng"
     "|hires (?:upscaler|upscale|steps|resize|prompt|negative prompt|sampler|checkpoint|cfg scale)"
     "|refiner switch at|refiner|civitai resources|controlnet(?: [0-9])?|tiling|ngms"
+    "|postprocess (?:upscale by|upscaler)"
 )
 """What A1111 writes (modules/processing.py: create_infotext), its extensions, and those that write as it."""
 _KEY = _KEYS.replace(" ", "[ _-]*")
