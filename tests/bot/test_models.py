@@ -14,6 +14,7 @@ from bot.models import add_arguments, look_after
 from generation.shelf import read_shelf
 from tests.generation.test_weighing import a_model
 from tests.generation.toys import MINI, write_safetensors
+from tests.posix import needs_links, needs_modes
 
 ROOT = Path(__file__).parents[2]
 TOML = """# ours
@@ -152,6 +153,7 @@ def test_a_model_is_written_behind_what_is_there(owner: Owner) -> None:
     assert [path.name for path in owner.folder.iterdir()] == ["models.toml"]
 
 
+@needs_modes
 @pytest.mark.parametrize("ends", ["\n", ""])
 def test_marks_and_line_ends_of_another_system_and_the_mode_of_the_file_stay(owner: Owner, ends: str) -> None:
     before = b"\xef\xbb\xbf" + (TOML.rstrip() + "\n# last" + ends).replace("\n", "\r\n").encode()
@@ -177,6 +179,7 @@ def test_without_a_file_one_begins_with_the_model_that_draws_now(
     assert [model.name for model in read_shelf(owner.folder / "models.toml").models] == ["mini"]
 
 
+@needs_links
 def test_a_place_is_written_so_that_it_is_found_beside_the_file(
     owner: Owner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

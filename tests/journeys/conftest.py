@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from tests.journeys.stage import Stage, staged
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals() -> None:
+    """Journeys end their bot as Ctrl-C does, look at its processes in /proc, and kill them."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no signals to end a bot with")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from playground.demo import png_text
+from tests.posix import needs_signals
 
 PATIENCE = 100.0
 
@@ -32,6 +33,7 @@ def settings_in(picture: Path) -> str:
     return png_text(picture.read_bytes())["parameters"]
 
 
+@needs_signals
 async def test_the_demo_asks_for_a_first_picture_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -20,6 +20,7 @@ from playground.bot_process import BotProcess
 from playground.errors import CannotStartError
 from playground.nouns import Json
 from playground.reading import pictures_of
+from tests.posix import needs_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -68,6 +69,7 @@ async def gone(pid: int) -> None:
             await asyncio.sleep(0.02)
 
 
+@needs_signals
 async def test_without_a_bot_it_tells_when_it_listens(tmp_path: Path) -> None:
     async with program("--port", "0", "--no-bot", "--json", "--data", str(tmp_path)) as process:
         told = await first_line(process)
@@ -93,6 +95,7 @@ async def test_without_a_bot_it_tells_when_it_listens(tmp_path: Path) -> None:
     assert (tmp_path / "world.db").exists()
 
 
+@needs_signals
 async def test_with_a_bot_it_tells_when_its_commands_can_be_used_and_ends_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DISCORD_TOKEN=a-real-one\nGUILD_ID=1\n")
     arguments = ("--port", "0", "--json", "--data", str(tmp_path / "data"))
@@ -123,6 +126,7 @@ async def test_the_bot_finds_the_models_that_are_described_where_we_are(tmp_path
             assert [choice["value"] for choice in choices] == ["one", "two"]
 
 
+@needs_signals
 async def test_people_are_told_where_to_go() -> None:
     async with program("--port", "0", "--no-bot") as process:
         assert process.stdout is not None
@@ -226,7 +230,7 @@ async def test_a_bot_that_dies_is_said_to_with_its_last_words(playground: Playgr
     assert "no token" in (playground.data / "bot.log").read_text()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a thing of POSIX")
+@needs_signals
 async def test_the_bot_does_not_outlive_a_playground_that_was_killed(tmp_path: Path) -> None:
     script = (
         "import asyncio, sys\n"

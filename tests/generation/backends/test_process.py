@@ -29,13 +29,13 @@ from generation.messages import (
 )
 from generation.request import Digest, Seed, Start
 from tests.generation.toys import NOISE, Bench, a_request, a_task
+from tests.posix import needs_signals
 
 HOLD = 1 + SPARE  # the noise engine draws one at a time
 AT_ONCE = Backoff(first=0.01, most=0.01)
 ROOT = Path(__file__).parents[3]
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files in /proc")
-needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
 
 class Ear:
@@ -144,7 +144,7 @@ async def test_a_running_and_a_waiting_task_are_cancelled() -> None:
         assert not any(isinstance(report, Drawn) for report in ear.heard)
 
 
-@needs_kill
+@needs_signals
 async def test_a_killed_worker_is_reported_and_replaced() -> None:
     suspect, bystander = (a_task(a_request(prompt="slow", steps=150), index=index) for index in range(2))
     async with ProcessBackend(model=NOISE, restart=AT_ONCE) as backend:
@@ -167,7 +167,7 @@ async def test_a_killed_worker_is_reported_and_replaced() -> None:
         await ear.until(is_about(again, Drawn))
 
 
-@needs_kill
+@needs_signals
 async def test_a_task_that_comes_between_two_workers_is_given_back_at_once() -> None:
     task = a_task()
     async with ProcessBackend(model=NOISE, restart=AT_ONCE) as backend:
@@ -213,7 +213,7 @@ async def test_a_worker_that_hangs_in_a_step_is_replaced() -> None:
         await ear.ready()
 
 
-@needs_kill
+@needs_signals
 async def test_a_worker_that_stands_still_while_idle_is_noticed_at_the_next_task() -> None:
     task = a_task()
     async with ProcessBackend(model=NOISE, patience={Phase.DRAWING: 1.0}) as backend:
@@ -300,7 +300,7 @@ async def test_closing_is_possible_at_any_moment() -> None:
             await Ear(backend).until(lambda report: report == Entered(phase=Phase.LOADING))
 
 
-@needs_kill
+@needs_signals
 @pytest.mark.parametrize("prompt", ["a red circle", "hang"])
 def test_a_worker_never_outlives_the_process_that_started_it(prompt: str) -> None:
     code = f"""
@@ -328,7 +328,7 @@ asyncio.run(main())
         time.sleep(0.01)
 
 
-@needs_kill
+@needs_signals
 async def test_ctrl_c_is_the_bots_matter() -> None:
     task = a_task(a_request(prompt="slow"))
     async with ProcessBackend(model=NOISE) as backend:

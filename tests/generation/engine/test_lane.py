@@ -25,6 +25,7 @@ from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped,
 from generation.metadata import read
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Size
 from tests.generation.toys import a_request, a_task, build_flux, build_pixart, build_sd3, picture
+from tests.posix import needs_links
 
 # diffusers hands tensors to numpy in a way that numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -400,6 +401,7 @@ def test_a_pickle_in_a_part_is_never_opened(tmp_path: Path) -> None:
         load_pipeline(describe(str(folder)), device="cpu")
 
 
+@needs_links
 def test_a_model_is_what_its_files_say_once_it_is_here(
     sd3: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
