@@ -47,11 +47,13 @@ class Delivery:
     state: DeliveryState
     reason: str | None = None
     """Why it was abandoned."""
+    round: int = 0
+    """How often what its message says at the end has changed: a moderator has decided, say."""
 
     @property
     def nonce(self) -> str:
         """The same whenever this is posted, so that Discord refuses a second copy; 25 characters at most."""
-        return f"atelier-{self.job_id}"
+        return f"atelier-{self.job_id}{self.round or ''}"
 
 
 class Deliveries:
@@ -76,35 +78,42 @@ class Deliveries:
         return tuple(JobId(row["job_id"]) for row in rows)
 
     async def moved(self, job_id: JobId, channel_id: int, message_id: int) -> None:
-        """The job's message is now this one: where it was asked for, or else in a direct message."""
+        """The job's message is now this one: where it was asked for, or else in a direct message.
+
+        It is one of the bot's own, which the interaction's token cannot edit.
+        """
         async with self._database.transaction() as transaction:
             await transaction.execute(
                 """
                 UPDATE deliveries SET
                     guild_id = CASE WHEN channel_id = :channel_id THEN guild_id END,
                     channel_id = :channel_id,
-                    message_id = :message_id
+                    message_id = :message_id,
+                    token_expires_at = 0
                 WHERE job_id = :job_id
                 """,
                 {"job_id": job_id, "channel_id": channel_id, "message_id": message_id},
             )
 
-    async def done(self, job_id: JobId) -> None:
-        """The end of this job has arrived. Of a delivery that is not owed this changes nothing."""
+    async def done(self, job_id: JobId, round_: int = 0) -> None:
+        """The end of this job has arrived. Of a delivery that is not owed this changes nothing, nor of one
+        whose message has to say something newer by now.
+        """
         async with self._database.transaction() as transaction:
             await transaction.execute(
-                "UPDATE deliveries SET state = 'done' WHERE job_id = ? AND state = 'owed'", (job_id,)
+                "UPDATE deliveries SET state = 'done' WHERE job_id = ? AND round = ? AND state = 'owed'",
+                (job_id, round_),
             )
 
-    async def abandoned(self, job_id: JobId, reason: str) -> None:
+    async def abandoned(self, job_id: JobId, reason: str, round_: int = 0) -> None:
         """The end of this job cannot be brought anywhere. One that has arrived stays so."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
                 """
                 UPDATE deliveries SET state = 'abandoned', reason = ?
-                WHERE job_id = ? AND state IN ('open', 'owed')
+                WHERE job_id = ? AND round = ? AND state IN ('open', 'owed')
                 """,
-                (reason, job_id),
+                (reason, job_id, round_),
             )
 
 
@@ -138,6 +147,13 @@ async def owe_delivery(transaction: Transaction, job_id: JobId) -> None:
     )
 
 
+async def owe_delivery_again(transaction: Transaction, job_id: JobId) -> None:
+    """What the message of an ended job has to say has changed: its answer is owed once more."""
+    await transaction.execute(
+        "UPDATE deliveries SET state = 'owed', reason = NULL, round = round + 1 WHERE job_id = ?", (job_id,)
+    )
+
+
 def _delivery(row: Row) -> Delivery:
     return Delivery(
         job_id=JobId(row["job_id"]),
@@ -153,4 +169,5 @@ def _delivery(row: Row) -> Delivery:
         ),
         state=DeliveryState(row["state"]),
         reason=row["reason"],
+        round=row["round"],
     )

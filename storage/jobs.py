@@ -11,9 +11,11 @@ from typing import Any
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import Digest, GenerationRequest, InvalidRequest
+from generation.safety import Review, Safety
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
 from storage.pictures import Pictures, insert_inputs, insert_pictures
+from storage.reviews import hold
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ _COLUMNS = (
     "count",
 )
 """The settings with columns of their names; `size` has two, and all others are kept together in `more`."""
+
+_SELECT = "SELECT jobs.*, reviews.state AS review FROM jobs LEFT JOIN reviews ON job_id = jobs.id"
 
 
 class Jobs:
@@ -66,10 +70,11 @@ class Jobs:
                 """
                 INSERT INTO jobs (
                     id, asker, parent, prompt, negative_prompt, model, width, height,
-                    steps, guidance, sampler, clip_skip, seed, count, more, state, created_at
+                    steps, guidance, sampler, clip_skip, seed, count, more, safety, state, created_at
                 ) VALUES (
                     :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
-                    :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more, 'queued', :created_at
+                    :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more,
+                    :safety, 'queued', :created_at
                 )
                 """,
                 {
@@ -79,6 +84,7 @@ class Jobs:
                     "id": job.id,
                     "asker": job.asker,
                     "parent": job.parent,
+                    "safety": job.safety,
                     "created_at": job.created_at,
                 },
             )
@@ -100,7 +106,7 @@ class Jobs:
         return None if row is None else _job(row, checked=_reject_reason(row) is None)
 
     async def _row(self, job_id: JobId) -> Row | None:
-        return await self._database.fetch_one("SELECT * FROM jobs WHERE id = ?", (job_id,))
+        return await self._database.fetch_one(f"{_SELECT} WHERE jobs.id = ?", (job_id,))
 
     async def files(self, request: GenerationRequest) -> Mapping[Digest, bytes]:
         """What a request starts from.
@@ -112,9 +118,7 @@ class Jobs:
 
     async def unfinished(self) -> list[Job]:
         """Every job that is not settled, oldest first, as QUEUED."""
-        rows = await self._database.fetch_all(
-            "SELECT * FROM jobs WHERE settled_at IS NULL ORDER BY created_at, id"
-        )
+        rows = await self._database.fetch_all(f"{_SELECT} WHERE settled_at IS NULL ORDER BY created_at, id")
         return [_job(row) for row in rows]
 
     async def give_up_outdated(self) -> int:
@@ -122,7 +126,7 @@ class Jobs:
 
         Each answer is owed from then on, as that of any job that has ended.
         """
-        rows = await self._database.fetch_all("SELECT * FROM jobs WHERE settled_at IS NULL")
+        rows = await self._database.fetch_all(f"{_SELECT} WHERE settled_at IS NULL")
         given_up = 0
         for row in rows:
             if (reason := _reject_reason(row)) is not None:
@@ -151,6 +155,8 @@ class Jobs:
                 return False
             await insert_pictures(transaction, job.id, pictures, digests)
             await owe_delivery(transaction, job.id)
+            if job.review is Review.WAITING:
+                await hold(transaction, job.id)
         return True
 
     async def _waits(self, job_id: JobId) -> bool:
@@ -198,4 +204,6 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         parent=None if row["parent"] is None else JobId(row["parent"]),
         state=JobState(row["state"]),
         failure=row["failure"],
+        safety=Safety(row["safety"]),
+        review=None if row["review"] is None else Review(row["review"]),
     )

@@ -15,6 +15,7 @@ from generation.image import Picture
 from generation.image import PictureGone as PictureGone
 from generation.job import JobId
 from generation.request import Digest, Seed, Size
+from generation.safety import Verdict
 from storage import disk
 from storage.database import Database, Transaction, to_the_end
 
@@ -35,6 +36,8 @@ class StoredPicture:
     digest: str
     """SHA-256 of the file, in hexadecimal."""
     byte_count: int
+    verdict: Verdict = Verdict.UNASKED
+    """What the safety checker said."""
 
 
 class Pictures:
@@ -72,6 +75,7 @@ class Pictures:
                 size=Size(width=row["width"], height=row["height"]),
                 digest=row["digest"],
                 byte_count=row["byte_count"],
+                verdict=Verdict(row["verdict"]),
             )
             for row in rows
         )
@@ -217,8 +221,8 @@ async def insert_pictures(
     """Insert the rows of pictures whose files are saved."""
     await transaction.execute_many(
         """
-        INSERT INTO pictures (job_id, position, seed, width, height, digest, byte_count)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO pictures (job_id, position, seed, width, height, digest, byte_count, verdict)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
             (
@@ -229,6 +233,7 @@ async def insert_pictures(
                 picture.size.height,
                 digests[picture.index],
                 len(picture.png),
+                picture.verdict,
             )
             for picture in pictures
         ],

@@ -11,6 +11,8 @@ from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.reviews import Reviews
+from storage.servers import Servers
 from storage.styles import Styles
 
 
@@ -38,6 +40,16 @@ def jobs(database: Database, pictures: Pictures) -> Jobs:
 @pytest.fixture
 def deliveries(database: Database) -> Deliveries:
     return Deliveries(database)
+
+
+@pytest.fixture
+def reviews(database: Database) -> Reviews:
+    return Reviews(database)
+
+
+@pytest.fixture
+def servers(database: Database) -> Servers:
+    return Servers(database)
 
 
 @pytest.fixture

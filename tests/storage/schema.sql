@@ -10,7 +10,7 @@ CREATE TABLE deliveries (
     token TEXT NOT NULL,
     token_expires_at REAL NOT NULL,
     message_id INTEGER
-, file_limit INTEGER NOT NULL DEFAULT 10485760) WITHOUT ROWID;
+, file_limit INTEGER NOT NULL DEFAULT 10485760, round INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (id),
@@ -40,7 +40,8 @@ CREATE TABLE jobs (
     settled_at REAL CHECK ((settled_at IS NULL) = (state = 'queued')),
     -- When its pictures were taken away; the settings stay.
     forgotten_at REAL
-, clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}');
+, clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}', safety TEXT NOT NULL DEFAULT 'off'
+    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')));
 
 CREATE TABLE migrations (
     number INTEGER PRIMARY KEY,
@@ -58,8 +59,31 @@ CREATE TABLE pictures (
     height INTEGER NOT NULL,
     -- SHA-256 of the file, which is named after it; several rows may share one file.
     digest TEXT NOT NULL,
-    byte_count INTEGER NOT NULL,
+    byte_count INTEGER NOT NULL, verdict TEXT NOT NULL DEFAULT 'unasked'
+    CHECK (verdict IN ('unasked', 'clean', 'flagged', 'unchecked')),
     PRIMARY KEY (job_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE reviews (
+    job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
+    server INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'approved', 'rejected')),
+    held_at REAL NOT NULL,
+    decided_by INTEGER CHECK ((decided_by IS NULL) = (state = 'waiting')),
+    decided_at REAL CHECK ((decided_at IS NULL) = (state = 'waiting')),
+    -- The message that shows it to moderators, if there is one.
+    channel_id INTEGER,
+    message_id INTEGER CHECK ((message_id IS NULL) = (channel_id IS NULL))
+) WITHOUT ROWID;
+
+CREATE TABLE server_settings (
+    server INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    -- As JSON.
+    value TEXT NOT NULL,
+    changed_by INTEGER NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (server, name)
 ) WITHOUT ROWID;
 
 CREATE TABLE styles (
@@ -83,3 +107,5 @@ CREATE INDEX inputs_by_digest ON inputs (digest);
 CREATE INDEX jobs_unfinished ON jobs (created_at, id) WHERE settled_at IS NULL;
 
 CREATE INDEX pictures_by_digest ON pictures (digest);
+
+CREATE INDEX reviews_waiting ON reviews (server, held_at) WHERE state = 'waiting';

@@ -67,6 +67,7 @@ async def test_every_setting_without_parts_has_a_column_of_its_own(jobs: Jobs, d
         "seed": 4_294_967_295,
         "count": 2,
         "more": "{}",
+        "safety": "off",
         "state": "queued",
         "created_at": 1_700_000_000.125,
     }
