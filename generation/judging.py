@@ -47,5 +47,5 @@ def is_clean(picture: Picture) -> bool:
 
 
 def is_suspect(job: Job, picture: Picture) -> bool:
-    """Whether this picture is to be hidden until somebody clicks on it: also when moderators let it pass."""
-    return job.safety in (Safety.SPOILER, Safety.HOLD) and not is_clean(picture)
+    """Whether this picture is to be hidden until somebody clicks on it."""
+    return job.safety is Safety.SPOILER and not is_clean(picture)

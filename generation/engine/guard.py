@@ -18,16 +18,15 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil
 
 from generation.catalogue import ModelInfo, UnreadableModel
+from generation.checkers import WEIGHTS, on_disk
 from generation.engine.fetching import first_line
 from generation.engine.memory import free, is_out_of_memory
 from generation.engine.models import choose_device
 from generation.messages import Task
-from generation.modelfiles import hub_snapshot
 from generation.safety import Verdict
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = "model.safetensors"
 _PROCESSOR = "preprocessor_config.json"
 PATIENCE_S = 60.0
 """So long a finished picture waits for the checker to be read from the disk. For one that must be fetched
@@ -205,13 +204,8 @@ class Guard:
         Raises:
             UnreadableModel: there is none; a sentence for the owner.
         """
-        named = Path(self._source).expanduser()
-        if named.is_dir():
-            return named
-        if (cached := hub_snapshot(self._source)) is not None and (cached / WEIGHTS).is_file():
-            return cached
-        if (own := own_checker(info)) is not None:
-            return own
+        if (here := on_disk(self._source, info)) is not None:
+            return here
         if not self._may_fetch:
             raise UnreadableModel(
                 f"There is no safety checker at {self._source} on this machine, and {info.name} brings none. "
@@ -253,13 +247,6 @@ def verdict_on(guard: Guard | None, task: Task, picture: Image.Image, *, away: b
     if not task.checked:
         return Verdict.UNASKED
     return Verdict.UNCHECKED if guard is None else guard.verdict(picture, away=away)
-
-
-def own_checker(info: ModelInfo) -> Path | None:
-    """The safety checker that came with a model in a folder."""
-    folder = hub_snapshot(info.source) or Path(info.source).expanduser()
-    own = folder / "safety_checker"
-    return own if (own / WEIGHTS).is_file() else None
 
 
 def read_checker(folder: Path, device: torch.device) -> Checker:
