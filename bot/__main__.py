@@ -80,7 +80,7 @@ async def serve(settings: Settings) -> None:
             batch=settings.batch,
             calibration=settings.data_dir / "calibration.json",
             compiled=settings.data_dir / "compiled" if settings.compile else None,
-            embeddings=settings.embeddings_folder,
+            folders={"embeddings": settings.embeddings_folder, "upscalers": settings.upscalers_folder},
         )
         studio = Studio([backend], jobs)
         courier = Courier(

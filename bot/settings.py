@@ -16,6 +16,8 @@ MODELS_FILE = Path("models.toml")
 """Describes the models if MODELS names no other file and it exists."""
 WILDCARDS_FOLDER = Path("wildcards")
 """Holds the wildcards if WILDCARDS names no other folder and it exists."""
+UPSCALERS_FOLDER = Path("upscalers")
+"""Holds upscalers if UPSCALERS names no other folder and it exists."""
 EMBEDDINGS_FOLDER = Path("embeddings")
 """Holds learned words if EMBEDDINGS names no other folder and it exists."""
 
@@ -44,6 +46,8 @@ class Settings(BaseSettings):
     """A folder of lists that prompts choose from. See :attr:`wildcards_folder`."""
     embeddings: Path | None = None
     """A folder of words that were learned beside models. See :attr:`embeddings_folder`."""
+    upscalers: Path | None = None
+    """A folder of models that make pictures larger. See :attr:`upscalers_folder`."""
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     model_memory: float | None = Field(default=None, gt=0)
@@ -81,7 +85,7 @@ class Settings(BaseSettings):
             return None
         return batch
 
-    @field_validator("data_dir", "models", "wildcards", "embeddings")
+    @field_validator("data_dir", "models", "wildcards", "embeddings", "upscalers")
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
         return None if place is None else place.expanduser()
@@ -132,6 +136,22 @@ class Settings(BaseSettings):
                 "make it and put .safetensors files into it, or leave EMBEDDINGS empty."
             )
         return self.embeddings
+
+    @property
+    def upscalers_folder(self) -> Path | None:
+        """The folder that holds models which make pictures larger; None when there are none.
+
+        Raises:
+            SettingsError: UPSCALERS names a folder that is not there.
+        """
+        if self.upscalers is None:
+            return UPSCALERS_FOLDER if UPSCALERS_FOLDER.is_dir() else None
+        if not self.upscalers.is_dir():
+            raise SettingsError(
+                f"UPSCALERS is {self.upscalers}, and there is no such folder; "
+                "make it and put .safetensors files into it, or leave UPSCALERS empty."
+            )
+        return self.upscalers
 
     @property
     def token(self) -> str:

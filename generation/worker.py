@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NoReturn, assert_never
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, assert_never
 
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
 from generation.embeddings import SHIPPED, Embeddings
@@ -39,6 +39,9 @@ from generation.messages import (
 from generation.safety import DEFAULT_CHECKER
 from generation.shelf import Shelf, read_shelf
 from generation.wire import encode, read_command
+
+if TYPE_CHECKING:
+    from generation.engine.upscalers import UpscalerShelf
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     which.add_argument("--models", type=Path, help="a file that describes several")
     parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
     parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
+    parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
@@ -155,18 +159,40 @@ def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> 
         if info.note:
             log.info("%s", info.note)
     budget = None if options.memory is None else int(options.memory * 2**30)
+    upscalers = None if options.upscalers is None else _upscalers(options)
     return Rack(
         shelf,
-        lambda info, tell: _read(info, options, say, tell),
+        lambda info, tell: _read(info, options, say, tell, upscalers),
         say,
         budget=budget,
         weigh=weight_on_disk,
         patience=options.patience,
         alive=lambda is_needless: _heartbeat(say, unless=is_needless),
+        enlarging=_enlarging(upscalers, say),
     )
 
 
-def _read(info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell) -> Finish:
+def _upscalers(options: argparse.Namespace) -> UpscalerShelf:
+    from generation.engine.models import choose_device, choose_dtype
+    from generation.engine.upscalers import UpscalerShelf
+    from generation.upscalers import Upscalers
+
+    UpscalerShelf.make_ready()
+    device = choose_device(options.device)
+    return UpscalerShelf(Upscalers(options.upscalers), device, choose_dtype(options.dtype, device))
+
+
+def _enlarging(upscalers: UpscalerShelf | None, say: Say) -> Engine | None:
+    if upscalers is None:
+        return None
+    from generation.engine.enlarging import EnlargingEngine
+
+    return EnlargingEngine(upscalers, say)
+
+
+def _read(
+    info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell, upscalers: UpscalerShelf | None
+) -> Finish:
     """Fetch and read one model; what it returns makes its engine, on the thread that draws."""
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
@@ -176,10 +202,12 @@ def _read(info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell) ->
     from generation.engine.downloads import told
 
     with told(info.name, tell):
-        return _read_files(info, options, say)
+        return _read_files(info, options, say, upscalers)
 
 
-def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finish:
+def _read_files(
+    info: ModelInfo, options: argparse.Namespace, say: Say, upscalers: UpscalerShelf | None
+) -> Finish:
     from generation.engine.compiling import compiled_in
     from generation.engine.guard import the_guard
     from generation.engine.lane import PipelineEngine
@@ -208,6 +236,7 @@ def _read_files(info: ModelInfo, options: argparse.Namespace, say: Say) -> Finis
         compiled=compiled,
         guard=guard,
         embeddings=Embeddings(options.embeddings, SHIPPED),
+        upscalers=upscalers,
     )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
 
+from generation.backends.ending import how_it_ended, put_down, stdin, stdout
 from generation.messages import (
     Cancel,
     Draw,
     Drawn,
     Entered,
-    Leave,
     Loading,
     Lost,
     NotLoaded,
@@ -65,8 +63,6 @@ with the others; when all of the patience is over, the worker itself counts as h
 FAILED_STARTS = 3
 """After so many starts in a row that came to nothing, people are told; it goes on trying."""
 
-_LEAVE_S = 1.5  # time a worker has to leave by itself
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
@@ -110,7 +106,7 @@ class ProcessBackend:
         batch: int | None = None,
         calibration: Path | None = None,
         compiled: Path | None = None,
-        embeddings: Path | None = None,
+        folders: Mapping[str, Path | None] | None = None,
         safety_checker: str | None = None,
         safety_fetch: bool = False,
         patience: Mapping[Phase, float] | None = None,
@@ -127,7 +123,7 @@ class ProcessBackend:
             compiled: a folder for a compiled UNet; None: it is not compiled.
             safety_checker: a folder or a name on Hugging Face; None: the usual one.
             safety_fetch: it may be fetched when it is first wanted.
-            embeddings: the owner's folder of words that were learned beside models.
+            folders: the owner's, by what is in them: `embeddings`, `upscalers`; see generation/worker.py.
         """
         chosen = ["--model", str(model)] if models is None else ["--models", str(models.absolute())]
         self._patience = {**PATIENCE, **(patience or {})}
@@ -138,7 +134,7 @@ class ProcessBackend:
             "--batch": batch,
             "--calibration": calibration and calibration.absolute(),
             "--compile": compiled and compiled.absolute(),
-            "--embeddings": embeddings and embeddings.absolute(),
+            **{f"--{what}": place and place.absolute() for what, place in (folders or {}).items()},
             "--safety-checker": safety_checker,
         }
         for name, value in more.items():
@@ -180,9 +176,8 @@ class ProcessBackend:
         return None
 
     def _is_full_for(self, request: GenerationRequest) -> bool:
-        together = (request.model, request.size)
-        alike = [held for held in self._held.values() if (held.request.model, held.request.size) == together]
-        batch = self._batches.get(request.model, 1)
+        alike = [held for held in self._held.values() if _together(held.request) == _together(request)]
+        batch = 1 if request.upscale is not None else self._batches.get(request.model, 1)
         if len(alike) < batch + SPARE:
             return len(self._held) >= SIZES * max(self._batches.values(), default=1) + SPARE
         return len(alike) >= 2 * batch + SPARE or any(
@@ -267,7 +262,7 @@ class ProcessBackend:
             while True:
                 try:
                     async with asyncio.timeout_at(self._due) as self._watch:
-                        report = await read_report(_stdout(process))
+                        report = await read_report(stdout(process))
                 except TimeoutError:
                     hung = self._phase
                     process.kill()
@@ -284,11 +279,11 @@ class ProcessBackend:
                     self._due = self._deadline()
         finally:
             self._watch, self._process, self._ready = None, None, False
-            await _put_down(process)
+            await put_down(process)
         if hung is not None:
             seconds = self._patience[Phase.DRAWING if hung is Phase.IDLE else hung]
             return None, f"the drawing process hung ({hung}: no sign of life for {seconds:g} s)", was_ready
-        return unavailable, f"the drawing process {_how_it_ended(process.returncode)}", was_ready
+        return unavailable, f"the drawing process {how_it_ended(process.returncode)}", was_ready
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # A program of its own rather than multiprocessing's child, which would import the bot's __main__.
@@ -355,46 +350,9 @@ class ProcessBackend:
 
     def _send(self, command: Draw | Cancel | Watch) -> None:
         if self._process is not None:  # else it has just died, and what it held is told as lost
-            _stdin(self._process).write(encode(command))
+            stdin(self._process).write(encode(command))
 
 
-async def _put_down(process: asyncio.subprocess.Process) -> None:
-    """Make sure that a worker is gone and nothing of it is left open."""
-    stdin, stdout = _stdin(process), _stdout(process)
-    rest = asyncio.ensure_future(stdout.read())  # the process counts as ended only when its pipe is read out
-    try:
-        if process.returncode is None:
-            with contextlib.suppress(ConnectionError):
-                stdin.write(encode(Leave()))
-            stdin.close()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LEAVE_S):
-                    await process.wait()
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
-        stdin.close()
-        with contextlib.suppress(ConnectionError):
-            await stdin.wait_closed()
-    finally:
-        await rest
-
-
-def _stdin(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:
-    assert process.stdin is not None
-    return process.stdin
-
-
-def _stdout(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
-    assert process.stdout is not None
-    return process.stdout
-
-
-def _how_it_ended(status: int | None) -> str:
-    if status is not None and status < 0:
-        with contextlib.suppress(ValueError):
-            name = signal.Signals(-status).name
-            hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-            return f"was ended by {name}{hint}"
-    return f"ended with status {status}"
+def _together(request: GenerationRequest) -> object:
+    """What is equal for requests that take each other's room."""
+    return None if request.upscale is not None else (request.model, request.size)

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from generation.catalogue import ModelInfo, UnreadableModel
-from generation.engine.engine import ModelEngine
+from generation.engine.engine import Engine, ModelEngine
 from generation.engine.reading import Alive, Finish, Reading, Tell
 from generation.engine.turns import Turns
 from generation.messages import (
@@ -38,6 +38,9 @@ LOOK_S = 0.2
 More often would be taken for a sign of life of the reading itself."""
 BROKEN_S = 60.0
 """So long a model that could not be read is refused at once, and nothing is put away for another try."""
+
+_ENLARGING = ""
+"""Whose turn it is when pictures are made larger; no model has that source."""
 
 STILL_S = 540.0
 """So long a reading may stand still before it is given up."""
@@ -65,6 +68,7 @@ class Rack:
         alive: Alive = lambda is_needless: nullcontext(),
         patience: float = STILL_S,
         now: Callable[[], float] = time.monotonic,
+        enlarging: Engine | None = None,
     ) -> None:
         """
         Args:
@@ -74,6 +78,7 @@ class Rack:
                 are drawn, whose steps are signs of life enough.
             patience: seconds that a reading may stand still before it is given up.
             now: seconds.
+            enlarging: takes what is only made larger; None: there are no upscalers.
 
         Raises:
             UnreadableModel: the default model cannot be read, or there is not memory to draw with it.
@@ -86,6 +91,7 @@ class Rack:
         self._alive = alive
         self._patience = patience
         self._now = now
+        self._enlarging = enlarging
         self._engines: OrderedDict[str, ModelEngine] = OrderedDict()
         """By the model's source, the most recently used last."""
         self._waiting: dict[str, deque[Task]] = {}
@@ -133,6 +139,7 @@ class Rack:
         return (
             bool(self._waiting)
             or self._loading is not None
+            or (self._enlarging is not None and self._enlarging.busy)
             or any(engine.busy for engine in self._engines.values())
         )
 
@@ -142,6 +149,13 @@ class Rack:
         return tuple(self._engines)
 
     def admit(self, task: Task) -> None:
+        if task.request.upscale is not None:
+            if self._enlarging is None:
+                reason = f"The upscaler {task.request.upscale.upscaler} is not among the upscalers any more."
+                self._say(TaskFailed(task=task.id, reason=reason))
+            else:
+                self._enlarging.admit(task)
+            return
         model = self._shelf.by_source(task.request.model)
         if model is None and self._shelf.several:
             reason = (
@@ -161,6 +175,8 @@ class Rack:
                         del self._waiting[source]
                     self._say(Stopped(task=task))
                     return True
+        if self._enlarging is not None and self._enlarging.cancel(task):
+            return True
         return any(engine.cancel(task) for engine in self._engines.values())
 
     def watch(self, task: TaskId) -> None:
@@ -174,13 +190,19 @@ class Rack:
         self._hand_out()
         self._shed()
         busy = {source: 1.0 for source, engine in self._engines.items() if engine.busy}
+        if self._enlarging is not None and self._enlarging.busy:
+            busy[_ENLARGING] = 1.0
         self._is_drawing = bool(busy)
-        if (source := self._turns.next(busy)) is not None:
+        if (source := self._turns.next(busy)) == _ENLARGING and self._enlarging is not None:
+            self._enlarging.tick()
+        elif source is not None:
             self._engines[source].tick()
         elif self._loading is not None:
             self._loading.wait(LOOK_S)
 
     def close(self) -> None:
+        if self._enlarging is not None:
+            self._enlarging.close()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
