@@ -17,6 +17,7 @@ from generation import __version__
 from generation.canvas import opaque
 from generation.engine.engine import Say
 from generation.engine.failures import CannotDraw, sentence
+from generation.engine.guard import Guard, be_ready, make_room, verdict_on
 from generation.engine.memory import free, is_out_of_memory
 from generation.engine.tiles import TILE, Enlargement
 from generation.engine.upscalers import Upscaler, UpscalerShelf
@@ -39,11 +40,15 @@ class EnlargingEngine:
     batch = 1
     footprint = 0
 
-    def __init__(self, upscalers: UpscalerShelf, say: Say, *, tile: int = TILE) -> None:
+    def __init__(
+        self, upscalers: UpscalerShelf, say: Say, *, tile: int = TILE, guard: Guard | None = None
+    ) -> None:
         """
         Args:
             tile: pixels along the edge of a tile; smaller ones are tried when memory runs out.
+            guard: looks at the pictures of tasks that ask for it.
         """
+        self._guard = guard
         self._upscalers = upscalers
         self._say = say
         self._tile = tile
@@ -63,6 +68,7 @@ class EnlargingEngine:
         return bool(self._task or self._waiting or self._encoding)
 
     def admit(self, task: Task) -> None:
+        be_ready(self._guard, task, None)
         self._waiting.append(task)
 
     def cancel(self, task: TaskId) -> bool:
@@ -114,6 +120,8 @@ class EnlargingEngine:
         try:
             self._going.advance()
         except Exception as error:
+            if is_out_of_memory(error):
+                make_room(self._guard)
             if not is_out_of_memory(error) or (smaller := self._going.smaller()) is None:
                 raise
             error.__traceback__ = None
@@ -135,8 +143,9 @@ class EnlargingEngine:
                 alpha = source.getchannel("A").resize(larger.size, Image.Resampling.LANCZOS)
                 larger.putalpha(alpha)
             drawn = _NOT_DRAWN if _wanted(task).brought else _drawn(task.inputs[_wanted(task).picture])
+            verdict = verdict_on(self._guard, task, larger, away=False)
             png = write_png(larger, task.request, drawn | record_of(upscaler, going.tile))
-            self._say(Drawn(task=task.id, png=png))
+            self._say(Drawn(task=task.id, png=png, verdict=verdict))
         except Exception as error:  # noqa: BLE001 - the edge of a thread
             self._say(TaskFailed(task=task.id, reason=sentence([task.id], error)))
 

@@ -145,8 +145,8 @@ class Guard:
         self._is_fetching = False
         self._failed_at: float | None = None
 
-    def expect(self, info: ModelInfo) -> None:
-        """It will be asked about a picture of this model; returns at once."""
+    def expect(self, info: ModelInfo | None) -> None:
+        """It will be asked about a picture of this model, or of none; returns at once."""
         with self._lock:
             if self._failed_at is not None and self._now() - self._failed_at >= BROKEN_S:
                 self._reading = self._failed_at = None
@@ -184,7 +184,7 @@ class Guard:
         if reading is not None and reading.done() and reading.exception() is None:
             reading.result().leave()
 
-    def _read(self, reading: Future[Checker], info: ModelInfo) -> None:
+    def _read(self, reading: Future[Checker], info: ModelInfo | None) -> None:
         try:
             folder = self._place(info)
             reading.set_result(read_checker(folder, self._device))
@@ -198,7 +198,7 @@ class Guard:
         finally:
             self._is_fetching = False
 
-    def _place(self, info: ModelInfo) -> Path:
+    def _place(self, info: ModelInfo | None) -> Path:
         """The folder of the checker: the one that is named, or else the model's own; fetched if it may be.
 
         Raises:
@@ -207,8 +207,9 @@ class Guard:
         if (here := on_disk(self._source, info)) is not None:
             return here
         if not self._may_fetch:
+            brings = "" if info is None else f", and {info.name} brings none"
             raise UnreadableModel(
-                f"There is no safety checker at {self._source} on this machine, and {info.name} brings none. "
+                f"There is no safety checker {self._source} on this machine{brings}. "
                 "Set SAFETY_FETCH=true to have it fetched from Hugging Face, or SAFETY_CHECKER to a folder."
             )
         self._is_fetching = True
@@ -230,7 +231,7 @@ def the_guard(source: str, may_fetch: bool, device: str) -> Guard:
     return Guard(source, may_fetch=may_fetch, device=choose_device(device))
 
 
-def be_ready(guard: Guard | None, task: Task, info: ModelInfo) -> None:
+def be_ready(guard: Guard | None, task: Task, info: ModelInfo | None) -> None:
     """A task for this model is taken in: if its picture is to be checked, the guard gets ready for that."""
     if task.checked and guard is not None:
         guard.expect(info)

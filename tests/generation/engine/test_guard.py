@@ -147,7 +147,7 @@ def test_nothing_passes_while_there_is_no_checker_and_the_owner_is_told_once(
     assert verdicts(guard, BLUE) == [Verdict.UNCHECKED]
     [line] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert line == (
-        "Pictures that are to be checked cannot be, so they are held back. There is no safety checker at "
+        "Pictures that are to be checked cannot be, so they are held back. There is no safety checker "
         "nobody/has-this on this machine, and mini brings none. Set SAFETY_FETCH=true to have it fetched "
         "from Hugging Face, or SAFETY_CHECKER to a folder."
     )
