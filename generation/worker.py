@@ -168,7 +168,7 @@ def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> 
         weigh=weight_on_disk,
         patience=options.patience,
         alive=lambda is_needless: _heartbeat(say, unless=is_needless),
-        enlarging=_enlarging(upscalers, say),
+        enlarging=_enlarging(upscalers, options, say),
     )
 
 
@@ -182,16 +182,22 @@ def _upscalers(options: argparse.Namespace) -> UpscalerShelf:
     return UpscalerShelf(Upscalers(options.upscalers), device, choose_dtype(options.dtype, device))
 
 
-def _enlarging(upscalers: UpscalerShelf | None, say: Say) -> Engine | None:
+def _enlarging(upscalers: UpscalerShelf | None, options: argparse.Namespace, say: Say) -> Engine | None:
     if upscalers is None:
         return None
     from generation.engine.enlarging import EnlargingEngine
+    from generation.engine.guard import the_guard
 
-    return EnlargingEngine(upscalers, say)
+    guard = the_guard(options.safety_checker, options.safety_fetch, options.device)
+    return EnlargingEngine(upscalers, say, guard=guard)
 
 
 def _read(
-    info: ModelInfo, options: argparse.Namespace, say: Say, tell: Tell, upscalers: UpscalerShelf | None
+    info: ModelInfo,
+    options: argparse.Namespace,
+    say: Say,
+    tell: Tell,
+    upscalers: UpscalerShelf | None = None,
 ) -> Finish:
     """Fetch and read one model; what it returns makes its engine, on the thread that draws."""
     if info.family is Family.NOISE:

@@ -17,6 +17,7 @@ import pytest
 from generation.catalogue import describe
 from generation.engine.reading import Finish, Reading, Tell
 from generation.messages import Draw, Drawn, Entered, Leave, Loading, Phase, Ready, Report, Unavailable
+from generation.safety import DEFAULT_CHECKER
 from generation.wire import encode, read_command
 from generation.worker import UNREADABLE, _read
 from tests.generation.toys import NOISE, a_task
@@ -91,7 +92,18 @@ def test_a_model_counts_as_read_when_its_hash_is_known(
     shutil.copytree(toy_sd, folder)
     hanging = folder / "tokenizer" / "more.json"  # only the hash looks at it
     os.mkfifo(hanging)
-    options = argparse.Namespace(device="cpu", dtype="auto", batch=2, calibration=None, compile=None)
+    options = argparse.Namespace(
+        device="cpu",
+        dtype="auto",
+        batch=2,
+        calibration=None,
+        compile=None,
+        embeddings=None,
+        loras=None,
+        controlnets=None,
+        safety_checker=DEFAULT_CHECKER,
+        safety_fetch=False,
+    )
 
     def read(tell: Tell) -> Finish:
         return _read(describe(str(folder)), options, lambda report: None, tell)
