@@ -30,6 +30,9 @@ class Action(StrEnum):
     UPSCALE = "upscale"
     GROW = "grow"
     CHOOSE = "choose"
+    REVIEW = "review"
+    APPROVE = "approve"
+    REJECT = "reject"
 
 
 def custom_id(action: Action, job: JobId, index: int | None = None) -> str:
@@ -73,6 +76,8 @@ class Attached:
     name: str
     alt: str
     data: bytes
+    spoiler: bool = False
+    """It is hidden until somebody clicks on it; its name begins with SPOILER_ then, as Discord wants it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

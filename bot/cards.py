@@ -10,6 +10,7 @@ from typing import assert_never
 
 from bot.bringing import WAYS
 from bot.card import Action, Attached, Button, Card, Menu, Tone
+from bot.checked import CHECKED_FIRST, held, notes
 from generation.image import Picture
 from generation.job import (
     Cancelled,
@@ -22,9 +23,11 @@ from generation.job import (
     Queued,
     UserId,
 )
+from generation.judging import is_suspect
 from generation.model import Family, ModelInfo
 from generation.prompting.attention import is_marked, words_of
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Wording
+from generation.safety import Safety
 from generation.shelf import Shelf
 
 MAX_ALT = 1024
@@ -55,7 +58,7 @@ def card_for(
     prompt = f"> {literal(shortened(request.prompt, PROMPT_ON_CARD))}"
     facts = _facts(request, shelf)
     text: tuple[str, ...]
-    small: tuple[str, ...] = (facts,)
+    small: tuple[str, ...] = (facts, CHECKED_FIRST) if job.safety.hides else (facts,)
     pictures: tuple[Attached, ...] = ()
     buttons: tuple[Button, ...] = (Button(action=Action.CANCEL, job=job.id, label="Cancel"),)
     further: tuple[Button, ...] = ()
@@ -66,12 +69,17 @@ def card_for(
         case Progressed():
             tone, text = Tone.WORKING, _drawing(event)
             pictures = tuple(_unfinished(job, index, webp) for index, webp in sorted(previews.items()))
+        case Finished() if not job.may_be_seen:
+            tone, said, first = held(job)
+            text, small = (said,), (facts, _whose(job, None))
+            buttons = (*first, *_after_an_end(job, "")[1:])
         case Finished():
             tone, text = Tone.DONE, ()
             pictures = tuple(attached(job, picture) for picture in event.pictures)
             small = (
                 f"{facts} · {_seeds(event.pictures)}",
                 *_chosen(request),
+                *notes(job, event.pictures),
                 _whose(job, seconds),
                 *_hints(request, shelf),
             )
@@ -81,7 +89,8 @@ def card_for(
                 Button(action=Action.DELETE, job=job.id, label="Delete"),
             )
             if request.sampler != OWN_SAMPLER:  # models that draw in their own way draw from words only
-                further, menu = _further(job, 0) if len(pictures) == 1 else ((), _choice(job, len(pictures)))
+                indices = [picture.index for picture in event.pictures]
+                further, menu = _further(job, *indices) if len(indices) == 1 else ((), _choice(job, indices))
         case Failed():
             tone = Tone.FAILED
             reason = literal(shortened(job.failure or "The reason is not known.", REASON_ON_CARD))
@@ -123,12 +132,12 @@ def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu]:
 PICTURE = "Picture "
 
 
-def _choice(job: Job, count: int) -> Menu:
+def _choice(job: Job, indices: Sequence[int]) -> Menu:
     return Menu(
         action=Action.CHOOSE,
         job=job.id,
         placeholder="Go on from one of them…",
-        choices=tuple(f"{PICTURE}{number}" for number in range(1, count + 1)),
+        choices=tuple(f"{PICTURE}{index + 1}" for index in indices),
     )
 
 
@@ -155,20 +164,27 @@ def attached(job: Job, picture: Picture) -> Attached:
     """One picture as a file: its alt text is the prompt, as far as Discord takes it."""
     many = job.request.count > 1
     which = f"Picture {picture.index + 1} of {job.request.count}: " if many else ""
-    return Attached(
+    one = Attached(
         name=f"atelier-{job.id}-{picture.index + 1}.png",
         alt=shortened(which + " ".join(job.request.image(picture.index).prompt.split()), MAX_ALT),
         data=picture.png,
     )
+    return covered(one) if is_suspect(job, picture) else one
+
+
+def covered(picture: Attached) -> Attached:
+    """The file hidden until somebody clicks on it."""
+    return replace(picture, name=f"SPOILER_{picture.name}", spoiler=True)
 
 
 def _unfinished(job: Job, index: int, webp: bytes) -> Attached:
     which = f"Picture {index + 1} of {job.request.count}" if job.request.count > 1 else "The picture"
-    return Attached(
+    one = Attached(
         name=f"atelier-{job.id}-{index + 1}-preview.webp",
         alt=f"{which} so far; it is still being drawn.",
         data=webp,
     )
+    return one if job.safety is Safety.OFF else covered(one)
 
 
 def literal(text: str) -> str:
@@ -294,8 +310,12 @@ def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
 
 def _misread(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tuple[str, ...]:
     if model.family is Family.OTHER:
-        marked = any(is_marked(words.prompt) for words in request.wordings)
-        return (f"{literal(model.name)} takes weights and BREAK for words of the prompt",) if marked else ()
+        told = []
+        if any(is_marked(words.prompt) for words in request.wordings):
+            told.append(f"{literal(model.name)} takes weights and BREAK for words of the prompt")
+        if request.negative_prompt and not model.takes_negative:
+            told.append(f"{literal(model.name)} takes no negative prompt; it drew without")
+        return tuple(told)
     prompts = [
         shelf.embeddings.without(words_of(words.prompt), model.text_widths) for words in request.wordings
     ]

@@ -17,6 +17,7 @@ from generation.catalogue import ModelInfo
 from generation.image import Picture, PictureGone
 from generation.job import Job, JobId
 from generation.request import GenerationRequest, Size, Start, new_seed
+from generation.safety import Review
 from storage.pictures import StoredPicture
 
 UPSCALE_FACTOR, LEAST_FACTOR = 2.0, 1.25
@@ -80,7 +81,7 @@ async def picture_of(interaction: Interaction, job_id: JobId, index: int) -> tup
     """
     job, stored = await _found(interaction, job_id, index)
     png = await _read(interaction, stored)
-    return job, Picture(index=index, seed=stored.seed, size=stored.size, png=png)
+    return job, Picture(index=index, seed=stored.seed, size=stored.size, png=png, verdict=stored.verdict)
 
 
 Make = Callable[[GenerationRequest, ModelInfo, bytes], Order]
@@ -122,6 +123,8 @@ async def _found(interaction: Interaction, job_id: JobId, index: int) -> tuple[J
     job = await house.jobs.get(job_id)
     if job is None:
         raise Refused(GONE)
+    if job.review is Review.WAITING:
+        raise Refused("That waits for a moderator; until it is let pass nobody can go on from it.")
     try:
         stored = next((each for each in await house.pictures.of(job_id) if each.index == index), None)
     except PictureGone:

@@ -38,6 +38,9 @@ STYLES = {
     Action.VARY: (discord.ButtonStyle.secondary, "🌱"),
     Action.DIFFER: (discord.ButtonStyle.secondary, "🌿"),
     Action.UPSCALE: (discord.ButtonStyle.secondary, "🔍"),
+    Action.REVIEW: (discord.ButtonStyle.secondary, "👁️"),
+    Action.APPROVE: (discord.ButtonStyle.success, "✅"),
+    Action.REJECT: (discord.ButtonStyle.danger, "🚫"),
 }
 
 
@@ -79,7 +82,8 @@ def layout(card: Card) -> ui.LayoutView:
     if card.pictures:
         gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
         for picture in card.pictures:
-            gallery.add_item(media=f"attachment://{picture.name}", description=picture.alt)
+            media = f"attachment://{picture.name}"
+            gallery.add_item(media=media, description=picture.alt, spoiler=picture.spoiler)
         body.add_item(gallery)
     if card.small:
         body.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in card.small)))
@@ -118,11 +122,15 @@ def mentions(card: Card) -> discord.AllowedMentions:
     )
 
 
-def tells_the_end_of(message: discord.Message, job_id: JobId) -> bool:
-    """Whether this is the card of an ended job: those have a button to draw it again."""
-    again = custom_id(Action.REROLL, job_id)
+def tells_the_end_of(message: discord.Message, job_id: JobId, mark: Action = Action.REROLL) -> bool:
+    """Whether this is the card of an ended job: those have a button to draw it again.
+
+    Args:
+        mark: another button by which a card is known.
+    """
+    wanted = custom_id(mark, job_id)
     return any(
-        isinstance(child, discord.Button) and child.custom_id == again
+        isinstance(child, discord.Button) and child.custom_id == wanted
         for row in message.components
         if isinstance(row, discord.ActionRow)
         for child in row.children

@@ -27,7 +27,7 @@ async def recalled(jobs: Jobs, pictures: Pictures, job_id: JobId) -> Ended:
         raise Undeliverable("the job is not known any more")
     match job.state:
         case JobState.DONE:
-            return Finished(job=job, pictures=await _stored(pictures, job))
+            return Finished(job=job, pictures=await _stored(pictures, job) if job.may_be_seen else ())
         case JobState.FAILED:
             return Failed(job=job)
         case JobState.CANCELLED:
@@ -47,6 +47,7 @@ async def _stored(pictures: Pictures, job: Job) -> tuple[Picture, ...]:
                     seed=stored.seed,
                     size=stored.size,
                     png=await pictures.read(stored),
+                    verdict=stored.verdict,
                 )
                 for stored in await pictures.of(job.id)
             ]
