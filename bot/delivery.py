@@ -17,7 +17,7 @@ from bot import pacing
 from bot.apologies import describe
 from bot.card import Card
 from bot.cards import calling, card_for
-from bot.messages import files, fits, layout, mentions, shrunk, tells_the_end_of
+from bot.messages import files, fits, has_button, layout, mentions, shrunk
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, is_final, retry_after
 from bot.rounds import Round
@@ -127,6 +127,12 @@ class Courier:
         round_.changed.set()
         self._look_after(event.job.id)
 
+    def bring_again(self, job_id: JobId) -> None:
+        """What the message of an ended job has to say has changed, and that is kept as owed."""
+        round_ = self._round(job_id)
+        round_.again = job_id in self._tasks
+        self._look_after(job_id)
+
     def _round(self, job_id: JobId) -> Round:
         if job_id not in self._rounds:
             self._rounds[job_id] = Round(job_id=job_id, asked_at=time.monotonic())
@@ -145,6 +151,8 @@ class Courier:
         finally:
             del self._tasks[round_.job_id]
             del self._rounds[round_.job_id]
+            if round_.again:
+                self.bring_again(round_.job_id)
 
     async def _bring_to_end(self, round_: Round) -> None:
         event = round_.newest
@@ -237,7 +245,7 @@ class Courier:
             except Undeliverable as reason:
                 if isinstance(reason, _Removed):
                     await _noted(partial(self._pictures.forget, round_.job_id))
-                await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason)))
+                await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason), round_.number))
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
             except discord.HTTPException as error:
@@ -254,7 +262,7 @@ class Courier:
                 wait = pacing.backoff(attempt)
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
             else:
-                await _noted(partial(self._deliveries.done, round_.job_id))
+                await _noted(partial(self._deliveries.done, round_.job_id, round_.number))
                 return
             round_.resumed = True  # Discord may have taken it although we did not hear so
             await asyncio.sleep(wait)
@@ -268,6 +276,7 @@ class Courier:
         if round_.began_at is not None and round_.ended_at is not None:
             seconds = round_.ended_at - round_.began_at
         card = card_for(event, self.shelf, seconds=seconds)
+        round_.mark = card.buttons[0].custom_id
         if not fits(card, round_.file_limit):
             card = await asyncio.to_thread(shrunk, card, round_.file_limit)
         if address.message_id is not None and not _expired(address):
@@ -296,7 +305,7 @@ class Courier:
                 if not is_final(error, round_.file_limit):
                     raise
                 return False  # it is gone, or the token is: nothing can be undone any more
-            if not tells_the_end_of(message, round_.job_id):
+            if not has_button(message, round_.mark):
                 return True
         return False
 
@@ -331,7 +340,7 @@ class Courier:
 
         The nonce makes Discord itself refuse a second copy, but only for some minutes.
         """
-        if round_.resumed and (earlier := await self._earlier(channel, round_.job_id)) is not None:
+        if round_.resumed and (earlier := await self._earlier(channel, round_.mark)) is not None:
             return earlier
         return await channel.send(
             view=layout(card),
@@ -340,11 +349,11 @@ class Courier:
             nonce=nonce,
         )
 
-    async def _earlier(self, channel: discord.abc.Messageable, job_id: JobId) -> discord.Message | None:
-        """Our own message that says how this job ended, if it is among the newest in the channel."""
+    async def _earlier(self, channel: discord.abc.Messageable, mark: str) -> discord.Message | None:
+        """Our own message that says how a job ended, if it is among the newest in the channel."""
         try:
             async for message in channel.history(limit=100):
-                if message.author == self._client.user and tells_the_end_of(message, job_id):
+                if message.author == self._client.user and has_button(message, mark):
                     return message
         except discord.Forbidden:
             return None  # we may write here, but not read

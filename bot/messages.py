@@ -8,10 +8,9 @@ from dataclasses import replace
 import discord
 from discord import ui
 
-from bot.card import Action, Attached, Card, Tone, custom_id
+from bot.card import Action, Attached, Card, Tone
 from bot.recipe import command_line
 from generation.image import SmallerFile, fitted
-from generation.job import JobId
 from generation.request import GenerationRequest
 from generation.shelf import Shelf
 
@@ -122,15 +121,10 @@ def mentions(card: Card) -> discord.AllowedMentions:
     )
 
 
-def tells_the_end_of(message: discord.Message, job_id: JobId, mark: Action = Action.REROLL) -> bool:
-    """Whether this is the card of an ended job: those have a button to draw it again.
-
-    Args:
-        mark: another button by which a card is known.
-    """
-    wanted = custom_id(mark, job_id)
+def has_button(message: discord.Message, custom_id: str) -> bool:
+    """Whether a message has this button."""
     return any(
-        isinstance(child, discord.Button) and child.custom_id == wanted
+        isinstance(child, discord.Button) and child.custom_id == custom_id
         for row in message.components
         if isinstance(row, discord.ActionRow)
         for child in row.children

@@ -41,6 +41,17 @@ class Round:
     resumed: bool = False
     """It was taken up from the database: an earlier run may have brought it already."""
 
+    again: bool = False
+    """Meanwhile its message has to say something newer: it is to be brought once more."""
+
+    mark: str = ""
+    """The custom id of the button by which the card of its end is known."""
+
+    @property
+    def number(self) -> int:
+        """Of this round, as far as its delivery is known."""
+        return 0 if self.delivery is None else self.delivery.round
+
     def know(self, delivery: Delivery) -> None:
         """From now on it is known where its answer goes, and how large the files may be there."""
         self.delivery = delivery
