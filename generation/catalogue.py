@@ -121,6 +121,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
             _info(path.resolve().name, source, Family.OTHER, native=found.native),
             multiple=found.multiple,
             defaults=Defaults(steps=found.steps, guidance=found.guidance, sampler=OWN_SAMPLER),
+            takes_negative=found.takes_negative,
         )
         if weights:
             _need_weights(path, source, "*/")

@@ -77,6 +77,8 @@ class ModelInfo:
     """A sentence about it for the owner."""
     negative_prompt: str = ""
     """What a request gets whose asker gave none."""
+    takes_negative: bool = True
+    """Whether a negative prompt changes anything."""
     vae: str | None = None
     """A folder or a .safetensors file whose VAE replaces the model's own."""
     taesd: str | None = None

@@ -17,7 +17,7 @@ _ANOTHER_TASK = re.compile(
 )
 """Classes of diffusers that make something else, or want more than a prompt. The rest is tried."""
 
-_SETTINGS: Mapping[str, tuple[int, float]] = {
+KNOWN: Mapping[str, tuple[int, float]] = {
     "AuraFlowPipeline": (50, 3.5),
     "ChromaPipeline": (35, 5.0),
     "CogView3PlusPipeline": (50, 5.0),
@@ -41,6 +41,29 @@ _SETTINGS: Mapping[str, tuple[int, float]] = {
     "ZImagePipeline": (50, 5.0),
 }
 """Steps and guidance that diffusers calls these with unless told otherwise."""
+WITHOUT_NEGATIVE = frozenset(
+    {
+        "AceStepPipeline",
+        "DiffusionGemmaPipeline",
+        "DreamLiteMobilePipeline",
+        "Flux2KleinKVPipeline",
+        "Flux2KleinPipeline",
+        "Flux2Pipeline",
+        "FluxFillPipeline",
+        "FluxKontextPipeline",
+        "FluxPipeline",
+        "GlmImagePipeline",
+        "Ideogram4Pipeline",
+        "LDMTextToImagePipeline",
+        "LLaDA2Pipeline",
+        "LatentConsistencyModelPipeline",
+        "OmniGenPipeline",
+        "SanaSprintPipeline",
+        "UnCLIPPipeline",
+        "VQDiffusionPipeline",
+    }
+)
+"""Those of diffusers that take no negative prompt, or whose guidance is an input of the model."""
 _USUAL = (28, 5.0)
 _DISTILLED = (4, 0.0)
 _NATIVE = 1024
@@ -62,6 +85,8 @@ class Traits:
     """Both edges must be multiples of this many pixels."""
     steps: int
     guidance: float
+    takes_negative: bool
+    """Whether a negative prompt changes anything."""
 
 
 def sounds_like_one(name: str) -> bool:
@@ -89,10 +114,21 @@ def traits(folder: Path, source: str) -> Traits:
         halvings = 2 ** (len(denoiser["down_block_types"]) - 1)
     else:
         halvings = max(2, patch) if isinstance(patch, int) else 2
-    steps, guidance = _SETTINGS.get(name, _USUAL)
+    steps, guidance = KNOWN.get(name, _USUAL)
     if name == "FluxPipeline" and denoiser.get("guidance_embeds") is False:
         steps, guidance = _DISTILLED
-    return Traits(native=native, multiple=max(8, factor * halvings), steps=steps, guidance=guidance)
+    return Traits(
+        native=native,
+        multiple=max(8, factor * halvings),
+        steps=steps,
+        guidance=guidance,
+        takes_negative=takes_negative(name),
+    )
+
+
+def takes_negative(name: str) -> bool:
+    """Whether a negative prompt changes what a pipeline of this name draws; of an unknown one we think so."""
+    return name not in WITHOUT_NEGATIVE
 
 
 def _optional(part: Path) -> dict[str, Any]:

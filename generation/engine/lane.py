@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -285,6 +286,11 @@ def _work(model: Pipeline, drawing: _Drawing) -> Callable[[Pause], None]:
     return work
 
 
+def is_told_guidance(takes: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether the guidance is an input of the model, as with Flux: nothing is subtracted from anything."""
+    return "true_cfg_scale" in takes and "guidance_scale" in takes and takes["true_cfg_scale"].default <= 1
+
+
 def arguments_for(model: Pipeline, request: GenerationRequest, generator: torch.Generator) -> dict[str, Any]:
     """What the pipeline is called with: of the request, all that it takes."""
     takes = model.parameters
@@ -299,8 +305,7 @@ def arguments_for(model: Pipeline, request: GenerationRequest, generator: torch.
     negative = request.negative_prompt
     if "true_cfg_scale" not in takes:
         arguments["guidance_scale"] = request.guidance
-    elif "guidance_scale" in takes and takes["true_cfg_scale"].default <= 1:
-        # The guidance is an input of the model, as with Flux: nothing is subtracted from anything.
+    elif is_told_guidance(takes):
         arguments["guidance_scale"] = request.guidance
         negative = ""
     else:

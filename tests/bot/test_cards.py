@@ -273,6 +273,19 @@ def test_a_model_that_reads_language_says_that_it_does_not_weigh() -> None:
         assert ("takes weights and BREAK for words of the prompt" in said) is is_told
 
 
+def test_a_model_that_takes_no_negative_prompt_says_so_to_who_gave_one() -> None:
+    flux = replace(OIL, family=Family.OTHER, words=None, takes_negative=False)
+    for model, negative, is_told in (
+        (flux, "blurry", True),
+        (flux, "", False),
+        (replace(flux, takes_negative=True), "blurry", False),
+    ):
+        of = job("a circle", model=OIL.source, negative_prompt=negative)
+        shelf = replace(TWO, models=(TWO.models[0], model))
+        said = words(card_for(Finished(job=done(of), pictures=pictures(of)), shelf))
+        assert ("takes no negative prompt; it drew without" in said) is is_told
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_the_longest_texts_fit_into_a_message(count: int) -> None:
     of = chosen(*["`" * 2000] * count, prompt="`" * 2000, negative_prompt="`" * 2000)

@@ -172,9 +172,9 @@ def test_the_settings_of_other_families_are_those_of_diffusers() -> None:
 
     import diffusers
 
-    from generation.pipelines import _SETTINGS
+    from generation.pipelines import KNOWN
 
-    for name, (steps, guidance) in _SETTINGS.items():
+    for name, (steps, guidance) in KNOWN.items():
         parameters = inspect.signature(getattr(diffusers, name).__call__).parameters
         assert parameters["num_inference_steps"].default == steps, name
         scale = parameters["guidance_scale"].default

@@ -18,11 +18,12 @@ from PIL import ImageChops
 from generation.catalogue import Family, UnreadableModel, describe
 from generation.engine.engine import Engine
 from generation.engine.hashes import hash_vae
-from generation.engine.lane import InSteps, Pause, PipelineEngine, arguments_for
+from generation.engine.lane import InSteps, Pause, PipelineEngine, arguments_for, is_told_guidance
 from generation.engine.models import fetched
 from generation.engine.pipeline import load_pipeline
 from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped, Task, TaskFailed
 from generation.metadata import read
+from generation.pipelines import KNOWN, WITHOUT_NEGATIVE, takes_negative
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Size
 from tests.generation.toys import a_request, a_task, build_flux, build_pixart, build_sd3, picture
 from tests.posix import needs_links
@@ -361,6 +362,14 @@ def test_guidance_goes_where_a_pipeline_wants_it(sd3: Lane) -> None:
     assert "negative_prompt" not in _called(sd3, "Flux2Pipeline", negative_prompt="blue")
     pixart = _called(sd3, "PixArtSigmaPipeline", negative_prompt="blue")
     assert (pixart["guidance_scale"], pixart["negative_prompt"]) == (4.0, "blue")
+
+
+@pytest.mark.parametrize("name", sorted({*KNOWN, *WITHOUT_NEGATIVE}))
+def test_the_bot_which_cannot_ask_diffusers_knows_who_takes_a_negative_prompt(name: str) -> None:
+    import diffusers
+
+    takes = inspect.signature(getattr(diffusers, name).__call__).parameters
+    assert takes_negative(name) == ("negative_prompt" in takes and not is_told_guidance(takes))
 
 
 # Loading -------------------------------------------------------------------------------------------------
