@@ -12,7 +12,7 @@ from typing import Any
 PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
 """Suffixes of files that can run any code when they are read."""
 
-_MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
+MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 
 
 class UnreadableModel(Exception):  # noqa: N818 - it is a sentence for the owner
@@ -36,27 +36,44 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def tensor_shapes(path: Path) -> dict[str, list[int]]:
+def tensor_shapes(path: Path, what: str = "model") -> dict[str, list[int]]:
     """Names and shapes of the tensors of a safetensors file: eight bytes of length, then JSON.
+
+    Args:
+        what: the file is called in a sentence about it.
 
     Raises:
         UnreadableModel: the file is broken or shorter than its header says.
     """
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= _MAX_HEADER:
-                raise ValueError("it does not begin with a header")
-            header = json.loads(file.read(length))
+        length, header = _header(path)
         tensors = {key: value for key, value in header.items() if key != "__metadata__"}
         end = 8 + length + max((value["data_offsets"][1] for value in tensors.values()), default=0)
         if path.stat().st_size < end:
             raise ValueError(f"it should have {end:,} bytes and has {path.stat().st_size:,}; fetch it again")
-        return {key: value["shape"] for key, value in tensors.items()}
+        return {key: [int(edge) for edge in value["shape"]] for key, value in tensors.items()}
     except OSError as error:
-        raise UnreadableModel(f"The model {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadableModel(f"The model {path} is not a whole safetensors file: {error}.") from error
+        raise UnreadableModel(f"The {what} {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UnreadableModel(f"The {what} {path} is not a whole safetensors file: {error}.") from error
+
+
+def file_notes(path: Path) -> dict[str, str]:
+    """What the maker of a safetensors file noted in its header; nothing if that cannot be read."""
+    try:
+        notes = _header(path)[1].get("__metadata__", {})
+        return {key: value for key, value in notes.items() if isinstance(value, str)}
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def _header(path: Path) -> tuple[int, dict[str, Any]]:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= MAX_HEADER:
+            raise ValueError("it does not begin with a header")
+        header: dict[str, Any] = json.loads(file.read(length))
+        return length, header
 
 
 def check_vae(place: Path, *, channels: int | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from generation.prompting.loras import without_loras
 from generation.request import InvalidRequest, Wording
 
 MAX_WEIGHT = 10.0
@@ -44,7 +45,7 @@ Part = tuple[Piece, ...]
 def parts_of(prompt: str, name: str = "prompt") -> tuple[Part, ...]:
     """The parts of a prompt, at least one; of several, none is without a word.
 
-    A prompt without a mark is one piece that counts once, letter for letter.
+    A prompt without a mark is one piece that counts once, letter for letter. LoRAs in it are no words.
 
     Args:
         name: what the prompt is called in a sentence about it.
@@ -57,6 +58,7 @@ def parts_of(prompt: str, name: str = "prompt") -> tuple[Part, ...]:
     breaks: list[int] = []
     opened: list[tuple[re.Match[str], int]] = []
     read = 0
+    prompt = without_loras(prompt)
     for mark in _MARK.finditer(prompt):
         texts.append(prompt[read : mark.start()])
         weights.append(1.0)
@@ -123,7 +125,7 @@ def words_of(prompt: str) -> str:
 
 def is_marked(prompt: str) -> bool:
     """Whether a prompt gives weights as numbers, or BREAK; brackets alone may be meant as brackets."""
-    return any(mark["weight"] or mark["break"] for mark in _MARK.finditer(prompt))
+    return any(mark["weight"] or mark["break"] for mark in _MARK.finditer(without_loras(prompt)))
 
 
 def _factor(bracket: str, weight: str | None) -> float:

@@ -1,0 +1,387 @@
+"""LoRAs in a loaded model: diffusers reads them; they are in force for the pictures that have them only."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.loaders import StableDiffusionLoraLoaderMixin, StableDiffusionXLLoraLoaderMixin
+from diffusers.utils import (
+    convert_state_dict_to_diffusers,
+    convert_state_dict_to_peft,
+    convert_unet_state_dict_to_peft,
+    delete_adapter_layers,
+    recurse_remove_peft_layers,
+)
+
+from generation.catalogue import Family
+from generation.engine.failures import CannotDraw
+from generation.engine.fetching import first_line
+from generation.engine.memory import Memory, footprint, is_out_of_memory
+from generation.engine.models import Model
+from generation.loras import Lora, Loras, quoted, version_of
+from generation.modelfiles import MAX_HEADER
+from generation.prompting.loras import in_force
+from generation.request import GenerationRequest
+
+log = logging.getLogger(__name__)
+
+Fitted = tuple[tuple[Lora, float], ...]
+"""LoRAs with their weights, in one order: who has the same shares calls, however they were named."""
+
+SHARE = 2
+"""Those that are not in force may stay as long as all need at most one in SHARE of the UNet's own bytes."""
+_BARE = ("unet.", "text_encoder.", "text_encoder_2.")
+
+
+@dataclass(slots=True)
+class _Part:
+    """A UNet or a text encoder."""
+
+    name: str
+    """What diffusers calls it in the names of weights."""
+    module: Any
+    adapted: list[Any] = field(default_factory=list)
+    """Its layers that have a LoRA."""
+    in_force: Fitted = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loaded:
+    key: str
+    """What PEFT calls it."""
+    sha256: str
+    autov3: str
+    """As A1111 and Civitai name it: the SHA-256 of what is behind the header, 12 digits of it."""
+    bytes: int
+
+
+class Adapters:
+    """The LoRAs of one model. A refiner has none.
+
+    diffusers' layers are put around the model's own, whose weights stay as they are: what is drawn without a
+    LoRA has the same bits, whatever is loaded. Switching from one set to another touches no weight.
+    """
+
+    def __init__(self, model: Model, memory: Memory, loras: Loras | None = None) -> None:
+        self._model = model
+        self._memory = memory
+        self._loras = loras or Loras()
+        self._unet = _Part("unet", model.unet)
+        names = ("text_encoder", "text_encoder_2")
+        self._texts = [
+            _Part(name, encoder.model) for name, encoder in zip(names, model.encoders, strict=False)
+        ]
+        self._loaded: OrderedDict[Lora, _Loaded] = OrderedDict()
+        """The most recently used last."""
+        self._count = 0
+        self._room = footprint(model.unet) // SHARE
+
+    @property
+    def loaded(self) -> tuple[str, ...]:
+        """The names of those in memory, the most recently used last."""
+        return tuple(lora.name for lora in self._loaded)
+
+    def asked(self, request: GenerationRequest) -> Fitted:
+        """The LoRAs of a request for one picture; those of weight 0 are none.
+
+        Raises:
+            CannotDraw: one of them is for another model.
+            InvalidRequest: one is not there, or they cannot be read.
+        """
+        fitted = {self._loras.find(each.name): each.weight for each in in_force(request) if each.weight}
+        for lora in fitted:
+            if (reason := lora.reject_reason(self._model.info)) is not None:
+                raise CannotDraw(reason)
+        return tuple(sorted(fitted.items(), key=lambda each: each[0].name.casefold()))
+
+    def for_unet(self, fitted: Fitted) -> None:
+        """Put these in force for the next calls of the UNet, and no others.
+
+        Raises:
+            CannotDraw: one of them cannot be loaded.
+        """
+        self._need(fitted)
+        self._switch(self._unet, fitted)
+
+    def for_texts(self, fitted: Fitted) -> None:
+        """The same for the text encoders."""
+        self._need(fitted)
+        for part in self._texts:
+            self._switch(part, fitted)
+
+    def reading(self, fitted: Fitted) -> Fitted:
+        """Those of them that change how a prompt is read."""
+        return tuple((lora, weight) for lora, weight in fitted if lora.reads)
+
+    def record(self, fitted: Fitted) -> dict[str, Any]:
+        """What the bits of a picture with these depend on; see :meth:`for_unet`."""
+        if not fitted:
+            return {}
+        self._need(fitted)
+        return {
+            "loras": [
+                {
+                    "name": lora.name,
+                    "weight": weight,
+                    "sha256": self._loaded[lora].sha256,
+                    "autov3": self._loaded[lora].autov3,
+                }
+                for lora, weight in fitted
+            ]
+        }
+
+    def shed(self, needed: set[Lora]) -> bool:
+        """Let go of all but these, since memory is short; whether there were any."""
+        needless = self._loaded.keys() - needed
+        for lora in needless:
+            self._unload(lora)
+        return bool(needless)
+
+    # In force -----------------------------------------------------------------------------------------------
+
+    def _switch(self, part: _Part, fitted: Fitted) -> None:
+        """As diffusers' `set_adapters`, which takes a step's time to mark what is to be trained."""
+        if part.in_force == fitted:
+            return
+        weights = {self._loaded[lora].key: weight for lora, weight in fitted}
+        names = list(weights)
+        for layer in part.adapted:
+            layer._disable_adapters = not names
+            layer._active_adapter = names
+            for name, weight in weights.items():
+                layer.set_scale(name, weight)
+        part.in_force = fitted
+
+    # They come and go ---------------------------------------------------------------------------------------
+
+    def _need(self, fitted: Fitted) -> None:
+        for lora, _ in fitted:
+            if lora not in self._loaded:
+                self._make_room(lora.version[1], fitted)
+                self._loaded[lora] = self._load(lora)
+            self._loaded.move_to_end(lora)
+
+    def _make_room(self, wanted: int, fitted: Fitted) -> None:
+        staying = {lora for lora, _ in fitted}
+        for lora in list(self._loaded):
+            if sum(each.bytes for each in self._loaded.values()) + wanted <= self._room:
+                return
+            if lora not in staying:
+                self._unload(lora)
+
+    def _load(self, lora: Lora) -> _Loaded:
+        self._count += 1
+        key = f"lora_{self._count}"
+        loader: Any = StableDiffusionLoraLoaderMixin
+        if self._model.info.family is Family.SDXL:
+            loader = StableDiffusionXLLoraLoaderMixin
+        try:
+            sha256, autov3 = hashes_of(lora.path)
+            with _quietly():
+                state, alphas, notes = loader.lora_state_dict(
+                    str(lora.path),
+                    unet_config=self._model.unet.config,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    return_lora_metadata=True,
+                )
+            if version_of(lora.path) != lora.version:
+                raise CannotDraw(f"The LoRA {quoted(lora.name)} was changed just now; please ask again.")
+            state, notes = _prefixed(state), _prefixed(notes)
+            touched = self._checked(lora, state)
+            for part, weights in touched.items():
+                self._put_into(part, key, state, alphas, notes, loader, weights)
+        except CannotDraw:
+            self._take_out(key)
+            raise
+        except Exception as error:
+            error.__traceback__ = None
+            self._take_out(key)
+            if is_out_of_memory(error):
+                raise
+            log.error("could not load the LoRA %s", lora.path, exc_info=error)
+            raise CannotDraw(
+                f"The LoRA {quoted(lora.name)} could not be loaded into {self._model.info.name}: "
+                f"{first_line(error)}"
+            ) from error
+        used = sum(tensor.numel() for weights in touched.values() for tensor in weights.values())
+        log.info("loaded the LoRA %s", lora.name)
+        return _Loaded(
+            key=key,
+            sha256=sha256,
+            autov3=autov3,
+            bytes=used * self._model.dtype.itemsize,
+        )
+
+    @property
+    def _parts(self) -> list[_Part]:
+        return [self._unet, *self._texts]
+
+    def _checked(
+        self, lora: Lora, state: Mapping[str, torch.Tensor]
+    ) -> dict[str, Mapping[str, torch.Tensor]]:
+        """The weights for each part under PEFT's names; that each has its place there, before any is put in.
+
+        Raises:
+            CannotDraw: one has not.
+        """
+        touched = {}
+        for part in self._parts:
+            mine = {
+                name.removeprefix(f"{part.name}."): tensor
+                for name, tensor in state.items()
+                if name.startswith(f"{part.name}.")
+            }
+            if mine:
+                touched[part.name] = _as_peft(mine, part)
+                layers = dict(part.module.named_modules())
+                for name, tensor in touched[part.name].items():
+                    if not _fits(name, tensor, layers):
+                        raise CannotDraw(
+                            f"The LoRA {quoted(lora.name)} does not fit {self._model.info.name}: it changes "
+                            f"{name.partition('.lora_')[0]}, which is not there or of another shape."
+                        )
+        if not touched:
+            raise CannotDraw(f"The LoRA {quoted(lora.name)} changes nothing of {self._model.info.name}.")
+        return touched
+
+    def _put_into(
+        self,
+        name: str,
+        key: str,
+        state: Mapping[str, torch.Tensor],
+        alphas: Mapping[str, float] | None,
+        notes: Mapping[str, Any] | None,
+        loader: Any,
+        weights: Mapping[str, torch.Tensor],
+    ) -> None:
+        part = next(part for part in self._parts if part.name == name)
+        arguments: dict[str, Any] = {
+            "network_alphas": alphas,
+            "adapter_name": key,
+            "metadata": notes or None,
+            "low_cpu_mem_usage": True,
+        }
+        with self._memory.changing(part.module), _quietly():
+            if part is self._unet:
+                loader.load_lora_into_unet(state, unet=part.module, **arguments)
+            else:
+                loader.load_lora_into_text_encoder(
+                    state, text_encoder=part.module, prefix=part.name, **arguments
+                )
+            part.module.requires_grad_(False)
+            self._settle(part)
+            if part is self._unet:
+                self._keep_whole(key, weights)
+
+    def _keep_whole(self, key: str, weights: Mapping[str, torch.Tensor]) -> None:
+        """Where the UNet's weights are kept in 8 bits, PEFT has put those of the LoRA into 8 bits too."""
+        for name, tensor in weights.items():
+            layer, _, which = name.rpartition(".lora_")
+            side = which.partition(".")[0]
+            held = getattr(self._unet.module.get_submodule(layer), f"lora_{side}")[key]
+            if held.weight.dtype != self._model.dtype:
+                held.weight.data = tensor.to(held.weight.device, self._model.dtype)
+
+    def _unload(self, lora: Lora) -> None:
+        loaded = self._loaded.pop(lora)
+        self._take_out(loaded.key)
+        log.info("put the LoRA %s away", lora.name)
+
+    def _take_out(self, key: str) -> None:
+        for part in self._parts:
+            if key not in getattr(part.module, "peft_config", {}):
+                continue
+            with self._memory.changing(part.module):
+                delete_adapter_layers(part.module, key)
+                if not getattr(part.module, "peft_config", None):
+                    recurse_remove_peft_layers(part.module)
+                self._settle(part)
+
+    def _settle(self, part: _Part) -> None:
+        """Note which layers have LoRAs now; none is in force."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        part.adapted = [layer for layer in part.module.modules() if isinstance(layer, BaseTunerLayer)]
+        for layer in part.adapted:
+            layer._disable_adapters = True
+            layer._active_adapter = []
+        part.in_force = ()
+
+
+# Files ---------------------------------------------------------------------------------------------------
+
+
+def hashes_of(path: Path) -> tuple[str, str]:
+    """The SHA-256 of a safetensors file, and 12 digits of that of what is behind its header."""
+    whole, behind = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as file:
+        start = file.read(8)
+        whole.update(start)
+        whole.update(file.read(min(int.from_bytes(start, "little"), MAX_HEADER)))
+        while block := file.read(2**20):
+            whole.update(block)
+            behind.update(block)
+    return whole.hexdigest(), behind.hexdigest()[:12]
+
+
+def _prefixed(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`save_lora_adapter` of a UNet alone names no part."""
+    if not state or any(name.startswith(_BARE) for name in state):
+        return dict(state or {})
+    return {f"unet.{name}": value for name, value in state.items()}
+
+
+def _as_peft(weights: Mapping[str, torch.Tensor], part: _Part) -> Mapping[str, torch.Tensor]:
+    """Under the names that diffusers' loaders make of them."""
+    if part.name == "unet":
+        return (
+            weights
+            if "lora_A" in next(iter(weights))
+            else dict(convert_unet_state_dict_to_peft(dict(weights)))
+        )
+    named: dict[str, torch.Tensor] = convert_state_dict_to_peft(
+        convert_state_dict_to_diffusers(dict(weights))
+    )
+    if not hasattr(part.module, "text_model"):
+        named = {name.removeprefix("text_model."): tensor for name, tensor in named.items()}
+    return named
+
+
+def _fits(name: str, tensor: torch.Tensor, layers: Mapping[str, Any]) -> bool:
+    """Whether a weight `layer.lora_A.weight` or `layer.lora_B.weight` is made for a layer that is there."""
+    place, _, which = name.partition(".lora_")
+    layer = layers.get(place)
+    weight = getattr(layer, "weight", None) if layer is not None else None
+    if which not in ("A.weight", "B.weight") or weight is None or weight.ndim not in (2, 4):
+        return False
+    mine, theirs = list(tensor.shape), list(weight.shape)
+    if which == "B.weight":
+        return mine[0] == theirs[0] and len(mine) == len(theirs)
+    return mine[1:] == theirs[1:]
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """In here the libraries do not warn that a LoRA has no part for one encoder, or that its own weights are
+    "newly initialized": they are read just then."""
+    loggers = [
+        logging.getLogger(name)
+        for name in ("diffusers.loaders.peft", "diffusers.loaders.lora_base", "transformers.modeling_utils")
+    ]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

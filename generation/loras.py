@@ -1,0 +1,350 @@
+"""LoRAs in folders of the owner's, told by the headers of their files: neither torch nor weights are read."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import math
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from generation.guides import Adapter
+from generation.model import Family, ModelInfo
+from generation.modelfiles import PICKLES, UnreadableModel, file_notes, tensor_shapes
+from generation.prompting.loras import all_in_force, folded
+from generation.request import GenerationRequest, InvalidRequest
+
+log = logging.getLogger(__name__)
+
+SHIPPED = Path(__file__).parents[1] / "models" / "loras"
+"""LoRAs that come along."""
+MAX_TRIGGERS = 5
+MAX_TRIGGER = 100
+"""Characters of one."""
+_MAX_NOTES = 2**20
+"""Bytes of a file beside a LoRA that are read."""
+MAX_NAMED = 10
+_KNOWN_WIDTHS = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL}
+
+
+class Format(StrEnum):
+    """How a file names its weights."""
+
+    KOHYA = "kohya"
+    PEFT = "PEFT"
+    """As diffusers writes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """A LoRA that can be used. Another file under the same name is another one."""
+
+    name: str
+    """Of its file without the ending; with the folder in front if there are several of that name."""
+    path: Path
+    version: tuple[int, int]
+    """When the file was changed, in ns, and its bytes."""
+    format: Format
+    rank: int
+    width: int | None
+    """Of the text that the model's cross-attention reads; None: it changes nothing there."""
+    reads: bool
+    """It changes a text encoder too."""
+    triggers: tuple[str, ...] = ()
+    """Words that it was taught under."""
+    advised: float | None = None
+    """The weight that its owner noted."""
+
+    @property
+    def made_for(self) -> str:
+        """What kind of model, in words."""
+        if self.width is None:
+            return "any model of its shapes"
+        return str(_KNOWN_WIDTHS.get(self.width) or f"a model that reads text of width {self.width}")
+
+    def reject_reason(self, model: ModelInfo) -> str | None:
+        """Why this model cannot draw with it, as a sentence for a person, or None."""
+        if self.width is None or not model.text_widths or self.width == sum(model.text_widths):
+            return None
+        return f"The LoRA {quoted(self.name)} is made for {self.made_for}; {model.name} is of another kind."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenLora:
+    """A file that cannot be used."""
+
+    name: str
+    path: Path
+    version: tuple[int, int]
+    problem: str
+    """A sentence for the owner."""
+
+
+class Loras:
+    """The LoRAs in some folders and the folders in those. Each look sees what is there at that moment."""
+
+    def __init__(self, *folders: Path | None) -> None:
+        """Of two files with one name the one in the first folder counts."""
+        self._folders = tuple(dict.fromkeys(folder for folder in folders if folder is not None))
+        self._read: dict[Path, Lora | BrokenLora] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return self._folders
+
+    def look(self) -> tuple[Lora | BrokenLora, ...]:
+        """All that is there, by its names. A file is read again only if it was changed. Blocks."""
+        with self._lock:
+            before, self._read = self._read, {}
+            found: dict[str, Lora | BrokenLora] = {}
+            for folder in self._folders:
+                for name, path in _named(folder, _files(folder)):
+                    if folded(name) not in found and (lora := _looked_at(path, name, before)) is not None:
+                        self._read[path] = found[folded(name)] = lora
+        return tuple(sorted(found.values(), key=lambda lora: lora.name.casefold()))
+
+    def usable(self) -> tuple[Lora, ...]:
+        """Those of them that can be used. Blocks."""
+        return tuple(lora for lora in self.look() if isinstance(lora, Lora))
+
+    def find(self, name: str) -> Lora:
+        """The LoRA of this name, however it was capitalised. Blocks.
+
+        Raises:
+            InvalidRequest: there is none that can be used; a sentence for the person.
+        """
+        there = self.look()
+        found = next((lora for lora in there if folded(lora.name) == folded(name)), None)
+        if isinstance(found, Lora):
+            return found
+        if found is not None:
+            raise InvalidRequest(
+                f"The LoRA {quoted(found.name)} cannot be used: its file is broken; "
+                "the owner can see why with `python -m bot models check`."
+            )
+        raise InvalidRequest(_unknown(name, [lora.name for lora in there if isinstance(lora, Lora)]))
+
+    def reject_reason(self, request: GenerationRequest, model: ModelInfo) -> str | None:
+        """Why this model cannot draw with the LoRAs of this request, or None. Blocks."""
+        try:
+            for adapter in {each.name: each for some in all_in_force(request) for each in some}.values():
+                if (reason := self.find(adapter.name).reject_reason(model)) is not None:
+                    return reason
+        except InvalidRequest as reason:
+            return str(reason)
+        return None
+
+    def triggers(self, adapters: tuple[Adapter, ...]) -> Mapping[str, tuple[str, ...]]:
+        """The trigger words of those of them that are there, by their names as they were typed. Blocks."""
+        known = {folded(lora.name): lora.triggers for lora in self.usable()} if adapters else {}
+        return {each.name: known.get(folded(each.name), ()) for each in adapters}
+
+
+def quoted(name: str) -> str:
+    """Markdown that shows a name as it is."""
+    shown = name[:MAX_TRIGGER].replace("`", "'")
+    return f"`{shown}`"
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    by_name = {folded(each): each for each in known}
+    if near := difflib.get_close_matches(folded(name), by_name, n=1):
+        return f"I do not know the LoRA {quoted(name)}; did you mean {quoted(by_name[near[0]])}?"
+    if not known:
+        return f"I do not know the LoRA {quoted(name)}; there are none here."
+    told = ", ".join(map(quoted, known[:MAX_NAMED]))
+    left = len(known) - MAX_NAMED
+    return (
+        f"I do not know the LoRA {quoted(name)}; there are {told}{f' and {left} more' if left > 0 else ''}."
+    )
+
+
+# Files ---------------------------------------------------------------------------------------------------
+
+
+def _files(folder: Path) -> list[Path]:
+    endings = {".safetensors", *PICKLES}
+    try:
+        return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+    except OSError as error:
+        log.warning("the folder of LoRAs %s cannot be read: %s", folder, error.strerror)
+        return []
+
+
+def _named(folder: Path, files: list[Path]) -> Iterator[tuple[str, Path]]:
+    many = Counter(folded(path.stem) for path in files)
+    for path in files:
+        alone = many[folded(path.stem)] == 1
+        yield (path.stem if alone else path.relative_to(folder).with_suffix("").as_posix()), path
+
+
+def _looked_at(path: Path, name: str, before: Mapping[Path, Lora | BrokenLora]) -> Lora | BrokenLora | None:
+    """What a file holds; None if it has gone meanwhile."""
+    try:
+        version = version_of(path)
+    except OSError:
+        return None
+    known = before.get(path)
+    if known is not None and (known.version, known.name) == (version, name):
+        return known
+    try:
+        return _read(path, name, version)
+    except UnreadableModel as reason:
+        log.warning("%s", reason)
+        return BrokenLora(name=name, path=path, version=version, problem=str(reason))
+
+
+def version_of(path: Path) -> tuple[int, int]:
+    """When a file, or what is noted beside it, was changed last, in ns, and its bytes.
+
+    Raises:
+        OSError: it is not there.
+    """
+    status = path.stat()
+    beside = [path.with_suffix(suffix) for suffix in _NOTES]
+    changed = [status.st_mtime_ns, *(note.stat().st_mtime_ns for note in beside if note.is_file())]
+    return max(changed), status.st_size
+
+
+_NOTES = (".json", ".txt")
+"""Endings of what A1111 keeps beside a LoRA."""
+_KOHYA = re.compile(r"lora_(?:unet|te[12]?)_")
+_DOWN = re.compile(r"\.(?:lora_A(?:\.\w+)?|lora_down|(?:\w+_)?lora\.down|lora_linear_layer\.down)\.weight$")
+_FOREIGN = {
+    "hada_": "a LoHa",
+    "lokr_": "a LoKr",
+    "oft_": "an OFT",
+    "lora_mid": "a LoCon of Tucker's form",
+    "dora_scale": "a DoRA",
+    "lora_magnitude_vector": "a DoRA",
+    "glora": "a GLoRA",
+    "ia3": "an IA3",
+}
+_TRANSFORMERS = (
+    "transformer.",
+    "diffusion_model.",
+    "lora_transformer_",
+    "lora_unet_double_blocks",
+    "lora_unet_single_blocks",
+    "lora_unet_joint_blocks",
+    "lora_unet_blocks_",
+    "lora_te3_",
+)
+
+
+def _read(path: Path, name: str, version: tuple[int, int]) -> Lora:
+    """
+    Raises:
+        UnreadableModel: it is nothing that can be used.
+    """
+    if path.suffix.lower() in PICKLES:
+        raise UnreadableModel(
+            f"The LoRA {path} is a pickle, which can run any code when it is read, so I never open one. "
+            "Use the .safetensors version of it."
+        )
+    if re.search(r"[<>:,{}|]|__", name) or not name.isprintable():
+        raise UnreadableModel(
+            f"The LoRA {path} has a name that cannot stand in a prompt; "
+            "rename the file (no < > : , { } | in it, and no two underscores in a row)."
+        )
+    shapes = tensor_shapes(path, "LoRA")
+    for mark, kind in _FOREIGN.items():
+        if any(mark in key for key in shapes):
+            raise UnreadableModel(f"The file {path} is {kind}, which I cannot draw with; I take LoRAs.")
+    downs = {key: shape for key, shape in shapes.items() if _DOWN.search(key) and len(shape) in (2, 4)}
+    if not downs:
+        raise UnreadableModel(f"The file {path} holds no LoRA.")
+    if any(key.startswith(_TRANSFORMERS) for key in downs):
+        raise UnreadableModel(
+            f"The LoRA {path} is made for a model with a transformer (Flux or Stable Diffusion 3, say); "
+            "I take those for Stable Diffusion 1, 2 and XL."
+        )
+    if any(key.startswith("base_model.") for key in downs):
+        raise UnreadableModel(
+            f"The LoRA {path} is in PEFT's own format, which does not say how strong it is; "
+            "save it with diffusers' save_lora_weights."
+        )
+    notes = _notes(path)
+    kohya = all(_KOHYA.match(key) for key in shapes)
+    return Lora(
+        name=name,
+        path=path,
+        version=version,
+        format=Format.KOHYA if kohya else Format.PEFT,
+        rank=max(shape[0] for shape in downs.values()),
+        width=_width(downs),
+        reads=any(key.startswith(("lora_te", "text_encoder")) for key in downs),
+        triggers=_triggers(path, notes),
+        advised=_advised(notes),
+    )
+
+
+def _width(downs: Mapping[str, list[int]]) -> int | None:
+    """What the keys of the cross-attention read: that is the text."""
+    widths = (
+        shape[1]
+        for key, shape in downs.items()
+        if re.search(r"attn2[._](?:processor\.)?to_[kv](?:_lora)?\.", key) and not key.startswith("text_")
+    )
+    return next(widths, None)
+
+
+# Trigger words -------------------------------------------------------------------------------------------
+
+
+def _notes(path: Path) -> Mapping[str, object]:
+    """What A1111 keeps beside a LoRA as NAME.json."""
+    try:
+        with path.with_suffix(".json").open("rb") as file:
+            notes = json.loads(file.read(_MAX_NOTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return notes if isinstance(notes, dict) else {}
+
+
+def _advised(notes: Mapping[str, object]) -> float | None:
+    weight = notes.get("preferred weight")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+        return None
+    return float(weight) if 0 < abs(weight) <= 4 else None
+
+
+def _triggers(path: Path, notes: Mapping[str, object]) -> tuple[str, ...]:
+    """What its owner noted, else what its maker did, else the tags that it was trained with most often."""
+    said = notes.get("activation text")
+    if isinstance(said, str) and said.strip():
+        return _listed(said)
+    try:
+        with path.with_suffix(".txt").open("rb") as file:
+            said = file.read(_MAX_NOTES).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        said = ""
+    header = file_notes(path)
+    if said := said.strip() or header.get("modelspec.trigger_phrase", "").strip():
+        return _listed(said)
+    return _frequent(header.get("ss_tag_frequency", ""))
+
+
+def _listed(said: str) -> tuple[str, ...]:
+    words = (" ".join(word.split())[:MAX_TRIGGER] for word in re.split(r"[,\n]", said))
+    return tuple(dict.fromkeys(word for word in words if word))[:MAX_TRIGGERS]
+
+
+def _frequent(frequencies: str) -> tuple[str, ...]:
+    """Of what kohya's scripts note: how often each tag stood with a picture, by the folders of pictures."""
+    try:
+        folders = json.loads(frequencies)
+        counts: Counter[str] = Counter()
+        for tags in folders.values():
+            for word, count in tags.items():
+                counts[" ".join(word.split())[:MAX_TRIGGER]] += int(count)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return ()
+    return tuple(word for word, _ in counts.most_common(MAX_TRIGGERS) if word)
