@@ -28,6 +28,7 @@ class Action(StrEnum):
     VARY = "vary"
     DIFFER = "differ"
     UPSCALE = "upscale"
+    ENLARGE = "enlarge"
     GROW = "grow"
     CHOOSE = "choose"
     REVIEW = "review"

@@ -77,7 +77,7 @@ def card_for(
             tone, text = Tone.DONE, ()
             pictures = tuple(attached(job, picture) for picture in event.pictures)
             small = (
-                f"{facts} · {_seeds(event.pictures)}",
+                facts if _is_brought(request) else f"{facts} · {_seeds(event.pictures)}",
                 *_chosen(request),
                 *notes(job, event.pictures),
                 _whose(job, seconds),
@@ -88,9 +88,10 @@ def card_for(
                 Button(action=Action.SETTINGS, job=job.id, label="Settings"),
                 Button(action=Action.DELETE, job=job.id, label="Delete"),
             )
-            if request.sampler != OWN_SAMPLER:  # models that draw in their own way draw from words only
-                indices = [picture.index for picture in event.pictures]
-                further, menu = _further(job, *indices) if len(indices) == 1 else ((), _choice(job, indices))
+            if request.upscale is not None:  # nothing of it is left to chance
+                buttons = buttons[1:]
+            indices = [picture.index for picture in event.pictures]
+            further, menu = _further(job, *indices) if len(indices) == 1 else ((), _choice(job, indices))
         case Failed():
             tone = Tone.FAILED
             reason = literal(shortened(job.failure or "The reason is not known.", REASON_ON_CARD))
@@ -114,8 +115,20 @@ def card_for(
     )
 
 
-def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu]:
+def can_be_drawn_again(request: GenerationRequest) -> bool:
+    """Whether a model can go on from its picture: those that draw in their own way draw from words only."""
+    return request.sampler != OWN_SAMPLER and not _is_brought(request)
+
+
+def _is_brought(request: GenerationRequest) -> bool:
+    """Whether it only makes a picture larger that somebody brought, so that nothing else is known of it."""
+    return request.upscale is not None and request.upscale.brought
+
+
+def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu | None]:
     """The ways to go on from one picture."""
+    if not can_be_drawn_again(job.request):
+        return (Button(action=Action.UPSCALE, job=job.id, index=index, label="Upscale"),), None
     labels = {Action.VARY: "Vary a little", Action.DIFFER: "Vary a lot", Action.UPSCALE: "Upscale"}
     buttons = tuple(
         Button(action=action, job=job.id, index=index, label=label) for action, label in labels.items()
@@ -219,16 +232,30 @@ def _loading(loading: Loading, shelf: Shelf) -> str:
 def _drawing(event: Progressed) -> tuple[str, ...]:
     if event.step <= 0:
         return ("**Drawing** has begun.",)
-    share = min(1.0, event.step / event.steps)
-    full = int(share * BAR)
+    if event.job.request.upscale is not None:
+        return (f"**Enlarging** part {event.step} of {event.steps}", _bar(event))
     several = f", {event.job.request.count} pictures" if event.job.request.count > 1 else ""
     return (
         f"**Drawing** step {event.step} of {event.steps}{several}",
-        f"{'▰' * full}{'▱' * (BAR - full)} {share:.0%}",
+        _bar(event),
     )
 
 
+def _bar(event: Progressed) -> str:
+    share = min(1.0, event.step / event.steps)
+    full = int(share * BAR)
+    return f"{'▰' * full}{'▱' * (BAR - full)} {share:.0%}"
+
+
 def _facts(request: GenerationRequest, shelf: Shelf) -> str:
+    if (upscale := request.upscale) is None:
+        return _drawn_facts(request, shelf)
+    larger = f"{upscale.size.width} × {upscale.size.height}, {upscale.factor:g} times as large"
+    enlarged = literal(f"{larger} with {upscale.upscaler}")
+    return enlarged if upscale.brought else f"{_drawn_facts(request, shelf)} · then {enlarged}"
+
+
+def _drawn_facts(request: GenerationRequest, shelf: Shelf) -> str:
     steps = "1 step" if request.steps == 1 else f"{request.steps} steps"
     facts = [model_name(request, shelf), f"{request.size.width} × {request.size.height}", steps]
     facts.append(f"guidance {request.guidance:g}")
@@ -236,11 +263,14 @@ def _facts(request: GenerationRequest, shelf: Shelf) -> str:
         facts.append(request.sampler)
     if request.start is not None:
         what = "from a picture" if request.start.mask is None else "part of a picture"
+        if request.start.enlarged:
+            what = "made larger by a second pass of the model (a hires pass), not by an upscaler"
         facts.append(f"{what}, strength {request.start.strength:g}")
     if request.variations:
         facts.append("a variation")
     if request.hires is not None:
-        facts.append(f"then {request.hires.size.width} × {request.hires.size.height}")
+        by = "" if request.hires.upscaler is None else f" with {request.hires.upscaler}"
+        facts.append(f"then {request.hires.size.width} × {request.hires.size.height}{by}")
     if request.clip_skip > 1:
         facts.append(f"clip skip {request.clip_skip}")
     line = literal(" · ".join(facts))
@@ -303,7 +333,7 @@ def listed(chosen: Sequence[Wording]) -> str:
 
 def _hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
     model = shelf.by_source(request.model)
-    if model is None:
+    if model is None or _is_brought(request):
         return ()
     return (*_misread(request, model, shelf), *_misfits(request, model, shelf))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from bot import bringing
 from bot.bringing import Order
+from bot.cards import can_be_drawn_again
+from bot.enlarging import Choice, choices, enlarged
 from bot.house import Interaction
 from bot.limits import Refused
 from bot.orders import GONE, model_of, take_order
@@ -42,11 +45,48 @@ async def vary(interaction: Interaction, job_id: JobId, index: int, strength: fl
     await take_order(interaction, looked_up, parent=job_id)
 
 
+async def ways_to_enlarge(
+    interaction: Interaction, job_id: JobId, index: int
+) -> tuple[Job, Picture, tuple[str, ...]]:
+    """A picture and how it can be made larger; no ways if there is no upscaler: its model can draw it again.
+
+    Raises:
+        Refused, InvalidRequest: it is not there any more, or as large as it can be.
+    """
+    house = interaction.client.house
+    job, picture = await picture_of(interaction, job_id, index)
+    names = await asyncio.to_thread(lambda: house.upscalers.names)
+    if not names:
+        return job, picture, ()
+    edges = picture.size.width, picture.size.height
+    return job, picture, choices(edges, names, house.limits.pixels, again=can_be_drawn_again(job.request))
+
+
+async def enlarge(interaction: Interaction, job_id: JobId, index: int, choice: str) -> None:
+    """Have a picture made larger in one of the ways that :func:`ways_to_enlarge` told."""
+    chosen, house = Choice.parse(choice), interaction.client.house
+    if chosen.upscaler is None:
+        await upscale(interaction, job_id, index)
+        return
+    wanted = chosen.upscaler
+
+    async def looked_up() -> Order:
+        job, picture = await picture_of(interaction, job_id, index)
+        name = await asyncio.to_thread(house.upscalers.find, wanted)
+        request = job.request.image(index)
+        make = partial(enlarged, request, picture.png, name, chosen.factor, house.limits.pixels)
+        return await bringing.one_by_one(make)
+
+    await take_order(interaction, looked_up, parent=job_id)
+
+
 async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
     """Have a picture drawn twice as large, or as large as its model can, from itself."""
     limits = interaction.client.house.limits
 
     def larger(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
+        if not can_be_drawn_again(request):
+            raise Refused("I have no upscaler here, and there is no model that could draw it again, larger.")
         size = request.final_size
         fits = min(model.max_edge / max(size.width, size.height), (limits.pixels / size.pixels) ** 0.5)
         factor = min(UPSCALE_FACTOR, fits)
@@ -58,7 +98,7 @@ async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
         if width * height <= size.pixels:
             raise Refused(f"It is as large as I can make it: {size}.")
         whole = canvas.covering(canvas.open_picture(data), Size(width=width, height=height))
-        return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH)
+        return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH, enlarged=True)
 
     await _go_on(interaction, job_id, index, larger)
 
@@ -97,7 +137,7 @@ async def _go_on(interaction: Interaction, job_id: JobId, index: int, make: Make
     await take_order(interaction, looked_up, parent=job_id)
 
 
-def _on(request: GenerationRequest, ready: Canvas, strength: float) -> Order:
+def _on(request: GenerationRequest, ready: Canvas, strength: float, *, enlarged: bool = False) -> Order:
     """The request again, on this canvas and in its size."""
     picture, files = bringing.as_file(ready.picture)
     mask = None
@@ -110,9 +150,12 @@ def _on(request: GenerationRequest, ready: Canvas, strength: float) -> Order:
         request=replace(
             request,
             size=Size(width=ready.picture.width, height=ready.picture.height),
-            start=Start(picture=picture, strength=strength, mask=mask, blur=bringing.SEAM_BLUR),
+            start=Start(
+                picture=picture, strength=strength, mask=mask, blur=bringing.SEAM_BLUR, enlarged=enlarged
+            ),
             variations=(),
             hires=None,
+            upscale=None,
         ),
         files=files,
     )

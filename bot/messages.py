@@ -138,7 +138,9 @@ def with_command_line(
     line = command_line(request, shelf)
     if line is None:
         gone = "No command alone draws the same again, but Reroll draws another in the same way."
-        if shelf.by_source(request.model) is None:
+        if request.upscale is not None:
+            gone = "No command alone makes the same again: bring its picture to `/upscale`."
+        elif shelf.by_source(request.model) is None:
             gone = "I do not have its model any more, so no command draws the same again."
         return layout(card).add_item(ui.TextDisplay(gone)), []
     fenced = line.replace("```", "`\u200b`\u200b`")

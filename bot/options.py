@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from generation.catalogue import ModelInfo
 from generation.modeltable import MAX_NAME
@@ -23,6 +24,7 @@ from generation.request import (
 )
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
 from generation.shelf import Shelf
+from generation.upscalers import Upscalers
 
 ASPECTS: dict[str, tuple[int, int]] = {
     "square 1:1": (1, 1),
@@ -37,6 +39,8 @@ MAX_CHOICES = 25
 """What Discord shows of an autocompletion."""
 MAX_NAMED = 10
 LEAST_HIRES, MOST_HIRES, DEFAULT_HIRES = 1.1, 4.0, 0.5
+OWN_ENLARGERS = (Enlarger.PIXELS.value, Enlarger.LATENTS.value)
+"""What `hires_by` may say without any upscaler."""
 SUBTLE, STRONG = 0.15, 0.45
 """Strengths of a variation: the same picture in other details, and another picture of the same kind."""
 NOTHING = "none"
@@ -139,7 +143,7 @@ class Typed:
             size=larger_size(size, self.hires, model),
             steps=model.defaults.steps if self.steps is None else self.steps,
             strength=DEFAULT_HIRES if self.hires_strength is None else self.hires_strength,
-            enlarger=Enlarger.PIXELS if self.hires_by is None else Enlarger(self.hires_by),
+            **_enlarger(self.hires_by or Enlarger.PIXELS),
         )
 
     def _variations(self) -> tuple[Variation, ...]:
@@ -161,6 +165,26 @@ class Typed:
 
     def _size(self, model: ModelInfo) -> Size:
         return self.typed_size(model) or model.defaults.size or aspect_size("square 1:1", model)
+
+
+def _enlarger(name: str) -> dict[str, Any]:
+    """What `hires_by` stands for, as :func:`parse_enlarger` left it."""
+    if name in OWN_ENLARGERS:
+        return {"enlarger": Enlarger(name)}
+    return {"enlarger": Enlarger.UPSCALER, "upscaler": name}
+
+
+def parse_enlarger(text: str, upscalers: Upscalers) -> str:
+    """What makes a picture larger between two passes: `pixels`, `latents` or the name of an upscaler. Blocks.
+
+    Raises:
+        InvalidRequest: it is none of them.
+    """
+    if (name := text.strip().casefold()) in OWN_ENLARGERS:
+        return name
+    if not upscalers.names:
+        raise InvalidRequest(f"{code(text)} makes nothing larger here; choose {' or '.join(OWN_ENLARGERS)}.")
+    return upscalers.find(text)
 
 
 def aspect_size(aspect: str, model: ModelInfo) -> Size:

@@ -30,7 +30,10 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
         f"**Seed** {seeds_said}" if len(seeds) == 1 else f"**Seeds**, one for each picture: {seeds_said}",
         f"**Asked by** <@{job.asker}> <t:{int(job.created_at)}:f>",
     ]
-    lines += _palette(request) + _learned(request, shelf)
+    if request.upscale is not None and request.upscale.brought:
+        lines = [lines[0], f"**Picture** {literal(request.prompt)}", *_enlarged(request), lines[-1]]
+    else:
+        lines += _palette(request) + _learned(request, shelf)
     if request.negative_prompt:
         lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
     if job.parent is not None:
@@ -49,12 +52,25 @@ def _palette(request: GenerationRequest) -> list[str]:
     if request.clip_skip > 1:
         lines.append(f"**Clip skip** {request.clip_skip}")
     if (start := request.start) is not None:
-        lines.append(f"**Starts from** a picture, with strength {start.strength:g}")
+        larger = ", made larger for this second pass," if start.enlarged else ","
+        lines.append(f"**Starts from** a picture{larger} with strength {start.strength:g}")
         if start.mask is not None:
             lines.append(f"**Drawn anew** only inside a mask, with {start.blur} pixels of blur")
     if (hires := request.hires) is not None:
-        lines.append(f"**Then** {hires.size} from its {hires.enlarger}, with strength {hires.strength:g}")
+        by = (
+            f"from its {hires.enlarger}"
+            if hires.upscaler is None
+            else f"by the upscaler {code(hires.upscaler)}"
+        )
+        lines.append(f"**Then** {hires.size} {by}, with strength {hires.strength:g}")
+    lines += _enlarged(request)
     return lines + _varied(request)
+
+
+def _enlarged(request: GenerationRequest) -> list[str]:
+    if (upscale := request.upscale) is None:
+        return []
+    return [f"**Made larger** {upscale.factor:g} times by {code(upscale.upscaler)}, to {upscale.size}"]
 
 
 def _learned(request: GenerationRequest, shelf: Shelf) -> list[str]:
@@ -86,6 +102,8 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     model = shelf.by_source(request.model)
     if model is None or request.start is not None or len(request.variations) > 1:
         return None
+    if request.upscale is not None:
+        return None
 
     def one_line(text: str) -> str:
         return " ".join(text.split())
@@ -111,7 +129,8 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
         is_allowed = LEAST_HIRES <= factor <= MOST_HIRES
         if not is_allowed or larger_size(request.size, factor, model) != hires.size:
             return None
-        parts.append(f"hires:{factor:.15g} hires_strength:{hires.strength:.15g} hires_by:{hires.enlarger}")
+        parts.append(f"hires:{factor:.15g} hires_strength:{hires.strength:.15g}")
+        parts.append(f"hires_by:{hires.upscaler or hires.enlarger}")
     if len(request.variations) == 1:
         variation = request.variations[0]
         parts.append(f"variation_seed:{variation.seed} variation_strength:{variation.strength:.15g}")

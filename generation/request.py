@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Self
 
+from generation.guides import LEAST_UPSCALE as LEAST_UPSCALE
 from generation.guides import MAX_ADAPTERS as MAX_ADAPTERS
 from generation.guides import MAX_BLUR as MAX_BLUR
 from generation.guides import MAX_CONTROLS as MAX_CONTROLS
+from generation.guides import MAX_UPSCALE as MAX_UPSCALE
 from generation.guides import Adapter as Adapter
 from generation.guides import Control as Control
 from generation.guides import Enlarger as Enlarger

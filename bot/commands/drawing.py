@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.options import suggest_models, suggest_samplers, suggest_sizes, suggest_styles
+from bot.options import (
+    MAX_CHOICES,
+    OWN_ENLARGERS,
+    suggest_models,
+    suggest_samplers,
+    suggest_sizes,
+    suggest_styles,
+)
 from bot.styles import owner_of
 from generation.catalogue import ModelInfo
 
@@ -38,7 +46,14 @@ class Drawing(app_commands.Command[Any, ..., None]):
     ) -> None:
         super().__init__(name=name, description=description, callback=callback)
         self._choose_model = choose_model
-        suggestions = {"model": _models, "size": _sizes, "sampler": _samplers, "style": _styles}
+        suggestions = {
+            "model": _models,
+            "size": _sizes,
+            "sampler": _samplers,
+            "style": _styles,
+            "upscaler": _upscalers,
+            "hires_by": _enlargers,
+        }
         taken = {parameter.name for parameter in self.parameters}
         for option, suggest in suggestions.items():
             if option in taken:
@@ -70,6 +85,23 @@ async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
     own = await interaction.client.house.styles.names(owner_of(interaction))
     names = suggest_styles(typed, own, _chosen(interaction))
     return [Choice(name=name, value=name) for name in names]
+
+
+async def _upscalers(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    upscalers = interaction.client.house.upscalers
+    return _holding(typed, await asyncio.to_thread(lambda: upscalers.names))
+
+
+async def _enlargers(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    upscalers = interaction.client.house.upscalers
+    return _holding(typed, (*OWN_ENLARGERS, *await asyncio.to_thread(lambda: upscalers.names)))
+
+
+def _holding(typed: str, names: Sequence[str]) -> list[Choice[str]]:
+    """The names in which all the typed words occur."""
+    words = typed.casefold().split()
+    found = [name for name in names if all(word in name.casefold() for word in words)]
+    return [Choice(name=name, value=name) for name in found[:MAX_CHOICES]]
 
 
 def _chosen(interaction: Interaction) -> ModelInfo:

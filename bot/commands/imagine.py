@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import discord
@@ -10,9 +11,9 @@ from discord.app_commands import Choice
 
 from bot.commands.drawing import OPTIONS
 from bot.commands.starting import start_order, styled_order
-from bot.options import ASPECTS, Typed
+from bot.options import ASPECTS, Typed, parse_enlarger
 from bot.orders import place_order
-from generation.request import Enlarger, InvalidRequest
+from generation.request import InvalidRequest
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -29,13 +30,10 @@ if TYPE_CHECKING:
     variation_strength="How far it is turned, 0 to 1",
     hires="Draw it once more, so many times larger, 1.1 to 4",
     hires_strength="How much of it is drawn once more, 0 to 1",
-    hires_by="What is made larger for that: the picture, or the numbers it is made of",
+    hires_by="What makes it larger for that: pixels (scaled), latents (its numbers), or an upscaler",
     **OPTIONS,
 )
-@app_commands.choices(
-    aspect=[Choice(name=name, value=name) for name in ASPECTS],
-    hires_by=[Choice(name=each.value, value=each.value) for each in Enlarger],
-)
+@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
 async def imagine(
     interaction: Interaction,
     prompt: str,
@@ -61,6 +59,8 @@ async def imagine(
     """Draw a picture from words."""
     if strength is not None and image is None:
         raise InvalidRequest("A strength says how far to go from a picture; give me one as `image`.")
+    if hires_by is not None:
+        hires_by = await asyncio.to_thread(parse_enlarger, hires_by, interaction.client.house.upscalers)
     typed = Typed(
         prompt=prompt,
         negative_prompt=negative_prompt,

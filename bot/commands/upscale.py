@@ -1,0 +1,54 @@
+"""/upscale: a picture that somebody brings, larger."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+
+from bot import bringing
+from bot.bringing import Order
+from bot.enlarging import DEFAULT_FACTOR, brought
+from bot.orders import take_order
+from generation.request import LEAST_UPSCALE, MAX_UPSCALE, InvalidRequest
+from generation.upscalers import NONE_HERE
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.describe(
+    image="The picture",
+    factor="How many times as large, 1.1 to 8; 2 if you do not say",
+    upscaler="What makes it larger; the first one if you do not say",
+)
+async def upscale(
+    interaction: Interaction,
+    image: discord.Attachment,
+    factor: float | None = None,
+    upscaler: str | None = None,
+) -> None:
+    """Make a picture larger."""
+    house = interaction.client.house
+    bringing.check_attachment(image, "picture")
+    wanted = DEFAULT_FACTOR if factor is None else factor
+    if not LEAST_UPSCALE <= wanted <= MAX_UPSCALE:
+        raise InvalidRequest(
+            f"{wanted:g} times as large is not possible; choose {LEAST_UPSCALE:g} to {MAX_UPSCALE:g}."
+        )
+    names = await asyncio.to_thread(lambda: house.upscalers.names)
+    if not names:
+        raise InvalidRequest(NONE_HERE)
+    name = names[0] if upscaler is None else await asyncio.to_thread(house.upscalers.find, upscaler)
+
+    async def find() -> Order:
+        data = await bringing.fetched(image, "picture")
+        make = partial(brought, data, name, wanted, house.limits.pixels, house.shelf.default)
+        return await bringing.one_by_one(make)
+
+    await take_order(interaction, find)
