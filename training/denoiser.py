@@ -94,20 +94,20 @@ def train_denoiser(
         parts = {"tokenizer": tokenizer, "text_encoder": text_encoder, "autoencoder": autoencoder}
         save_folder(into, **parts, unet=average)
 
-    def next_examples() -> Examples:
+    def next_examples() -> tuple[Examples, Tensor]:
         pool.grow(1, batch=fresh)
         scenes, latents = pool.sample(machine.unet_batch // NOISE_DRAWS, rng)
         texts = ["" if rng.random() < CAPTION_DROPOUT else caption(scene, rng) for scene in scenes]
         ids = tokenize(tokenizer, texts).to(machine.device)
         with machine.autocast(), torch.no_grad():
             hidden = text_encoder(ids).last_hidden_state.float()
-        return _examples(alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1), hidden.repeat(NOISE_DRAWS, 1, 1))
+        return noised(alphas, latents.repeat(NOISE_DRAWS, 1, 1, 1)), hidden.repeat(NOISE_DRAWS, 1, 1)
 
     running, saved, probed = 1.0, clock.seconds, clock.seconds
     coming = machine.team.begin(next_examples)
     clock.rested()
     while not clock.done:
-        examples = coming.result()
+        examples, hidden = coming.result()
         if clock.seconds - saved > 60 * KEEP_MINUTES:
             saved = clock.seconds
             keep()
@@ -115,7 +115,8 @@ def train_denoiser(
         coming = machine.team.begin(next_examples)
         for group in optimiser.param_groups:
             group["lr"] = (PEAK_RATE if start is None else PEAK_RATE_AGAIN) * clock.rate(flat=FLAT)
-        loss = machine.team.backward(unet, partial(_loss, unet, machine), examples.split(machine.parts))
+        parts = list(zip(examples.split(machine.parts), hidden.chunk(machine.parts), strict=True))
+        loss = machine.team.backward(unet, partial(_loss, unet, machine), parts)
         nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
@@ -142,28 +143,25 @@ def train_denoiser(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Noisy latents (B, 8, 16, 16), times (B,), hidden states (B, 77, width), and the v to predict.
+    """Noisy latents (B, 8, 16, 16), times (B,), and the v to predict.
 
     `weight` (B, 1, 16, 16) says how much an error counts in a cell; its mean is one.
     """
 
     noisy: Tensor
     times: Tensor
-    hidden: Tensor
     wanted: Tensor
     weight: Tensor
 
     def split(self, parts: int) -> list[Examples]:
-        pieces = (
-            tensor.chunk(parts) for tensor in (self.noisy, self.times, self.hidden, self.wanted, self.weight)
-        )
+        pieces = (tensor.chunk(parts) for tensor in (self.noisy, self.times, self.wanted, self.weight))
         return [
-            Examples(noisy=noisy, times=times, hidden=hidden, wanted=wanted, weight=weight)
-            for noisy, times, hidden, wanted, weight in zip(*pieces, strict=True)
+            Examples(noisy=noisy, times=times, wanted=wanted, weight=weight)
+            for noisy, times, wanted, weight in zip(*pieces, strict=True)
         ]
 
 
-def _examples(alphas: Tensor, latents: Tensor, hidden: Tensor) -> Examples:
+def noised(alphas: Tensor, latents: Tensor) -> Examples:
     """Noise at times spread evenly over the batch; seven tenths of them lie where outlines are decided."""
     count = len(latents)
     spread = (torch.randperm(count, device=latents.device) + torch.rand(count, device=latents.device)) / count
@@ -175,7 +173,6 @@ def _examples(alphas: Tensor, latents: Tensor, hidden: Tensor) -> Examples:
     return Examples(
         noisy=signal * latents + dirt * noise,
         times=times,
-        hidden=hidden,
         wanted=signal * noise - dirt * latents,
         weight=_weight(latents),
     )
@@ -188,9 +185,15 @@ def _weight(latents: Tensor) -> Tensor:
     return weight / weight.mean()
 
 
-def _loss(unet: UNet2DConditionModel, machine: Machine, examples: Examples) -> Tensor:
+def _loss(unet: UNet2DConditionModel, machine: Machine, part: tuple[Examples, Tensor]) -> Tensor:
+    examples, hidden = part
     with machine.autocast():
-        predicted = unet(examples.noisy, examples.times, examples.hidden).sample
+        predicted = unet(examples.noisy, examples.times, hidden).sample
+    return error_of(predicted, examples)
+
+
+def error_of(predicted: Tensor, examples: Examples) -> Tensor:
+    """The weighted mean square error of v as (B, 8, 16, 16)."""
     error: Tensor = predicted.float() - examples.wanted
     return (examples.weight * error.square()).mean()
 

@@ -72,6 +72,20 @@ def new_autoencoder(widths: Widths) -> AutoencoderKL:
     return autoencoder
 
 
+def deepened(autoencoder: AutoencoderKL, layers: int) -> AutoencoderKL:
+    """The same autoencoder with more residual blocks at each of its sizes, which do nothing until trained.
+
+    diffusers counts `layers` for both halves, and gives the decoder one more. What the encoder gets stays idle
+    if only the decoder is trained; the latents are then the same numbers.
+    """
+    deeper = AutoencoderKL.from_config({**autoencoder.config, "layers_per_block": layers})
+    start_as_identity(deeper)
+    missing, unexpected = deeper.load_state_dict(autoencoder.state_dict(), strict=False)
+    if unexpected or not all(".resnets." in name for name in missing):
+        raise ValueError(f"an autoencoder of {layers} layers does not hold this one: {unexpected or missing}")
+    return deeper
+
+
 def new_text_encoder(widths: Widths, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(
         CLIPTextConfig(
@@ -164,18 +178,19 @@ def save_folder(
     for part in ("scheduler", "text_encoder", "tokenizer", "unet", "vae"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     save_tokenizer(tokenizer, folder / "tokenizer")
-    _save_part(
+    save_part(
         folder / "text_encoder", "model", text_encoder, json.loads(text_encoder.config.to_json_string())
     )
-    _save_part(folder / "vae", "diffusion_pytorch_model", autoencoder, dict(autoencoder.config))
-    _save_part(folder / "unet", "diffusion_pytorch_model", unet, dict(unet.config))
+    save_part(folder / "vae", "diffusion_pytorch_model", autoencoder, dict(autoencoder.config))
+    save_part(folder / "unet", "diffusion_pytorch_model", unet, dict(unet.config))
     _write(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     _write(folder / "model_index.json", index)
     words = folder / "words.txt"
     words.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
 
 
-def _save_part(folder: Path, stem: str, model: nn.Module, config: dict[str, object]) -> None:
+def save_part(folder: Path, stem: str, model: nn.Module, config: dict[str, object]) -> None:
+    """One part's config and its weights in fp16, `stem`.safetensors, in a folder that is there."""
     # Where the weights were read from is nobody's business, and what wrote them is no matter.
     for private in ("_name_or_path", "_use_default_values", "transformers_version"):
         config.pop(private, None)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, assert_never
+from typing import Any, Self, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class Canvas:
     pen: ImageDraw.ImageDraw
 
     @classmethod
-    def blank(cls, colour: Rgb) -> Canvas:
+    def blank(cls, colour: Rgb) -> Self:
         image = Image.new("RGB", (SIDE * SUPERSAMPLING,) * 2, colour)
         return cls(image=image, pen=ImageDraw.Draw(image))
 
@@ -87,30 +87,33 @@ class Canvas:
         self.polygon(((x + radius * a, y + radius * b) for a, b in outline(shape)), colour)
 
 
-def draw(scene: Scene, rng: Random) -> Image.Image:
-    """A 128 x 128 RGB picture of the scene; `rng` decides shades, exact sizes and exact places."""
+def draw(scene: Scene, rng: Random, kind: type[Canvas] = Canvas) -> Image.Image:
+    """A 128 x 128 RGB picture of the scene; `rng` decides shades, exact sizes and exact places.
+
+    Another `kind` of canvas draws the same things in another way.
+    """
     match scene:
         case Single():
-            canvas = Canvas.blank(_shade(scene.background, rng, scene.style))
+            canvas = kind.blank(_shade(scene.background, rng, scene.style))
             radius = rng.uniform(*RADII[scene.size])
             x, y = place(scene.position, radius)
             x, y = x + rng.uniform(-0.012, 0.012), y + rng.uniform(-0.012, 0.012)
             canvas.shape(scene.thing.shape, x, y, radius, _shade(scene.thing.colour, rng, scene.style))
         case Pair():
-            canvas = Canvas.blank(_shade(scene.background, rng, scene.style))
+            canvas = kind.blank(_shade(scene.background, rng, scene.style))
             for thing, position in zip((scene.first, scene.second), scene.relation.positions, strict=True):
                 x, y = _spread(position, PAIR_SPREAD, rng)
                 colour = _shade(thing.colour, rng, scene.style)
                 canvas.shape(thing.shape, x, y, rng.uniform(*PAIR_RADIUS), colour)
         case Group():
-            canvas = Canvas.blank(_shade(scene.background, rng, scene.style))
+            canvas = kind.blank(_shade(scene.background, rng, scene.style))
             colour = _shade(scene.thing.colour, rng, scene.style)
             radius = rng.uniform(*GROUP_RADIUS[scene.count])
             for position in scene.positions:
                 x, y = _spread(position, GROUP_SPREAD[scene.count], rng)
                 canvas.shape(scene.thing.shape, x, y, radius, colour)
         case View():
-            canvas = _view(scene, rng)
+            canvas = _view(scene, rng, kind)
         case _:
             assert_never(scene)
     flat = canvas.image.reduce(SUPERSAMPLING)
@@ -208,7 +211,7 @@ def _mixed(rgb: Rgb, other: Rgb, share: float) -> Rgb:
     return red, green, blue
 
 
-def _view(scene: View, rng: Random) -> Canvas:
+def _view(scene: View, rng: Random, kind: type[Canvas]) -> Canvas:
     night = scene.style is Style.NIGHT
     bare = scene.style is Style.SKETCH
     sky = PAPER if bare else _jitter(NIGHT_SKY if night or scene.subject is Subject.MOON else SKY, rng)
@@ -218,7 +221,7 @@ def _view(scene: View, rng: Random) -> Canvas:
     def lit(rgb: Rgb) -> Rgb:
         return _mixed(_jitter(rgb, rng), NIGHT_SKY, 0.5) if night else _jitter(rgb, rng)
 
-    canvas = Canvas.blank(sky)
+    canvas = kind.blank(sky)
     main = lit(PALETTE[scene.colour])
     if night:
         _stars(canvas, rng, 9)

@@ -29,8 +29,11 @@ class Team:
         return self._pool.submit(job)
 
     def backward(self, model: nn.Module, loss_of: Callable[[Part], Tensor], parts: Sequence[Part]) -> float:
-        """Sets the gradients of the mean of `loss_of` over the parts, and returns that mean."""
-        parameters = list(model.parameters())
+        """Sets the gradients of the mean of `loss_of` over the parts, and returns that mean.
+
+        Parameters that are frozen get none.
+        """
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
         def share(part: Part) -> tuple[float, tuple[Tensor, ...]]:
             loss = loss_of(part) / len(parts)
