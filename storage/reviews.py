@@ -51,6 +51,14 @@ class Reviews:
         )
         return tuple(_held(row) for row in rows)
 
+    async def rejected_but_kept(self) -> tuple[JobId, ...]:
+        """Jobs that were rejected, and whose pictures a crash has left there."""
+        rows = await self._database.fetch_all(
+            "SELECT job_id FROM reviews JOIN jobs ON jobs.id = job_id "
+            "WHERE reviews.state = 'rejected' AND forgotten_at IS NULL"
+        )
+        return tuple(JobId(row["job_id"]) for row in rows)
+
     async def shown(self, job_id: JobId, channel_id: int, message_id: int) -> None:
         """It is shown to moderators by this message."""
         async with self._database.transaction() as transaction:

@@ -1,0 +1,36 @@
+"""/moderate: what is held for the moderators of a server, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from discord import app_commands
+
+from bot.acknowledgement import acknowledge
+from bot.apologies import tell
+from bot.reviewing import check_moderator, show_held
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+
+def moderate_command() -> app_commands.Command[Any, ..., None]:
+    """The command, for who may manage messages."""
+    return app_commands.Command(
+        name="moderate", description="Decide on pictures that are held for moderators", callback=_moderate
+    )
+
+
+@app_commands.allowed_installs(guilds=True, users=False)
+@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+@app_commands.default_permissions(manage_messages=True)
+async def _moderate(interaction: Interaction) -> None:
+    check_moderator(interaction)
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    waiting = await interaction.client.house.reviews.waiting(interaction.guild_id)
+    if not waiting:
+        await tell(interaction, "Nothing is waiting for moderators.")
+        return
+    first, *others = waiting
+    many = f"{len(others)} more {'waits' if len(others) == 1 else 'wait'}; `/moderate` shows the next."
+    await show_held(interaction, first, many if others else None)

@@ -1,0 +1,129 @@
+"""/server: how the bot is in one server, decided by who manages it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.acknowledgement import acknowledge
+from bot.apologies import tell
+from bot.house import may_manage_server
+from bot.limits import Refused
+from bot.messages import NO_MENTIONS
+from bot.safety import MEANINGS, is_server_of_ours, safety_here, warning
+from generation.job import UserId
+from generation.safety import Safety
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+_OWNERS = "as the owner of the bot has it"
+_HELLO = "Pictures that wait for a moderator will be shown here."
+
+
+class ServerCommands(app_commands.Group):
+    """The group. What one of them raises is told to the person who used it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="server",
+            description="How I am in this server",
+            default_permissions=discord.Permissions(manage_guild=True),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
+        )
+
+    @app_commands.command(name="show", description="What is decided for this server")
+    async def show(self, interaction: Interaction) -> None:
+        await _acknowledge(interaction)
+        await _tell_all(interaction)
+
+    @app_commands.command(name="safety", description="What becomes of pictures that a safety checker flags")
+    @app_commands.describe(flagged="What becomes of them; pictures asked for from now on")
+    @app_commands.choices(
+        flagged=[
+            *(
+                Choice(name=f"{safety}: {meaning}", value=safety.value)
+                for safety, meaning in MEANINGS.items()
+            ),
+            Choice(name=_OWNERS, value="owner"),
+        ]
+    )
+    async def safety(self, interaction: Interaction, flagged: str) -> None:
+        server = await _acknowledge(interaction)
+        if flagged not in (*Safety, "owner"):
+            raise Refused("That is none of the choices.")
+        safety = None if flagged == "owner" else Safety(flagged)
+        await _change(interaction, server, safety=safety)
+        await _tell_all(interaction)
+
+    @app_commands.command(name="moderators", description="Where pictures that wait for a moderator are shown")
+    @app_commands.describe(channel="A channel that only moderators see; without one, /moderate shows them")
+    async def moderators(self, interaction: Interaction, channel: discord.TextChannel | None = None) -> None:
+        server = await _acknowledge(interaction)
+        if channel is not None:
+            await _try(interaction, channel)
+        await _change(interaction, server, moderators_channel=None if channel is None else channel.id)
+        await _tell_all(interaction)
+
+
+async def _acknowledge(interaction: Interaction) -> int:
+    """Acknowledge privately; the server.
+
+    Raises:
+        Refused: this person may not decide for it.
+    """
+    if not may_manage_server(interaction) or interaction.guild_id is None:
+        raise Refused("Only who may manage the server can decide that, and only in the server.")
+    if not is_server_of_ours(interaction):
+        raise Refused("I am no member of this server; invite me first.")
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    return interaction.guild_id
+
+
+async def _change(interaction: Interaction, server: int, **changes: Any) -> None:
+    await interaction.client.house.servers.change(server, by=UserId(interaction.user.id), **changes)
+
+
+async def _try(interaction: Interaction, channel: discord.TextChannel) -> None:
+    """Say something there, to see whether it can be done.
+
+    Raises:
+        Refused: it cannot.
+    """
+    try:
+        place = interaction.client.get_partial_messageable(channel.id, guild_id=interaction.guild_id)
+        await place.send(_HELLO, allowed_mentions=NO_MENTIONS)
+    except (discord.Forbidden, discord.NotFound):
+        raise Refused(
+            f"I may not write in <#{channel.id}>; let me see it, write and attach files there. "
+            "Nothing has changed."
+        ) from None
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        raise Refused("Discord did not let me try that channel; please try again.") from None
+
+
+async def _tell_all(interaction: Interaction) -> None:
+    house = interaction.client.house
+    assert interaction.guild_id is not None, "it was acknowledged"
+    decided = await house.servers.get(interaction.guild_id)
+    safety = await safety_here(interaction)
+    whose = f", {_OWNERS}" if decided.safety is None else ""
+    lines = [f"**Flagged pictures** {safety}: {MEANINGS[safety]}{whose}."]
+    if decided.moderators_channel is not None:
+        lines.append(f"**Moderators** see what waits for them in <#{decided.moderators_channel}>.")
+    else:
+        lines.append("**Moderators** see what waits for them with `/moderate`.")
+    if safety.hides:
+        lines.append("-# There are no previews while pictures are drawn, since those are not checked.")
+    problem = await asyncio.to_thread(warning, safety, house.safety, house.shelf)
+    if problem is not None:
+        lines.append(f"-# {problem}")
+    await tell(interaction, "\n".join(lines))

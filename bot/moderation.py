@@ -1,0 +1,237 @@
+"""What is held for moderators: shown where they want it, and what becomes of it once they have decided."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import discord
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot import pacing
+from bot.apologies import describe
+from bot.card import Action, Button, Card, Tone, custom_id
+from bot.cards import PROMPT_ON_CARD, attached, covered, literal, shortened
+from bot.delivery import Courier
+from bot.messages import NO_MENTIONS, files, has_button, layout, shrunk
+from bot.refusals import is_final, retry_after
+from generation.image import Picture, PictureGone
+from generation.job import Finished, Job, JobEvent, JobId, UserId
+from generation.safety import Review, Verdict
+from storage.database import DatabaseUnusable
+from storage.jobs import Jobs
+from storage.pictures import Pictures
+from storage.reviews import Held, Reviews
+from storage.servers import Servers
+
+log = logging.getLogger(__name__)
+
+_EARLIER = 100
+"""Messages in which one of ours is looked for that an earlier run may have posted."""
+
+Connection = (aiohttp.ClientError, OSError, TimeoutError)
+
+
+class Desk:
+    """Lays what is held before the moderators of its server, in their channel if they have one, and keeps
+    what they decide.
+
+    Entered after the courier. What an earlier run could not show is shown first.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        *,
+        jobs: Jobs,
+        pictures: Pictures,
+        reviews: Reviews,
+        servers: Servers,
+        courier: Courier,
+    ) -> None:
+        self._client = client
+        self._jobs = jobs
+        self._pictures = pictures
+        self._reviews = reviews
+        self._servers = servers
+        self._courier = courier
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        for job_id in await self._reviews.rejected_but_kept():
+            await self._pictures.forget(job_id)
+        for held in await self._reviews.waiting():
+            if held.message_id is None:
+                self._begin(held.job_id, resumed=True)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hear(self, event: JobEvent) -> None:
+        """Take in an event; listener of the studio, so it only notes."""
+        if isinstance(event, Finished) and event.job.review is Review.WAITING:
+            self._begin(event.job.id, resumed=False)
+
+    async def card(self, held: Held) -> Card | None:
+        """What moderators see of it, with its pictures behind spoilers; None if these are gone."""
+        job = await self._jobs.outlined(held.job_id)
+        if job is None:
+            return None
+        try:
+            pictures = [
+                Picture(
+                    index=stored.index,
+                    seed=stored.seed,
+                    size=stored.size,
+                    png=await self._pictures.read(stored),
+                    verdict=stored.verdict,
+                )
+                for stored in await self._pictures.of(held.job_id)
+            ]
+        except PictureGone:
+            return None
+        return _review_card(job, pictures)
+
+    async def decide(self, job_id: JobId, decision: Review, *, by: UserId) -> Held | None:
+        """Keep a decision, and have it told and done; what is known of it now, None if nothing ever was.
+
+        Whoever decides second changes nothing.
+        """
+        if await self._reviews.decide(job_id, decision, by=by):
+            log.info("job %s: %s by a moderator", job_id, decision)
+            if decision is Review.REJECTED:
+                await self._pictures.forget(job_id)
+            self._courier.bring_again(job_id)
+        held = await self._reviews.get(job_id)
+        if held is not None:
+            await self._close(held)
+        return held
+
+    async def withdrawn(self, job_id: JobId) -> None:
+        """Its pictures were deleted: moderators are shown them no more."""
+        held = await self._reviews.get(job_id)
+        if held is not None:
+            await self._close(held)
+
+    # In the moderators' channel ---------------------------------------------------------------------------
+
+    def _begin(self, job_id: JobId, *, resumed: bool) -> None:
+        task = asyncio.create_task(self._show(job_id, resumed=resumed), name=f"review of {job_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _show(self, job_id: JobId, *, resumed: bool) -> None:
+        attempt = 0
+        while True:
+            try:
+                return await self._show_once(job_id, resumed=resumed)
+            except discord.HTTPException as error:
+                if is_final(error, 0):
+                    log.warning(
+                        "job %s: the moderators' channel does not take it: %s; /moderate shows it",
+                        job_id,
+                        describe(error),
+                    )
+                    return None
+                wait = max(pacing.backoff(attempt + 1), retry_after(error))
+            except (*Connection, DatabaseUnusable):
+                wait = pacing.backoff(attempt + 1)
+            except Exception:
+                log.exception("job %s: could not be shown to moderators; /moderate shows it", job_id)
+                return None
+            attempt += 1
+            resumed = True  # Discord may have taken it although we did not hear so
+            await asyncio.sleep(wait)
+
+    async def _show_once(self, job_id: JobId, *, resumed: bool) -> None:
+        held = await self._reviews.get(job_id)
+        if held is None or held.state is not Review.WAITING or held.is_forgotten:
+            return
+        channel_id = (await self._servers.get(held.server)).moderators_channel
+        if channel_id is None or (card := await self.card(held)) is None:
+            return
+        channel = self._client.get_partial_messageable(channel_id, guild_id=held.server)
+        message = await self._earlier(channel, job_id) if resumed else None
+        if message is None:
+            card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+            message = await channel.send(
+                view=layout(card), files=files(card), allowed_mentions=NO_MENTIONS, nonce=f"review-{job_id}"
+            )
+        await self._reviews.shown(job_id, channel_id, message.id)
+        now = await self._reviews.get(job_id)
+        if now is not None:
+            await self._close(now)  # unless it still waits
+
+    async def _earlier(self, channel: discord.PartialMessageable, job_id: JobId) -> discord.Message | None:
+        wanted = custom_id(Action.APPROVE, job_id)
+        try:
+            async for message in channel.history(limit=_EARLIER):
+                if message.author == self._client.user and has_button(message, wanted):
+                    return message
+        except discord.Forbidden:
+            return None  # we may write there, but not read
+        return None
+
+    async def _close(self, held: Held) -> None:
+        """Take what is decided or deleted out of the moderators' channel: its pictures and its buttons."""
+        waits = held.state is Review.WAITING and not held.is_forgotten
+        if waits or held.channel_id is None or held.message_id is None:
+            return
+        channel = self._client.get_partial_messageable(held.channel_id, guild_id=held.server)
+        message = channel.get_partial_message(held.message_id)
+        try:
+            await message.edit(view=layout(decided_card(held)), attachments=[], allowed_mentions=NO_MENTIONS)
+        except (discord.HTTPException, *Connection) as error:
+            log.info("job %s: its message to moderators stays: %s", held.job_id, describe(error))
+
+
+def _review_card(job: Job, pictures: Sequence[Picture]) -> Card:
+    found = [picture.index + 1 for picture in pictures if picture.verdict is Verdict.FLAGGED]
+    unsure = [
+        picture.index + 1 for picture in pictures if picture.verdict not in (Verdict.FLAGGED, Verdict.CLEAN)
+    ]
+    many = job.request.count > 1
+    lines = []
+    if found:
+        lines.append(f"The safety check flags {_which(found) if many else 'it'}.")
+    if unsure:
+        lines.append(f"The safety check could not look at {_which(unsure) if many else 'it'}.")
+    return Card(
+        tone=Tone.WAITING,
+        text=(
+            f"> {literal(shortened(job.request.prompt, PROMPT_ON_CARD))}",
+            f"**Waiting for you.** {' '.join(lines)}",
+        ),
+        pictures=tuple(covered(attached(job, picture)) for picture in pictures),
+        small=(f"asked by <@{job.asker}> <t:{int(job.created_at)}:R>",),
+        buttons=(
+            Button(action=Action.APPROVE, job=job.id, label="Let it pass"),
+            Button(action=Action.REJECT, job=job.id, label="Reject"),
+        ),
+    )
+
+
+def _which(numbers: Sequence[int]) -> str:
+    *first, last = map(str, numbers)
+    return f"pictures {', '.join(first)} and {last}" if first else f"picture {last}"
+
+
+def decided_card(held: Held) -> Card:
+    """What became of something that was held."""
+    if held.state is Review.WAITING:
+        return Card(tone=Tone.CANCELLED, text=("**Deleted** before anybody decided.",))
+    approved = held.state is Review.APPROVED
+    said = "**Let pass**" if approved else "**Rejected**, and not kept,"
+    return Card(tone=Tone.DONE if approved else Tone.CANCELLED, text=(f"{said} by <@{held.decided_by}>.",))

@@ -1,0 +1,124 @@
+"""The buttons with which moderators look at what is held, and decide on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.acknowledgement import acknowledge
+from bot.apologies import describe, tell
+from bot.buttons import JobButton, JobItem
+from bot.card import Action
+from bot.house import Interaction, may_moderate
+from bot.limits import Refused
+from bot.messages import NO_MENTIONS, files, layout, shrunk
+from bot.moderation import decided_card
+from generation.job import UserId
+from generation.safety import Review
+from storage.reviews import Held
+
+log = logging.getLogger(__name__)
+
+_JOB = r"(?P<job>[0-9a-z]{16})"
+GONE = "That is not waiting any more: its pictures were deleted."
+
+
+async def show_held(interaction: Interaction, held: Held, said: str | None = None) -> None:
+    """Show one that is held to the moderator who asked, and to nobody else.
+
+    Raises:
+        Refused: its pictures are gone.
+    """
+    card = await interaction.client.house.desk.card(held)
+    if card is None:
+        raise Refused(GONE)
+    card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
+    view = layout(card)
+    if said is not None:
+        view.add_item(discord.ui.TextDisplay(f"-# {said}"))
+    await interaction.followup.send(
+        view=view, files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
+    )
+
+
+def check_moderator(interaction: Interaction) -> None:
+    """Whether this person may see and decide what is held here.
+
+    Raises:
+        Refused: they may not.
+    """
+    if not may_moderate(interaction):
+        raise Refused("Only moderators, who may manage messages here, can look at it and decide.")
+
+
+async def find_held(interaction: Interaction, button: JobItem[Any]) -> Held:
+    """What the button is about, in this server.
+
+    Raises:
+        Refused: it was never held here, or was deleted.
+    """
+    held = await interaction.client.house.reviews.get(button.job_id)
+    if held is None or held.server != interaction.guild_id or held.is_forgotten:
+        if held is not None and held.state is Review.REJECTED:
+            raise Refused(_decided(held))
+        raise Refused(GONE)
+    return held
+
+
+def _decided(held: Held) -> str:
+    became = "let it pass" if held.state is Review.APPROVED else "rejected it"
+    return f"<@{held.decided_by}> has {became} already."
+
+
+class ReviewButton(JobButton, template=f"{Action.REVIEW}:{_JOB}"):
+    """Show a moderator what is held."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        check_moderator(interaction)
+        await acknowledge(interaction, thinking=True, ephemeral=True)
+        held = await find_held(interaction, self)
+        if held.state is not Review.WAITING:
+            raise Refused(_decided(held))
+        await show_held(interaction, held)
+
+
+class _DecisionButton(JobButton, template=r"(?!)"):
+    decision: Review
+
+    async def pressed(self, interaction: Interaction) -> None:
+        check_moderator(interaction)
+        await acknowledge(interaction)
+        await find_held(interaction, self)
+        by = UserId(interaction.user.id)
+        held = await interaction.client.house.desk.decide(self.job_id, self.decision, by=by)
+        if held is None:
+            raise Refused(GONE)
+        if held.decided_by != by or held.state is not self.decision:
+            await tell(interaction, GONE if held.state is Review.WAITING else _decided(held))
+        if interaction.message is None or interaction.message.id == held.message_id:
+            return  # the desk has seen to that message
+        try:
+            await interaction.edit_original_response(
+                view=layout(decided_card(held)), attachments=[], allowed_mentions=NO_MENTIONS
+            )
+        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.info("a decision was kept, but not shown where it was made: %s", describe(error))
+
+
+class ApproveButton(_DecisionButton, template=f"{Action.APPROVE}:{_JOB}"):
+    """Let it pass."""
+
+    decision = Review.APPROVED
+
+
+class RejectButton(_DecisionButton, template=f"{Action.REJECT}:{_JOB}"):
+    """Show it to nobody, and forget it."""
+
+    decision = Review.REJECTED
+
+
+ITEMS: tuple[type[JobItem[Any]], ...] = (ReviewButton, ApproveButton, RejectButton)
