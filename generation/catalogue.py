@@ -34,7 +34,8 @@ _MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
     "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
 }
-_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline")
+_XL_PIPELINES = ("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FAKE = "fake:"
 
@@ -115,7 +116,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
             f"The folder {source} holds no model_index.json, so it is not a model in diffusers' format."
         )
     pipeline = read_json(path / "model_index.json").get("_class_name")
-    if pipeline not in _PIPELINES:
+    if pipeline not in (*_PIPELINES, *_XL_PIPELINES):
         found = traits(path, source)
         info = replace(
             _info(path.resolve().name, source, Family.OTHER, native=found.native),
@@ -127,14 +128,12 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
             _need_weights(path, source, "*/")
         return _with_extras(_fitted(info, _names(path, source), path), path)
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
-    if unet.get("in_channels", 4) != vae.get("latent_channels", 4):
-        raise UnreadableModel(
-            f"The model {source} wants more than noise and a prompt as its input "
-            "(for inpainting or depth, say); I draw with text-to-image models."
-        )
+    latents, inputs = vae.get("latent_channels", 4), unet.get("in_channels", 4)
+    if inputs not in (latents, 2 * latents + 1):
+        raise UnreadableModel(_more_than_words(f"The model {source}", inputs))
     if weights:
         _need_weights(path, source, "unet/")
-    if pipeline == "StableDiffusionXLPipeline":
+    if pipeline in _XL_PIPELINES:
         family = Family.SDXL
     else:
         family = Family.SD2 if unet.get("cross_attention_dim") == 1024 else Family.SD1
@@ -152,8 +151,17 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         multiple=multiple,
         clip_layers=_clip_layers(path),
         text_widths=_text_widths(path) or _TEXT_WIDTHS[family],
+        inpainting=inputs != latents,
     )
     return _with_extras(_fitted(info, _names(path, source), path), path)
+
+
+def _more_than_words(what: str, inputs: int) -> str:
+    kind = {5: "a depth model", 8: "an editing model (pix2pix)"}.get(inputs, "a model for something else")
+    return (
+        f"{what} is {kind}: its UNet reads {inputs} channels. "
+        "I draw with text-to-image models, which read 4, and inpainting models, which read 9."
+    )
 
 
 def _names(path: Path, source: str) -> str:
@@ -263,19 +271,23 @@ def _single_file(path: Path, source: str) -> ModelInfo:
         raise UnreadableModel(
             f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint: it has no UNet of theirs in it."
         )
-    if shapes[_INPUT][1:2] != [4]:
-        raise UnreadableModel(
-            f"The file {source} wants more than noise and a prompt as its input "
-            "(for inpainting or depth, say); I draw with text-to-image models."
-        )
+    inputs = (shapes[_INPUT][1:2] or [0])[0]
+    if inputs not in (4, 9):
+        raise UnreadableModel(_more_than_words(f"The file {source}", inputs))
     family = _family(shapes, source)
     if (folder := configuration_beside(path)) is None:
-        return _fitted(_info(path.stem, source, family, native=native_of_turbo(path.stem)), path.stem)
+        info = _info(path.stem, source, family, native=native_of_turbo(path.stem))
+        return _fitted(replace(info, inpainting=inputs == 9), path.stem)
     info = replace(_folder(folder, str(folder), weights=False), source=source)
     if info.family is not family:
         raise UnreadableModel(
             f"The file {source} is {family}, but the folder {folder.name}/ beside it configures "
             f"{info.family}; put the configuration of its own family there, or rename the folder."
+        )
+    if info.inpainting != (inputs == 9):
+        raise UnreadableModel(
+            f"The UNet of the file {source} reads {inputs} channels, but the folder {folder.name}/ beside it "
+            "configures another; put the configuration of a model of its own kind there."
         )
     return info
 

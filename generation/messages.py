@@ -146,6 +146,8 @@ class Drawn:
     png: Blob
     verdict: Verdict = Verdict.UNASKED
     """What the safety checker says, if the task asked for that."""
+    shown: tuple[Blob, ...] = ()
+    """The control pictures that it was steered by, as PNG files, in the order of the request's controls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

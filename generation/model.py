@@ -12,6 +12,8 @@ from pathlib import Path
 from generation.modelfiles import UnreadableModel
 from generation.prompting.attention import reject_reason, words_of
 from generation.prompting.choices import is_open
+from generation.prompting.loras import names_loras
+from generation.prompting.loras import reject_reason as loras_reason
 from generation.request import OWN_SAMPLER, GenerationRequest, Size
 from generation.samplers import SAMPLERS, sampler_reason
 
@@ -92,6 +94,8 @@ class ModelInfo:
     """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
     clip_layers: int = 12
     """Of its text encoder; how far a clip skip may go."""
+    inpainting: bool = False
+    """Its UNet was made for inpainting: it is told what is around what it draws. It draws all the rest too."""
     text_widths: tuple[int, ...] = ()
     """Of its text encoders; a word that was learned beside it has vectors of these. Empty: it takes none."""
     decided: frozenset[str] = frozenset()
@@ -175,7 +179,7 @@ class ModelInfo:
             )
         if is_open(request):
             return None  # only what is chosen can be read
-        return next(filter(None, map(reject_reason, request.wordings)), None)
+        return loras_reason(request) or next(filter(None, map(reject_reason, request.wordings)), None)
 
     def _ways_reason(self, request: GenerationRequest) -> str | None:
         if self.family is not Family.OTHER:
@@ -184,6 +188,7 @@ class ModelInfo:
             "a picture to start from": request.start is not None,
             "a variation": bool(request.variations),
             "a second, larger pass": request.hires is not None,
+            "a LoRA": names_loras(request),
         }
         wanted = next((way for way, is_wanted in ways.items() if is_wanted), None)
         return None if wanted is None else f"{self.name} draws from words alone; it takes no {wanted[2:]}."

@@ -41,7 +41,8 @@ def shape_of(model: ModelInfo) -> UnetShape | None:
         return UnetShape(
             words=int(config["cross_attention_dim"]),
             first=int(config["block_out_channels"][0]),
-            latents=int(config.get("in_channels", _LATENTS)),
+            # One made for inpainting reads more besides them.
+            latents=_LATENTS if model.inpainting else int(config.get("in_channels", _LATENTS)),
         )
     except (UnreadableModel, OSError, KeyError, TypeError, ValueError, IndexError):
         return UnetShape(words=_WIDTHS[model.family], first=_FIRST, latents=_LATENTS)

@@ -8,8 +8,12 @@ from typing import Any
 
 import torch
 
+from generation.engine.adapters import Fitted
+from generation.engine.controls import ControlPicture
+from generation.engine.failures import CannotDraw
 from generation.engine.inputs import Kept
 from generation.engine.models import Model
+from generation.engine.steering import NOT_STEERED, Steerer, Steering
 from generation.messages import Calls, Task, TaskId
 
 BUCKETS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
@@ -31,10 +35,20 @@ class BatchKey:
     """The UNet is the refiner's."""
     compiled: bool = False
     """The UNet is the compiled twin, whose bits are its own."""
+    loras: Fitted = ()
+    """In force in the UNet; a refiner has none."""
+
+    controls: tuple[str, ...] = ()
+    """The ControlNets that steer the call, in order; how much and by which pictures is each row's own."""
 
     @property
     def area(self) -> int:
         return self.height * self.width
+
+    @property
+    def work(self) -> float:
+        """Of one row; a ControlNet is about a third of a UNet."""
+        return self.area * (1 + len(self.controls) / 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +87,7 @@ class Image:
     record: dict[str, Any]
     chunks: int = 1
     """Of the prompts: learned words may have another number than when it was admitted."""
+    loras: Fitted = ()
     refined: Refined | None = None
     """How it goes on, if it has a refiner; that this has begun is said by `refining`."""
     refining: bool = False
@@ -80,6 +95,11 @@ class Image:
     """Of the scheduler's time steps, those before the first that is drawn: it starts from a picture."""
     kept: Kept | None = None
     """What is not drawn anew."""
+    beside: torch.Tensor | None = None
+    """(1, 1 + channels, h, w): what a UNet made for inpainting is given besides the latents."""
+    steering: tuple[Steering, ...] = ()
+    control_pictures: tuple[ControlPicture, ...] = ()
+    """What `steering` was made of, for this pass and the next."""
     steps: int = 0
     """That its calls make."""
     earlier_steps: int = 0
@@ -107,6 +127,14 @@ class Image:
         return self.calls == len(self.times)
 
     @property
+    def steered(self) -> Mapping[Steering, float]:
+        """What steers its next call, and by how much; a refiner is not steered."""
+        if self.refining or self.done:
+            return {}
+        scales = {each: each.scale(self.calls, len(self.times)) for each in self.steering}
+        return {each: scale for each, scale in scales.items() if scale}
+
+    @property
     def wanted_place(self) -> tuple[int, int] | None:
         """The rows of the next call and the first of its own, if it is to be as it was the first time."""
         if not self.task.replay:
@@ -123,9 +151,17 @@ class Image:
         """Let the refiner take over if the next call is its first."""
         if (refined := self.refined) is not None and self.calls == refined.at and not self.refining:
             self.refining = True
+            self.beside = None
             self.scheduler = refined.scheduler
             self.states, self.added, self.told = refined.states, refined.added, refined.told
             self.step_arguments = refined.step_arguments
+
+    def drawn(self, *, tiled: bool) -> dict[str, Any]:
+        """Its record, now that it is decoded, in tiles or not."""
+        record = {**self.record, "unet_calls": self.noted, "mode": "eager"}
+        if self.compiled_calls:
+            record |= {"mode": "compiled", "compiled_calls": self.compiled_calls}
+        return record | ({"decode_tiled": True} if tiled else {})
 
     def note_call(self, rows: int, first: int, *, compiled: bool) -> None:
         if compiled:
@@ -164,13 +200,13 @@ def place_in_call(calls: Calls, number: int) -> tuple[int, int]:
     """The rows of call `number` and the first row of the image.
 
     Raises:
-        IndexError: there were fewer calls.
+        CannotDraw: there were fewer calls.
     """
     for rows, first, length in calls:
         if number < length:
             return rows, first
         number -= length
-    raise IndexError("the picture's record has fewer calls than it needs now")
+    raise CannotDraw("Its record tells of fewer calls of the UNet than it takes: it is not complete.")
 
 
 def bucket(rows: int) -> int:
@@ -180,8 +216,9 @@ def bucket(rows: int) -> int:
 
 def first_row(model: Model, image: Image) -> dict[str, Any]:
     """What the UNet would be given for the first of an image's rows alone."""
+    sample = image.latents.to(model.dtype)
     return {
-        "sample": image.latents.to(model.dtype),
+        "sample": sample if image.beside is None else torch.cat([sample, image.beside], dim=1),
         "timestep": image.times[:1],
         "timestep_cond": image.told,
         "encoder_hidden_states": image.states[:1],
@@ -190,7 +227,7 @@ def first_row(model: Model, image: Image) -> dict[str, Any]:
 
 
 def call_unet(
-    model: Model, images: Sequence[Image], *, padded: bool, unet: Any = None
+    model: Model, images: Sequence[Image], *, padded: bool, unet: Any = None, steerer: Steerer = NOT_STEERED
 ) -> tuple[torch.Tensor, ...]:
     """One call for all rows of all images; the prediction of each, (its rows, channels, h, w).
 
@@ -200,6 +237,7 @@ def call_unet(
     Args:
         padded: fill the call up with idle rows to one of BUCKETS.
         unet: the compiled twin; None: the model's own.
+        steerer: of the ControlNets that steer all these images.
     """
     inputs, times = [], []
     for image in images:
@@ -218,12 +256,23 @@ def call_unet(
         return torch.cat([before, *parts, after])
 
     told = images[0].told is not None  # of one model all are, or none
+    asked: dict[str, Any] = {
+        "sample": filled(inputs),
+        "timestep": filled(times),
+        "encoder_hidden_states": filled([image.states for image in images]),
+        "added_cond_kwargs": {
+            name: filled([image.added[name] for image in images]) for name in images[0].added
+        },
+    }
+    steered = steerer([(image.rows, image.steered) for image in images], filled, asked)
+    if beside := [
+        image.beside.expand(image.rows, -1, -1, -1) for image in images if image.beside is not None
+    ]:
+        asked["sample"] = torch.cat([asked["sample"], filled(beside)], dim=1)
     prediction = (unet or model.unet)(
-        filled(inputs),
-        filled(times),
+        **asked,
         timestep_cond=filled([image.told for image in images if image.told is not None]) if told else None,
-        encoder_hidden_states=filled([image.states for image in images]),
-        added_cond_kwargs={name: filled([image.added[name] for image in images]) for name in images[0].added},
+        **steered,
         return_dict=False,
     )[0]
     place = first

@@ -243,11 +243,13 @@ def misfit(net: Any, model: Model) -> str | None:
         ("cross_attention_dim", "it reads prompts of width {}, and the model {}"),
         ("block_out_channels", "its layers have {} channels, and the model's {}"),
         ("layers_per_block", "its blocks have {} layers, and the model's {}"),
-        ("in_channels", "it reads latents of {} channels, and the model {}"),
         ("addition_embed_type", "it is told {} besides the prompt, and the model {}"),
     ):
         if _plain(mine.get(key)) != _plain(theirs.get(key)):
             return what.format(_plain(mine.get(key)), _plain(theirs.get(key)))
+    latents = model.vae.config.latent_channels  # a UNet made for inpainting reads more besides them
+    if mine.in_channels != latents:
+        return f"it reads latents of {mine.in_channels} channels, and the model {latents}"
     factor = 2 ** (len(mine.conditioning_embedding_out_channels) - 1)
     if factor != model.vae_factor:
         return f"it makes pictures {factor} times smaller, and the model {model.vae_factor} times"

@@ -39,7 +39,11 @@ class Controls:
     """See the methods. All but reading happens on the thread that draws."""
 
     def __init__(
-        self, model: Model, memory: Memory, known: ControlNets | None, annotators: Annotators | None
+        self,
+        model: Model,
+        memory: Memory,
+        known: ControlNets | None = None,
+        annotators: Annotators | None = None,
     ) -> None:
         """
         Args:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from PIL.Image import Image as Picture
+
 from generation.engine.batch import BatchKey, Image
 from generation.engine.compiling import Shape
+from generation.engine.tiles import Enlargement
 from generation.messages import Task
+from generation.request import Enlarger
 
 
 @dataclass(slots=True, eq=False)
@@ -21,16 +25,41 @@ class Entry:
     image: Image | None = None
     first_pass: Image | None = None
     """The image when it was done in a smaller size; `image` is then the larger one."""
+    growth: Enlargement | None = None
+    """Between the two passes, while an upscaler makes it larger, and what came of that."""
+    larger: Picture | None = None
     compiled: bool = False
     """The compiled twin is to make its calls."""
+    waits: bool = False
+    """It cannot be drawn just now."""
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether an upscaler is to make it larger before it can be drawn on."""
+        hires = self.task.request.hires
+        between = self.first_pass is not None and self.image is None and self.larger is None
+        return between and hires is not None and hires.enlarger is Enlarger.UPSCALER
 
     @property
     def key(self) -> BatchKey:
         """What it is now; with its next call it may become another."""
         is_refining = self.image is not None and self.image.refining
-        if not is_refining and not self.compiled:
+        if not is_refining and not self.compiled and not self.task.request.controls:
             return self.admitted_as
-        return replace(self.admitted_as, refining=is_refining, compiled=self.compiled and not is_refining)
+        return replace(
+            self.admitted_as,
+            refining=is_refining,
+            compiled=self.compiled and not is_refining,
+            loras=() if is_refining else self.admitted_as.loras,
+            controls=self._controls,
+        )
+
+    @property
+    def _controls(self) -> tuple[str, ...]:
+        """The ControlNets of its next call; before it is prepared, those of all its calls are near enough."""
+        if self.image is None:
+            return tuple(control.model for control in self.task.request.controls)
+        return tuple(each.control.model for each in self.image.steered)
 
     @property
     def shape(self) -> Shape:

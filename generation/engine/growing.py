@@ -62,7 +62,7 @@ class Growing:
             self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
             upscaler = self._upscalers.get(hires.upscaler).result(timeout=LOOK_S)
             if entry.growth is None:
-                self._memory.need("vae")
+                self._memory.need("vae", "encode_tiled")
                 picture = decode(self._model, first.latents)
                 if picture is None:
                     raise CannotDraw(RAN_AWAY)

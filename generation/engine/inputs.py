@@ -56,8 +56,17 @@ def encode(model: Model, picture: Image.Image, generator: torch.Generator) -> to
     Args:
         picture: RGB, of a size that the VAE takes.
     """
+    return encode_pixels(model, pixels_of(picture), generator)
+
+
+def pixels_of(picture: Image.Image) -> torch.Tensor:
+    """(1, 3, height, width) float32 from -1 to 1."""
+    return 2.0 * (torch.from_numpy(np.array(picture)[None]).permute(0, 3, 1, 2) / 255.0) - 1.0
+
+
+def encode_pixels(model: Model, pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """The latents of what :func:`pixels_of` makes; see :func:`encode`."""
     config = model.vae.config
-    pixels = 2.0 * (torch.from_numpy(np.array(picture)[None]).permute(0, 3, 1, 2) / 255.0) - 1.0
     latents: torch.Tensor = model.vae.encode(pixels.to(model.device, model.vae.dtype)).latent_dist.sample(
         generator
     )

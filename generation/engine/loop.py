@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,28 +14,40 @@ from typing import Any
 import torch
 
 from generation.catalogue import ModelInfo
-from generation.engine.batch import BatchKey, Image, call_unet, first_row
-from generation.engine.calibration import calibrated_cap, cap_for
+from generation.controlnets import ControlNets
+from generation.embeddings import Embeddings
+from generation.engine.adapters import Adapters
+from generation.engine.annotators import Annotators
+from generation.engine.batch import BatchKey, Image, call_unet
+from generation.engine.calibration import calibrated_cap
+from generation.engine.caps import Caps
 from generation.engine.compiling import Compiled
+from generation.engine.controls import Controls
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
 from generation.engine.entry import Entry
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
-from generation.engine.inputs import pasted
-from generation.engine.memory import APART, LAYERED, Memory, footprint, free, is_out_of_memory
+from generation.engine.finishing import finished
+from generation.engine.growing import Growing
+from generation.engine.guard import Guard, be_ready, make_room
+from generation.engine.memory import APART, Memory, Stage, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.engine.pacing import Pace
 from generation.engine.preparing import Preparation
 from generation.engine.previews import Previews
 from generation.engine.turns import Turns
-from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
-from generation.metadata import write_png
+from generation.engine.twin import Twin
+from generation.engine.upscalers import UpscalerShelf
+from generation.loras import Loras
+from generation.messages import Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
+from generation.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 0.2
+"""While there is nothing to do but wait for a ControlNet, it looks up so often for what people take back."""
 ROOM = 64
 """Tasks it takes in hand, drawn or waiting; what waits here costs nothing."""
-_NOT_COMPILED = "It was drawn by a compiled model, which cannot be compiled here."
 
 
 class DiffusionEngine:
@@ -56,6 +68,13 @@ class DiffusionEngine:
         padded: bool | None = None,
         compiled: Compiled | None = None,
         compiled_calls: Sequence[tuple[int, int]] | None = None,
+        tiled: Collection[Stage] | None = None,
+        guard: Guard | None = None,
+        embeddings: Embeddings | None = None,
+        loras: Loras | None = None,
+        controlnets: ControlNets | None = None,
+        annotators: Annotators | None = None,
+        upscalers: UpscalerShelf | None = None,
     ) -> None:
         """
         Args:
@@ -65,20 +84,27 @@ class DiffusionEngine:
             compiled: the UNet's twin, for the pictures of each shape as soon as it is ready for that.
             compiled_calls: to draw a picture again: which of its calls the twin makes, as its record says. It
                 is waited for then.
+            tiled: to draw a picture again: what was done in tiles then, as its record says.
+            guard: looks at the pictures of tasks that ask for it.
+            embeddings: words that were learned beside models; None: there are none.
+            loras: that people may choose from; None: there are none.
+            controlnets, annotators: likewise, and the preprocessors that have weights.
+            upscalers: that make pictures larger between two passes; None: there are none.
         """
-        self._compiled = compiled
-        self._compiled_calls = compiled_calls
+        self._guard = guard
         self._model = model
         self._say = say
-        self._memory = Memory(model)
-        self._prepare = Preparation(model, self._memory)
+        self._memory = Memory(model, replayed=tiled)
+        self._twin = Twin(model, self._memory, compiled, compiled_calls)
+        self._adapters = Adapters(model, self._memory, loras)
+        self._controls = Controls(model, self._memory, controlnets, annotators)
+        self._prepare = Preparation(model, self._memory, embeddings, self._adapters, self._controls)
+        self._growing = Growing(model, self._memory, upscalers, say)
         self._previews = Previews(model, self._memory)
         self._padded = model.device.type == "cuda" if padded is None else padded
         self._memory.need("unet")
-        self._cap = cap
-        self._native_cap = calibrated_cap(model, calibration) if cap is None else cap
-        self._lowered: dict[BatchKey, int] = {}
-        """Caps that memory turned out to be too small for."""
+        native_cap = calibrated_cap(model, calibration) if cap is None else cap
+        self._caps = Caps(model, native_cap, fixed=cap is not None)
         self._short_with: set[TaskId] | None = None
         """Who was in hand when memory last ran out; None: that is still to be noted."""
         self._entries: list[Entry] = []
@@ -96,11 +122,12 @@ class DiffusionEngine:
     @property
     def batch(self) -> int:
         """How many images of the model's native size it draws at once."""
-        return self._native_cap
+        return self._caps.native
 
     @property
     def footprint(self) -> int:
-        return footprint(*self._model.unets, self._model.vae, *self._model.text_models)
+        parts = (*self._model.unets, self._model.vae, *self._model.text_models)
+        return footprint(*parts) + self._controls.footprint
 
     @property
     def room(self) -> int:
@@ -123,10 +150,10 @@ class DiffusionEngine:
     def close(self) -> None:
         device = self._model.device
         self._encoder.shutdown()
-        if self._compiled is not None:
-            self._compiled.close()
-        del self._compiled
-        del self._model, self._memory, self._prepare, self._previews
+        self._twin.close()
+        self._controls.close()
+        del self._twin, self._adapters, self._controls
+        del self._model, self._memory, self._prepare, self._growing, self._previews
         free(device)
 
     def watch(self, task: TaskId) -> None:
@@ -137,12 +164,14 @@ class DiffusionEngine:
     def admit(self, task: Task) -> None:
         with self._edge([task.id]):
             check(self._model.info, task.request)
+            be_ready(self._guard, task, self._model.info)
             factor, size = self._model.vae_factor, task.request.size
             key = BatchKey(
                 height=size.height // factor,
                 width=size.width // factor,
                 chunks=self._prepare.chunks(task.request),
                 replayed=task.id if task.replay else None,
+                loras=self._adapters.asked(task.request),
             )
             self._entries.append(Entry(task, key, self._now + task.request.steps_taken))
 
@@ -151,86 +180,79 @@ class DiffusionEngine:
         self._now += 1
         waiting: dict[BatchKey, int] = {}
         for entry in self._entries:
-            entry.compiled = self._is_compiled(entry)
-            waiting[entry.key] = waiting.get(entry.key, 0) + 1
+            entry.waits = self._waits(entry)
+            if not entry.waits:
+                entry.compiled = self._twin.makes(entry)
+                waiting[entry.key] = waiting.get(entry.key, 0) + 1
         if self._memory.rung == APART and any(key.refining for key in waiting):
             # The two UNets take each other's place on the device. Who is being refined is nearly done, and
             # nobody else can be until the other UNet has its turn: this starves no one.
             waiting = {key: n for key, n in waiting.items() if key.refining}
-        costs = {key: float(min(self._cap_of(key), n) * key.area) for key, n in waiting.items()}
+        costs = {key: min(self._caps.of(key), n) * key.work for key, n in waiting.items()}
         if (key := self._turns.next(costs)) is not None:
             self._advance(key, self._choose(key))
+        if (growing := self._growing.next_of(self._entries)) is not None:
+            with self._edge([growing.task.id]):
+                self._growing.advance(growing, self._climb)
         # One at a time, between two calls: the others' steps do not wait for all who are done at once.
         if self._undecoded:
             self._decode(self._undecoded[0])
         elif not self._entries and self._encoding:
             wait(self._encoding, return_when=FIRST_COMPLETED)
+        elif self._entries and not waiting and growing is None:
+            self._controls.wait(LOOK_S)
         self._encoding = {future for future in self._encoding if not future.done()}
-        if self._lowered or self._memory.is_short:
+        if self._caps.lowered or self._memory.is_short:
             self._take_memory_back()
 
-    # The batch ----------------------------------------------------------------------------------------------
+    def _waits(self, entry: Entry) -> bool:
+        """Whether it cannot be drawn yet: it is being enlarged, or what is to steer it is being read."""
+        if entry.is_growing:
+            return True
+        if entry.image is not None or not entry.task.request.controls:
+            return False
+        with self._edge([entry.task.id]):
+            try:
+                if self._controls.are_here(entry.task.request, self._drawn()):
+                    return False
+                if not entry.waits:
+                    self._say(Entered(phase=Phase.LOADING, task=entry.task.id))
+            except Exception as error:
+                if not self._is_shortage(error):
+                    raise
+        return True
 
-    def _cap_of(self, key: BatchKey) -> int:
-        if key in self._lowered:
-            return self._lowered[key]
-        if self._cap is not None:
-            return self._cap
-        native = (self._model.info.native // self._model.vae_factor) ** 2
-        return cap_for(self._native_cap, native_area=native, area=key.area)
+    def _drawn(self) -> list[GenerationRequest]:
+        """What is in flight."""
+        return [entry.task.request for entry in self._entries if entry.image or entry.first_pass]
+
+    # The batch ----------------------------------------------------------------------------------------------
 
     def _choose(self, key: BatchKey) -> list[Image]:
         """The images of a kind that are due first, prepared."""
         chosen: list[Image] = []
-        due = sorted((e for e in self._entries if e.key == key), key=lambda e: e.due)
+        due = sorted((e for e in self._entries if e.key == key and not e.waits), key=lambda e: e.due)
         # No more than that are prepared: some turn out to be of another kind, and have begun all the same.
-        for entry in due[: self._cap_of(key)]:
+        for entry in due[: self._caps.of(key)]:
             if entry.image is None:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
-                    entry.image = self._prepared(entry)
-                    self._compile_for(entry)
+                    if (image := self._prepared(entry)) is not None:
+                        entry.image = image
+                        entry.admitted_as = replace(entry.admitted_as, chunks=image.chunks)
+                    self._twin.prepare_for(entry)
             if entry.image is not None and entry.key == key:
                 chosen.append(entry.image)
         return chosen
-
-    def _is_compiled(self, entry: Entry) -> bool:
-        """Whether the twin is to make the next call of an image."""
-        if (
-            self._compiled is None or self._memory.rung >= LAYERED
-        ):  # layers come and go in the UNet itself only
-            return False
-        if self._compiled_calls is not None:
-            image = entry.image or entry.first_pass
-            number = 0 if image is None else image.earlier_calls + image.calls
-            return any(first <= number < first + length for first, length in self._compiled_calls)
-        if entry.image is not None and not entry.compiled:
-            return False  # as a pass began, it goes on
-        return self._compiled.is_ready(entry.shape)
-
-    def _compile_for(self, entry: Entry) -> None:
-        """Have the twin made ready for an image's shape, unless it is that already."""
-        image = entry.image
-        if self._compiled is None or image is None or image.refining or self._memory.rung >= APART:
-            return
-        if self._compiled_calls is not None:
-            if not self._compiled.prepare(entry.shape, first_row(self._model, image)).result():
-                raise CannotDraw(_NOT_COMPILED)
-        elif not self._compiled.is_ready(entry.shape):
-            self._compiled.prepare(entry.shape, first_row(self._model, image))
 
     def _prepared(self, entry: Entry) -> Image | None:
         """The task as an image, or None when there is not memory for it yet."""
         try:
             if entry.first_pass is None:
-                return self._prepare(entry.task)
-            return self._prepare.enlarged(entry.first_pass)
+                return self._prepare(entry.task, entry.admitted_as.loras)
+            return self._prepare.enlarged(entry.first_pass, entry.larger)
         except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            error.__traceback__ = None
-            free(self._model.device)
-            if not self._climb():
+            if not self._is_shortage(error):
                 raise
             return None
 
@@ -239,7 +261,7 @@ class DiffusionEngine:
         if not images:
             return
         try:
-            self._memory.need("refiner" if key.refining else "unet")
+            self._memory.need("refiner" if key.refining else "controls" if key.controls else "unet")
             predictions = self._called(key, images)
         except Exception as error:  # noqa: BLE001 - an edge: told, never swallowed
             if is_out_of_memory(error):
@@ -258,21 +280,13 @@ class DiffusionEngine:
 
     def _called(self, key: BatchKey, images: Sequence[Image]) -> tuple[torch.Tensor, ...]:
         """The prediction for each image, by the twin if that is their kind and it can be called now."""
+        if (by_twin := self._twin.called(key, images, padded=self._padded)) is not None:
+            return by_twin
         model = self._model.refiner if key.refining and self._model.refiner else self._model
-        if key.compiled and self._compiled is not None and self._memory.rung < LAYERED:
-            try:
-                with self._compiled.free() as twin:
-                    if twin is not None:
-                        return call_unet(model, images, padded=self._padded, unet=twin)
-            except Exception as error:
-                if is_out_of_memory(error):
-                    raise
-                if self._compiled_calls is not None:
-                    raise CannotDraw(_NOT_COMPILED) from error
-                log.exception("the compiled UNet failed; pictures of %s are drawn without it", key)
-                error.__traceback__ = None  # it holds the frames, and those the tensors
-                self._compiled.give_up((key.height, key.width, key.chunks))
-        return call_unet(model, images, padded=self._padded)
+        if not key.refining:
+            self._adapters.for_unet(key.loras)
+        steerer = self._controls.steerer(key.controls)
+        return call_unet(model, images, padded=self._padded, steerer=steerer)
 
     def _step(self, image: Image, prediction: torch.Tensor) -> None:
         steps, calls, before = image.steps, len(image.times), image.calls
@@ -283,7 +297,8 @@ class DiffusionEngine:
             self._say(Stepped(task=image.task.id, step=told, steps=image.task.request.steps_taken))
         if image.watched and not image.done:
             image.watched = False
-            self._show(image)
+            if (preview := self._previews.shown(image)) is not None:
+                self._say(preview)
         image.refine_if_due()
         if image.done and image.task.request.hires is not None and not image.earlier_calls:
             self._enlarge(image)
@@ -300,17 +315,6 @@ class DiffusionEngine:
             entry.admitted_as = replace(entry.admitted_as, height=height, width=width)
         entry.image, entry.first_pass, entry.compiled = None, image, False
 
-    def _show(self, image: Image) -> None:
-        """A look at a picture may fail; the picture may not."""
-        try:
-            if (preview := self._previews.draw(image)) is not None:
-                self._say(Previewed(task=image.task.id, webp=preview))
-        except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without
-            log.warning("no preview of %s: %r", image.task.id, error)
-            error.__traceback__ = None
-            free(self._model.device)
-        image.seen = None
-
     # The end of an image ------------------------------------------------------------------------------------
 
     def _decode(self, image: Image) -> None:
@@ -318,34 +322,22 @@ class DiffusionEngine:
         self._say(Entered(phase=Phase.DECODING, task=task))
         with self._edge([task]):
             try:
-                self._memory.need("vae")
+                self._memory.need("vae", "decode_tiled")
                 picture = decode(self._model, image.latents)
             except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                error.__traceback__ = None  # it holds the frames, and those the tensors
-                free(self._model.device)
-                if self._climb():
+                if self._is_shortage(error):
                     return  # it is still the first in line, and tried again
                 raise
             if picture is None:
                 raise CannotDraw(RAN_AWAY)
-            record = {**image.record, "unet_calls": image.noted, "mode": "eager"}
-            if image.compiled_calls:
-                record |= {"mode": "compiled", "compiled_calls": image.compiled_calls}
-            if self._memory.rung:
-                record["decode_tiled"] = True
+            record = image.drawn(tiled=self._memory.tiled)
             self._undecoded.remove(image)
-            self._encoding.add(self._encoder.submit(self._encode, image.task, picture, record))
+            self._encoding.add(self._encoder.submit(self._encode, image, picture, record))
 
-    def _encode(self, task: Task, picture: Any, record: dict[str, Any]) -> None:
+    def _encode(self, image: Image, picture: Any, record: dict[str, Any]) -> None:
         """Into a PNG file, beside the loop: it takes longer than a step."""
-        try:
-            if task.request.start is not None:
-                picture = pasted(task.inputs, task.request.start, picture)
-            self._say(Drawn(task=task.id, png=write_png(picture, task.request, record)))
-        except Exception as error:  # noqa: BLE001 - the edge of a thread
-            self._say(TaskFailed(task=task.id, reason=sentence([task.id], error)))
+        away, controls = self._memory.rung >= APART, image.control_pictures
+        self._say(finished(image.task, picture, record, self._guard, away=away, controls=controls))
 
     # Failures -----------------------------------------------------------------------------------------------
 
@@ -357,15 +349,26 @@ class DiffusionEngine:
         error.__traceback__ = None
         free(self._model.device)
         if len(images) > 1:
-            self._lowered[key] = len(images) // 2
+            self._caps.lowered[key] = len(images) // 2
             self._short_with = None
             log.warning("out of memory with %d images in a call; now %d", len(images), len(images) // 2)
         elif not self._climb():
             self._fail([images[0].task.id], error)
 
+    def _is_shortage(self, error: Exception) -> bool:
+        """Whether memory ran out and more could be had: what failed is to be tried again."""
+        if not is_out_of_memory(error):
+            return False
+        error.__traceback__ = None  # it holds the frames, and those the tensors
+        free(self._model.device)
+        return self._climb()
+
     def _climb(self) -> bool:
         self._short_with = None
-        return self._memory.climb()
+        make_room(self._guard)
+        in_hand = {lora for entry in self._entries for lora, _ in entry.admitted_as.loras}
+        made_room = self._controls.make_room(self._drawn()), self._adapters.shed(in_hand)
+        return any(made_room) or self._memory.climb()
 
     def _take_memory_back(self) -> None:
         """As if it had never run out, when all are done who were in hand then; others may have come."""
@@ -373,7 +376,7 @@ class DiffusionEngine:
         if self._short_with is None:
             self._short_with = in_hand
         if self._short_with.isdisjoint(in_hand):
-            self._lowered.clear()
+            self._caps.lowered.clear()
             self._memory.descend()
             self._short_with = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 Part = Literal["text", "unet", "refiner", "controls", "vae"]
 PARTS: tuple[Part, ...] = ("text", "unet", "refiner", "controls", "vae")
+Stage = Literal["encode_tiled", "decode_tiled"]
+"""What a VAE does with a picture, by the names that records have for its being done in tiles."""
+STAGES: tuple[Stage, ...] = ("encode_tiled", "decode_tiled")
 _UNETS: tuple[Part, ...] = ("unet", "refiner", "controls")
 """Those that may be on the device a few layers at a time; ControlNets are made like one half of a UNet."""
 RUNGS = (
@@ -49,8 +52,13 @@ class Memory:
     The owner's memory mode says on which rung it begins, and to which it comes back.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, *, replayed: Collection[Stage] | None = None) -> None:
+        """
+        Args:
+            replayed: to draw a picture again: the stages that were in tiles then, as its record says.
+        """
         self._model = model
+        self._replayed = replayed
         self._floor = FLOORS[model.info.memory]
         self._rung = 0
         self._controls: list[Any] = []
@@ -107,8 +115,22 @@ class Memory:
             self._model.vae.disable_slicing()
         log.info("memory is enough again: %s", RUNGS[self._rung])
 
-    def need(self, part: Part) -> None:
-        """Have this part on the device; on the last rungs the others leave it first."""
+    @property
+    def tiled(self) -> bool:
+        """Whether the VAE works in tiles, on which the last bits depend."""
+        return bool(self._model.vae.use_tiling)
+
+    def need(self, part: Part, stage: Stage | None = None) -> None:
+        """Have this part on the device; on the last rungs the others leave it first.
+
+        Args:
+            stage: what the VAE is needed for.
+        """
+        if self._replayed is not None and stage is not None:
+            if stage in self._replayed:
+                self._model.vae.enable_tiling()
+            else:
+                self._model.vae.disable_tiling()
         if self._rung < APART:
             return
         if leaving := self._here - {part}:

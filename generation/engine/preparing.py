@@ -13,17 +13,20 @@ from PIL import Image as PILImage
 from generation import __version__
 from generation.catalogue import Family
 from generation.embeddings import Embeddings
+from generation.engine.adapters import Adapters, Fitted
 from generation.engine.batch import Image, Refined
+from generation.engine.controls import Controls
 from generation.engine.decoding import decode
 from generation.engine.failures import RAN_AWAY, CannotDraw
 from generation.engine.inputs import Kept, encode, latent_mask, start_mask, start_picture
 from generation.engine.learned import Lexicon
 from generation.engine.memory import Memory
 from generation.engine.models import Model
+from generation.engine.painting import paints, told_around
 from generation.engine.prompts import Encoded, PromptEncoder
 from generation.engine.schedulers import Schedulers, takes_generator
 from generation.messages import Task
-from generation.request import Enlarger, GenerationRequest, Hires, Variation
+from generation.request import Enlarger, GenerationRequest, Hires, Size, Variation
 from generation.samplers import SAMPLERS
 
 SCORE, NEGATIVE_SCORE = 6.0, 2.5
@@ -52,31 +55,45 @@ class _Asked:
 class Preparation:
     """Prepares images for one model."""
 
-    def __init__(self, model: Model, memory: Memory, embeddings: Embeddings | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        memory: Memory,
+        embeddings: Embeddings | None = None,
+        adapters: Adapters | None = None,
+        controls: Controls | None = None,
+    ) -> None:
         """
         Args:
             embeddings: the words that were learned beside models; None: there are none.
+            adapters: the model's LoRAs; None: there are none.
+            controls: what steers its pictures; None: nothing does.
         """
         self._model = model
         self._memory = memory
         embeddings = embeddings or Embeddings()
         widths = [encoder.model.config.hidden_size for encoder in model.encoders]
-        self._prompts = PromptEncoder(model, memory, Lexicon(embeddings, widths))
+        self._adapters = adapters or Adapters(model, memory)
+        self._controls = controls or Controls(model, memory)
+        self._prompts = PromptEncoder(model, memory, Lexicon(embeddings, widths), self._adapters)
         self._schedulers = Schedulers(model.scheduler_config, model.device)
         if (refiner := model.refiner) is not None:
-            self._refiner_prompts = PromptEncoder(refiner, memory, Lexicon(embeddings, widths, second=True))
+            words = Lexicon(embeddings, widths, second=True)
+            self._refiner_prompts = PromptEncoder(refiner, memory, words, self._adapters)
             # One schedule for both, so that the one begins where the other ends.
             kind = refiner.scheduler_config.get("prediction_type", "epsilon")
             config = {**model.scheduler_config, "prediction_type": kind}
             self._refiner_schedulers = Schedulers(config, model.device)
 
-    def __call__(self, task: Task) -> Image:
+    def __call__(self, task: Task, loras: Fitted = ()) -> Image:
         model, request = self._model, task.request
         scheduler = self._schedulers.make(request.sampler, request.steps)
         generator = torch.Generator("cpu").manual_seed(request.seed)
+        pictures = self._controls.pictures(task)  # first: from some nothing can be made
         begun = self._begun(task, scheduler, generator)
+        beside = self._beside(task, request.size, generator)
         chunks = self.chunks(request)
-        asked = _asked(model, self._prompts, request, chunks)
+        asked = _asked(model, self._prompts, request, chunks, self._adapters.reading(loras))
         record = {
             **model.record(),
             "version": __version__,
@@ -84,8 +101,9 @@ class Preparation:
             "prompt_tokens": asked.prompt.tokens,
             "prompt_chunks": chunks,
             **({"embeddings": dict(asked.learned)} if asked.learned else {}),
+            **self._adapters.record(loras),
             "decode_batch": 1,
-            **({"encode_tiled": True} if request.start is not None and self._memory.rung else {}),
+            **({"encode_tiled": True} if self._encodes(request) and self._memory.tiled else {}),
         }
         image = Image(
             task=task,
@@ -95,12 +113,16 @@ class Preparation:
             latents=begun.latents,
             skipped=begun.skipped,
             kept=begun.kept,
+            beside=beside,
+            steering=self._controls.steering(pictures, request.size),
+            control_pictures=pictures,
             states=asked.states,
             told=asked.told,
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
             record=record,
             chunks=chunks,
+            loras=loras,
             steps=request.first_steps,
             refined=None
             if model.refiner is None or request.hires is not None  # then the last pass is refined
@@ -109,10 +131,13 @@ class Preparation:
         image.refine_if_due()
         return image
 
-    def enlarged(self, first: Image) -> Image:
+    def enlarged(self, first: Image, larger: PILImage.Image | None = None) -> Image:
         """The second, larger pass of an image whose first is done; `first` stays as it is.
 
         Draws as diffusers' image-to-image pipeline does from latents that were scaled, or from a picture.
+
+        Args:
+            larger: the picture of the first pass in the size of the second, if an upscaler made it so.
 
         Raises:
             CannotDraw: the first pass ran away.
@@ -122,7 +147,7 @@ class Preparation:
         second = replace(request, size=hires.size, steps=hires.steps, hires=None)
         scheduler = self._schedulers.make(request.sampler, hires.steps)
         generator = torch.Generator("cpu").set_state(first.generator.get_state())
-        clean = self._larger(first.latents, hires, generator)
+        clean = self._larger(first.latents, hires, generator, larger)
         noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(model.device)
         skipped = (hires.steps - hires.steps_taken) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
@@ -131,10 +156,11 @@ class Preparation:
             latents=scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1]),
             skipped=skipped,
         )
-        is_tiled = hires.enlarger is Enlarger.PIXELS and self._memory.rung
+        beside = self._beside(first.task, hires.size, generator)
+        is_tiled = (hires.enlarger is not Enlarger.LATENTS or paints(model)) and self._memory.tiled
         encoded = {"encode_tiled": True} if is_tiled else {}
         chunks = self.chunks(request)
-        asked = _asked(model, self._prompts, second, chunks)
+        asked = _asked(model, self._prompts, second, chunks, self._adapters.reading(first.loras))
         image = Image(
             task=first.task,
             scheduler=scheduler,
@@ -142,12 +168,16 @@ class Preparation:
             times=scheduler.timesteps[skipped:].to(device=model.device, dtype=torch.float32),
             latents=begun.latents,
             skipped=skipped,
+            beside=beside,
+            steering=self._controls.steering(first.control_pictures, hires.size),
+            control_pictures=first.control_pictures,
             states=asked.states,
             told=asked.told,
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
             record=first.record | encoded,
             chunks=chunks,
+            loras=first.loras,
             steps=hires.steps_taken,
             earlier_steps=first.steps,
             earlier_calls=first.calls,
@@ -160,12 +190,16 @@ class Preparation:
         image.refine_if_due()
         return image
 
-    def _larger(self, latents: torch.Tensor, hires: Hires, generator: torch.Generator) -> torch.Tensor:
+    def _larger(
+        self, latents: torch.Tensor, hires: Hires, generator: torch.Generator, larger: PILImage.Image | None
+    ) -> torch.Tensor:
         factor = self._model.vae_factor
         shape = hires.size.height // factor, hires.size.width // factor
         if hires.enlarger is Enlarger.LATENTS:
             return torch.nn.functional.interpolate(latents, size=shape, mode="bilinear")
-        self._memory.need("vae")
+        self._memory.need("vae", "encode_tiled")
+        if larger is not None:
+            return encode(self._model, larger, generator)
         picture = decode(self._model, latents)
         if picture is None:
             raise CannotDraw(RAN_AWAY)
@@ -210,6 +244,17 @@ class Preparation:
             step_arguments=step_arguments(scheduler, generator),
         )
 
+    def _encodes(self, request: GenerationRequest) -> bool:
+        """Whether pictures are encoded before the first pass."""
+        return request.start is not None or paints(self._model)
+
+    def _beside(self, task: Task, size: Size, generator: torch.Generator) -> torch.Tensor | None:
+        """What a UNet made for inpainting is told besides the latents."""
+        if not paints(self._model):
+            return None
+        self._memory.need("vae", "encode_tiled")
+        return told_around(self._model, task.inputs, task.request.start, size, generator)
+
     def _begun(self, task: Task, scheduler: Any, generator: torch.Generator) -> _Begun:
         """The first latents: noise, or the start picture under noise. Draws as diffusers' pipelines do."""
         model, request, start = self._model, task.request, task.request.start
@@ -221,8 +266,9 @@ class Preparation:
             request.size.width // factor,
         )
         clean = None
-        if start is not None:
-            self._memory.need("vae")
+        # One made for inpainting is told what is around, so that nothing of it need be in the first latents.
+        if start is not None and not (paints(model) and start.strength == 1):
+            self._memory.need("vae", "encode_tiled")
             clean = encode(model, start_picture(task.inputs, start), generator)
         # Latents stay in float32 between the steps, whatever the UNet computes in: the noise is then the same
         # numbers for every dtype, and rounding does not add up.
@@ -233,7 +279,7 @@ class Preparation:
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(skipped)
         kept = None
-        if (mask := start_mask(task.inputs, start)) is not None:
+        if not paints(model) and (mask := start_mask(task.inputs, start)) is not None:
             kept = Kept(latents=clean, noise=noise, mask=latent_mask(mask, factor, model.device))
         if kept is not None and start.strength == 1:
             return _Begun(latents=noise * scheduler.init_noise_sigma, kept=kept)
@@ -262,14 +308,14 @@ def _is_guided(model: Model, request: GenerationRequest) -> bool:
     return request.guidance > 1 and model.unet.config.get("time_cond_proj_dim") is None
 
 
-def _asked(model: Model, prompts: PromptEncoder, request: GenerationRequest, chunks: int) -> _Asked:
-    prompt = prompts.encode(request.prompt, clip_skip=request.clip_skip, chunks=chunks)
+def _asked(
+    model: Model, prompts: PromptEncoder, request: GenerationRequest, chunks: int, loras: Fitted = ()
+) -> _Asked:
+    how: dict[str, Any] = {"clip_skip": request.clip_skip, "chunks": chunks, "loras": loras}
+    prompt = prompts.encode(request.prompt, **how)
     encoded = [prompt]
     if _is_guided(model, request):
-        negative = prompts.encode(
-            request.negative_prompt, negative=True, clip_skip=request.clip_skip, chunks=chunks
-        )
-        encoded.insert(0, negative)
+        encoded.insert(0, prompts.encode(request.negative_prompt, negative=True, **how))
     told = guidance_embedding(request.guidance, model.unet.config.get("time_cond_proj_dim"))
     return _Asked(
         states=torch.cat([each.states for each in encoded]),

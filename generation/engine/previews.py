@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,12 @@ import torch
 from PIL import Image as Pictures
 
 from generation.engine.batch import Image
-from generation.engine.memory import APART, Memory
+from generation.engine.memory import APART, Memory, free
 from generation.engine.models import Model
 from generation.engine.prediction import clean_latents
+from generation.messages import Previewed
+
+log = logging.getLogger(__name__)
 
 EDGE = 256
 """Pixels along the longer edge of a preview."""
@@ -28,7 +32,20 @@ class Previews:
 
     def __init__(self, model: Model, memory: Memory) -> None:
         self._memory = memory
+        self._device = model.device
         self.look = Look(model.vae, model.tiny, model.device, need_vae=lambda: memory.need("vae"))
+
+    def shown(self, image: Image) -> Previewed | None:
+        """A look at an image that is watched, to be said. The look may fail; the picture may not."""
+        try:
+            webp = self.draw(image)
+        except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without
+            log.warning("no preview of %s: %r", image.task.id, error)
+            error.__traceback__ = None
+            free(self._device)
+            webp = None
+        image.seen = None
+        return None if webp is None else Previewed(task=image.task.id, webp=webp)
 
     def draw(self, image: Image) -> bytes | None:
         """A WebP file of at most EDGE pixels; None before the first step, or where it would cost too much."""

@@ -16,7 +16,7 @@ Filled = Callable[[list[torch.Tensor]], torch.Tensor]
 """Puts parts of some rows each into one tensor of all rows of a call."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Steering:
     """One control of an image in flight."""
 
@@ -30,14 +30,6 @@ class Steering:
         return 0.0 if is_outside else self.control.weight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steered:
-    """What one control does in one call to the rows of one image."""
-
-    picture: torch.Tensor
-    scale: float
-
-
 class Steerer:
     """The ControlNets of a kind of call, one after the other."""
 
@@ -47,12 +39,15 @@ class Steerer:
         self._need = need
 
     def __call__(
-        self, images: Sequence[tuple[int, Sequence[Steered]]], filled: Filled, inputs: Mapping[str, Any]
+        self,
+        images: Sequence[tuple[int, Mapping[Steering, float]]],
+        filled: Filled,
+        inputs: Mapping[str, Any],
     ) -> dict[str, Any]:
         """What the UNet is given besides: residuals for its blocks, the sums over all ControlNets.
 
         Args:
-            images: of each image its rows, and what steers it, in the order of the ControlNets.
+            images: of each image its rows, and what steers it by how much, in the order of the ControlNets.
             inputs: `sample`, `timestep`, `encoder_hidden_states` and `added_cond_kwargs` of the call.
         """
         if not self._nets:
@@ -62,9 +57,10 @@ class Steerer:
         down: list[torch.Tensor] = []
         middle: torch.Tensor | None = None
         for place, net in enumerate(self._nets):
-            pictures = [steered[place].picture.expand(rows, -1, -1, -1) for rows, steered in images]
-            # Scaled in float32 and then rounded, as a plain number would be.
-            scales = [torch.full((rows, 1, 1, 1), steered[place].scale) for rows, steered in images]
+            mine = [(rows, list(steered.items())[place]) for rows, steered in images]
+            pictures = [each.picture.expand(rows, -1, -1, -1) for rows, (each, _) in mine]
+            # Scaled in float32 and then rounded, as by a plain number.
+            scales = [torch.full((rows, 1, 1, 1), scale) for rows, (_, scale) in mine]
             more, centre = net(
                 **inputs,
                 controlnet_cond=filled(pictures),

@@ -106,7 +106,7 @@ def test_memory_is_taken_back_though_there_is_always_somebody(
             engine.admit(task)
         engine.tick()
         engine.tick()
-    assert engine._lowered
+    assert engine._caps.lowered
     assert memory.climb()
     number = 3
     while memory.rung and number < 30:
@@ -115,7 +115,7 @@ def test_memory_is_taken_back_though_there_is_always_somebody(
             number += 1
         engine.tick()
     assert memory.rung == 0
-    assert not engine._lowered
+    assert not engine._caps.lowered
     assert not any(entry.task in first for entry in engine._entries)
     assert engine._entries, "somebody was always there"
     while engine.busy:
