@@ -161,7 +161,8 @@ def _words(settings: Settings) -> tuple[Learned, ...]:
 def _lines(found: Found) -> Iterator[str]:
     if (info := found.info) is not None:
         yield f"source   {info.source}"
-        yield f"family   {info.family}{', by its name' if _is_guess(info) else ''}"
+        kind = f"{info.family}, made for inpainting" if info.inpainting else info.family
+        yield f"family   {kind}{', by its name' if _is_guess(info) else ''}"
         yield f"size     {info.native}x{info.native}"
         if found.memory is not None:
             yield f"memory   {found.memory}"

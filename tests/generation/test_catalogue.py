@@ -86,6 +86,26 @@ def test_a_folder_tells_its_native_size_and_what_its_levels_divide(tmp_path: Pat
     assert (info.family, info.native, info.multiple) == (Family.SDXL, 1024, 32)
 
 
+def test_a_model_made_for_inpainting_is_known_by_the_channels_of_its_unet(tmp_path: Path) -> None:
+    nine = {
+        "sample_size": 64,
+        "in_channels": 9,
+        "block_out_channels": [320, 640, 1280, 1280],
+        "cross_attention_dim": 768,
+    }
+    made = describe(str(a_folder(tmp_path / "nine", pipeline="StableDiffusionInpaintPipeline", unet=nine)))
+    assert (made.family, made.inpainting) == (Family.SD1, True)
+    with_four = describe(str(a_folder(tmp_path / "four", pipeline="StableDiffusionInpaintPipeline")))
+    assert (with_four.family, with_four.inpainting) == (Family.SD1, False)
+    xl = describe(str(a_folder(tmp_path / "xl", pipeline="StableDiffusionXLInpaintPipeline", unet=nine)))
+    assert (xl.family, xl.inpainting) == (Family.SDXL, True)
+    file = write_safetensors(tmp_path / "alone.safetensors", {**SD1, INPUT: [320, 9, 3, 3]})
+    assert describe(str(file)).inpainting
+    a_folder(tmp_path / "alone")
+    with pytest.raises(UnreadableModel, match="reads 9 channels, but the folder alone/ beside it"):
+        describe(str(file))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -94,7 +114,13 @@ def test_a_folder_tells_its_native_size_and_what_its_levels_divide(tmp_path: Pat
         ({"pipeline": ["pipeline", "MyPipeline"]}, "brings code of its own, which I never run"),
         ({"weights": "diffusion_pytorch_model.bin"}, "keeps its weights in pickles"),
         ({"weights": None}, r"holds no \.safetensors file"),
-        ({"unet": {"in_channels": 9}}, "for inpainting or depth"),
+        ({"unet": {"in_channels": 8}}, r"is an editing model \(pix2pix\): its UNet reads 8 channels"),
+        ({"unet": {"in_channels": 5}}, "is a depth model: its UNet reads 5 channels"),
+        ({"unet": {"in_channels": 7}}, "is a model for something else: its UNet reads 7 channels"),
+        (
+            {"pipeline": "StableDiffusionInstructPix2PixPipeline"},
+            "is a StableDiffusionInstructPix2PixPipeline",
+        ),
         ({"unet": {"in_channels": 4}}, "is not complete: KeyError"),
     ],
 )
@@ -224,11 +250,12 @@ def test_a_checkpoint_file_is_known_by_its_header(
     ("shapes", "sentence"),
     [
         (REFINER, "SDXL refiner"),
-        ({**SD1, INPUT: [320, 9, 3, 3]}, "for inpainting or depth"),
+        ({**SD1, INPUT: [320, 8, 3, 3]}, "is an editing model"),
+        ({**SD1, INPUT: [320, 5, 3, 3]}, "is a depth model: its UNet reads 5 channels"),
         ({"lora_unet_down.lora_up.weight": [4, 4]}, "is a LoRA"),
         ({"double_blocks.0.img_attn.proj.weight": [4]}, "no Stable Diffusion 1, 2 or XL checkpoint"),
     ],
-    ids=["refiner", "inpainting", "LoRA", "Flux"],
+    ids=["refiner", "pix2pix", "depth", "LoRA", "Flux"],
 )
 def test_another_kind_of_safetensors_file_is_refused(
     shapes: dict[str, list[int]], sentence: str, tmp_path: Path
