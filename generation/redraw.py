@@ -27,6 +27,10 @@ BASIS = (
     "refiner_hash",
     "refiner_start",
     "embeddings",
+    "upscaler_hash",
+    "upscaler_dtype",
+    "upscaler_tile",
+    "spandrel",
     "device",
     "dtype",
     "memory",
@@ -54,6 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--vae", help="where its VAE is, if it was not the model's own")
     parser.add_argument("--refiner", help="where its refiner is, if it had one (default: as its model)")
     parser.add_argument("--embeddings", type=Path, help="the folder of learned words, if it has one")
+    parser.add_argument("--upscalers", type=Path, help="the folder of upscalers, if one made it larger")
     parser.add_argument("--files", type=Path, help="where the bot keeps pictures, if it starts from one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
@@ -68,6 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             refiner=options.refiner,
             files=options.files,
             embeddings=options.embeddings,
+            upscalers=options.upscalers,
             device=options.device,
         )
     except OSError as error:
@@ -93,6 +99,7 @@ def redraw(
     refiner: str | None = None,
     files: Path | None = None,
     embeddings: Path | None = None,
+    upscalers: Path | None = None,
     device: str = "auto",
 ) -> bytes:
     """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
@@ -104,6 +111,7 @@ def redraw(
         refiner: where its refiner is now; None: where the picture says, if it had one.
         files: the folder `pictures` of the bot that drew it, for a picture that starts from another.
         embeddings: the folder of learned words, for a picture that has one which did not come along.
+        upscalers: the folder of upscalers, for a picture that one made larger.
 
     Raises:
         CannotRedraw: the picture does not say enough, or cannot be drawn.
@@ -117,7 +125,7 @@ def redraw(
         vae=vae,
         refiner=refiner or _refiner(settings.record),
         refiner_start=float(settings.record.get("refiner_start", info.refiner_start)),
-        memory=_memory(settings.record),
+        memory=MemoryMode(settings.record.get("memory", MemoryMode.FAST)),
     )
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
@@ -182,13 +190,6 @@ def _inputs(needed: Sequence[Digest], folder: Path | None) -> Mapping[Digest, by
     return found
 
 
-def _memory(record: Mapping[str, Any]) -> MemoryMode:
-    """The mode in which it is drawn as it was then: with the same weights, decoded in tiles or not."""
-    mode = MemoryMode(record.get("memory", MemoryMode.FAST))
-    tiled = bool(record.get("decode_tiled"))  # it may have been so for want of memory alone
-    return MemoryMode.BALANCED if tiled and mode is MemoryMode.FAST else mode
-
-
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is not as it was when the picture was drawn, a line each."""
     return [
@@ -218,6 +219,7 @@ def _engine(
     from generation.engine.compiling import Compiled
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
+    from generation.engine.memory import STAGES
     from generation.engine.models import load
     from generation.engine.pipeline import load_pipeline
 
@@ -228,14 +230,14 @@ def _engine(
         torch.set_num_threads(threads)
     if lane:
         return PipelineEngine(model, said.append)
-    if record.get("mode") != "compiled":
-        return DiffusionEngine(model, said.append, cap=1, embeddings=words)
+    is_compiled = record.get("mode") == "compiled"
     return DiffusionEngine(
         model,
         said.append,
         cap=1,
-        compiled=Compiled(model.unet),
-        compiled_calls=compiled_calls(record),
+        compiled=Compiled(model.unet) if is_compiled else None,
+        compiled_calls=compiled_calls(record) if is_compiled else None,
+        tiled=[stage for stage in STAGES if record.get(stage)],  # perhaps for want of memory alone
         embeddings=words,
     )
 

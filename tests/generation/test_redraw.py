@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from generation.messages import Drawn, Stepped
+from generation.metadata import read
 from generation.prompting.wildcards import Wildcards
-from generation.redraw import main
-from generation.request import Seed
+from generation.redraw import CannotRedraw, main, redraw
+from generation.request import Seed, Size, Start
 from tests.generation.engine.test_batch import run_all
+from tests.generation.engine.test_inputs import a_photo, file_of
 from tests.generation.toys import Bench, a_request, a_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -66,6 +70,47 @@ def test_another_model_is_told_and_draws_another_picture(
     said = capsys.readouterr().out
     assert "model_hash was" in said
     assert "Pixels differ by up to" in said
+
+
+@pytest.mark.parametrize("tiles", ["none", "encoding", "decoding", "both"])
+def test_what_was_in_tiles_for_want_of_memory_is_drawn_again_in_the_same_tiles(
+    tiles: str, sd_bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = Size(width=128, height=64)  # two tiles
+    digest, photo = file_of(a_photo(size))
+    request = a_request(sd_bench.source, size=size, steps=4, start=Start(picture=digest, strength=0.8))
+    bench = sd_bench.again()
+    memory = bench.engine._memory
+    if tiles in ("encoding", "both"):
+        assert memory.climb()
+    task = replace(a_task(request), inputs={digest: photo})
+    bench.run(task, until=lambda said: any(isinstance(report, Stepped) for report in said))
+    if tiles == "decoding":
+        assert memory.climb()
+    elif tiles == "encoding":
+        memory.descend()
+    while bench.engine.busy:
+        bench.engine.tick()
+    drawn = bench.said[-1]
+    assert isinstance(drawn, Drawn)
+    memory.descend()
+    record = read(drawn.png).record or {}
+    assert record.get("encode_tiled", False) == (tiles in ("encoding", "both"))
+    assert record.get("decode_tiled", False) == (tiles in ("decoding", "both"))
+    path = tmp_path / "picture.png"
+    path.write_bytes(drawn.png)
+    (tmp_path / digest[:2]).mkdir()
+    (tmp_path / digest[:2] / digest).write_bytes(photo)
+    arguments = [str(path), "--model", sd_bench.source, "--device", "cpu", "--files", str(tmp_path)]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "Every pixel is the same.\n"
+
+
+def test_a_record_that_is_cut_short_is_a_sentence(drawn_in_company: Path, sd_bench: Bench) -> None:
+    settings = read(drawn_in_company.read_bytes())
+    settings = replace(settings, record={**(settings.record or {}), "unet_calls": [[4, 2, 2]]})
+    with pytest.raises(CannotRedraw, match=r"^Its record tells of fewer calls of the UNet than it takes"):
+        redraw(settings, model=sd_bench.source, device="cpu")
 
 
 def test_a_picture_that_does_not_say_enough_is_a_sentence(
