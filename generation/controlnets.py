@@ -74,6 +74,15 @@ class ControlNets:
         return tuple(info for info in self.usable if info.reject_reason(model) is None)
 
 
+def found_controlnets(folder: Path | None) -> ControlNets:
+    """Those in the owner's folder, if there is one, and those that came along.
+
+    Raises:
+        UnreadableModel: the folder cannot be read.
+    """
+    return ControlNets.found([SHIPPED] if folder is None else [folder, SHIPPED])
+
+
 def _same(one: str, other: str) -> bool:
     return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
 

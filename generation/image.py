@@ -28,6 +28,8 @@ class Picture:
     """The seed that draws this one alone."""
     size: Size
     png: bytes
+    shown: tuple[bytes, ...] = ()
+    """The control pictures that it was steered by, as PNG files; not told when it is read again."""
     verdict: Verdict = Verdict.UNASKED
     """What a safety checker said."""
 

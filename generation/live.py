@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from generation.backend import Backend
 from generation.image import Picture
 from generation.job import Job, JobEvent, JobId, JobState
-from generation.messages import Task, TaskId
-from generation.safety import Verdict
+from generation.messages import Drawn, Task, TaskId
 
 Eye = Callable[[int, bytes], None]
 """Takes the number of a picture within its job and a small WebP file of it; must return at once."""
@@ -51,10 +50,17 @@ class Live:
         """The job as one that runs, whether it was told so or not."""
         return self.job if self.job.state is JobState.RUNNING else self.job.moved(JobState.RUNNING)
 
-    def take_in(self, index: int, png: bytes, verdict: Verdict) -> None:
+    def take_in(self, report: Drawn) -> None:
         """One of its pictures is drawn."""
-        one = self.job.request.image(index)
-        self.drawn[index] = Picture(index=index, seed=one.seed, size=one.final_size, png=png, verdict=verdict)
+        index, one = report.task.index, self.job.request.image(report.task.index)
+        self.drawn[index] = Picture(
+            index=index,
+            seed=one.seed,
+            size=one.final_size,
+            png=report.png,
+            verdict=report.verdict,
+            shown=report.shown,
+        )
 
 
 @dataclass(slots=True)

@@ -252,9 +252,9 @@ class Studio:
             case Previewed(task=task, webp=webp):
                 if (live := self._begin(task)) and live.eye is not None:
                     live.eye(task.index, webp)
-            case Drawn(task=task, png=png, verdict=verdict):
+            case Drawn(task=task):
                 if live := self._land(task):
-                    live.take_in(task.index, png, verdict)
+                    live.take_in(report)
                     if len(live.drawn) == live.job.request.count:
                         ended, live.drawn = judged(live.running, live.drawn)
                         self._spawn_end(live, ended)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, assert_never
 
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
+from generation.controlnets import found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
 from generation.engine.engine import Engine, Say
 from generation.engine.reading import Finish, Tell
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
     parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
     parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
+    parser.add_argument("--controlnets", type=Path, help="a folder of ControlNets")
+    parser.add_argument("--depth", type=Path, help="a folder with a model that tells depth in pictures")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
@@ -214,6 +217,7 @@ def _read(
 def _read_files(
     info: ModelInfo, options: argparse.Namespace, say: Say, upscalers: UpscalerShelf | None
 ) -> Finish:
+    from generation.engine.annotators import Annotators
     from generation.engine.compiling import compiled_in
     from generation.engine.guard import the_guard
     from generation.engine.lane import PipelineEngine
@@ -243,6 +247,8 @@ def _read_files(
         guard=guard,
         embeddings=Embeddings(options.embeddings, SHIPPED),
         upscalers=upscalers,
+        controlnets=found_controlnets(options.controlnets),
+        annotators=Annotators(depth=options.depth),
     )
 
 

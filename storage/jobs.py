@@ -14,7 +14,7 @@ from generation.request import Digest, GenerationRequest, InvalidRequest
 from generation.safety import Review, Safety
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
-from storage.pictures import Pictures, insert_inputs, insert_pictures
+from storage.pictures import Pictures, digest_of, insert_inputs, insert_pictures
 from storage.reviews import hold
 
 log = logging.getLogger(__name__)
@@ -154,6 +154,8 @@ class Jobs:
             if not changed:
                 return False
             await insert_pictures(transaction, job.id, pictures, digests)
+            shown = [digest_of(png) for picture in pictures for png in picture.shown]
+            await insert_inputs(transaction, job.id, shown)
             await owe_delivery(transaction, job.id)
             if job.review is Review.WAITING:
                 await hold(transaction, job.id)

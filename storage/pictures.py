@@ -114,6 +114,7 @@ class Pictures:
         async with self._between:
             digests = {picture.index: digest_of(picture.png) for picture in pictures}
             files = {digests[picture.index]: picture.png for picture in pictures}
+            files |= {digest_of(png): png for picture in pictures for png in picture.shown}
             await asyncio.to_thread(self._save, files)
             yield digests
 
@@ -241,9 +242,9 @@ async def insert_pictures(
 
 
 async def insert_inputs(transaction: Transaction, job_id: JobId, files: Iterable[Digest]) -> None:
-    """Insert the rows of files that a job starts from, which are saved."""
+    """Insert the rows of files that a job starts from, or was steered by, which are saved."""
     await transaction.execute_many(
-        "INSERT INTO inputs (job_id, digest) VALUES (?, ?)",
+        "INSERT OR IGNORE INTO inputs (job_id, digest) VALUES (?, ?)",
         [(job_id, digest) for digest in dict.fromkeys(files)],
     )
 

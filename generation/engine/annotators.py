@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,12 @@ FULL = 255
 class Annotators:
     """They stay on the CPU and come to the device for as long as they look at a picture."""
 
-    def __init__(self, sources: Mapping[Preprocessor, str] | None = None) -> None:
-        """`sources`: folders with the weights, in the format of transformers."""
-        self._sources = sources or {}
+    def __init__(self, *, depth: Path | None = None) -> None:
+        """
+        Args:
+            depth: a folder in the format of transformers; None: depth cannot be told.
+        """
+        self._sources = {Preprocessor.DEPTH: depth} if depth is not None else {}
         self._readings: dict[Preprocessor, Future[_Depth]] = {}
         self._reader: ThreadPoolExecutor | None = None
 
@@ -96,14 +99,13 @@ def unconfigured(preprocessor: Preprocessor) -> str:
 class _Depth:
     """Any depth estimator of transformers, such as Depth Anything or DPT."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, folder: Path) -> None:
         """
         Raises:
             UnreadableModel: it cannot be read; a sentence for the owner.
         """
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-        folder = Path(source).expanduser()
         try:
             if not (weights := sorted(folder.glob("*.safetensors"))):
                 raise UnreadableModel("it holds no .safetensors file")
@@ -118,7 +120,7 @@ class _Depth:
             if not isinstance(error, UnreadableModel):
                 log.exception("could not read %s", folder)
             raise UnreadableModel(
-                f"DEPTH_MODEL is {source}, which cannot be read: {first_line(error)}"
+                f"DEPTH_MODEL is {folder}, which cannot be read: {first_line(error)}"
             ) from error
 
     @torch.inference_mode()
