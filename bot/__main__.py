@@ -21,6 +21,7 @@ from bot.house import House
 from bot.learning import Learner
 from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
+from bot.moderation import Desk
 from bot.settings import Settings, SettingsError, read_settings
 from generation.backends.process import ProcessBackend
 from generation.embeddings import SHIPPED, Embeddings
@@ -28,10 +29,13 @@ from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf, read_shelf
 from generation.studio import Studio
+from generation.upscalers import Upscalers
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.reviews import Reviews
+from storage.servers import Servers
 from storage.styles import Styles
 
 log = logging.getLogger("bot")
@@ -48,7 +52,9 @@ async def serve(settings: Settings) -> None:
         CannotServe, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
     """
     token = settings.token
+    safety = settings.owner_safety
     wildcards = Wildcards(settings.wildcards_folder)
+    upscalers = await asyncio.to_thread(_upscalers, settings)
     models = await asyncio.to_thread(_shelf, settings)
     shelf = models.within(pixels=settings.max_pixels, steps=settings.max_steps)
     discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
@@ -80,6 +86,8 @@ async def serve(settings: Settings) -> None:
             batch=settings.batch,
             calibration=settings.data_dir / "calibration.json",
             compiled=settings.data_dir / "compiled" if settings.compile else None,
+            safety_checker=safety.checker,
+            safety_fetch=safety.may_fetch,
             folders={"embeddings": settings.embeddings_folder, "upscalers": settings.upscalers_folder},
         )
         studio = Studio([backend], jobs)
@@ -92,18 +100,25 @@ async def serve(settings: Settings) -> None:
             cancel=studio.cancel,
             watch=studio.watch if settings.previews else None,
         )
+        servers, reviews = Servers(database), Reviews(database)
+        desk = Desk(client, jobs=jobs, pictures=pictures, reviews=reviews, servers=servers, courier=courier)
         places = Places(limits, studio)
         client.house = House(
             shelf=shelf,
             wildcards=wildcards,
+            upscalers=upscalers,
             limits=limits,
             places=places,
             jobs=jobs,
             pictures=pictures,
             deliveries=deliveries,
             styles=Styles(database),
+            servers=servers,
+            reviews=reviews,
+            safety=safety,
             studio=studio,
             courier=courier,
+            desk=desk,
         )
 
         def correct(shelf: Shelf) -> None:
@@ -111,8 +126,10 @@ async def serve(settings: Settings) -> None:
             courier.shelf = shelf
 
         studio.listen(courier.hear)
+        studio.listen(desk.hear)
         studio.learn(Learner(models, limits, correct).learn)
         await rooms.enter_async_context(courier)
+        await rooms.enter_async_context(desk)
         await rooms.enter_async_context(studio)
         rooms.push_async_callback(places.none_promised)
         await _answer(client)
@@ -128,6 +145,15 @@ def _shelf(settings: Settings) -> Shelf:
         by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
         log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")
     return shelf
+
+
+def _upscalers(settings: Settings) -> Upscalers:
+    """The owner's upscalers; those that cannot be used are told in the log, and the others can."""
+    upscalers = Upscalers(settings.upscalers_folder)
+    for file in upscalers.survey():
+        if file.problem is not None:
+            log.warning("%s", file.problem)
+    return upscalers
 
 
 def _make_folder(settings: Settings) -> None:

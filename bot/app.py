@@ -15,11 +15,15 @@ from bot.apologies import apologise, describe
 from bot.buttons import ITEMS
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
+from bot.commands.moderate import moderate_command
+from bot.commands.server import ServerCommands
 from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
+from bot.commands.upscale import upscale
 from bot.commands.words import words
 from bot.house import House
 from bot.messages import NO_MENTIONS
+from bot.reviewing import ITEMS as REVIEW_ITEMS
 from bot.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -28,6 +32,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "imagine": (imagine, "Draw a picture from words"),
     "inpaint": (inpaint, "Draw part of a picture anew"),
     "outpaint": (outpaint, "Draw what is around a picture"),
+    "upscale": (upscale, "Make a picture larger"),
 }
 
 
@@ -62,13 +67,15 @@ class Atelier(discord.Client):
             command = Drawing(callback, name=name, description=description, choose_model=choose_model)
             self.tree.add_command(command, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
+        self.tree.add_command(ServerCommands(), guild=self._guild)
+        self.tree.add_command(moderate_command(), guild=self._guild)
         self.tree.add_command(
             app_commands.Command(
                 name="words", description="Which words the models learned besides", callback=words
             ),
             guild=self._guild,
         )
-        self.add_dynamic_items(*ITEMS)
+        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
 

@@ -10,9 +10,10 @@ import discord
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import apologise, tell
-from bot.card import Action
+from bot.card import Action, Card
 from bot.cards import PICTURE, chosen_card
-from bot.further import grow, picture_of, upscale, vary
+from bot.enlarging import enlarging_card
+from bot.further import enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
 from bot.house import Interaction, may_manage
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
@@ -103,6 +104,7 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
         if not may_manage(interaction, job):
             raise Refused("Only the person who asked for this, or a moderator, can delete it.")
         await interaction.client.house.pictures.forget(job.id)
+        await interaction.client.house.desk.withdrawn(job.id)
         try:
             await interaction.delete_original_response()
         except discord.NotFound:
@@ -147,10 +149,23 @@ class DifferButton(JobButton, template=f"{Action.DIFFER}:{_JOB}:{_INDEX}"):
 
 
 class UpscaleButton(JobButton, template=f"{Action.UPSCALE}:{_JOB}:{_INDEX}"):
-    """The same picture, larger."""
+    """The same picture, larger: drawn again by its model, or as the person then chooses."""
 
     async def pressed(self, interaction: Interaction) -> None:
-        await upscale(interaction, self.job_id, self.index)
+        house = interaction.client.house
+        if not await asyncio.to_thread(lambda: house.upscalers.names):
+            await upscale(interaction, self.job_id, self.index)
+            return
+        await acknowledge(interaction, thinking=True, ephemeral=True)
+        job, picture, ways = await ways_to_enlarge(interaction, self.job_id, self.index)
+        await show_privately(interaction, enlarging_card(job, picture, ways))
+
+
+class EnlargeMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.ENLARGE}:{_JOB}:{_INDEX}"):
+    """A way to make the picture larger."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await enlarge(interaction, self.job_id, self.index, self.item.values[0])
 
 
 class GrowMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.GROW}:{_JOB}:{_INDEX}"):
@@ -169,10 +184,15 @@ class ChooseMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.CHOOSE}:{_J
             raise Refused(GONE)
         await acknowledge(interaction, thinking=True, ephemeral=True)
         job, picture = await picture_of(interaction, self.job_id, int(number) - 1)
-        card = await asyncio.to_thread(shrunk, chosen_card(job, picture), interaction.filesize_limit)
-        await interaction.followup.send(
-            view=layout(card), files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
-        )
+        await show_privately(interaction, chosen_card(job, picture))
+
+
+async def show_privately(interaction: Interaction, card: Card) -> None:
+    """Answer an acknowledged interaction with a card for this person alone."""
+    card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
+    await interaction.followup.send(
+        view=layout(card), files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
+    )
 
 
 ITEMS: tuple[type[JobItem[Any]], ...] = (
@@ -183,6 +203,7 @@ ITEMS: tuple[type[JobItem[Any]], ...] = (
     VaryButton,
     DifferButton,
     UpscaleButton,
+    EnlargeMenu,
     GrowMenu,
     ChooseMenu,
 )

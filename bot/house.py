@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, TypeAlias
 import discord
 
 from bot.limits import Limits, Places
+from bot.safety import OwnerSafety
 from generation.job import Job
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf
 from generation.studio import Studio
+from generation.upscalers import Upscalers
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.reviews import Reviews
+from storage.servers import Servers
 from storage.styles import Styles
 
 if TYPE_CHECKING:
     from bot.app import Atelier
     from bot.delivery import Courier
+    from bot.moderation import Desk
 
 Interaction: TypeAlias = "discord.Interaction[Atelier]"
 
@@ -30,20 +35,37 @@ class House:
 
     shelf: Shelf
     wildcards: Wildcards
+    upscalers: Upscalers
     limits: Limits
     places: Places
     jobs: Jobs
     pictures: Pictures
     deliveries: Deliveries
     styles: Styles
+    servers: Servers
+    reviews: Reviews
+    safety: OwnerSafety
     studio: Studio
     courier: Courier
+    desk: Desk
 
 
 def may_manage(interaction: Interaction, job: Job) -> bool:
     """Whether this person may take back or remove that job: who asked for it, and moderators."""
     held = interaction.permissions
     return interaction.user.id == job.asker or held.manage_messages or held.administrator
+
+
+def may_moderate(interaction: Interaction) -> bool:
+    """Whether this person may see what is held here, and decide on it: moderators of a server."""
+    held = interaction.permissions
+    return interaction.guild_id is not None and (held.manage_messages or held.administrator)
+
+
+def may_manage_server(interaction: Interaction) -> bool:
+    """Whether this person may decide how the bot is in this server."""
+    held = interaction.permissions
+    return interaction.guild_id is not None and (held.manage_guild or held.administrator)
 
 
 def may_keep_styles(interaction: Interaction) -> bool:

@@ -18,6 +18,7 @@ from bot.cards import model_name
 from bot.house import House, Interaction
 from bot.limits import Refused
 from bot.options import code, named
+from bot.safety import safety_here
 from generation.catalogue import ModelInfo
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId, new_job_id
@@ -59,6 +60,8 @@ async def reroll(interaction: Interaction, parent: JobId) -> None:
         job = await house.jobs.get(parent)
         if job is None:
             raise Refused(GONE)
+        if job.request.upscale is not None:
+            return Order(request=job.request)
         model = model_of(job.request, house)
         return Order(request=replace(job.request.rerolled(new_seed()), model=model.source))
 
@@ -111,11 +114,20 @@ async def take_order(
             return
         try:
             order = await find()
-            request = await asyncio.to_thread(house.wildcards.decided, order.request)
+            request = order.request
+            if request.upscale is None:  # else its words were decided when it was drawn
+                request = await asyncio.to_thread(house.wildcards.decided, request)
             await asyncio.to_thread(house.shelf.embeddings.refresh)
             if (reason := _reject_reason(request, house)) is not None:
                 raise Refused(reason)
-            job = Job(id=new_job_id(), request=request, asker=asker, created_at=time.time(), parent=parent)
+            job = Job(
+                id=new_job_id(),
+                request=request,
+                asker=asker,
+                created_at=time.time(),
+                parent=parent,
+                safety=await safety_here(interaction),
+            )
             address = Address(
                 application_id=interaction.application_id,
                 guild_id=interaction.guild_id,
@@ -137,7 +149,8 @@ async def take_order(
 
 
 def _reject_reason(request: GenerationRequest, house: House) -> str | None:
-    model = house.shelf.by_source(request.model)
+    # No model is asked for what is only made larger.
+    model = None if request.upscale is not None else house.shelf.by_source(request.model)
     return house.limits.reject_reason(request) or (None if model is None else model.reject_reason(request))
 
 

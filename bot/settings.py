@@ -9,8 +9,10 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.safety import OwnerSafety, is_missing
 from generation.modeltable import EMBEDDED
 from generation.request import MAX_STEPS
+from generation.safety import DEFAULT_CHECKER, Safety
 
 MODELS_FILE = Path("models.toml")
 """Describes the models if MODELS names no other file and it exists."""
@@ -63,6 +65,15 @@ class Settings(BaseSettings):
     previews: bool = True
     """Show pictures while they are drawn."""
 
+    safety: Safety = Safety.OFF
+    """What becomes of flagged pictures in servers that decide nothing."""
+    safety_direct: Safety | None = None
+    """The same in direct messages. See :attr:`owner_safety`."""
+    safety_checker: str = DEFAULT_CHECKER
+    """A folder, or a name on Hugging Face."""
+    safety_fetch: bool = False
+    """Whether the checker may be fetched."""
+
     max_waiting: int = Field(default=200, ge=1)
     """Requests that may wait or run at once."""
     max_waiting_per_person: int = Field(default=10, ge=1)
@@ -89,6 +100,36 @@ class Settings(BaseSettings):
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
         return None if place is None else place.expanduser()
+
+    @field_validator("safety", "safety_direct", mode="before")
+    @classmethod
+    def _in_any_case(cls, safety: object) -> object:
+        return safety.strip().lower() if isinstance(safety, str) else safety
+
+    @property
+    def owner_safety(self) -> OwnerSafety:
+        """What is decided about the safety check.
+
+        Raises:
+            SettingsError: it cannot be so.
+        """
+        if self.safety_direct is Safety.HOLD:
+            raise SettingsError(
+                "SAFETY_DIRECT is hold, and nobody moderates direct messages; "
+                "it may be off, spoiler or refuse."
+            )
+        if is_missing(self.safety_checker):
+            raise SettingsError(
+                f"SAFETY_CHECKER is {self.safety_checker}, and there is no such folder; docs/safety.md says "
+                "what it may be."
+            )
+        direct = Safety.REFUSE if self.safety is Safety.HOLD else self.safety
+        return OwnerSafety(
+            default=self.safety,
+            direct=self.safety_direct or direct,
+            checker=self.safety_checker,
+            may_fetch=self.safety_fetch,
+        )
 
     @property
     def models_file(self) -> Path | None:

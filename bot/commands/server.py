@@ -15,6 +15,7 @@ from bot.apologies import tell
 from bot.house import may_manage_server
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS
+from bot.refusals import is_final
 from bot.safety import MEANINGS, is_server_of_ours, safety_here, warning
 from generation.job import UserId
 from generation.safety import Safety
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 _OWNERS = "as the owner of the bot has it"
+_TRY_AGAIN = "Discord did not let me try that channel just now; please try again. Nothing has changed."
 _HELLO = "Pictures that wait for a moderator will be shown here."
 
 
@@ -66,7 +68,9 @@ class ServerCommands(app_commands.Group):
 
     @app_commands.command(name="moderators", description="Where pictures that wait for a moderator are shown")
     @app_commands.describe(channel="A channel that only moderators see; without one, /moderate shows them")
-    async def moderators(self, interaction: Interaction, channel: discord.TextChannel | None = None) -> None:
+    async def moderators(
+        self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None
+    ) -> None:
         server = await _acknowledge(interaction)
         if channel is not None:
             await _try(interaction, channel)
@@ -92,7 +96,7 @@ async def _change(interaction: Interaction, server: int, **changes: Any) -> None
     await interaction.client.house.servers.change(server, by=UserId(interaction.user.id), **changes)
 
 
-async def _try(interaction: Interaction, channel: discord.TextChannel) -> None:
+async def _try(interaction: Interaction, channel: app_commands.AppCommandChannel) -> None:
     """Say something there, to see whether it can be done.
 
     Raises:
@@ -101,13 +105,15 @@ async def _try(interaction: Interaction, channel: discord.TextChannel) -> None:
     try:
         place = interaction.client.get_partial_messageable(channel.id, guild_id=interaction.guild_id)
         await place.send(_HELLO, allowed_mentions=NO_MENTIONS)
-    except (discord.Forbidden, discord.NotFound):
+    except discord.HTTPException as error:
+        if not is_final(error, 0):
+            raise Refused(_TRY_AGAIN) from None
         raise Refused(
             f"I may not write in <#{channel.id}>; let me see it, write and attach files there. "
             "Nothing has changed."
         ) from None
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
-        raise Refused("Discord did not let me try that channel; please try again.") from None
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        raise Refused(_TRY_AGAIN) from None
 
 
 async def _tell_all(interaction: Interaction) -> None:
