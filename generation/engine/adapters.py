@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -371,8 +372,8 @@ def _fits(name: str, tensor: torch.Tensor, layers: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """In here the libraries do not warn that a LoRA has no part for one encoder, or that its own weights are
-    "newly initialized": they are read just then."""
+    """In here the libraries do not warn that a LoRA has no part for one encoder, that it is not the only one,
+    or that its own weights are "newly initialized": they are read just then."""
     loggers = [
         logging.getLogger(name)
         for name in ("diffusers.loaders.peft", "diffusers.loaders.lora_base", "transformers.modeling_utils")
@@ -381,7 +382,9 @@ def _quietly() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+            yield
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
