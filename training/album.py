@@ -11,16 +11,30 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from generation import canvas
+from generation import canvas, controlnets, embeddings, loras
 from generation.canvas import Canvas, Direction
 from generation.catalogue import describe
+from generation.controlnets import ControlNets
+from generation.embeddings import Embeddings
+from generation.engine.edges import edges
 from generation.engine.loop import DiffusionEngine
 from generation.engine.models import load
 from generation.job import JobId
+from generation.loras import Loras
 from generation.messages import Drawn, Report, Task, TaskId
 from generation.prompting.styles import shipped
 from generation.prompting.wildcards import Wildcards
-from generation.request import Digest, GenerationRequest, Hires, Seed, Size, Start, Variation
+from generation.request import (
+    Adapter,
+    Control,
+    Digest,
+    GenerationRequest,
+    Hires,
+    Seed,
+    Size,
+    Start,
+    Variation,
+)
 
 SIDE = Size(width=128, height=128)
 GAP = 6
@@ -32,7 +46,14 @@ class Studio:
     def __init__(self, source: Path) -> None:
         self._source = str(source)
         self._said: list[Report] = []
-        self._engine = DiffusionEngine(load(describe(self._source)), self._said.append, cap=1)
+        self._engine = DiffusionEngine(
+            load(describe(self._source)),
+            self._said.append,
+            cap=1,
+            loras=Loras(loras.SHIPPED),
+            embeddings=Embeddings(embeddings.SHIPPED),
+            controlnets=ControlNets.found([controlnets.SHIPPED]),
+        )
 
     def request(self, prompt: str, seed: int) -> GenerationRequest:
         return GenerationRequest(
@@ -129,6 +150,46 @@ def pictures(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
     }
 
 
+def adapters(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
+    """Rows of pictures made with what ships beside the model, by the name of their file."""
+    plain = [
+        studio.request("a big red heart on a white background", 5),
+        studio.request("a big yellow star on a blue background", 3),
+        studio.request("a house under a blue sky", 8),
+        studio.request("a pink flower on a green background", 2),
+    ]
+    neon = [
+        [studio.draw(replace(request, adapters=(Adapter(name="neon", weight=weight),))) for request in plain]
+        for weight in (0.5, 1.0)
+    ]
+    grounds = ("blue", "green", "red", "black", "purple")
+    photo = Image.new("RGB", (512, 512), (236, 230, 214))
+    pen = ImageDraw.Draw(photo)
+    pen.polygon(((250, 300), (450, 300), (450, 470), (250, 470)), fill=(120, 120, 128))
+    pen.ellipse((60, 70, 220, 230), fill=(70, 90, 100))
+    photo = canvas.covering(photo, SIDE)
+    picture, png = _file(photo)
+    along = (Control(model="mini-edges", picture=picture, preprocessor="edges"),)
+    asked = (
+        studio.request("a yellow circle and a red square on a blue background", 1),
+        studio.request("a white circle and a purple square on a black background", 2),
+        studio.request("watercolor of a pink circle and a green square", 3),
+    )
+    return {
+        "palette-lora": [[studio.draw(request) for request in plain], *neon],
+        "palette-word": [
+            [studio.draw(studio.request(f"a snowman on a {ground} background", 1)) for ground in grounds]
+        ],
+        "palette-control": [
+            [
+                photo,
+                edges(photo),
+                *(studio.draw(replace(request, controls=along), {picture: png}) for request in asked),
+            ]
+        ],
+    }
+
+
 def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
     """The rows one below the other, on white."""
     width = max(sum(image.width + GAP for image in row) for row in rows) - GAP
@@ -148,11 +209,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m training.album", description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("models/mini"))
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"))
+    groups = {"prompts": prompts, "pictures": pictures, "adapters": adapters}
+    parser.add_argument("--only", choices=groups, nargs="+", default=list(groups), help="default: all")
     options = parser.parse_args()
     studio = Studio(options.model)
-    for name, rows in {**prompts(studio), **pictures(studio)}.items():
-        sheet(rows).save(options.out / f"{name}.png", optimize=True)
-        print(options.out / f"{name}.png")
+    for group in options.only:
+        for name, rows in groups[group](studio).items():
+            sheet(rows).save(options.out / f"{name}.png", optimize=True)
+            print(options.out / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -75,8 +75,8 @@ def new_autoencoder(widths: Widths) -> AutoencoderKL:
 def deepened(autoencoder: AutoencoderKL, layers: int) -> AutoencoderKL:
     """The same autoencoder with more residual blocks at each of its sizes, which do nothing until trained.
 
-    diffusers counts `layers` for both halves, and gives the decoder one more. What the encoder gets stays idle
-    if only the decoder is trained; the latents are then the same numbers.
+    diffusers counts `layers` for both halves, and gives the decoder one more. What the encoder gets stays
+    idle if only the decoder is trained; the latents are then the same numbers.
     """
     deeper = AutoencoderKL.from_config({**autoencoder.config, "layers_per_block": layers})
     start_as_identity(deeper)
