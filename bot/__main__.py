@@ -23,8 +23,10 @@ from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
 from bot.settings import Settings, SettingsError, read_settings
+from generation import loras
 from generation.backends.process import ProcessBackend
 from generation.embeddings import SHIPPED, Embeddings
+from generation.loras import Loras
 from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf, read_shelf
@@ -88,7 +90,11 @@ async def serve(settings: Settings) -> None:
             compiled=settings.data_dir / "compiled" if settings.compile else None,
             safety_checker=safety.checker,
             safety_fetch=safety.may_fetch,
-            folders={"embeddings": settings.embeddings_folder, "upscalers": settings.upscalers_folder},
+            folders={
+                "loras": settings.loras_folder,
+                "embeddings": settings.embeddings_folder,
+                "upscalers": settings.upscalers_folder,
+            },
         )
         studio = Studio([backend], jobs)
         courier = Courier(
@@ -139,8 +145,13 @@ def _shelf(settings: Settings) -> Shelf:
     """The models that people may choose from."""
     file = settings.models_file
     shelf = Shelf.one(settings.model) if file is None else read_shelf(file)
-    shelf = replace(shelf, embeddings=Embeddings(settings.embeddings_folder, SHIPPED))
+    shelf = replace(
+        shelf,
+        embeddings=Embeddings(settings.embeddings_folder, SHIPPED),
+        loras=Loras(settings.loras_folder, loras.SHIPPED),
+    )
     shelf.embeddings.refresh()
+    shelf.loras.look()
     for model in shelf.models:
         by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
         log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")

@@ -118,7 +118,7 @@ async def take_order(
             if request.upscale is None:  # else its words were decided when it was drawn
                 request = await asyncio.to_thread(house.wildcards.decided, request)
             await asyncio.to_thread(house.shelf.embeddings.refresh)
-            if (reason := _reject_reason(request, house)) is not None:
+            if (reason := await asyncio.to_thread(_reject_reason, request, house)) is not None:
                 raise Refused(reason)
             job = Job(
                 id=new_job_id(),
@@ -151,7 +151,9 @@ async def take_order(
 def _reject_reason(request: GenerationRequest, house: House) -> str | None:
     # No model is asked for what is only made larger.
     model = None if request.upscale is not None else house.shelf.by_source(request.model)
-    return house.limits.reject_reason(request) or (None if model is None else model.reject_reason(request))
+    if (reason := house.limits.reject_reason(request)) is not None or model is None:
+        return reason
+    return model.reject_reason(request) or house.shelf.loras.reject_reason(request, model)
 
 
 def _submit(house: House, job: Job, address: Address) -> None:

@@ -20,6 +20,8 @@ WILDCARDS_FOLDER = Path("wildcards")
 """Holds the wildcards if WILDCARDS names no other folder and it exists."""
 UPSCALERS_FOLDER = Path("upscalers")
 """Holds upscalers if UPSCALERS names no other folder and it exists."""
+LORAS_FOLDER = Path("loras")
+"""Holds LoRAs if LORAS names no other folder."""
 EMBEDDINGS_FOLDER = Path("embeddings")
 """Holds learned words if EMBEDDINGS names no other folder and it exists."""
 
@@ -46,6 +48,8 @@ class Settings(BaseSettings):
     """A file that describes several models; MODEL is not used then. See :attr:`models_file`."""
     wildcards: Path | None = None
     """A folder of lists that prompts choose from. See :attr:`wildcards_folder`."""
+    loras: Path | None = None
+    """A folder of LoRAs. See :attr:`loras_folder`."""
     embeddings: Path | None = None
     """A folder of words that were learned beside models. See :attr:`embeddings_folder`."""
     upscalers: Path | None = None
@@ -96,7 +100,7 @@ class Settings(BaseSettings):
             return None
         return batch
 
-    @field_validator("data_dir", "models", "wildcards", "embeddings", "upscalers")
+    @field_validator("data_dir", "models", "wildcards", "loras", "embeddings", "upscalers")
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
         return None if place is None else place.expanduser()
@@ -161,6 +165,20 @@ class Settings(BaseSettings):
                 "make it and put text files into it, or leave WILDCARDS empty."
             )
         return self.wildcards
+
+    @property
+    def loras_folder(self) -> Path:
+        """The folder that holds LoRAs; it may be made, and filled, while the bot runs.
+
+        Raises:
+            SettingsError: LORAS names a folder that is not there.
+        """
+        if self.loras is not None and not self.loras.is_dir():
+            raise SettingsError(
+                f"LORAS is {self.loras}, and there is no such folder; "
+                "make it and put .safetensors files into it, or leave LORAS empty."
+            )
+        return self.loras or LORAS_FOLDER
 
     @property
     def embeddings_folder(self) -> Path | None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from generation.guides import Adapter
 from generation.model import Family, ModelInfo
 from generation.modelfiles import PICKLES, UnreadableModel, file_notes, tensor_shapes
 from generation.prompting.loras import all_in_force, folded
@@ -93,6 +92,7 @@ class Loras:
         """Of two files with one name the one in the first folder counts."""
         self._folders = tuple(dict.fromkeys(folder for folder in folders if folder is not None))
         self._read: dict[Path, Lora | BrokenLora] = {}
+        self._seen: tuple[Lora | BrokenLora, ...] = ()
         self._lock = threading.Lock()
 
     @property
@@ -108,7 +108,8 @@ class Loras:
                 for name, path in _named(folder, _files(folder)):
                     if folded(name) not in found and (lora := _looked_at(path, name, before)) is not None:
                         self._read[path] = found[folded(name)] = lora
-        return tuple(sorted(found.values(), key=lambda lora: lora.name.casefold()))
+            self._seen = tuple(sorted(found.values(), key=lambda lora: lora.name.casefold()))
+            return self._seen
 
     def usable(self) -> tuple[Lora, ...]:
         """Those of them that can be used. Blocks."""
@@ -141,10 +142,10 @@ class Loras:
             return str(reason)
         return None
 
-    def triggers(self, adapters: tuple[Adapter, ...]) -> Mapping[str, tuple[str, ...]]:
-        """The trigger words of those of them that are there, by their names as they were typed. Blocks."""
-        known = {folded(lora.name): lora.triggers for lora in self.usable()} if adapters else {}
-        return {each.name: known.get(folded(each.name), ()) for each in adapters}
+    def triggers(self, name: str) -> tuple[str, ...]:
+        """The trigger words of the LoRA of this name, if it was there at the last look."""
+        known = next((lora for lora in self._seen if folded(lora.name) == folded(name)), None)
+        return known.triggers if isinstance(known, Lora) else ()
 
 
 def quoted(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from generation.catalogue import ModelInfo, describe
 from generation.embeddings import Embeddings
+from generation.loras import Loras
 from generation.modelfiles import UnreadableModel
 from generation.modeltable import Problems, read_model, shown
 from generation.tomllines import lines_of
@@ -38,6 +39,7 @@ class Shelf:
     """The file that describes them; None when the setting MODEL names the only one."""
     embeddings: Embeddings = field(default_factory=Embeddings, compare=False)
     """Words that were learned beside models."""
+    loras: Loras = field(default_factory=Loras, compare=False)
 
     @classmethod
     def one(cls, source: str) -> Self:

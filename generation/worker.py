@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, assert_never
 
+from generation import loras
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
 from generation.controlnets import found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
 from generation.engine.engine import Engine, Say
 from generation.engine.reading import Finish, Tell
+from generation.loras import Loras
 from generation.messages import (
     Cancel,
     Draw,
@@ -71,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     which.add_argument("--model", help="the only one")
     which.add_argument("--models", type=Path, help="a file that describes several")
     parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
+    parser.add_argument("--loras", type=Path, help="a folder of LoRAs")
     parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
     parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
     parser.add_argument("--controlnets", type=Path, help="a folder of ControlNets")
@@ -246,6 +249,7 @@ def _read_files(
         compiled=compiled,
         guard=guard,
         embeddings=Embeddings(options.embeddings, SHIPPED),
+        loras=Loras(options.loras, loras.SHIPPED),
         upscalers=upscalers,
         controlnets=found_controlnets(options.controlnets),
         annotators=Annotators(depth=options.depth),
