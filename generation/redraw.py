@@ -19,7 +19,8 @@ from generation.job import JobId
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
 from generation.refiner import check_refiner
-from generation.request import Digest
+from generation.request import Digest, GenerationRequest
+from generation.upscalers import Upscalers
 
 BASIS = (
     "model_hash",
@@ -119,23 +120,30 @@ def redraw(
     """
     if settings.request is None or settings.record is None:
         raise CannotRedraw("Only a picture that Atelier drew says enough to be drawn again exactly.")
-    info = describe(model or settings.request.model)
-    info = replace(
-        info,
-        vae=vae,
-        refiner=refiner or _refiner(settings.record),
-        refiner_start=float(settings.record.get("refiner_start", info.refiner_start)),
-        memory=MemoryMode(settings.record.get("memory", MemoryMode.FAST)),
-    )
+    said: list[Report] = []
+    request, record = settings.request, settings.record
+    larger = _upscalers(request, record, upscalers, device)
+    if request.upscale is not None:
+        from generation.engine.enlarging import EnlargingEngine
+
+        engine: Any = EnlargingEngine(larger, said.append)
+    else:
+        info = describe(model or request.model)
+        info = replace(
+            info,
+            vae=vae,
+            refiner=refiner or _refiner(record),
+            refiner_start=float(record.get("refiner_start", info.refiner_start)),
+            memory=MemoryMode(record.get("memory", MemoryMode.FAST)),
+        )
+        request = replace(request, model=info.source)
+        engine = _engine(info, record, device, said, _embeddings(info, record, embeddings), larger)
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
-        request=replace(settings.request, model=info.source),
-        inputs=_inputs(settings.request.files, files),
-        replay=calls_of(settings.record),
+        request=request,
+        inputs=_inputs(request.files, files),
+        replay=calls_of(record),
     )
-    said: list[Report] = []
-    words = _embeddings(info, settings.record, embeddings)
-    engine = _engine(info, settings.record, device, said, words)
     engine.admit(task)
     while engine.busy:
         engine.tick()
@@ -146,6 +154,29 @@ def redraw(
             raise CannotRedraw(reason)
         case report:
             raise AssertionError(f"an engine ended with {report}")
+
+
+def _upscalers(
+    request: GenerationRequest, record: Mapping[str, Any], folder: Path | None, device: str
+) -> Any:
+    """What enlarges it as it did then, in tiles of that size; None if nothing did."""
+    if "upscaler" not in record:
+        return None
+    if folder is None:
+        name = record["upscaler"]
+        raise CannotRedraw(f"The upscaler {name} made it larger: say with --upscalers where it is.")
+    import torch
+
+    from generation.engine.models import choose_device, choose_dtype
+    from generation.engine.upscalers import UpscalerShelf
+
+    if request.upscale is not None and isinstance(threads := record.get("threads"), int) and threads > 0:
+        torch.set_num_threads(threads)
+    dtype, tile = str(record.get("upscaler_dtype", "auto")), record.get("upscaler_tile")
+    if not isinstance(tile, int) or tile < 64:
+        raise CannotRedraw("It does not say in which tiles it was made larger.")
+    where = choose_device(device)
+    return UpscalerShelf(Upscalers(folder), where, choose_dtype(dtype, where), tile=tile)
 
 
 def _refiner(record: Mapping[str, Any]) -> str | None:
@@ -208,7 +239,12 @@ def largest_difference(one: bytes, other: bytes) -> int:
 
 
 def _engine(
-    info: ModelInfo, record: Mapping[str, Any], device: str, said: list[Report], words: Embeddings
+    info: ModelInfo,
+    record: Mapping[str, Any],
+    device: str,
+    said: list[Report],
+    words: Embeddings,
+    upscalers: Any,
 ) -> Any:
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
@@ -239,6 +275,7 @@ def _engine(
         compiled_calls=compiled_calls(record) if is_compiled else None,
         tiled=[stage for stage in STAGES if record.get(stage)],  # perhaps for want of memory alone
         embeddings=words,
+        upscalers=upscalers,
     )
 
 

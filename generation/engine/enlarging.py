@@ -19,7 +19,7 @@ from generation.engine.engine import Say
 from generation.engine.failures import CannotDraw, sentence
 from generation.engine.guard import Guard, be_ready, make_room, verdict_on
 from generation.engine.memory import free, is_out_of_memory
-from generation.engine.tiles import TILE, Enlargement
+from generation.engine.tiles import Enlargement
 from generation.engine.upscalers import Upscaler, UpscalerShelf
 from generation.messages import Blob, Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import UnreadablePicture, read, write_png
@@ -40,18 +40,11 @@ class EnlargingEngine:
     batch = 1
     footprint = 0
 
-    def __init__(
-        self, upscalers: UpscalerShelf, say: Say, *, tile: int = TILE, guard: Guard | None = None
-    ) -> None:
-        """
-        Args:
-            tile: pixels along the edge of a tile; smaller ones are tried when memory runs out.
-            guard: looks at the pictures of tasks that ask for it.
-        """
+    def __init__(self, upscalers: UpscalerShelf, say: Say, *, guard: Guard | None = None) -> None:
+        """`guard` looks at the pictures of tasks that ask for it."""
         self._guard = guard
         self._upscalers = upscalers
         self._say = say
-        self._tile = tile
         self._waiting: deque[Task] = deque()
         self._task: Task | None = None
         self._reading: Future[Upscaler] | None = None
@@ -114,7 +107,9 @@ class EnlargingEngine:
             except NotYet:
                 return
             picture = _opened(task.inputs, _wanted(task))
-            self._going = Enlargement(upscaler, opaque(picture), _wanted(task).size, tile=self._tile)
+            self._going = Enlargement(
+                upscaler, opaque(picture), _wanted(task).size, tile=self._upscalers.tile
+            )
             return
         device = self._reading.result().device
         try:

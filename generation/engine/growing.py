@@ -12,7 +12,7 @@ from generation.engine.entry import Entry
 from generation.engine.failures import RAN_AWAY, CannotDraw
 from generation.engine.memory import Memory, free, is_out_of_memory
 from generation.engine.models import Model
-from generation.engine.tiles import TILE, Enlargement
+from generation.engine.tiles import Enlargement
 from generation.engine.upscalers import UpscalerShelf
 from generation.messages import Entered, Phase
 
@@ -28,14 +28,11 @@ class Growing:
         memory: Memory,
         upscalers: UpscalerShelf | None,
         say: Say,
-        *,
-        tile: int | None = None,
     ) -> None:
         self._model = model
         self._memory = memory
         self._upscalers = upscalers
         self._say = say
-        self._tile = tile or TILE
 
     @staticmethod
     def next_of(entries: Sequence[Entry]) -> Entry | None:
@@ -66,7 +63,7 @@ class Growing:
                 picture = decode(self._model, first.latents)
                 if picture is None:
                     raise CannotDraw(RAN_AWAY)
-                entry.growth = Enlargement(upscaler, picture, hires.size, tile=self._tile)
+                entry.growth = Enlargement(upscaler, picture, hires.size, tile=self._upscalers.tile)
                 return
             entry.growth.advance()
         except NotYet:

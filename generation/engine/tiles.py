@@ -12,10 +12,10 @@ from PIL import Image, ImageChops
 
 from generation.canvas import covering
 from generation.engine.failures import CannotDraw
-from generation.engine.upscalers import Upscaler
+from generation.engine.upscalers import TILE, Upscaler
 from generation.request import Size
 
-TILE, LEAST_TILE = 256, 64
+LEAST_TILE = 64
 """Pixels along the edge of a tile, before it is enlarged."""
 OVERLAP = 32
 """Of these pixels, how many two neighbours have in common at least; what is further away hardly counts."""

@@ -24,6 +24,10 @@ from generation.upscalers import Upscalers
 log = logging.getLogger(__name__)
 
 
+TILE = 256
+"""Pixels along the edge of a tile, before it is enlarged; smaller ones are tried when memory runs out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upscaler:
     """A model that makes pictures `scale` times as large, on the device that works."""
@@ -48,12 +52,16 @@ class Upscaler:
 class UpscalerShelf:
     """The upscalers of the owner's folder, of which the one that was used last stays in memory."""
 
-    def __init__(self, files: Upscalers, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, files: Upscalers, device: torch.device, dtype: torch.dtype, *, tile: int = TILE
+    ) -> None:
         """
         Args:
             device: where it works; None of it is moved before somebody asks for it.
             dtype: what it computes in, if it can.
+            tile: pixels along the edge of the tiles that it begins with.
         """
+        self.tile = tile
         self._files = files
         self._device = device
         self._dtype = dtype

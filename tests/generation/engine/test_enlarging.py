@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from generation.engine.enlarging import EnlargingEngine
 from generation.engine.tiles import Enlargement
-from generation.engine.upscalers import Upscaler, UpscalerShelf
+from generation.engine.upscalers import TILE, Upscaler, UpscalerShelf
 from generation.messages import Drawn, Report, Stepped, Stopped, Task, TaskFailed
 from generation.metadata import read
 from generation.request import Digest, Size, Upscale
@@ -48,8 +48,8 @@ def stock(path: Path, photo: Image.Image) -> Image.Image:
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 
 
-def shelf_of(folder: Path) -> UpscalerShelf:
-    return UpscalerShelf(Upscalers(folder), torch.device("cpu"), torch.float32)
+def shelf_of(folder: Path, tile: int = TILE) -> UpscalerShelf:
+    return UpscalerShelf(Upscalers(folder), torch.device("cpu"), torch.float32, tile=tile)
 
 
 def largest(one: Image.Image, other: Image.Image) -> int:
@@ -142,7 +142,7 @@ def test_what_is_larger_than_asked_is_scaled_down_and_what_is_smaller_goes_throu
 def test_it_says_each_tile_and_writes_what_it_did(tmp_path: Path) -> None:
     build_upscaler(tmp_path / "toy.safetensors")
     said: list[Report] = []
-    engine = EnlargingEngine(shelf_of(tmp_path), said.append, tile=64)
+    engine = EnlargingEngine(shelf_of(tmp_path, 64), said.append)
     photo = a_photo(96, 64, "RGBA")
     photo.putalpha(Image.linear_gradient("L").resize((96, 64)))
     engine.admit(a_job("toy", photo, Size(width=192, height=128)))
@@ -189,7 +189,9 @@ def test_a_shortage_of_memory_makes_the_tiles_smaller(tmp_path: Path) -> None:
     engine.admit(a_job("toy", a_photo(300, 100), Size(width=600, height=200)))
     said.clear()
     run(engine, said)
-    assert [r.reason[:33] for r in said if isinstance(r, TaskFailed)] == ["There is not enough memory to draw"[:33]]
+    assert [r.reason[:33] for r in said if isinstance(r, TaskFailed)] == [
+        "There is not enough memory to draw"[:33]
+    ]
 
 
 def _never(pixels: torch.Tensor) -> torch.Tensor:
@@ -199,7 +201,7 @@ def _never(pixels: torch.Tensor) -> torch.Tensor:
 def test_it_is_cancelled_between_tiles_and_while_it_waits(tmp_path: Path) -> None:
     build_upscaler(tmp_path / "toy.safetensors")
     said: list[Report] = []
-    engine = EnlargingEngine(shelf_of(tmp_path), said.append, tile=64)
+    engine = EnlargingEngine(shelf_of(tmp_path, 64), said.append)
     jobs = [a_job("toy", a_photo(200, 200), Size(width=400, height=400), job=name) for name in ("one", "two")]
     for job in jobs:
         engine.admit(job)
