@@ -271,6 +271,7 @@ def _drawn_facts(request: GenerationRequest, shelf: Shelf) -> str:
     if request.hires is not None:
         by = "" if request.hires.upscaler is None else f" with {request.hires.upscaler}"
         facts.append(f"then {request.hires.size.width} × {request.hires.size.height}{by}")
+    facts += [f"LoRA {each.name} {each.weight:g}" for each in request.adapters]
     if request.clip_skip > 1:
         facts.append(f"clip skip {request.clip_skip}")
     line = literal(" · ".join(facts))

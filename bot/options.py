@@ -8,6 +8,7 @@ from typing import Any
 
 from generation.catalogue import ModelInfo
 from generation.modeltable import MAX_NAME
+from generation.prompting.loras import read_loras
 from generation.prompting.styles import Style, folded, shipped
 from generation.request import (
     SEEDS,
@@ -69,6 +70,7 @@ class Typed:
     hires: float | None = None
     hires_strength: float | None = None
     hires_by: str | None = None
+    lora: str | None = None
     style: Style | None = None
     """The one of the name that was typed."""
 
@@ -113,6 +115,7 @@ class Typed:
             variations=self._variations(),
             hires=self._hires(model, size or self._size(model)),
             clip_skip=model.defaults.clip_skip if self.clip_skip is None else self.clip_skip,
+            adapters=() if self.lora is None else read_loras(self.lora),
             style=None if self.style is None else self.style.name,
         )
         if (reason := model.reject_reason(request)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.card import Card, Tone
 from bot.cards import listed, literal, model_name, shortened
+from bot.loras import lora_lines, option
 from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size
 from generation.job import Job
 from generation.prompting.attention import words_of
@@ -33,7 +34,7 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
     if request.upscale is not None and request.upscale.brought:
         lines = [lines[0], f"**Picture** {literal(request.prompt)}", *_enlarged(request), lines[-1]]
     else:
-        lines += _palette(request) + _learned(request, shelf)
+        lines += _palette(request) + lora_lines(request, shelf) + _learned(request, shelf)
     if request.negative_prompt:
         lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
     if job.parent is not None:
@@ -122,6 +123,8 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     parts.append(f"seed:{request.seed}")
     if request.count > 1:
         parts.append(f"count:{request.count}")
+    if request.adapters:
+        parts.append(f"lora:{option(request.adapters)}")
     if request.clip_skip != model.defaults.clip_skip:
         parts.append(f"clip_skip:{request.clip_skip}")
     if (hires := request.hires) is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.loras import suggest_loras
 from bot.options import (
     MAX_CHOICES,
     OWN_ENLARGERS,
@@ -33,6 +34,7 @@ OPTIONS: Mapping[str, str] = {
     "sampler": "How it is refined",
     "seed": "The number it grows from: the same seed and settings draw the same picture",
     "count": "How many pictures, 1 to 4",
+    "lora": "What changes how the model draws: name:0.8, several with commas between them",
     "clip_skip": "Which layer of the text encoder is read, from its end: 1 is the last",
 }
 """What people are told about the options that every such command has."""
@@ -51,6 +53,7 @@ class Drawing(app_commands.Command[Any, ..., None]):
             "size": _sizes,
             "sampler": _samplers,
             "style": _styles,
+            "lora": _loras,
             "upscaler": _upscalers,
             "hires_by": _enlargers,
         }
@@ -85,6 +88,13 @@ async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
     own = await interaction.client.house.styles.names(owner_of(interaction))
     names = suggest_styles(typed, own, _chosen(interaction))
     return [Choice(name=name, value=name) for name in names]
+
+
+async def _loras(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    usable = await asyncio.to_thread(interaction.client.house.shelf.loras.usable)
+    return [
+        Choice(name=shown, value=value) for shown, value in suggest_loras(typed, usable, _chosen(interaction))
+    ]
 
 
 async def _upscalers(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -103,6 +103,7 @@ async def inpaint(
     sampler: str | None = None,
     seed: int | None = None,
     count: int | None = None,
+    lora: str | None = None,
     clip_skip: int | None = None,
 ) -> None:
     """Draw part of a picture anew."""
@@ -116,6 +117,7 @@ async def inpaint(
         sampler=sampler,
         seed=seed,
         count=count,
+        lora=lora,
         clip_skip=clip_skip,
         strength=strength,
         blur=blur,
@@ -147,6 +149,7 @@ async def outpaint(
     sampler: str | None = None,
     seed: int | None = None,
     count: int | None = None,
+    lora: str | None = None,
     clip_skip: int | None = None,
 ) -> None:
     """Draw what is around a picture."""
@@ -159,6 +162,7 @@ async def outpaint(
         sampler=sampler,
         seed=seed,
         count=count,
+        lora=lora,
         clip_skip=clip_skip,
         strength=strength,
     )
