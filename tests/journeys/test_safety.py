@@ -1,0 +1,196 @@
+"""The safety check, as each server wants it; the noise engine flags a picture whose prompt has that word."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from playground.nouns import Json
+from playground.person import Person
+from playground.reading import (
+    button_labels,
+    components_of,
+    is_ephemeral,
+    is_loading,
+    pictures_of,
+    text_of,
+)
+from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, own_message, rows
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    async with staged(tmp_path_factory.mktemp("bot"), SAFETY="hold") as stage:
+        yield stage
+
+
+async def decides(person: Person, command: str, **options: Any) -> str:
+    return (await told(person, await person.command(f"server {command}", options))).replace("\\", "")
+
+
+async def private(person: Person, asked: Any) -> Json:
+    return await person.answer(asked, lambda m: is_ephemeral(m) and not is_loading(m))
+
+
+async def held(person: Person, prompt: str, **options: Any) -> Json:
+    """The card of a request that waits for a moderator."""
+    return await person.answer(await asks(person, prompt, **options), says("Waiting for a moderator"))
+
+
+def galleries(card: Json) -> list[Json]:
+    return [item for part in components_of(card) if part["type"] == 12 for item in part["items"]]
+
+
+def at(place: str, words: str) -> Callable[[Json], bool]:
+    return lambda message: message["channel_id"] == place and words in text_of(message)
+
+
+async def test_only_who_manages_the_server_decides_and_sees_what_is_decided(stage: Stage) -> None:
+    offered = {command["name"] for command in await stage.anna.commands()}
+    assert "imagine" in offered
+    assert not offered & {"server", "moderate"}
+    said = await decides(stage.mina, "show")
+    assert said.startswith(
+        "**Flagged pictures** hold: held until a moderator lets it pass, as the owner of the bot has it.\n"
+        "**Moderators** see what waits for them with `/moderate`."
+    )
+    said = await decides(stage.mina, "safety", flagged="spoiler")
+    assert said.startswith("**Flagged pictures** spoiler: hidden behind a spoiler.\n")
+    said = await decides(stage.mina, "moderators", channel=stage.mina.channel("moderators"))
+    assert said.startswith("I may not write in <#")
+    assert "#" not in await decides(stage.mina, "show")
+
+
+async def test_what_is_flagged_hides_behind_a_spoiler_and_what_is_clean_does_not(stage: Stage) -> None:
+    await decides(stage.mina, "safety", flagged="spoiler")
+    card = await draws(stage.anna, "flag of a red circle")
+    [file], [item] = pictures_of(card), galleries(card)
+    assert file["filename"].startswith("SPOILER_atelier-")
+    assert (item["spoiler"], item["description"]) == (True, "flag of a red circle")
+    assert "hidden behind a spoiler where the safety check flags it" in text_of(card)
+    unsure = await draws(stage.anna, "unchecked")
+    assert pictures_of(unsure)[0]["filename"].startswith("SPOILER_")
+    assert "where it could not be checked" in text_of(unsure)
+
+    # Also where it is shown again, and to one person alone.
+    several = await draws(stage.anna, "a flag", count=2)
+    asked = await stage.bruno.select(several, "Go on from one of them…", ["Picture 2"])
+    assert galleries(await private(stage.bruno, asked))[0]["spoiler"]
+
+    clean = await draws(stage.anna, "a red circle")
+    assert not pictures_of(clean)[0]["filename"].startswith("SPOILER_")
+    assert not galleries(clean)[0]["spoiler"]
+    assert "spoiler" not in text_of(clean)
+
+
+async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(stage: Stage) -> None:
+    await decides(stage.mina, "safety", flagged="hold")
+    said = await decides(stage.mina, "moderators", channel=stage.mina.channel("showcase"))
+    assert "**Moderators** see what waits for them in <#" in said
+    place = stage.mina.channel("showcase")
+    asked = await asks(stage.anna, "flag", count=2)
+    card = await stage.anna.answer(asked, says("Waiting for a moderator"))
+    assert not card["attachments"]
+    assert button_labels(card) == ["Review", "Settings", "Delete"]
+    said = await told(stage.bruno, await stage.bruno.press(card, "Review"))
+    assert said == "Only moderators, who may manage messages here, can look at it and decide."
+    other = await held(stage.bruno, "another flag")
+    for quote in ("> flag\n", "> another flag\n"):
+        await stage.mina.message(at(place, quote))
+
+    # After a restart as before it, from the card, from the list and in the channel.
+    assert await stage.bot.stop() == 0
+    await stage.bot.start()
+    there = [m for m in await stage.mina.messages(place) if "Waiting for you" in text_of(m)]
+    assert len(there) == 2
+    assert all(item["spoiler"] for message in there for item in galleries(message))
+    shown = await private(stage.mina, await stage.mina.press(card, "Review"))
+    assert len(pictures_of(shown)) == 2
+    assert all(item["spoiler"] for item in galleries(shown))
+    assert "The safety check flags pictures 1 and 2." in text_of(shown)
+    first = await private(stage.mina, await stage.mina.command("moderate", {}))
+    assert "1 more waits" in text_of(first)
+    await stage.mina.press(shown, "Let it pass")
+    assert "Let pass" in text_of(
+        await stage.mina.message(lambda m: m["id"] == shown["id"] and says("Let pass")(m))
+    )
+    done = await result(stage.anna, asked)
+    assert done["id"] == card["id"]
+    assert len(pictures_of(done)) == 2
+    assert not any(item["spoiler"] for item in galleries(done))
+    assert "a moderator has let it pass" in text_of(done)
+
+    # Whoever comes second is told, and changes nothing.
+    said = await told(stage.mina, await stage.mina.press(first, "Reject"))
+    assert said.endswith("has let it pass already.")
+    assert len(await finished_cards(stage.anna, "flag")) == 1
+    decided = await stage.mina.message(at(place, "Let pass"))
+    assert not decided["attachments"]
+    assert button_labels(decided) == []
+
+    second = await private(stage.mina, await stage.mina.command("moderate", {}))
+    await stage.mina.press(second, "Reject")
+    refused = await stage.bruno.message(lambda m: m["id"] == other["id"] and says("Not shown")(m))
+    assert not refused["attachments"]
+    assert button_labels(refused) == ["Try again", "Settings", "Delete"]
+    assert rows(
+        stage, "SELECT COUNT(*) FROM pictures JOIN jobs ON id = job_id WHERE prompt = 'another flag'"
+    ) == [(0,)]
+    asked_again = await stage.mina.command("moderate", {})
+    assert await told(stage.mina, asked_again) == "Nothing is waiting for moderators."
+    # A clean one waits for nobody.
+    await draws(stage.anna, "clean")
+
+
+async def test_a_decision_after_the_token_died_is_told_once_and_what_is_deleted_is_taken_away(
+    stage: Stage,
+) -> None:
+    await decides(stage.mina, "safety", flagged="hold")
+    await decides(stage.mina, "moderators", channel=stage.mina.channel("showcase"))
+    place = stage.mina.channel("showcase")
+    card = await held(stage.anna, "flag of late")
+    message = await stage.mina.message(at(place, "flag of late"))
+    stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)
+    said = await told(stage.bruno, await stage.bruno.press(message, "Let it pass"))
+    assert said.startswith("Only moderators")
+    await stage.mina.press(message, "Let it pass")
+    late = await stage.anna.until(lambda: own_message(stage.anna))
+    assert pictures_of(late)
+    await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
+    assert len(await finished_cards(stage.anna, "flag of late")) == 1
+
+    card = await held(stage.anna, "flag of regret")
+    message = await stage.mina.message(at(place, "flag of regret"))
+    await stage.anna.press(card, "Delete")
+    gone = await stage.mina.message(lambda m: m["id"] == message["id"] and says("Deleted")(m))
+    assert not gone["attachments"]
+
+
+async def test_what_is_refused_is_neither_shown_nor_kept(stage: Stage) -> None:
+    await decides(stage.mina, "safety", flagged="refuse")
+    for prompt, why in (("flag of none", "The safety check flags it"), ("unchecked one", "could not be")):
+        card = await stage.anna.answer(await asks(stage.anna, prompt), says("did not work"))
+        assert why in text_of(card)
+        assert not card["attachments"]
+        assert button_labels(card) == ["Try again", "Settings", "Delete"]
+        query = f"SELECT COUNT(*) FROM pictures JOIN jobs ON id = job_id WHERE prompt = '{prompt}'"
+        assert rows(stage, query) == [(0,)]
+    some = await draws(stage.anna, "a {flag|sun} {a|b|c|d}", count=4, seed=3)
+    kept = pictures_of(some)
+    assert 0 < len(kept) < 4
+    assert f"{4 - len(kept)} of 4 did not pass the safety check and are not kept" in text_of(some)
+    number = kept[-1]["filename"].removesuffix(".png").rpartition("-")[2]
+    asked = await stage.bruno.select(some, "Go on from one of them…", [f"Picture {number}"])
+    assert f"Picture {number} of 4" in text_of(await private(stage.bruno, asked))
+
+
+async def test_in_direct_messages_nothing_waits_for_a_moderator_there_is_not(stage: Stage) -> None:
+    direct = await stage.bruno.direct_messages()
+    asked = await asks(stage.bruno, "flag of my own", channel_id=direct)
+    assert "The safety check flags it" in text_of(await stage.bruno.answer(asked, says("did not work")))
