@@ -16,10 +16,12 @@ from PIL import Image, ImageChops
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.embeddings import SHIPPED, Embeddings
 from generation.job import JobId
+from generation.loras import SHIPPED as SHIPPED_LORAS
+from generation.loras import Loras
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
 from generation.refiner import check_refiner
-from generation.request import Digest, GenerationRequest
+from generation.request import Digest, GenerationRequest, InvalidRequest
 from generation.upscalers import Upscalers
 
 BASIS = (
@@ -27,6 +29,7 @@ BASIS = (
     "vae_hash",
     "refiner_hash",
     "refiner_start",
+    "loras",
     "embeddings",
     "upscaler_hash",
     "upscaler_dtype",
@@ -58,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", help="where its model is (default: where the picture says)")
     parser.add_argument("--vae", help="where its VAE is, if it was not the model's own")
     parser.add_argument("--refiner", help="where its refiner is, if it had one (default: as its model)")
+    parser.add_argument("--loras", type=Path, help="the folder of LoRAs, if it has one")
     parser.add_argument("--embeddings", type=Path, help="the folder of learned words, if it has one")
     parser.add_argument("--upscalers", type=Path, help="the folder of upscalers, if one made it larger")
     parser.add_argument("--files", type=Path, help="where the bot keeps pictures, if it starts from one")
@@ -73,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
             vae=options.vae,
             refiner=options.refiner,
             files=options.files,
+            loras=options.loras,
             embeddings=options.embeddings,
             upscalers=options.upscalers,
             device=options.device,
@@ -99,6 +104,7 @@ def redraw(
     vae: str | None = None,
     refiner: str | None = None,
     files: Path | None = None,
+    loras: Path | None = None,
     embeddings: Path | None = None,
     upscalers: Path | None = None,
     device: str = "auto",
@@ -111,6 +117,7 @@ def redraw(
         vae: where its VAE is now; None: the model's own.
         refiner: where its refiner is now; None: where the picture says, if it had one.
         files: the folder `pictures` of the bot that drew it, for a picture that starts from another.
+        loras: the folder of LoRAs, for a picture that has one which did not come along.
         embeddings: the folder of learned words, for a picture that has one which did not come along.
         upscalers: the folder of upscalers, for a picture that one made larger.
 
@@ -137,7 +144,8 @@ def redraw(
             memory=MemoryMode(record.get("memory", MemoryMode.FAST)),
         )
         request = replace(request, model=info.source)
-        engine = _engine(info, record, device, said, _embeddings(info, record, embeddings), larger)
+        words, adapters = _embeddings(info, record, embeddings), _loras(record, loras)
+        engine = _engine(info, record, device, said, words, adapters, larger)
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
         request=request,
@@ -205,6 +213,23 @@ def _embeddings(info: ModelInfo, record: Mapping[str, Any], folder: Path | None)
     return embeddings
 
 
+def _loras(record: Mapping[str, Any], folder: Path | None) -> Loras:
+    """The LoRAs that the picture has, all of which must be there and the same files as then."""
+    loras = Loras(folder, SHIPPED_LORAS)
+    for told in record.get("loras") or ():
+        name = str(told["name"])
+        try:
+            path = loras.find(name).path
+        except InvalidRequest:
+            raise CannotRedraw(
+                f"It was drawn with the LoRA {name}, which is not here. Say with --loras where it is."
+            ) from None
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != told["sha256"]:
+                raise CannotRedraw(f"It was drawn with a LoRA {name} that is another file than {path}.")
+    return loras
+
+
 def _inputs(needed: Sequence[Digest], folder: Path | None) -> Mapping[Digest, bytes]:
     """The files a picture starts from, as the bot keeps them: each named after its content."""
     if needed and folder is None:
@@ -244,6 +269,7 @@ def _engine(
     device: str,
     said: list[Report],
     words: Embeddings,
+    adapters: Loras,
     upscalers: Any,
 ) -> Any:
     if info.family is Family.NOISE:
@@ -275,6 +301,7 @@ def _engine(
         compiled_calls=compiled_calls(record) if is_compiled else None,
         tiled=[stage for stage in STAGES if record.get(stage)],  # perhaps for want of memory alone
         embeddings=words,
+        loras=adapters,
         upscalers=upscalers,
     )
 

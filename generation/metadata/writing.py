@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from generation.metadata.containers import texts_of, unpack
 from generation.metadata.exif import DESCRIPTION, USER_COMMENT, Texts, exif_with
 from generation.metadata.settings import Record
+from generation.prompting.loras import tag
 from generation.request import Enlarger, GenerationRequest
 from generation.samplers import SAMPLERS
 
@@ -34,7 +35,7 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
         model_hash=record["model_hash"],
         version=record["version"],
         scheduler=record.get("scheduler"),
-        more={**_refiner(record), **_learned(record)},
+        more={**_controls(request, record), **_refiner(record), **_loras(record), **_learned(record)},
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
@@ -82,7 +83,8 @@ def infotext(
         **_enlarged(request),
         "Version": f"atelier {version}",
     }
-    lines = [_one_line(request.prompt)]
+    # Other tools know LoRAs by the prompt alone.
+    lines = [_one_line(" ".join([request.prompt, *map(tag, request.adapters)]))]
     if request.negative_prompt.strip():
         lines.append(f"Negative prompt: {_one_line(request.negative_prompt)}")
     return "\n".join([*lines, _settings_line(settings)])
@@ -90,6 +92,37 @@ def infotext(
 
 def _settings_line(settings: Mapping[str, str]) -> str:
     return ", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items())
+
+
+_MODULES = {
+    "edges": "canny",
+    "lineart": "lineart_standard (from white bg & black line)",
+    "depth": "depth",
+    None: "none",
+}
+"""A1111's names of preprocessors."""
+
+
+def _controls(request: GenerationRequest, record: Record) -> dict[str, _Raw]:
+    """What steered it, as A1111's extension for ControlNet says that (scripts/infotext.py there)."""
+    hashes = [each["model_hash"] for each in record.get("controls", ())]
+    told = {}
+    for number, (control, digest) in enumerate(zip(request.controls, hashes, strict=False)):
+        name = re.sub(r"[^\w .()+-]", " ", _MARKERS.sub(r"\1", _flat(control.model)))
+        said = {
+            "Module": _MODULES.get(control.preprocessor, control.preprocessor),
+            "Model": f"{name} [{digest}]",
+            "Weight": f"{control.weight:.15g}",
+            "Resize Mode": "Crop and Resize",
+            "Processor Res": str(min(request.size.width, request.size.height)),
+            **({"Threshold A": "100", "Threshold B": "200"} if control.preprocessor == "edges" else {}),
+            "Guidance Start": f"{control.start:.15g}",
+            "Guidance End": f"{control.end:.15g}",
+            "Pixel Perfect": "True",
+            "Control Mode": "Balanced",
+        }
+        told[f"ControlNet {number}"] = _Raw(", ".join(f"{key}: {value}" for key, value in said.items()))
+    return told
 
 
 def _enlarged(request: GenerationRequest) -> dict[str, str]:
@@ -117,6 +150,13 @@ def _learned(record: Record) -> dict[str, str]:
     if not (words := record.get("embeddings")):
         return {}
     return {"TI hashes": ", ".join(f"{word}: {digest}" for word, digest in words.items())}
+
+
+def _loras(record: Record) -> dict[str, str]:
+    """The files of its LoRAs, as A1111 names them."""
+    if not (loras := record.get("loras")):
+        return {}
+    return {"Lora hashes": ", ".join(f"{each['name']}: {each['autov3']}" for each in loras)}
 
 
 _HIRES_UPSCALERS = {Enlarger.PIXELS: "Lanczos", Enlarger.LATENTS: "Latent"}
@@ -176,8 +216,14 @@ def _one_line(prompt: str) -> str:
     return _MARKERS.sub(r"\1 :", _flat(prompt))
 
 
+class _Raw(str):
+    """Settings within a setting, in which nothing is left that anybody named."""
+
+
 def _quoted(value: str) -> str:
     """In quotes where A1111 puts them; readers that do not know of quotes find no setting inside either."""
+    if isinstance(value, _Raw):
+        return json.dumps(value, ensure_ascii=False)
     value = _MARKERS.sub(r"\1", _flat(value))
     return json.dumps(value, ensure_ascii=False) if re.search(r'[,:"]', value) else value
 
