@@ -25,6 +25,7 @@ from bot.moderation import Desk
 from bot.settings import Settings, SettingsError, read_settings
 from generation import loras
 from generation.backends.process import ProcessBackend
+from generation.controlnets import ControlNets, found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
 from generation.loras import Loras
 from generation.modelfiles import UnreadableModel
@@ -57,6 +58,7 @@ async def serve(settings: Settings) -> None:
     safety = settings.owner_safety
     wildcards = Wildcards(settings.wildcards_folder)
     upscalers = await asyncio.to_thread(_upscalers, settings)
+    controlnets = await asyncio.to_thread(_controlnets, settings)
     models = await asyncio.to_thread(_shelf, settings)
     shelf = models.within(pixels=settings.max_pixels, steps=settings.max_steps)
     discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
@@ -93,6 +95,8 @@ async def serve(settings: Settings) -> None:
             folders={
                 "loras": settings.loras_folder,
                 "embeddings": settings.embeddings_folder,
+                "controlnets": settings.controlnets_folder,
+                "depth": settings.depth_folder,
                 "upscalers": settings.upscalers_folder,
             },
         )
@@ -113,6 +117,7 @@ async def serve(settings: Settings) -> None:
             shelf=shelf,
             wildcards=wildcards,
             upscalers=upscalers,
+            controlnets=controlnets,
             limits=limits,
             places=places,
             jobs=jobs,
@@ -156,6 +161,14 @@ def _shelf(settings: Settings) -> Shelf:
         by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
         log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")
     return shelf
+
+
+def _controlnets(settings: Settings) -> ControlNets:
+    """Those that people may choose from; those that cannot be used are told in the log."""
+    found = found_controlnets(settings.controlnets_folder, depth=settings.depth_folder)
+    for broken in found.broken:
+        log.warning("%s", broken.problem)
+    return found
 
 
 def _upscalers(settings: Settings) -> Upscalers:

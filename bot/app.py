@@ -13,6 +13,7 @@ from discord import app_commands
 
 from bot.apologies import apologise, describe
 from bot.buttons import ITEMS
+from bot.commands.control import control
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
 from bot.commands.moderate import moderate_command
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "imagine": (imagine, "Draw a picture from words"),
     "inpaint": (inpaint, "Draw part of a picture anew"),
     "outpaint": (outpaint, "Draw what is around a picture"),
+    "control": (control, "Draw what has the outlines, the lines or the depth of a picture"),
     "upscale": (upscale, "Make a picture larger"),
 }
 

@@ -86,7 +86,7 @@ def started(
                 "I cannot tell what to draw anew: bring a mask, white where I shall draw, "
                 "or a picture that is transparent there."
             )
-    size = typed.typed_size(model) or _fitting_size(image, model)
+    size = typed.typed_size(model) or fitting_size(image, model)
     # Cut to size first: what follows takes as long and as much memory as the picture is large.
     whole = canvas.opaque(canvas.covering(image, size))
     if marked is not None:
@@ -169,10 +169,10 @@ def _own_size(image: Image.Image, model: ModelInfo) -> Size:
             return size
     except InvalidRequest:
         pass
-    return _fitting_size(image, model)
+    return fitting_size(image, model)
 
 
-def _fitting_size(image: Image.Image, model: ModelInfo) -> Size:
+def fitting_size(image: Image.Image, model: ModelInfo) -> Size:
     """The size of about the picture's proportions in which this model draws best; a strip gets wider."""
     scale = model.native / (image.width * image.height) ** 0.5
     return model.nearest(image.width * scale, image.height * scale)

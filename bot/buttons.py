@@ -13,7 +13,7 @@ from bot.apologies import apologise, tell
 from bot.card import Action, Card
 from bot.cards import PICTURE, chosen_card
 from bot.enlarging import enlarging_card
-from bot.further import enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
+from bot.further import control_card, enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
 from bot.house import Interaction, may_manage
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
@@ -187,6 +187,14 @@ class ChooseMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.CHOOSE}:{_J
         await show_privately(interaction, chosen_card(job, picture))
 
 
+class ControlButton(JobButton, template=f"{Action.CONTROL}:{_JOB}"):
+    """Show privately what a picture was steered by."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction, thinking=True, ephemeral=True)
+        await show_privately(interaction, await control_card(interaction, self.job_id))
+
+
 async def show_privately(interaction: Interaction, card: Card) -> None:
     """Answer an acknowledged interaction with a card for this person alone."""
     card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
@@ -206,4 +214,5 @@ ITEMS: tuple[type[JobItem[Any]], ...] = (
     EnlargeMenu,
     GrowMenu,
     ChooseMenu,
+    ControlButton,
 )

@@ -31,6 +31,7 @@ class Action(StrEnum):
     ENLARGE = "enlarge"
     GROW = "grow"
     CHOOSE = "choose"
+    CONTROL = "control"
     REVIEW = "review"
     APPROVE = "approve"
     REJECT = "reject"

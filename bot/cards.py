@@ -90,6 +90,8 @@ def card_for(
             )
             if request.upscale is not None:  # nothing of it is left to chance
                 buttons = buttons[1:]
+            elif request.controls:
+                buttons += (Button(action=Action.CONTROL, job=job.id, label="Control picture"),)
             indices = [picture.index for picture in event.pictures]
             further, menu = _further(job, *indices) if len(indices) == 1 else ((), _choice(job, indices))
         case Failed():
@@ -272,6 +274,7 @@ def _drawn_facts(request: GenerationRequest, shelf: Shelf) -> str:
         by = "" if request.hires.upscaler is None else f" with {request.hires.upscaler}"
         facts.append(f"then {request.hires.size.width} × {request.hires.size.height}{by}")
     facts += [f"LoRA {each.name} {each.weight:g}" for each in request.adapters]
+    facts += [f"ControlNet {each.model} {each.weight:g}" for each in request.controls]
     if request.clip_skip > 1:
         facts.append(f"clip skip {request.clip_skip}")
     line = literal(" · ".join(facts))

@@ -9,17 +9,20 @@ from functools import partial
 
 from bot import bringing
 from bot.bringing import Order
+from bot.card import Attached, Card, Tone
 from bot.cards import can_be_drawn_again
 from bot.enlarging import Choice, choices, enlarged
 from bot.house import Interaction
 from bot.limits import Refused
 from bot.orders import GONE, model_of, take_order
+from bot.recipe import steered_by
 from generation import canvas
 from generation.canvas import Canvas
 from generation.catalogue import ModelInfo
 from generation.image import Picture, PictureGone
 from generation.job import Job, JobId
-from generation.request import GenerationRequest, Size, Start, new_seed
+from generation.metadata import read
+from generation.request import Digest, GenerationRequest, Size, Start, new_seed
 from generation.safety import Review
 from storage.pictures import StoredPicture
 
@@ -108,9 +111,34 @@ async def grow(interaction: Interaction, job_id: JobId, index: int, way: str) ->
 
     def wider(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
         ready = bringing.grown(canvas.open_picture(data), way, model)
-        return _on(replace(request, seed=new_seed()), ready, bringing.OUTPAINT_STRENGTH)
+        return _on(replace(request, seed=new_seed(), controls=()), ready, bringing.OUTPAINT_STRENGTH)
 
     await _go_on(interaction, job_id, index, wider)
+
+
+async def control_card(interaction: Interaction, job_id: JobId) -> Card:
+    """What a job was steered by, to be shown.
+
+    Raises:
+        Refused: it is not there any more.
+    """
+    try:
+        kept = await interaction.client.house.pictures.of(job_id)
+    except PictureGone:
+        kept = ()
+    job, picture = await picture_of(interaction, job_id, kept[0].index if kept else 0)
+    record = (await asyncio.to_thread(read, picture.png)).record or {}
+    digests = [Digest(each["picture"]) for each in record.get("controls", ())]
+    shown = []
+    for number, (control, digest) in enumerate(zip(job.request.controls, digests, strict=False), start=1):
+        try:
+            data = await interaction.client.house.pictures.read_file(digest)
+        except PictureGone:
+            raise Refused(GONE) from None
+        alt = f"What {control.model} was shown: {control.preprocessor or 'a control picture'}"
+        shown.append(Attached(name=f"control-{number}.png", alt=alt, data=data))
+    lines = [f"**Steered by** {steered_by(control)}" for control in job.request.controls]
+    return Card(tone=Tone.DONE, text=tuple(lines), pictures=tuple(shown))
 
 
 async def picture_of(interaction: Interaction, job_id: JobId, index: int) -> tuple[Job, Picture]:

@@ -9,6 +9,7 @@ import discord
 
 from bot.limits import Limits, Places
 from bot.safety import OwnerSafety
+from generation.controlnets import ControlNets
 from generation.job import Job
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf
@@ -36,6 +37,7 @@ class House:
     shelf: Shelf
     wildcards: Wildcards
     upscalers: Upscalers
+    controlnets: ControlNets
     limits: Limits
     places: Places
     jobs: Jobs

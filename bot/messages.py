@@ -37,6 +37,7 @@ STYLES = {
     Action.VARY: (discord.ButtonStyle.secondary, "🌱"),
     Action.DIFFER: (discord.ButtonStyle.secondary, "🌿"),
     Action.UPSCALE: (discord.ButtonStyle.secondary, "🔍"),
+    Action.CONTROL: (discord.ButtonStyle.secondary, "📐"),
     Action.REVIEW: (discord.ButtonStyle.secondary, "👁️"),
     Action.APPROVE: (discord.ButtonStyle.success, "✅"),
     Action.REJECT: (discord.ButtonStyle.danger, "🚫"),

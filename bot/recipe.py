@@ -8,7 +8,7 @@ from bot.loras import lora_lines, option
 from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size
 from generation.job import Job
 from generation.prompting.attention import words_of
-from generation.request import OWN_SAMPLER, GenerationRequest, Wording
+from generation.request import OWN_SAMPLER, Control, GenerationRequest, Wording
 from generation.shelf import Shelf
 
 VARIATIONS = 4
@@ -64,8 +64,17 @@ def _palette(request: GenerationRequest) -> list[str]:
             else f"by the upscaler {code(hires.upscaler)}"
         )
         lines.append(f"**Then** {hires.size} {by}, with strength {hires.strength:g}")
+    lines += [f"**Steered by** {steered_by(control)}" for control in request.controls]
     lines += _enlarged(request)
     return lines + _varied(request)
+
+
+def steered_by(control: Control) -> str:
+    """A control, for people."""
+    is_always = (control.start, control.end) == (0, 1)
+    when = "" if is_always else f", from {control.start:.0%} to {control.end:.0%} of the steps"
+    made = "a control picture that was brought" if control.preprocessor is None else control.preprocessor
+    return f"{code(control.model)}: {made}, with weight {control.weight:g}{when}"
 
 
 def _enlarged(request: GenerationRequest) -> list[str]:
@@ -101,7 +110,7 @@ def _varied(request: GenerationRequest) -> list[str]:
 def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     """The /imagine that draws exactly this again, to be pasted; None if none does: its model is gone, say."""
     model = shelf.by_source(request.model)
-    if model is None or request.start is not None or len(request.variations) > 1:
+    if model is None or request.start is not None or len(request.variations) > 1 or request.controls:
         return None
     if request.upscale is not None:
         return None

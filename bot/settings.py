@@ -22,6 +22,8 @@ UPSCALERS_FOLDER = Path("upscalers")
 """Holds upscalers if UPSCALERS names no other folder and it exists."""
 LORAS_FOLDER = Path("loras")
 """Holds LoRAs if LORAS names no other folder."""
+CONTROLNETS_FOLDER = Path("controlnets")
+"""Holds ControlNets if CONTROLNETS names no other folder and it exists."""
 EMBEDDINGS_FOLDER = Path("embeddings")
 """Holds learned words if EMBEDDINGS names no other folder and it exists."""
 
@@ -50,6 +52,10 @@ class Settings(BaseSettings):
     """A folder of lists that prompts choose from. See :attr:`wildcards_folder`."""
     loras: Path | None = None
     """A folder of LoRAs. See :attr:`loras_folder`."""
+    controlnets: Path | None = None
+    """A folder of ControlNets. See :attr:`controlnets_folder`."""
+    depth_model: Path | None = None
+    """A folder with a model that tells depth in pictures. See :attr:`depth_folder`."""
     embeddings: Path | None = None
     """A folder of words that were learned beside models. See :attr:`embeddings_folder`."""
     upscalers: Path | None = None
@@ -100,7 +106,9 @@ class Settings(BaseSettings):
             return None
         return batch
 
-    @field_validator("data_dir", "models", "wildcards", "loras", "embeddings", "upscalers")
+    @field_validator(
+        "data_dir", "models", "wildcards", "loras", "embeddings", "upscalers", "controlnets", "depth_model"
+    )
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
         return None if place is None else place.expanduser()
@@ -179,6 +187,36 @@ class Settings(BaseSettings):
                 "make it and put .safetensors files into it, or leave LORAS empty."
             )
         return self.loras or LORAS_FOLDER
+
+    @property
+    def controlnets_folder(self) -> Path | None:
+        """The folder that holds ControlNets; None when there are none but those that come along.
+
+        Raises:
+            SettingsError: CONTROLNETS names a folder that is not there.
+        """
+        if self.controlnets is None:
+            return CONTROLNETS_FOLDER if CONTROLNETS_FOLDER.is_dir() else None
+        if not self.controlnets.is_dir():
+            raise SettingsError(
+                f"CONTROLNETS is {self.controlnets}, and there is no such folder; "
+                "make it and put ControlNets into it, or leave CONTROLNETS empty."
+            )
+        return self.controlnets
+
+    @property
+    def depth_folder(self) -> Path | None:
+        """The folder of the model that tells depth; None when depth cannot be told.
+
+        Raises:
+            SettingsError: DEPTH_MODEL names no such folder.
+        """
+        if self.depth_model is not None and not (self.depth_model / "config.json").is_file():
+            raise SettingsError(
+                f"DEPTH_MODEL is {self.depth_model}, and that is no folder with a model in it: it lacks "
+                "config.json. Name the folder of one such as Depth Anything, or leave DEPTH_MODEL empty."
+            )
+        return self.depth_model
 
     @property
     def embeddings_folder(self) -> Path | None:

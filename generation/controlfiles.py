@@ -26,10 +26,18 @@ class Preprocessor(StrEnum):
     """Its lines, white on black, thin or broad as they are."""
     DEPTH = "depth"
     """How near everything is: white is near. Needs weights of the owner's."""
-    POSE = "pose"
-    """How people stand, as coloured sticks. Needs weights of the owner's."""
+
+    @property
+    def missing(self) -> str:
+        """What to do where nobody has named its weights; for the person."""
+        return (
+            f"I cannot make a {self} picture here: that needs weights, which the owner can name as "
+            f"{self.upper()}_MODEL. You can bring one that is made already, with the preprocessor "
+            f"`{NO_PREPROCESSOR}`."
+        )
 
 
+WEIGHTLESS = frozenset({Preprocessor.EDGES, Preprocessor.LINEART})
 NO_PREPROCESSOR = "none"
 """What people choose where the picture is a control picture already."""
 
@@ -42,12 +50,11 @@ class Kind(StrEnum):
     DEPTH = "depth"
     POSE = "pose"
     OTHER = "other"
-    """Something that nothing here makes: its picture is taken as it is."""
 
     @property
     def preprocessor(self) -> Preprocessor | None:
-        """What makes such control pictures."""
-        return None if self is Kind.OTHER else Preprocessor(self.value)
+        """What makes such control pictures; None: nothing here, so that people bring them ready."""
+        return Preprocessor(self.value) if self.value in list(Preprocessor) else None
 
 
 _SIGNS: Mapping[Kind, tuple[str, ...]] = {

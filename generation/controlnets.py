@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from generation.controlfiles import NO_PREPROCESSOR as NO_PREPROCESSOR
+from generation.controlfiles import WEIGHTLESS as WEIGHTLESS
 from generation.controlfiles import ControlNetInfo as ControlNetInfo
 from generation.controlfiles import Kind as Kind
 from generation.controlfiles import Preprocessor as Preprocessor
@@ -33,6 +34,8 @@ class ControlNets:
 
     usable: tuple[ControlNetInfo, ...] = ()
     broken: tuple[BrokenControlNet, ...] = ()
+    preprocessors: frozenset[Preprocessor] = WEIGHTLESS
+    """Those that there are weights for, or that need none."""
 
     @classmethod
     def found(cls, folders: Iterable[Path]) -> Self:
@@ -74,13 +77,18 @@ class ControlNets:
         return tuple(info for info in self.usable if info.reject_reason(model) is None)
 
 
-def found_controlnets(folder: Path | None) -> ControlNets:
+def found_controlnets(folder: Path | None, *, depth: Path | None = None) -> ControlNets:
     """Those in the owner's folder, if there is one, and those that came along.
+
+    Args:
+        depth: the owner's model that tells depth in pictures.
 
     Raises:
         UnreadableModel: the folder cannot be read.
     """
-    return ControlNets.found([SHIPPED] if folder is None else [folder, SHIPPED])
+    found = ControlNets.found([SHIPPED] if folder is None else [folder, SHIPPED])
+    more = {Preprocessor.DEPTH} if depth is not None else set()
+    return replace(found, preprocessors=WEIGHTLESS | more)
 
 
 def _same(one: str, other: str) -> bool:

@@ -20,6 +20,7 @@ from bot.options import (
 )
 from bot.styles import owner_of
 from generation.catalogue import ModelInfo
+from generation.controlfiles import MAX_NAME
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -54,6 +55,8 @@ class Drawing(app_commands.Command[Any, ..., None]):
             "sampler": _samplers,
             "style": _styles,
             "lora": _loras,
+            "control": _controls,
+            "control2": _controls,
             "upscaler": _upscalers,
             "hires_by": _enlargers,
         }
@@ -95,6 +98,14 @@ async def _loras(interaction: Interaction, typed: str) -> list[Choice[str]]:
     return [
         Choice(name=shown, value=value) for shown, value in suggest_loras(typed, usable, _chosen(interaction))
     ]
+
+
+async def _controls(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    fitting = await asyncio.to_thread(interaction.client.house.controlnets.for_model, _chosen(interaction))
+    words = typed.casefold().split()
+    shown = [(f"{info.name} ({info.kind})", info.name) for info in fitting]
+    found = [(told, name) for told, name in shown if all(word in told.casefold() for word in words)]
+    return [Choice(name=told[:MAX_NAME], value=name) for told, name in found[:MAX_CHOICES]]
 
 
 async def _upscalers(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -38,7 +38,7 @@ class Annotators:
     @property
     def wanted(self) -> Collection[Preprocessor]:
         """Those that cannot do without weights."""
-        return (Preprocessor.DEPTH, Preprocessor.POSE)
+        return (Preprocessor.DEPTH,)
 
     def are_here(self, preprocessors: Iterable[Preprocessor]) -> bool:
         """Whether all of these are here; those that are not are read from now on.
@@ -70,7 +70,7 @@ class Annotators:
     def _is_here(self, preprocessor: Preprocessor) -> bool:
         if preprocessor not in self._readings:
             if (source := self._sources.get(preprocessor)) is None:
-                raise CannotDraw(unconfigured(preprocessor))
+                raise CannotDraw(preprocessor.missing)
             self._reader = self._reader or ThreadPoolExecutor(1, thread_name_prefix="annotator")
             self._readings[preprocessor] = self._reader.submit(_Depth, source)
         future = self._readings[preprocessor]
@@ -85,15 +85,6 @@ class Annotators:
                 f"What makes a {preprocessor} picture cannot be used at the moment; the owner's log says why."
             ) from error
         return True
-
-
-def unconfigured(preprocessor: Preprocessor) -> str:
-    """What to do about a preprocessor whose weights nobody has named, for the person."""
-    setting = f"{preprocessor.upper()}_MODEL"
-    return (
-        f"I cannot make a {preprocessor} picture here: that needs weights, which the owner can name as "
-        f"{setting}. You can bring one that is made already, with the preprocessor `none`."
-    )
 
 
 class _Depth:

@@ -35,7 +35,7 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
         model_hash=record["model_hash"],
         version=record["version"],
         scheduler=record.get("scheduler"),
-        more={**_controls(request, record), **_refiner(record), **_loras(record), **_learned(record)},
+        more={**_controls(request, record), **_refiner(record), **_loras(record), **_learned(record), **_look(request, record)},
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
@@ -160,6 +160,12 @@ def _loras(record: Record) -> dict[str, str]:
 
 
 _HIRES_UPSCALERS = {Enlarger.PIXELS: "Lanczos", Enlarger.LATENTS: "Latent"}
+
+
+def _look(request: GenerationRequest, record: Record) -> dict[str, str]:
+    if request.look is None or not (look := record.get("look")):
+        return {}
+    return {"IP-Adapter": f"{look['adapter']} [{look['hash']}], weight: {request.look.weight:.15g}"}
 
 
 def _palette(request: GenerationRequest) -> dict[str, str]:

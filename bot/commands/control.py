@@ -1,0 +1,155 @@
+"""/control: a picture whose outlines, lines or depth another picture has."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot import bringing, controlling
+from bot.bringing import Order
+from bot.commands.drawing import OPTIONS
+from bot.controlling import TypedControl
+from bot.options import Typed
+from bot.orders import take_order
+from bot.styles import styled
+from generation.controlnets import NO_PREPROCESSOR, Preprocessor
+from generation.request import InvalidRequest
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+_PREPROCESSORS = [Choice(name=name, value=name) for name in (*Preprocessor, NO_PREPROCESSOR)]
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.describe(
+    picture="What the new picture goes by",
+    prompt="What the new picture shall show",
+    control="The ControlNet, or what it goes by: edges, lineart, depth, …",
+    preprocessor="What I make of the picture first; none if it is a control picture already",
+    weight="How strongly it goes by that, 0 to 2",
+    start="From which share of the steps on, 0 to 1",
+    end="Up to which share of the steps, 0 to 1",
+    picture2="Another one to go by",
+    control2="The ControlNet for that",
+    preprocessor2="What I make of that first",
+    weight2="How strongly it goes by that, 0 to 2",
+    image="A picture to start from",
+    mask="Of that: white where I shall draw anew",
+    strength="How far it may go from the picture that it starts from, 0 to 1",
+    hires="Draw it once more, so many times larger, 1.1 to 4",
+    **{name: told for name, told in OPTIONS.items() if name != "clip_skip"},  # Discord takes 25
+)
+@app_commands.choices(preprocessor=_PREPROCESSORS, preprocessor2=_PREPROCESSORS)
+async def control(
+    interaction: Interaction,
+    picture: discord.Attachment,
+    prompt: str,
+    control: str | None = None,
+    preprocessor: str | None = None,
+    weight: float | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    picture2: discord.Attachment | None = None,
+    control2: str | None = None,
+    preprocessor2: str | None = None,
+    weight2: float | None = None,
+    image: discord.Attachment | None = None,
+    mask: discord.Attachment | None = None,
+    strength: float | None = None,
+    hires: float | None = None,
+    negative_prompt: str | None = None,
+    style: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    sampler: str | None = None,
+    seed: int | None = None,
+    count: int | None = None,
+    lora: str | None = None,
+) -> None:
+    """Draw what has the outlines of a picture."""
+    typed = Typed(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        model=model,
+        size=size,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        seed=seed,
+        count=count,
+        lora=lora,
+        strength=strength,
+        hires=hires,
+    )
+    wanted = [
+        (
+            TypedControl(
+                picture="picture",
+                name=control,
+                preprocessor=preprocessor,
+                weight=weight,
+                start=start,
+                end=end,
+            ),
+            picture,
+        )
+    ]
+    if picture2 is not None:
+        second = TypedControl(
+            picture="second picture", name=control2, preprocessor=preprocessor2, weight=weight2
+        )
+        wanted.append((second, picture2))
+    elif any(each is not None for each in (control2, preprocessor2, weight2)):
+        raise InvalidRequest("A second ControlNet needs a picture of its own; give me one as `picture2`.")
+    if image is None and (mask is not None or strength is not None):
+        what = "strength" if mask is None else "mask"
+        raise InvalidRequest(f"A {what} is about a picture to start from; give me one as `image`.")
+    started = {"picture to start from": image, "mask": mask}
+    await control_order(interaction, typed, wanted, started, style=style)
+
+
+async def control_order(
+    interaction: Interaction,
+    typed: Typed,
+    wanted: list[tuple[TypedControl, discord.Attachment]],
+    started: dict[str, discord.Attachment | None],
+    *,
+    style: str | None,
+) -> None:
+    """Have drawn what these pictures steer.
+
+    Args:
+        started: a picture that it starts from and a mask of that, by what people call them.
+        style: the name that was typed.
+
+    Raises:
+        Refused, InvalidRequest: it cannot be; nobody else hears it.
+    """
+    house = interaction.client.house
+    typed.request(house.shelf)  # what is wrong whatever the pictures show is refused at once
+    for each, attachment in wanted:
+        bringing.check_attachment(attachment, each.picture)
+    for what, brought in started.items():
+        if brought is not None:
+            bringing.check_attachment(brought, what)
+    controlling.check(typed, [each for each, _ in wanted], house.controlnets, house.shelf)
+
+    async def find() -> Order:
+        pictures = [(each, await bringing.fetched(file, each.picture)) for each, file in wanted]
+        start, mask = [
+            None if brought is None else await bringing.fetched(brought, what)
+            for what, brought in started.items()
+        ]
+        worded = await styled(interaction, typed, style)
+        make = partial(controlling.steered, worded, house.shelf, house.controlnets, pictures)
+        return await bringing.one_by_one(partial(make, start=start, mask=mask))
+
+    await take_order(interaction, find)
