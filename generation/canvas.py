@@ -149,8 +149,30 @@ def opaque(image: Image.Image) -> Image.Image:
 
 
 def covering(image: Image.Image, size: Size) -> Image.Image:
-    """The picture in this size: scaled until it covers it, and cut evenly on both sides."""
-    return ImageOps.fit(image, (size.width, size.height), Image.Resampling.LANCZOS)
+    """The picture in this size: scaled until it covers it, and cut evenly on both sides.
+
+    Lanczos overshoots where anything ends. So colours go on under what is transparent while they are scaled,
+    and how transparent it is, is scaled by something that does not: else a bright line is left at the border.
+    """
+    edges = (size.width, size.height)
+    if image.mode != "RGBA":
+        return ImageOps.fit(image, edges, Image.Resampling.LANCZOS)
+    scaled = ImageOps.fit(_gone_on(image), edges, Image.Resampling.LANCZOS)
+    scaled.putalpha(ImageOps.fit(image.getchannel("A"), edges, Image.Resampling.BILINEAR))
+    return scaled
+
+
+_ROUGH = 512
+"""Pixels along the longer edge of a small copy, in which colours run out of what can be seen."""
+
+
+def _gone_on(image: Image.Image) -> Image.Image:
+    """An RGBA picture in RGB: under what is transparent lies, roughly, the colour of what is around it."""
+    share = min(1.0, _ROUGH / max(image.size))
+    edges = max(1, round(image.width * share)), max(1, round(image.height * share))
+    small = opaque(image.convert("RGBa").resize(edges, Image.Resampling.BOX).convert("RGBA"))
+    under = small.resize(image.size, Image.Resampling.BILINEAR).convert("RGBA")
+    return Image.alpha_composite(under, image).convert("RGB")
 
 
 def mask_for(mask: Image.Image, picture: Image.Image) -> Image.Image:

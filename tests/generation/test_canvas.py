@@ -234,3 +234,33 @@ def test_the_room_goes_on_in_the_colours_at_the_border() -> None:
 def test_the_corners_have_colours_too() -> None:
     ready = canvas.zoomed_out(Image.new("RGB", (64, 64), "teal"), 8.0, Size(width=128, height=128))
     assert ready.picture.getcolors() == [(128 * 128, (0, 128, 128))]
+
+
+@pytest.mark.parametrize("colour", [(40, 60, 200), (120, 20, 30), (250, 250, 250)])
+@pytest.mark.parametrize(("edge", "scaled", "off"), [(300, 128, 1), (128, 304, 2)])
+def test_no_line_is_left_around_what_is_transparent(
+    edge: int, scaled: int, off: int, colour: tuple[int, int, int]
+) -> None:
+    """Lanczos overshoots where anything ends: a picture of one colour had brighter pixels around its hole."""
+    hole = (edge // 4, edge // 4, edge * 3 // 4, edge * 3 // 4)
+    photo, alpha = Image.new("RGB", (edge, edge), colour), Image.new("L", (edge, edge), 255)
+    photo.paste("white", hole)
+    alpha.paste(0, hole)
+    photo.putalpha(alpha)
+    cut = canvas.covering(photo, Size(width=scaled, height=scaled))
+    kept = cut.getchannel("A").point(lambda level: 255 if level >= 128 else 0)
+    same = Image.new("RGB", cut.size, colour)
+    ready = Image.composite(canvas.opaque(cut), same, kept)
+    extrema: Any = ImageChops.difference(ready, same).getextrema()
+    assert max(most for _, most in extrema) <= off
+
+
+def test_what_is_cut_to_size_keeps_its_details_beside_what_is_transparent() -> None:
+    photo = spotted(256, 256)
+    clear = photo.copy()
+    clear.putalpha(Image.new("L", photo.size, 255))
+    clear.paste((0, 0, 0, 0), (192, 192, 256, 256))
+    size = Size(width=96, height=96)
+    ready, whole = canvas.opaque(canvas.covering(clear, size)), canvas.covering(photo, size)
+    left = (0, 0, 64, 96)
+    assert ImageChops.difference(ready.crop(left), whole.crop(left)).getbbox() is None
