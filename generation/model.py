@@ -89,13 +89,17 @@ class ModelInfo:
     """The folder, .safetensors file or Hugging Face id of an SDXL refiner that takes the last noise away."""
     refiner_start: float = 0.8
     """The share of the noise schedule after which it does."""
+    ip_adapter: str | None = None
+    """A .safetensors file by which it takes the look of a picture."""
+    image_encoder: str | None = None
+    """The folder of the CLIP vision model for that; None: `image_encoder` beside it."""
     memory: MemoryMode = MemoryMode.FAST
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     """The samplers it may be asked for; the only one may be OWN_SAMPLER."""
     clip_layers: int = 12
     """Of its text encoder; how far a clip skip may go."""
     inpainting: bool = False
-    """Its UNet was made for inpainting: it is told what is around what it draws. It draws all the rest too."""
+    """Its UNet was made for inpainting: it is told what is around what it draws. It draws the rest too."""
     text_widths: tuple[int, ...] = ()
     """Of its text encoders; a word that was learned beside it has vectors of these. Empty: it takes none."""
     decided: frozenset[str] = frozenset()
@@ -163,7 +167,8 @@ class ModelInfo:
                 return f"{self.name} draws with a sampler of its own; leave the sampler out."
         elif (reason := sampler_reason(request.sampler, request.steps)) is not None:
             return reason
-        if (reason := self._words_reason(request) or self._ways_reason(request)) is not None:
+        reasons = self._words_reason, self._ways_reason, self._look_reason
+        if (reason := next(filter(None, (each(request) for each in reasons)), None)) is not None:
             return reason
         if request.hires is not None and (reason := self.size_reason(request.hires.size)) is not None:
             return reason
@@ -189,9 +194,18 @@ class ModelInfo:
             "a variation": bool(request.variations),
             "a second, larger pass": request.hires is not None,
             "a LoRA": names_loras(request),
+            "a picture for its look": request.look is not None,
         }
         wanted = next((way for way, is_wanted in ways.items() if is_wanted), None)
         return None if wanted is None else f"{self.name} draws from words alone; it takes no {wanted[2:]}."
+
+    def _look_reason(self, request: GenerationRequest) -> str | None:
+        if request.look is None or self.ip_adapter is not None:
+            return None
+        return (
+            f"{self.name} cannot take the look of a picture: its owner has to give it an IP-Adapter "
+            "(`ip_adapter` in models.toml)."
+        )
 
     def size_reason(self, size: Size) -> str | None:
         """Why this model cannot draw this size, as a sentence for a person, or None."""
@@ -244,6 +258,8 @@ _OWNERS = (
     "taesd",
     "refiner",
     "refiner_start",
+    "ip_adapter",
+    "image_encoder",
     "memory",
     "decided",
 )

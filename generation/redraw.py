@@ -14,6 +14,8 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel, describe
+from generation.controlfiles import weights_of
+from generation.controlnets import ControlNets, found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
 from generation.job import JobId
 from generation.loras import SHIPPED as SHIPPED_LORAS
@@ -31,6 +33,9 @@ BASIS = (
     "refiner_start",
     "loras",
     "embeddings",
+    "controls",
+    "opencv",
+    "look",
     "upscaler_hash",
     "upscaler_dtype",
     "upscaler_tile",
@@ -63,7 +68,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--refiner", help="where its refiner is, if it had one (default: as its model)")
     parser.add_argument("--loras", type=Path, help="the folder of LoRAs, if it has one")
     parser.add_argument("--embeddings", type=Path, help="the folder of learned words, if it has one")
+    parser.add_argument("--controlnets", type=Path, help="the folder of ControlNets, if any steered it")
+    parser.add_argument(
+        "--depth", type=Path, help="the model that told depth, if one made its control picture"
+    )
     parser.add_argument("--upscalers", type=Path, help="the folder of upscalers, if one made it larger")
+    parser.add_argument("--ip-adapter", help="the file of its IP-Adapter, if it has the look of a picture")
+    parser.add_argument("--image-encoder", help="the folder of that one's encoder (default: image_encoder/)")
     parser.add_argument("--files", type=Path, help="where the bot keeps pictures, if it starts from one")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
@@ -79,7 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
             files=options.files,
             loras=options.loras,
             embeddings=options.embeddings,
+            controlnets=options.controlnets,
+            depth=options.depth,
             upscalers=options.upscalers,
+            ip_adapter=options.ip_adapter,
+            image_encoder=options.image_encoder,
             device=options.device,
         )
     except OSError as error:
@@ -106,7 +121,11 @@ def redraw(
     files: Path | None = None,
     loras: Path | None = None,
     embeddings: Path | None = None,
+    controlnets: Path | None = None,
+    depth: Path | None = None,
     upscalers: Path | None = None,
+    ip_adapter: str | None = None,
+    image_encoder: str | None = None,
     device: str = "auto",
 ) -> bytes:
     """The picture once more, as a PNG file: each of its rows stands where it stood in each call of the UNet.
@@ -119,7 +138,10 @@ def redraw(
         files: the folder `pictures` of the bot that drew it, for a picture that starts from another.
         loras: the folder of LoRAs, for a picture that has one which did not come along.
         embeddings: the folder of learned words, for a picture that has one which did not come along.
+        controlnets: the folder of ControlNets, for a picture that one steered which did not come along.
+        depth: the folder of the model that told depth, for a picture with such a control picture.
         upscalers: the folder of upscalers, for a picture that one made larger.
+        ip_adapter, image_encoder: where those are, for a picture that has the look of another.
 
     Raises:
         CannotRedraw: the picture does not say enough, or cannot be drawn.
@@ -142,10 +164,17 @@ def redraw(
             refiner=refiner or _refiner(record),
             refiner_start=float(record.get("refiner_start", info.refiner_start)),
             memory=MemoryMode(record.get("memory", MemoryMode.FAST)),
+            ip_adapter=ip_adapter,
+            image_encoder=image_encoder,
         )
+        if request.look is not None and ip_adapter is None:
+            raise CannotRedraw(
+                "It has the look of a picture by an IP-Adapter: say with --ip-adapter where it is."
+            )
         request = replace(request, model=info.source)
         words, adapters = _embeddings(info, record, embeddings), _loras(record, loras)
-        engine = _engine(info, record, device, said, words, adapters, larger)
+        steering = _controlnets(record, controlnets, depth)
+        engine = _engine(info, record, device, said, words, adapters, larger, steering, depth)
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
         request=request,
@@ -230,6 +259,27 @@ def _loras(record: Mapping[str, Any], folder: Path | None) -> Loras:
     return loras
 
 
+def _controlnets(record: Mapping[str, Any], folder: Path | None, depth: Path | None) -> ControlNets:
+    """The ControlNets that steered it, all of which must be there and the same files as then."""
+    known = found_controlnets(folder, depth=depth)
+    for told in record.get("controls") or ():
+        if (info := known.find(str(told["model"]))) is None:
+            raise CannotRedraw(
+                f"It was steered by the ControlNet {told['model']}, which is not here. "
+                "Say with --controlnets where it is."
+            )
+        with weights_of(info.place).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest()[:10] != told["model_hash"]:
+                raise CannotRedraw(
+                    f"It was steered by a ControlNet {info.name} that is another file than {info.place}."
+                )
+        if "preprocessor_hash" in told and depth is None:
+            raise CannotRedraw(
+                "A model that tells depth made its control picture: say with --depth where it is."
+            )
+    return known
+
+
 def _inputs(needed: Sequence[Digest], folder: Path | None) -> Mapping[Digest, bytes]:
     """The files a picture starts from, as the bot keeps them: each named after its content."""
     if needed and folder is None:
@@ -271,6 +321,8 @@ def _engine(
     words: Embeddings,
     adapters: Loras,
     upscalers: Any,
+    controlnets: ControlNets,
+    depth: Path | None,
 ) -> Any:
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
@@ -278,6 +330,7 @@ def _engine(
         return NoiseEngine(info, said.append)
     import torch
 
+    from generation.engine.annotators import Annotators
     from generation.engine.compiling import Compiled
     from generation.engine.lane import PipelineEngine
     from generation.engine.loop import DiffusionEngine
@@ -303,6 +356,8 @@ def _engine(
         embeddings=words,
         loras=adapters,
         upscalers=upscalers,
+        controlnets=controlnets,
+        annotators=Annotators(depth=depth),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from generation.engine.adapters import Fitted
 from generation.engine.controls import ControlPicture
 from generation.engine.failures import CannotDraw
 from generation.engine.inputs import Kept
+from generation.engine.looks import Looks, Seen
 from generation.engine.models import Model
 from generation.engine.steering import NOT_STEERED, Steerer, Steering
 from generation.messages import Calls, Task, TaskId
@@ -40,6 +42,8 @@ class BatchKey:
 
     controls: tuple[str, ...] = ()
     """The ControlNets that steer the call, in order; how much and by which pictures is each row's own."""
+    look: bool = False
+    """The UNet sees looks; which, and how much, is each row's own."""
 
     @property
     def area(self) -> int:
@@ -100,6 +104,8 @@ class Image:
     steering: tuple[Steering, ...] = ()
     control_pictures: tuple[ControlPicture, ...] = ()
     """What `steering` was made of, for this pass and the next."""
+    look: Seen | None = None
+    """The look that it is to have; a refiner does not see it."""
     steps: int = 0
     """That its calls make."""
     earlier_steps: int = 0
@@ -151,7 +157,7 @@ class Image:
         """Let the refiner take over if the next call is its first."""
         if (refined := self.refined) is not None and self.calls == refined.at and not self.refining:
             self.refining = True
-            self.beside = None
+            self.beside = self.look = None
             self.scheduler = refined.scheduler
             self.states, self.added, self.told = refined.states, refined.added, refined.told
             self.step_arguments = refined.step_arguments
@@ -227,7 +233,13 @@ def first_row(model: Model, image: Image) -> dict[str, Any]:
 
 
 def call_unet(
-    model: Model, images: Sequence[Image], *, padded: bool, unet: Any = None, steerer: Steerer = NOT_STEERED
+    model: Model,
+    images: Sequence[Image],
+    *,
+    padded: bool,
+    unet: Any = None,
+    steerer: Steerer = NOT_STEERED,
+    looks: Looks | None = None,
 ) -> tuple[torch.Tensor, ...]:
     """One call for all rows of all images; the prediction of each, (its rows, channels, h, w).
 
@@ -238,6 +250,7 @@ def call_unet(
         padded: fill the call up with idle rows to one of BUCKETS.
         unet: the compiled twin; None: the model's own.
         steerer: of the ControlNets that steer all these images.
+        looks: what shows the UNet the looks that all these images have; None: they have none.
     """
     inputs, times = [], []
     for image in images:
@@ -269,12 +282,16 @@ def call_unet(
         image.beside.expand(image.rows, -1, -1, -1) for image in images if image.beside is not None
     ]:
         asked["sample"] = torch.cat([asked["sample"], filled(beside)], dim=1)
-    prediction = (unet or model.unet)(
-        **asked,
-        timestep_cond=filled([image.told for image in images if image.told is not None]) if told else None,
-        **steered,
-        return_dict=False,
-    )[0]
+    seen = [image.look for image in images if image.look is not None]
+    with nullcontext() if looks is None else looks.looking(seen, filled):
+        prediction = (unet or model.unet)(
+            **asked,
+            timestep_cond=filled([image.told for image in images if image.told is not None])
+            if told
+            else None,
+            **steered,
+            return_dict=False,
+        )[0]
     place = first
     for image in images:
         image.note_call(total, place, compiled=unet is not None)

@@ -16,6 +16,7 @@ from generation.controlnets import ControlNets
 from generation.engine.annotators import Annotators
 from generation.engine.controlmodels import ControlPool
 from generation.engine.failures import CannotDraw
+from generation.engine.looks import Looks
 from generation.engine.memory import Memory
 from generation.engine.models import Model
 from generation.engine.preprocessing import found, in_size
@@ -54,10 +55,11 @@ class Controls:
         self._memory = memory
         self._pool = ControlPool(model, memory, known or ControlNets())
         self._annotators = annotators or Annotators()
+        self.looks = Looks(model, memory)
 
     @property
     def footprint(self) -> int:
-        return self._pool.footprint
+        return self._pool.footprint + self.looks.footprint
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,14 +76,16 @@ class Controls:
             CannotDraw: it cannot be had.
             torch.OutOfMemoryError: see :meth:`generation.engine.controlmodels.ControlPool.are_here`.
         """
+        look = self.looks.is_here(request)
         nets = self._pool.are_here(_names(request), in_hand={n for each in in_hand for n in _names(each)})
         wanted = {each.preprocessor for each in request.controls if each.preprocessor is not None}
-        return self._annotators.are_here([_preprocessor(name) for name in sorted(wanted)]) and nets
+        return self._annotators.are_here([_preprocessor(name) for name in sorted(wanted)]) and nets and look
 
     def wait(self, seconds: float) -> None:
         """Until something that is being read is here, but not longer than this."""
         self._pool.wait(seconds)
         self._annotators.wait(seconds)
+        self.looks.wait(seconds)
 
     def make_room(self, in_hand: Iterable[GenerationRequest]) -> bool:
         """Let the ControlNets go that nobody in hand is steered by; whether there were any."""

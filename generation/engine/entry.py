@@ -44,7 +44,8 @@ class Entry:
     def key(self) -> BatchKey:
         """What it is now; with its next call it may become another."""
         is_refining = self.image is not None and self.image.refining
-        if not is_refining and not self.compiled and not self.task.request.controls:
+        request = self.task.request
+        if not (is_refining or self.compiled or request.controls or request.look):
             return self.admitted_as
         return replace(
             self.admitted_as,
@@ -52,6 +53,7 @@ class Entry:
             compiled=self.compiled and not is_refining,
             loras=() if is_refining else self.admitted_as.loras,
             controls=self._controls,
+            look=request.look is not None and not is_refining,
         )
 
     @property

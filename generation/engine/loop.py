@@ -206,10 +206,10 @@ class DiffusionEngine:
             self._take_memory_back()
 
     def _waits(self, entry: Entry) -> bool:
-        """Whether it cannot be drawn yet: it is being enlarged, or what is to steer it is being read."""
+        """Whether it cannot be drawn yet: it is being enlarged, or what is to guide it is being read."""
         if entry.is_growing:
             return True
-        if entry.image is not None or not entry.task.request.controls:
+        if entry.image is not None or not (entry.task.request.controls or entry.task.request.look):
             return False
         with self._edge([entry.task.id]):
             try:
@@ -286,7 +286,8 @@ class DiffusionEngine:
         if not key.refining:
             self._adapters.for_unet(key.loras)
         steerer = self._controls.steerer(key.controls)
-        return call_unet(model, images, padded=self._padded, steerer=steerer)
+        looks = self._controls.looks if key.look else None
+        return call_unet(model, images, padded=self._padded, steerer=steerer, looks=looks)
 
     def _step(self, image: Image, prediction: torch.Tensor) -> None:
         steps, calls, before = image.steps, len(image.times), image.calls

@@ -63,6 +63,8 @@ class Memory:
         self._rung = 0
         self._controls: list[Any] = []
         """The ControlNets that are beside the model just now."""
+        self._joined: list[Any] = []
+        """Layers that come and go with the UNet."""
         # With one of the last rungs as its floor, a model was read without putting anything on the device.
         self._here: set[Part] = set() if self._floor >= APART else set(PARTS)
         self._climb_to(self._floor)
@@ -167,13 +169,29 @@ class Memory:
             raise
         self._controls.append(control)
 
+    def join_unet(self, layers: Any) -> None:
+        """Layers on the CPU that the UNet calls: from now on they are where it is.
+
+        Raises:
+            torch.OutOfMemoryError: they do not fit; they are on the CPU as before.
+        """
+        try:
+            if self._rung == LAYERED:
+                layer_by_layer(layers, self._model.device)
+            elif "unet" in self._here:
+                layers.to(self._model.device)
+        except Exception:
+            whole_again(layers)
+            raise
+        self._joined.append(layers)
+
     def let_go(self, control: Any) -> None:
         """One that is no longer needed."""
         self._controls = [each for each in self._controls if each is not control]
 
     @property
     def _layered(self) -> list[Any]:
-        return [*self._model.unets, *self._controls]
+        return [*self._model.unets, *self._controls, *self._joined]
 
     def _climb_to(self, rung: int) -> None:
         if rung >= TILED > self._rung:
@@ -214,7 +232,7 @@ class Memory:
             case "text":
                 return self._model.text_models
             case "unet":
-                return [self._model.unet]
+                return [self._model.unet, *self._joined]
             case "refiner":
                 return [] if self._model.refiner is None else [self._model.refiner.unet]
             case "controls":

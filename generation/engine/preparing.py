@@ -94,9 +94,11 @@ class Preparation:
         beside = self._beside(task, request.size, generator)
         chunks = self.chunks(request)
         asked = _asked(model, self._prompts, request, chunks, self._adapters.reading(loras))
+        look = self._controls.looks.seen(task, len(asked.states))
         record = {
             **model.record(),
             "version": __version__,
+            **({} if look is None else {"look": dict(look.record)}),
             "scheduler": SAMPLERS[request.sampler].scheduler,
             "prompt_tokens": asked.prompt.tokens,
             "prompt_chunks": chunks,
@@ -116,6 +118,7 @@ class Preparation:
             beside=beside,
             steering=self._controls.steering(pictures, request.size),
             control_pictures=pictures,
+            look=look,
             states=asked.states,
             told=asked.told,
             added=asked.added,
@@ -171,6 +174,7 @@ class Preparation:
             beside=beside,
             steering=self._controls.steering(first.control_pictures, hires.size),
             control_pictures=first.control_pictures,
+            look=self._controls.looks.seen(first.task, len(asked.states)),
             states=asked.states,
             told=asked.told,
             added=asked.added,

@@ -89,5 +89,6 @@ class Twin:
 
 
 def _is_beyond_it(entry: Entry) -> bool:
-    """LoRAs are in the UNet itself only, and ControlNets steer only that."""
-    return bool(entry.admitted_as.loras or entry.task.request.controls)
+    """LoRAs and looks are in the UNet itself only, and ControlNets steer only that."""
+    request = entry.task.request
+    return bool(entry.admitted_as.loras or request.controls or request.look)

@@ -35,7 +35,13 @@ def write_png(image: Image.Image, request: GenerationRequest, record: Record) ->
         model_hash=record["model_hash"],
         version=record["version"],
         scheduler=record.get("scheduler"),
-        more={**_controls(request, record), **_refiner(record), **_loras(record), **_learned(record), **_look(request, record)},
+        more={
+            **_controls(request, record),
+            **_look(request, record),
+            **_refiner(record),
+            **_loras(record),
+            **_learned(record),
+        },
     )
     chunks.add_text(PARAMETERS_CHUNK, text)
     # The request's own name of the model may be a folder on the owner's disk, and pictures are shared.
