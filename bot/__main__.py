@@ -27,7 +27,7 @@ from generation import loras
 from generation.backends.process import ProcessBackend
 from generation.controlnets import ControlNets, found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
-from generation.loras import Loras
+from generation.loras import BrokenLora, Loras
 from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf, read_shelf
@@ -156,7 +156,9 @@ def _shelf(settings: Settings) -> Shelf:
         loras=Loras(settings.loras_folder, loras.SHIPPED),
     )
     shelf.embeddings.refresh()
-    shelf.loras.look()
+    for lora in shelf.loras.look():
+        if isinstance(lora, BrokenLora):
+            log.warning("%s", lora.problem)
     for model in shelf.models:
         by_default = ", which draws for who chooses none" if shelf.several and model is shelf.default else ""
         log.info("drawing with %s%s. %s", model.name, by_default, model.note or "")

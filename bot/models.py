@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.settings import MODELS_FILE, Settings, SettingsError, read_settings
+from generation import loras
 from generation.catalogue import describe, is_guessed, place_on_disk
 from generation.embeddings import SHIPPED, Embeddings, Learned
+from generation.loras import BrokenLora, Lora, Loras
 from generation.model import Family, MemoryMode, ModelInfo
 from generation.modelfiles import UnreadableModel
 from generation.modeltable import EMBEDDED
@@ -148,7 +150,25 @@ def _list(settings: Settings) -> int:
         many = "1 vector" if word.vectors == 1 else f"{word.vectors} vectors"
         said = f"{word.word}   {many} for {word.made_for}"
         _say(f"  {said if word.problem is None else f'broken   {word.problem}'}")
-    return int(any(each.problems for each in found) or any(word.problem for word in words))
+    if adapters := _loras(settings):
+        _say()
+        _say("LoRAs:")
+    for lora in adapters:
+        said = f"broken   {lora.problem}" if isinstance(lora, BrokenLora) else _told(lora)
+        _say(f"  {lora.name}   {said}")
+    broken = any(word.problem for word in words) or any(isinstance(lora, BrokenLora) for lora in adapters)
+    return int(broken or any(each.problems for each in found))
+
+
+def _loras(settings: Settings) -> tuple[Lora | BrokenLora, ...]:
+    """Those in the owner's folder and those that come along."""
+    return Loras(settings.loras_folder, loras.SHIPPED).look()
+
+
+def _told(lora: Lora) -> str:
+    texts = ", changes how prompts are read" if lora.reads else ""
+    triggers = f"; trigger words: {', '.join(lora.triggers)}" if lora.triggers else ""
+    return f"{lora.format}, rank {lora.rank}, for {lora.made_for}{texts}{triggers}"
 
 
 def _words(settings: Settings) -> tuple[Learned, ...]:
@@ -199,6 +219,11 @@ def _check(settings: Settings, sources: Sequence[str]) -> int:
         if word.problem is not None:
             broken += 1
             _say(f"  {word.problem}")
+    for lora in () if sources else _loras(settings):
+        _say(f"{lora.name}: {'broken' if isinstance(lora, BrokenLora) else 'well'}")
+        if isinstance(lora, BrokenLora):
+            broken += 1
+            _say(f"  {lora.problem}")
     return int(broken > 0)
 
 

@@ -198,7 +198,6 @@ def _looked_at(path: Path, name: str, before: Mapping[Path, Lora | BrokenLora]) 
     try:
         return _read(path, name, version)
     except UnreadableModel as reason:
-        log.warning("%s", reason)
         return BrokenLora(name=name, path=path, version=version, problem=str(reason))
 
 

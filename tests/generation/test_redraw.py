@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from generation.loras import Loras
 from generation.messages import Drawn, Stepped
 from generation.metadata import read
 from generation.prompting.wildcards import Wildcards
 from generation.redraw import CannotRedraw, main, redraw
-from generation.request import Seed, Size, Start
+from generation.request import Adapter, Seed, Size, Start
 from tests.generation.engine.test_batch import run_all
 from tests.generation.engine.test_inputs import a_photo, file_of
+from tests.generation.lorafiles import weights_for, write_peft
 from tests.generation.toys import Bench, a_request, a_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -141,3 +144,33 @@ def test_a_model_that_is_not_where_the_picture_says_is_a_sentence(
 ) -> None:
     assert main([str(drawn_in_company), "--model", "nowhere/at/all"]) == 2
     assert "There is no model at nowhere/at/all" in capsys.readouterr().err
+
+
+def test_a_picture_with_a_lora_is_drawn_again_with_the_same_file_only(
+    toy_sd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from diffusers import StableDiffusionPipeline
+
+    from generation.engine.loop import DiffusionEngine
+
+    folder = tmp_path / "loras"
+    folder.mkdir()
+    pipe = StableDiffusionPipeline.from_pretrained(toy_sd)
+    file = write_peft(folder / "hat.safetensors", weights_for(pipe))
+    bench = Bench(str(toy_sd))
+    bench.engine = DiffusionEngine(bench.model, bench.said.append, cap=4, padded=False, loras=Loras(folder))
+    path = tmp_path / "picture.png"
+    path.write_bytes(bench.draw(prompt="a red circle", adapters=(Adapter(name="hat", weight=0.5),)))
+    with Image.open(path) as image:
+        parameters = image.info["parameters"]
+    assert parameters.startswith("a red circle <lora:hat:0.5>\nSteps: ")
+    behind = file.read_bytes()[8 + int.from_bytes(file.read_bytes()[:8], "little") :]
+    assert f'Lora hashes: "hat: {hashlib.sha256(behind).hexdigest()[:12]}"' in parameters
+    arguments = [str(path), "--model", bench.source, "--device", "cpu"]
+    assert main([*arguments, "--loras", str(folder)]) == 0
+    assert capsys.readouterr().out == "Every pixel is the same.\n"
+    assert main(arguments) == 2
+    assert "Say with --loras where it is" in capsys.readouterr().err
+    write_peft(file, weights_for(pipe, seed=3))
+    assert main([*arguments, "--loras", str(folder)]) == 2
+    assert "that is another file" in capsys.readouterr().err
