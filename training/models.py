@@ -72,20 +72,6 @@ def new_autoencoder(widths: Widths) -> AutoencoderKL:
     return autoencoder
 
 
-def deepened(autoencoder: AutoencoderKL, layers: int) -> AutoencoderKL:
-    """The same autoencoder with more residual blocks at each of its sizes, which do nothing until trained.
-
-    diffusers counts `layers` for both halves, and gives the decoder one more. What the encoder gets stays
-    idle if only the decoder is trained; the latents are then the same numbers.
-    """
-    deeper = AutoencoderKL.from_config({**autoencoder.config, "layers_per_block": layers})
-    start_as_identity(deeper)
-    missing, unexpected = deeper.load_state_dict(autoencoder.state_dict(), strict=False)
-    if unexpected or not all(".resnets." in name for name in missing):
-        raise ValueError(f"an autoencoder of {layers} layers does not hold this one: {unexpected or missing}")
-    return deeper
-
-
 def new_text_encoder(widths: Widths, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(
         CLIPTextConfig(
