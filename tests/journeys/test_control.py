@@ -1,0 +1,129 @@
+"""Pictures that are steered by others, in chat: /control, and the button that shows what they went by."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import diffusers
+import pytest
+import pytest_asyncio
+import torch
+from PIL import Image, ImageChops, ImageDraw
+
+from generation import metadata
+from generation.engine.edges import edges
+from generation.redraw import largest_difference, redraw
+from playground.reading import button_labels, text_of
+from tests.journeys.stage import MINI, Stage, result, staged, told
+from tests.journeys.test_palette import a_file, drawn_by, request_of
+from tests.journeys.test_pictures import files_of, pixels
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
+]
+
+
+def _build(folder: Path) -> None:
+    """A ControlNet for the embedded model that has learned nothing."""
+    torch.manual_seed(0)
+    unet = diffusers.UNet2DConditionModel.from_pretrained(MINI, subfolder="unet")
+    net = diffusers.ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8, 8, 16))
+    with torch.no_grad():
+        for name, weight in net.named_parameters():
+            if "controlnet_" in name:
+                weight.normal_(0, 0.05)
+    net.save_pretrained(folder)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    folder = tmp_path_factory.mktemp("bot")
+    await asyncio.to_thread(_build, folder / "controlnets" / "house-canny")
+    async with staged(folder, model=MINI) as stage:
+        yield stage
+
+
+def a_drawing() -> Image.Image:
+    drawing = Image.new("RGB", (256, 256), "white")
+    ImageDraw.Draw(drawing).rectangle((64, 64, 180, 180), fill="navy")
+    return drawing
+
+
+async def test_a_picture_goes_by_another_and_shows_which_on_demand(stage: Stage) -> None:
+    card = await drawn_by(
+        stage.anna,
+        "control",
+        picture=a_file(a_drawing()),
+        prompt="a blue square on a white background",
+        control="house-canny",
+        weight=0.8,
+        end=0.7,
+        picture2=a_file(a_drawing(), "second.jpg"),
+        preprocessor2="lineart",
+        weight2=0.2,
+        seed=3,
+        steps=8,
+    )
+    assert "ControlNet house-canny 0.8" in text_of(card)
+    assert "Control picture" in button_labels(card)
+    (png,) = await files_of(stage.anna, card)
+    parameters = Image.open(io.BytesIO(png)).info["parameters"]
+    assert 'ControlNet 0: "Module: canny, Model: house-canny [' in parameters
+    shown = await stage.bruno.answer(
+        await stage.bruno.press(card, "Control picture"), lambda message: "Steered by" in text_of(message)
+    )
+    assert "edges, with weight 0.8, from 0% to 70% of the steps" in text_of(shown)
+    first, second = [pixels(file) for file in await files_of(stage.bruno, shown)]
+    wanted = edges(a_drawing().resize((128, 128), Image.Resampling.LANCZOS))
+    assert ImageChops.difference(first, wanted).getbbox() is None
+    assert second.convert("L").getextrema()[1] > 100  # type: ignore[operator]
+    said = await told(stage.anna, await stage.anna.press(card, "Settings"))
+    assert "Steered by" in said
+    files = stage.bot.folder / "data" / "pictures"
+    again = await asyncio.to_thread(
+        redraw, metadata.read(png), model=MINI, files=files, controlnets=stage.bot.folder / "controlnets"
+    )
+    assert largest_difference(png, again) == 0
+
+
+async def test_a_reroll_after_a_restart_goes_by_the_same(stage: Stage) -> None:
+    options = {"prompt": "a red square", "picture": a_file(a_drawing()), "seed": 4, "steps": 6}
+    card = await drawn_by(stage.anna, "control", **options)
+    await stage.bot.stop()
+    await stage.bot.start()
+    again = await result(stage.bruno, await stage.bruno.press(card, "Reroll"))
+    (one,), (two,) = [await files_of(stage.anna, each) for each in (card, again)]
+    assert request_of(one).controls == request_of(two).controls
+    (control,) = request_of(one).controls
+    assert (control.model, control.preprocessor) == ("house-canny", "edges")
+    varied = await result(stage.anna, await stage.anna.press(card, "Vary a little"))
+    (three,) = await files_of(stage.anna, varied)
+    assert request_of(three).controls == request_of(one).controls
+
+
+async def test_what_cannot_be_is_told_in_words(stage: Stage) -> None:
+    async def refused(**options: object) -> str:
+        asked = {"prompt": "a red square", "picture": a_file(a_drawing()), **options}
+        return await told(stage.anna, await stage.anna.command("control", asked))
+
+    assert "I do not know the ControlNet `fog`" in await refused(control="fog")
+    assert "DEPTH_MODEL" in await refused(preprocessor="depth")
+    assert "choose 0 to 2" in await refused(weight=3.0)
+    assert "it must begin before it ends" in await refused(start=0.8, end=0.2)
+    assert "picture2" in await refused(control2="house-canny")
+    assert "give me one as `image`" in await refused(strength=0.5)
+    broken = a_file(a_drawing())[1][:200]
+    assert "damaged" in await refused(picture=("half.png", broken))
+    assert "no PNG, JPEG or WebP" in await refused(picture=("words.png", b"words"))
+    card = await stage.anna.answer(
+        await stage.anna.command(
+            "control", {"prompt": "a red square", "picture": a_file(Image.new("RGB", (128, 128), "teal"))}
+        ),
+        lambda message: "did not work" in text_of(message),
+    )
+    assert "I found no edges" in text_of(card)
