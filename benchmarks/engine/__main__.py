@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.engine import __doc__ as about
-from benchmarks.engine import palette
+from benchmarks.engine import palette, profiling
 from benchmarks.engine.compare import (
     DifferentWork,
     Extent,
@@ -64,6 +65,9 @@ def options() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--palette", action="store_true", help="what each feature costs against the plain request, instead"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="what a tick is spent on and who waits for the device, instead"
     )
     parser.add_argument("--quick", action="store_true", help="a look at it, not a measurement")
     parser.add_argument("--out", type=Path, default=OUT, help="where the JSON, the plot and the models go")
@@ -172,6 +176,29 @@ def measure_palette(given: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
+def measure_profile(given: argparse.Namespace) -> dict[str, Any]:
+    """The figures of :mod:`benchmarks.engine.profiling`, printed as a table and kept as JSON with a trace."""
+    source = folder(given.model, given.out / "models")
+    work = Work.square(source, given.edge or describe(str(source)).native, given.steps)
+    count = given.requests or 10
+    # With equal steps they are in flight together, and nothing is decoded in most ticks.
+    requests = [replace(request, steps=given.steps) for request in work.mixed(count)]
+    ours = Ours.load(source, given.device, given.dtype, given.cap or count)
+    name = f"profile-{Path(given.model).name}-{ours.model.device.type}"
+    figures = {
+        "model": given.model,
+        "device": ours.model.device.type,
+        "dtype": str(ours.model.dtype).removeprefix("torch."),
+        **profiling.measure(ours, requests, given.out / f"{name}.json.gz"),
+        "settings": {"size": str(work.size), "steps": work.steps, "cap": given.cap or count},
+        **circumstances(),
+    }
+    (given.out / f"{name}.json").write_text(json.dumps(figures, indent=1))
+    print(profiling.table(figures))
+    print(f"trace: {given.out / name}.json.gz")
+    return figures
+
+
 def say(line: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {line}", file=sys.stderr, flush=True)
 
@@ -202,6 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.palette:
         print(json.dumps(measure_palette(given)))
+        return
+    if given.profile:
+        print(json.dumps(measure_profile(given)))
         return
     try:
         figures, raw = measure(given)
