@@ -12,6 +12,7 @@ from pathlib import Path
 from bot.settings import MODELS_FILE, Settings, SettingsError, read_settings
 from generation import loras
 from generation.catalogue import describe, is_guessed, place_on_disk
+from generation.controlnets import BrokenControlNet, ControlNetInfo, found_controlnets
 from generation.embeddings import SHIPPED, Embeddings, Learned
 from generation.loras import BrokenLora, Lora, Loras
 from generation.model import Family, MemoryMode, ModelInfo
@@ -157,7 +158,26 @@ def _list(settings: Settings) -> int:
         said = f"broken   {lora.problem}" if isinstance(lora, BrokenLora) else _told(lora)
         _say(f"  {lora.name}   {said}")
     broken = any(word.problem for word in words) or any(isinstance(lora, BrokenLora) for lora in adapters)
+    if nets := _controlnets(settings):
+        _say()
+        _say("ControlNets:")
+    for net in nets:
+        said = f"broken   {net.problem}" if isinstance(net, BrokenControlNet) else _steers(net, settings)
+        _say(f"  {net.name}   {said}")
+    broken = broken or any(isinstance(net, BrokenControlNet) for net in nets)
     return int(broken or any(each.problems for each in found))
+
+
+def _controlnets(settings: Settings) -> tuple[ControlNetInfo | BrokenControlNet, ...]:
+    """Those in the owner's folder and those that come along."""
+    found = found_controlnets(settings.controlnets_folder)
+    return *found.usable, *found.broken
+
+
+def _steers(net: ControlNetInfo, settings: Settings) -> str:
+    weights = " or ".join(f"{_size(net.numbers * width)} {how}" for how, width in _widths(settings).items())
+    note = "" if net.note is None else f"; {net.note}"
+    return f"{net.kind}, for {net.family}, about {weights}{note}"
 
 
 def _loras(settings: Settings) -> tuple[Lora | BrokenLora, ...]:
@@ -188,7 +208,7 @@ def _lines(found: Found) -> Iterator[str]:
             yield f"memory   {found.memory}"
         elif info.family is not Family.NOISE:
             yield "memory   not known until it is fetched"
-        for what in ("vae", "taesd", "refiner"):
+        for what in ("vae", "taesd", "refiner", "ip_adapter"):
             if (beside := getattr(info, what)) is not None:
                 yield f"{what:<8} {beside}"
         if info.note is not None:
@@ -224,6 +244,11 @@ def _check(settings: Settings, sources: Sequence[str]) -> int:
         if isinstance(lora, BrokenLora):
             broken += 1
             _say(f"  {lora.problem}")
+    for net in () if sources else _controlnets(settings):
+        _say(f"{net.name}: {'broken' if isinstance(net, BrokenControlNet) else 'well'}")
+        if isinstance(net, BrokenControlNet):
+            broken += 1
+            _say(f"  {net.problem}")
     return int(broken > 0)
 
 
