@@ -16,6 +16,7 @@ from bot.buttons import ITEMS
 from bot.commands.control import control
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
+from bot.commands.inspect import inspect, message_menus
 from bot.commands.moderate import moderate_command
 from bot.commands.server import ServerCommands
 from bot.commands.starting import inpaint, outpaint
@@ -35,6 +36,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "outpaint": (outpaint, "Draw what is around a picture"),
     "control": (control, "Draw what has the outlines, the lines or the depth of a picture"),
     "upscale": (upscale, "Make a picture larger"),
+    "inspect": (inspect, "Show you the settings that are inside a picture's file"),
 }
 
 
@@ -52,7 +54,9 @@ class Atelier(discord.Client):
 
     house: House
 
-    def __init__(self, *, guild_id: int | None = None, choose_model: bool = False) -> None:
+    def __init__(
+        self, *, guild_id: int | None = None, choose_model: bool = False, take_looks: bool = False
+    ) -> None:
         # Voice is not our business either; without this the client warns at each start that it cannot speak.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         # Interactions need no intent; guilds tells channels apart. Messages and members are not our business.
@@ -66,8 +70,16 @@ class Atelier(discord.Client):
         self._guild = None if guild_id is None else discord.Object(guild_id)
         self.tree = Tree(self)
         for name, (callback, description) in COMMANDS.items():
-            command = Drawing(callback, name=name, description=description, choose_model=choose_model)
+            command = Drawing(
+                callback,
+                name=name,
+                description=description,
+                choose_model=choose_model,
+                take_looks=take_looks,
+            )
             self.tree.add_command(command, guild=self._guild)
+        for menu in message_menus():
+            self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
         self.tree.add_command(ServerCommands(), guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)

@@ -1,0 +1,151 @@
+"""/inspect, and what a right click on a message offers: the settings of its pictures, and JPEG files."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+from discord import app_commands, ui
+
+from bot import bringing
+from bot.acknowledgement import acknowledge
+from bot.apologies import tell
+from bot.inspecting import as_text, command_for, inspected_card
+from bot.limits import Refused
+from bot.messages import MAX_TEXT, NO_MENTIONS, layout
+from generation import canvas, metadata
+from generation.image import as_jpeg
+from generation.request import InvalidRequest
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+MAX_PICTURES = 4
+"""Of one message; as many as a request draws."""
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@app_commands.describe(image="A picture of A1111, Forge, ComfyUI, InvokeAI, SwarmUI, NovelAI or mine")
+async def inspect(interaction: Interaction, image: discord.Attachment) -> None:
+    """Show you the settings that are inside a picture's file."""
+    bringing.check_attachment(image, "picture")
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    await _show(interaction, await bringing.fetched(image, "picture"))
+
+
+def message_menus() -> list[app_commands.ContextMenu]:
+    """What can be done with a message that shows pictures."""
+    return [
+        app_commands.ContextMenu(name="Show settings", callback=_show_settings),
+        app_commands.ContextMenu(name="Send as JPEG", callback=_send_as_jpeg),
+    ]
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def _show_settings(interaction: Interaction, message: discord.Message) -> None:
+    files = _files(message)
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    for file in files:
+        await _show(interaction, await _fetched(file))
+
+
+@app_commands.allowed_installs(guilds=True, users=True)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> None:
+    files = _files(message)
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    for file in files:
+        data = await _fetched(file)
+        if not data.startswith(b"\x89PNG"):
+            raise Refused("That is no PNG file; only those have something to gain by that.")
+        # Opened with care first: it may be anybody's.
+        await asyncio.to_thread(canvas.open_picture, data)
+        jpeg = await asyncio.to_thread(as_jpeg, data)
+        if len(jpeg) > interaction.filesize_limit:
+            raise Refused("Its JPEG file is larger than Discord takes here.")
+        await interaction.followup.send(
+            "With its settings inside; what was transparent is white.",
+            file=discord.File(io.BytesIO(jpeg), filename="picture.jpg"),
+            ephemeral=True,
+            allowed_mentions=NO_MENTIONS,
+        )
+
+
+Media = discord.Attachment | discord.UnfurledMediaItem
+
+
+def _files(message: discord.Message) -> list[Media]:
+    """The pictures that were uploaded with a message, wherever they stand in it.
+
+    Raises:
+        Refused: there are none.
+    """
+    files = list(_uploaded(message))[:MAX_PICTURES]
+    if not files:
+        raise Refused("There is no picture in that message.")
+    return files
+
+
+def _uploaded(message: discord.Message) -> Iterator[Media]:
+    attached = [each for each in message.attachments if (each.content_type or "").startswith("image/")]
+    yield from attached
+    known = {attachment.id for attachment in attached}
+
+    def walk(parts: Any) -> Iterator[Media]:
+        for part in parts:
+            if isinstance(part, discord.MediaGalleryComponent):
+                # Not what somebody merely links to: its address may be anything.
+                yield from (
+                    item.media for item in part.items if item.media.attachment_id not in {None, *known}
+                )
+            yield from walk(getattr(part, "children", ()))
+
+    yield from walk(message.components)
+
+
+async def _fetched(file: Media) -> bytes:
+    if isinstance(file, discord.Attachment):
+        bringing.check_attachment(file, "picture")
+        return await bringing.fetched(file, "picture")
+    try:
+        async with asyncio.timeout(bringing.FETCH_SECONDS):
+            return await file.read()
+    except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError):
+        raise Refused("I could not fetch that picture from Discord; please try again.") from None
+
+
+async def _show(interaction: Interaction, data: bytes) -> None:
+    """Tell this person alone what a file says."""
+    try:
+        settings = await asyncio.to_thread(metadata.read, data)
+    except metadata.UnreadablePicture as reason:
+        await tell(interaction, str(reason))
+        return
+    view, files = layout(inspected_card(settings)), []
+    try:
+        line = command_for(settings, interaction.client.house.shelf)
+    except InvalidRequest as reason:
+        said = f"There is no `/imagine` line for it here. {reason}"
+    else:
+        fenced = line.replace("```", "`\u200b`\u200b`")
+        said = f"To draw something like it, copy this line:\n```\n{fenced}\n```"
+        if view.content_length() + len(said) > MAX_TEXT:
+            said = "To draw something like it, copy the line in imagine.txt:"
+            files.append(("imagine.txt", line))
+    view.add_item(ui.TextDisplay(said))
+    if (text := as_text(settings)) is not None:
+        files.append(("settings.txt", text))
+    for name, _ in files:
+        view.add_item(ui.File(f"attachment://{name}"))
+    await interaction.followup.send(
+        view=view,
+        files=[discord.File(io.BytesIO(text.encode()), filename=name) for name, text in files],
+        ephemeral=True,
+        allowed_mentions=NO_MENTIONS,
+    )
