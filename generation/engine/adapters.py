@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import warnings
 from collections import OrderedDict
@@ -39,19 +40,28 @@ Fitted = tuple[tuple[Lora, float], ...]
 
 SHARE = 2
 """Those that are not in force may stay as long as all need at most one in SHARE of the UNet's own bytes."""
+_numbers = itertools.count()
+"""Of the names that PEFT has for them."""
 _BARE = ("unet.", "text_encoder.", "text_encoder_2.")
 
 
 @dataclass(slots=True)
-class _Part:
-    """A UNet or a text encoder."""
+class _State:
+    """How it is with the LoRAs of a UNet or a text encoder, whoever put them there."""
 
-    name: str
-    """What diffusers calls it in the names of weights."""
-    module: Any
     adapted: list[Any] = field(default_factory=list)
-    """Its layers that have a LoRA."""
+    """Its layers that have one."""
     in_force: Fitted = ()
+
+
+class _Part:
+    """A UNet or a text encoder. Two engines may draw with one."""
+
+    def __init__(self, name: str, module: Any) -> None:
+        """`name` is what diffusers calls it in the names of weights."""
+        self.name = name
+        self.module = module
+        self.state: _State = module.__dict__.setdefault("_loras_here", _State())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +92,6 @@ class Adapters:
         ]
         self._loaded: OrderedDict[Lora, _Loaded] = OrderedDict()
         """The most recently used last."""
-        self._count = 0
         self._room = footprint(model.unet) // SHARE
 
     @property
@@ -150,16 +159,16 @@ class Adapters:
 
     def _switch(self, part: _Part, fitted: Fitted) -> None:
         """As diffusers' `set_adapters`, which takes a step's time to mark what is to be trained."""
-        if part.in_force == fitted:
+        if part.state.in_force == fitted:
             return
         weights = {self._loaded[lora].key: weight for lora, weight in fitted}
         names = list(weights)
-        for layer in part.adapted:
+        for layer in part.state.adapted:
             layer._disable_adapters = not names
             layer._active_adapter = names
             for name, weight in weights.items():
                 layer.set_scale(name, weight)
-        part.in_force = fitted
+        part.state.in_force = fitted
 
     # They come and go ---------------------------------------------------------------------------------------
 
@@ -179,8 +188,7 @@ class Adapters:
                 self._unload(lora)
 
     def _load(self, lora: Lora) -> _Loaded:
-        self._count += 1
-        key = f"lora_{self._count}"
+        key = f"lora_{next(_numbers)}"
         loader: Any = StableDiffusionLoraLoaderMixin
         if self._model.info.family is Family.SDXL:
             loader = StableDiffusionXLLoraLoaderMixin
@@ -311,11 +319,11 @@ class Adapters:
         """Note which layers have LoRAs now; none is in force."""
         from peft.tuners.tuners_utils import BaseTunerLayer
 
-        part.adapted = [layer for layer in part.module.modules() if isinstance(layer, BaseTunerLayer)]
-        for layer in part.adapted:
+        adapted = [layer for layer in part.module.modules() if isinstance(layer, BaseTunerLayer)]
+        for layer in adapted:
             layer._disable_adapters = True
             layer._active_adapter = []
-        part.in_force = ()
+        part.state.adapted, part.state.in_force = adapted, ()
 
 
 # Files ---------------------------------------------------------------------------------------------------

@@ -112,6 +112,14 @@ def test_without_a_lora_the_bits_are_what_they_were(sd: LoraBench, toy_sd: Path)
     assert picture(sd.draw(prompt="the moon<lora:peft:0>", steps=3)) == picture(before)
 
 
+def test_another_engine_of_the_same_model_sees_none_of_them(sd: LoraBench) -> None:
+    other = sd.again()
+    plain = other.draw()
+    for _ in range(2):
+        sd.draw(adapters=(Adapter(name="peft"),))
+        assert other.draw() == plain
+
+
 def test_who_has_the_same_loras_shares_calls_and_nobody_else_sees_them(sd: LoraBench) -> None:
     """Nor does it matter how they were named, and in which order."""
     peft, kohya = Adapter(name="peft", weight=0.5), Adapter(name="kohya", weight=0.5)
@@ -183,7 +191,7 @@ def test_a_second_larger_pass_keeps_the_loras(sd: LoraBench) -> None:
         sd.engine.tick()
         for entry in sd.engine._entries:
             if entry.image is not None:
-                seen[entry.image.latents.shape[-1]] = sd.engine._adapters._unet.in_force
+                seen[entry.image.latents.shape[-1]] = sd.engine._adapters._unet.state.in_force
     assert seen == sizes
 
 
@@ -210,7 +218,7 @@ def test_a_few_layers_at_a_time_draw_the_same_with_a_lora(
     with_it = layered.draw(adapters=(Adapter(name="kohya"),))
     assert picture(with_it) == picture(sd.draw(adapters=(Adapter(name="kohya"),)))
     assert layered.draw() == plain
-    hooks = [layer for layer in layered.engine._adapters._unet.adapted if hasattr(layer, "lora_A")]
+    hooks = [layer for layer in layered.engine._adapters._unet.state.adapted if hasattr(layer, "lora_A")]
     assert hooks
     assert all(hasattr(side, "_diffusers_hook") for layer in hooks for side in layer.lora_A.values()), (
         "its layers come and go like the others"
@@ -221,7 +229,7 @@ def test_weights_in_eight_bits_leave_a_lora_whole(toy_sd: Path, sd_loras: Loras)
     bench = LoraBench(str(toy_sd), sd_loras, memory="smallest")
     plain = bench.draw()
     assert picture(bench.draw(adapters=(Adapter(name="picture only"),))) != picture(plain)
-    layer = bench.engine._adapters._unet.adapted[0]
+    layer = bench.engine._adapters._unet.state.adapted[0]
     held = next(iter(layer.lora_A.values())).weight
     from safetensors.torch import load_file
 
