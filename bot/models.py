@@ -9,12 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.beside import Beside, beside
 from bot.settings import MODELS_FILE, Settings, SettingsError, read_settings
-from generation import loras
 from generation.catalogue import describe, is_guessed, place_on_disk
-from generation.controlnets import BrokenControlNet, ControlNetInfo, found_controlnets
-from generation.embeddings import SHIPPED, Embeddings, Learned
-from generation.loras import BrokenLora, Lora, Loras
 from generation.model import Family, MemoryMode, ModelInfo
 from generation.modelfiles import UnreadableModel
 from generation.modeltable import EMBEDDED
@@ -139,63 +136,26 @@ def _list(settings: Settings) -> int:
     file = settings.models_file
     _say(f"In {file}:" if file is not None else "There is no file of models; MODEL names the only one:")
     found = [_looked_at(entry, settings) for entry in _entries(settings)]
-    for each in found:
+    for model in found:
         _say()
-        _say(f"{each.name} (draws for who chooses none)" if each.default else each.name)
-        for line in _lines(each):
+        _say(f"{model.name} (draws for who chooses none)" if model.default else model.name)
+        for line in _lines(model):
             _say(f"  {line}")
-    if words := _words(settings):
+    kinds = _beside(settings)
+    for heading, files in kinds.items():
         _say()
-        _say("Learned words:")
-    for word in words:
-        many = "1 vector" if word.vectors == 1 else f"{word.vectors} vectors"
-        said = f"{word.word}   {many} for {word.made_for}"
-        _say(f"  {said if word.problem is None else f'broken   {word.problem}'}")
-    if adapters := _loras(settings):
-        _say()
-        _say("LoRAs:")
-    for lora in adapters:
-        said = f"broken   {lora.problem}" if isinstance(lora, BrokenLora) else _told(lora)
-        _say(f"  {lora.name}   {said}")
-    broken = any(word.problem for word in words) or any(isinstance(lora, BrokenLora) for lora in adapters)
-    if nets := _controlnets(settings):
-        _say()
-        _say("ControlNets:")
-    for net in nets:
-        said = f"broken   {net.problem}" if isinstance(net, BrokenControlNet) else _steers(net, settings)
-        _say(f"  {net.name}   {said}")
-    broken = broken or any(isinstance(net, BrokenControlNet) for net in nets)
-    return int(broken or any(each.problems for each in found))
+        _say(f"{heading}:")
+        for each in files:
+            _say(f"  {each.name}   {each.told if each.problem is None else f'broken   {each.problem}'}")
+    broken = any(each.problem for files in kinds.values() for each in files)
+    return int(broken or any(model.problems for model in found))
 
 
-def _controlnets(settings: Settings) -> tuple[ControlNetInfo | BrokenControlNet, ...]:
-    """Those in the owner's folder and those that come along."""
-    found = found_controlnets(settings.controlnets_folder)
-    return *found.usable, *found.broken
+def _beside(settings: Settings) -> dict[str, list[Beside]]:
+    def weigh(numbers: int) -> str:
+        return " or ".join(f"{_size(numbers * width)} {how}" for how, width in _widths(settings).items())
 
-
-def _steers(net: ControlNetInfo, settings: Settings) -> str:
-    weights = " or ".join(f"{_size(net.numbers * width)} {how}" for how, width in _widths(settings).items())
-    note = "" if net.note is None else f"; {net.note}"
-    return f"{net.kind}, for {net.family}, about {weights}{note}"
-
-
-def _loras(settings: Settings) -> tuple[Lora | BrokenLora, ...]:
-    """Those in the owner's folder and those that come along."""
-    return Loras(settings.loras_folder, loras.SHIPPED).look()
-
-
-def _told(lora: Lora) -> str:
-    texts = ", changes how prompts are read" if lora.reads else ""
-    triggers = f"; trigger words: {', '.join(lora.triggers)}" if lora.triggers else ""
-    return f"{lora.format}, rank {lora.rank}, for {lora.made_for}{texts}{triggers}"
-
-
-def _words(settings: Settings) -> tuple[Learned, ...]:
-    """Those in the owner's folder and those that come along."""
-    embeddings = Embeddings(settings.embeddings_folder, SHIPPED)
-    embeddings.refresh()
-    return embeddings.known
+    return beside(settings, weigh)
 
 
 def _lines(found: Found) -> Iterator[str]:
@@ -234,21 +194,12 @@ def _check(settings: Settings, sources: Sequence[str]) -> int:
         _say(f"{found.name}: broken")
         for problem in found.problems:
             _say(f"  {problem}")
-    for word in () if sources else _words(settings):
-        _say(f"{word.word}: {'well' if word.problem is None else 'broken'}")
-        if word.problem is not None:
-            broken += 1
-            _say(f"  {word.problem}")
-    for lora in () if sources else _loras(settings):
-        _say(f"{lora.name}: {'broken' if isinstance(lora, BrokenLora) else 'well'}")
-        if isinstance(lora, BrokenLora):
-            broken += 1
-            _say(f"  {lora.problem}")
-    for net in () if sources else _controlnets(settings):
-        _say(f"{net.name}: {'broken' if isinstance(net, BrokenControlNet) else 'well'}")
-        if isinstance(net, BrokenControlNet):
-            broken += 1
-            _say(f"  {net.problem}")
+    for files in () if sources else _beside(settings).values():
+        for file in files:
+            _say(f"{file.name}: {'well' if file.problem is None else 'broken'}")
+            if file.problem is not None:
+                broken += 1
+                _say(f"  {file.problem}")
     return int(broken > 0)
 
 
