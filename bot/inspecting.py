@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from bot.card import Card, Tone
@@ -25,7 +26,8 @@ def inspected_card(settings: Settings) -> Card:
         lines.append(f"**Prompt** {literal(shortened(settings.prompt, MAX_SHOWN))}")
     if settings.negative_prompt:
         lines.append(f"**Negative prompt** {literal(shortened(settings.negative_prompt, MAX_SHOWN))}")
-    lines += [f"**{name}** {literal(value)}" for name, value in _numbers(settings)]
+    for name, value in _numbers(settings):
+        lines.append(f"**{name}** {value if re.fullmatch(r'[0-9.x]+', value) else literal(value)}")
     lines.append(f"-# Written by {tool}; nobody can tell whether a file says the truth.")
     return Card(tone=Tone.DONE, text=tuple(lines))
 
@@ -59,7 +61,7 @@ def _numbers(settings: Settings) -> list[tuple[str, str]]:
 def _times(factor: float | None, by: str | None) -> str | None:
     if factor is None:
         return by
-    return f"{factor:g} times" if by is None else f"{factor:g} times by {by}"
+    return f"{factor:g}" if by is None else f"by {by}, {factor:g} times"
 
 
 def as_text(settings: Settings) -> str | None:

@@ -127,9 +127,8 @@ def test_a_card_says_which_way_a_picture_was_made_larger() -> None:
     )
     assert command_line(request, shelf) is None
     pass_again = a_request(start=Start(picture=request.files[0], enlarged=True))
-    card = card_for(
-        Finished(job=dataclasses.replace(done, request=pass_again), pictures=(a_picture(),)), shelf
-    )
+    done = dataclasses.replace(done, request=pass_again)
+    card = card_for(Finished(job=done, pictures=(a_picture(),)), shelf)
     assert "made larger by a second pass of the model (a hires pass), not by an upscaler" in words(card)
 
 

@@ -171,6 +171,7 @@ async def test_an_upscaled_picture_is_the_same_as_large_as_the_model_can(stage: 
     card = await draws(stage.anna, "a red circle on a white background", seed=11)
     (small,) = await files_of(stage.anna, card)
     larger = await result(stage.bruno, await stage.bruno.press(card, "Upscale"))
+    assert "made larger by a second pass of the model (a hires pass), not by an upscaler" in text_of(larger)
     (large,) = await files_of(stage.bruno, larger)
     assert pixels(large).size == (192, 192)
     back = pixels(large).resize((128, 128), Image.Resampling.BOX)

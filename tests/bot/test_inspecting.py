@@ -1,0 +1,68 @@
+"""What is shown of the settings in a file, whoever wrote it, and the command that comes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.inspecting import as_text, command_for, inspected_card
+from generation.metadata import parse_infotext
+from generation.metadata.settings import Settings, Tool
+from generation.request import InvalidRequest, Seed
+from generation.shelf import Shelf
+from tests.generation.toys import NOISE
+
+A1111 = """a @everyone [castle](https://example.org), **bold**
+Negative prompt: <@1234>, ugly
+Steps: 24, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 6.5, Seed: 99, Size: 512x768, \
+Model hash: 0123456789, Model: dreamy_v1, Denoising strength: 0.4, Clip skip: 2, Hires upscale: 1.5, \
+Hires upscaler: 4x-UltraSharp, Version: v1.10.1"""
+
+
+def test_all_of_it_is_shown_and_nothing_of_it_formats_or_calls() -> None:
+    said = "\n".join(inspected_card(parse_infotext(A1111)).text)
+    assert "**Prompt** a \\@everyone \\[castle\\](https\\://example.org), \\*\\*bold\\*\\*" in said
+    assert "**Negative prompt** \\<\\@1234\\>, ugly" in said
+    for line in (
+        "**Model** dreamy\\_v1 (0123456789)",
+        "**Size** 512x768",
+        "**Steps** 24",
+        "**Guidance** 6.5",
+        "**Sampler** DPM++ 2M Karras",
+        "**Seed** 99",
+        "**Clip skip** 2",
+        "**Strength** 0.4",
+        "**Second pass** by 4x-UltraSharp, 1.5 times",
+    ):
+        assert line in said.splitlines()
+    assert "Written by **A1111**" in said
+
+
+def test_a_command_is_made_of_what_can_be_drawn_here() -> None:
+    shelf = Shelf.one(NOISE)
+    line = command_for(parse_infotext(A1111), shelf)
+    assert line.startswith(
+        "/imagine prompt:a @everyone [castle](https://example.org), **bold** negative_prompt:"
+    )
+    assert " size:512x768 steps:24 guidance:6.5 sampler:DPM++ 2M Karras seed:99 clip_skip:2" in line
+    huge = Settings(prompt="a sun", sampler="Sampler of tomorrow", seed=Seed(2**60), tool=Tool.NOVELAI)
+    line = command_for(huge, shelf)
+    assert "tomorrow" not in line
+    assert str(2**60) not in line
+    for settings, reason in (
+        (Settings(prompt=""), "It says no prompt"),
+        (Settings(prompt="a sun", steps=5000), "5000 steps are not possible"),
+        (Settings(prompt="a sun", guidance=99.0), "A guidance of 99 is not possible"),
+    ):
+        with pytest.raises(InvalidRequest, match=reason):
+            command_for(settings, shelf)
+
+
+def test_what_is_too_long_for_a_card_comes_as_a_file() -> None:
+    long = Settings(prompt="word " * 400, model="m", steps=3)
+    card = inspected_card(long)
+    assert len("\n".join(card.text)) < 1500
+    text = as_text(long)
+    assert text is not None
+    assert "word " * 400 in text
+    assert "Steps:\n3" in text
+    assert as_text(Settings(prompt="a sun")) is None
