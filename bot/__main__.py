@@ -78,7 +78,11 @@ async def serve(settings: Settings) -> None:
         if given_up := await jobs.give_up_outdated():
             log.warning("gave up %d requests of before, which today's rules refuse", given_up)
         client = await rooms.enter_async_context(
-            Atelier(guild_id=settings.guild_id, choose_model=shelf.several)
+            Atelier(
+                guild_id=settings.guild_id,
+                choose_model=shelf.several,
+                take_looks=any(model.ip_adapter is not None for model in shelf.models),
+            )
         )
         await _login(client, token, settings.discord_api_url)
         backend = ProcessBackend(

@@ -275,6 +275,8 @@ def _drawn_facts(request: GenerationRequest, shelf: Shelf) -> str:
         facts.append(f"then {request.hires.size.width} × {request.hires.size.height}{by}")
     facts += [f"LoRA {each.name} {each.weight:g}" for each in request.adapters]
     facts += [f"ControlNet {each.model} {each.weight:g}" for each in request.controls]
+    if request.look is not None:
+        facts.append(f"the look of a picture, weight {request.look.weight:g}")
     if request.clip_skip > 1:
         facts.append(f"clip skip {request.clip_skip}")
     line = literal(" · ".join(facts))

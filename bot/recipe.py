@@ -65,6 +65,8 @@ def _palette(request: GenerationRequest) -> list[str]:
         )
         lines.append(f"**Then** {hires.size} {by}, with strength {hires.strength:g}")
     lines += [f"**Steered by** {steered_by(control)}" for control in request.controls]
+    if request.look is not None:
+        lines.append(f"**Look** of a picture, with weight {request.look.weight:g}")
     lines += _enlarged(request)
     return lines + _varied(request)
 
@@ -112,7 +114,7 @@ def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:
     model = shelf.by_source(request.model)
     if model is None or request.start is not None or len(request.variations) > 1 or request.controls:
         return None
-    if request.upscale is not None:
+    if request.upscale is not None or request.look is not None:
         return None
 
     def one_line(text: str) -> str:

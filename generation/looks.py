@@ -59,7 +59,8 @@ def _check_encoder(adapter: Path, encoder: Path, projection: list[int] | None) -
     if not (encoder / "config.json").is_file():
         raise UnreadableModel(
             f"The IP-Adapter {adapter} needs its image encoder, and there is none at {encoder}: "
-            "put the folder image_encoder (config.json, model.safetensors) beside it, or name it as image_encoder."
+            "put the folder image_encoder (config.json, model.safetensors) beside it, "
+            "or name it as image_encoder."
         )
     if not any(encoder.glob("*.safetensors")):
         raise UnreadableModel(f"The image encoder {encoder} has no weights in a .safetensors file.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from generation.catalogue import Defaults, Family, MemoryMode, ModelInfo, describe, is_guessed
+from generation.looks import check_ip_adapter, image_encoder_of
 from generation.modelfiles import UnreadableModel, check_taesd, check_vae
 from generation.prompting import choices
 from generation.prompting.attention import parts_of
@@ -19,6 +20,7 @@ from generation.refiner import check_base, check_refiner
 from generation.request import MAX_CLIP_SKIP, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, InvalidRequest, Size
 from generation.samplers import SAMPLERS, find_sampler, sampler_reason, unknown_sampler
 from generation.tomllines import Place, line_of
+from generation.unetshape import shape_of
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ MAX_NAME = 100
 
 KEYS = (
     *("name", "source", "size", "steps", "guidance", "sampler", "clip_skip", "negative_prompt", "vae"),
-    *("taesd", "refiner", "refiner_start", "memory", "default"),
+    *("taesd", "refiner", "refiner_start", "ip_adapter", "image_encoder", "memory", "default"),
 )
 """What may stand in a `[[model]]`; all but the first two may be left out."""
 
@@ -110,6 +112,10 @@ class _Table:
         taesd = self._read("taesd", lambda value: _taesd(value, self._folder))
         refiner = self._read("refiner", lambda value: _refiner(value, self._folder, info))
         refiner_start = self._read("refiner_start", lambda value: _refiner_start(value, self._table))
+        image_encoder = self._read("image_encoder", lambda value: _encoder(value, self._folder, self._table))
+        ip_adapter = self._read(
+            "ip_adapter", lambda value: _ip_adapter(value, self._folder, info, image_encoder)
+        )
         memory = self._read("memory", _memory)
         self._read("default", _yes_or_no)
         if info is None or name is None:
@@ -132,6 +138,8 @@ class _Table:
             taesd=taesd,
             refiner=refiner,
             refiner_start=refiner_start or info.refiner_start,
+            ip_adapter=ip_adapter,
+            image_encoder=image_encoder,
             memory=memory or MemoryMode.FAST,
             decided=frozenset(self._table),
         )
@@ -261,6 +269,25 @@ def _refiner_start(value: Any, table: Mapping[str, Any]) -> float:
     if "refiner" not in table:
         raise UnreadableModel("This model has no refiner to start; name one, or leave refiner_start out.")
     return float(value)
+
+
+def _encoder(value: Any, folder: Path, table: Mapping[str, Any]) -> str:
+    if "ip_adapter" not in table:
+        raise UnreadableModel("This model has no ip_adapter that an image encoder would be for; name one.")
+    return os.path.normpath(folder / os.path.expanduser(_text("image_encoder", value)))  # noqa: PTH111
+
+
+def _ip_adapter(value: Any, folder: Path, info: ModelInfo | None, encoder: str | None) -> str:
+    place = os.path.normpath(folder / os.path.expanduser(_text("ip_adapter", value)))  # noqa: PTH111
+    if info is not None and info.family is Family.OTHER:
+        raise UnreadableModel(
+            "This model is drawn by its own pipeline, which takes no IP-Adapter; leave it out."
+        )
+    shape = None if info is None else shape_of(info)
+    check_ip_adapter(
+        Path(place), image_encoder_of(place, encoder), width=None if shape is None else shape.words
+    )
+    return place
 
 
 def _memory(value: Any) -> MemoryMode:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generation.catalogue import is_guessed, place_on_disk
+from generation.looks import image_encoder_of
 from generation.model import Family, MemoryMode, ModelInfo
 from generation.modelfiles import (
     OPTIONAL_PARTS,
@@ -76,6 +77,9 @@ def weigh(info: ModelInfo) -> Weights | None:
         numbers["vae"] = _in_files(_files(Path(info.vae)))
     if info.taesd is not None and (tiny := _place(info.taesd)) is not None:
         numbers["taesd"] = _in_files(_files(tiny))
+    if info.ip_adapter is not None:
+        numbers["ip_adapter"] = _in_files([Path(info.ip_adapter)])
+        numbers["image_encoder"] = _in_files(_files(image_encoder_of(info.ip_adapter, info.image_encoder)))
     if info.refiner is not None:
         if _place(info.refiner) is None:
             return None

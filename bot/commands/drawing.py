@@ -42,13 +42,19 @@ OPTIONS: Mapping[str, str] = {
 
 
 class Drawing(app_commands.Command[Any, ..., None]):
-    """A command that draws. `model` is an option of it only where there is a choice."""
+    """A command that draws. Some of its options are there only where they mean something."""
 
     def __init__(
-        self, callback: Callable[..., Any], *, name: str, description: str, choose_model: bool
+        self,
+        callback: Callable[..., Any],
+        *,
+        name: str,
+        description: str,
+        choose_model: bool,
+        take_looks: bool,
     ) -> None:
         super().__init__(name=name, description=description, callback=callback)
-        self._choose_model = choose_model
+        self._offered = {"model": choose_model, "look": take_looks, "look_weight": take_looks}
         suggestions = {
             "model": _models,
             "size": _sizes,
@@ -67,8 +73,7 @@ class Drawing(app_commands.Command[Any, ..., None]):
 
     def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
         told = super().to_dict(tree)
-        if not self._choose_model:
-            told["options"] = [option for option in told["options"] if option["name"] != "model"]
+        told["options"] = [option for option in told["options"] if self._offered.get(option["name"], True)]
         return told
 
 

@@ -11,6 +11,7 @@ from discord.app_commands import Choice
 
 from bot.commands.drawing import OPTIONS
 from bot.commands.starting import start_order, styled_order
+from bot.looking import Brought
 from bot.options import ASPECTS, Typed, parse_enlarger
 from bot.orders import place_order
 from generation.request import InvalidRequest
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     aspect="Its shape; I choose a size that suits the model",
     image="A picture to start from",
     strength="How far it may go from that picture, 0 to 1",
+    look="A picture whose style and subject it shall have",
+    look_weight="How much of that, up to 1",
     variation_seed="A second seed, towards which the first one is turned",
     variation_strength="How far it is turned, 0 to 1",
     hires="Draw it once more, so many times larger, 1.1 to 4",
@@ -51,6 +54,8 @@ async def imagine(
     clip_skip: int | None = None,
     image: discord.Attachment | None = None,
     strength: float | None = None,
+    look: discord.Attachment | None = None,
+    look_weight: float | None = None,
     variation_seed: int | None = None,
     variation_strength: float | None = None,
     hires: float | None = None,
@@ -60,6 +65,8 @@ async def imagine(
     """Draw a picture from words."""
     if strength is not None and image is None:
         raise InvalidRequest("A strength says how far to go from a picture; give me one as `image`.")
+    if look_weight is not None and look is None:
+        raise InvalidRequest("A weight of the look needs a picture that has it; give me one as `look`.")
     if hires_by is not None:
         hires_by = await asyncio.to_thread(parse_enlarger, hires_by, interaction.client.house.upscalers)
     typed = Typed(
@@ -82,9 +89,10 @@ async def imagine(
         hires_strength=hires_strength,
         hires_by=hires_by,
     )
+    brought = None if look is None else Brought(file=look, weight=look_weight)
     if image is not None:
-        await start_order(interaction, typed, image, style=style)
-    elif style is not None:
-        await styled_order(interaction, typed, style)
+        await start_order(interaction, typed, image, style=style, look=brought)
+    elif style is not None or brought is not None:
+        await styled_order(interaction, typed, style, look=brought)
     else:
         await place_order(interaction, typed.request(interaction.client.house.shelf))

@@ -12,6 +12,7 @@ from discord.app_commands import Choice
 from bot import bringing
 from bot.bringing import WAYS, Order
 from bot.commands.drawing import OPTIONS
+from bot.looking import Brought
 from bot.options import Typed
 from bot.orders import take_order
 from bot.styles import styled
@@ -30,6 +31,7 @@ async def start_order(
     style: str | None,
     mask: discord.Attachment | None = None,
     masked: bool = False,
+    look: Brought | None = None,
 ) -> None:
     """Have drawn what starts from these files.
 
@@ -44,6 +46,8 @@ async def start_order(
     _check(typed, shelf, image)
     if mask is not None:
         bringing.check_attachment(mask, "mask")
+    if look is not None:
+        look.check(typed, shelf)
 
     async def find() -> Order:
         picture = await bringing.fetched(image, "picture")
@@ -53,22 +57,26 @@ async def start_order(
             partial(bringing.started, worded, shelf, picture, mask=marked, masked=masked)
         )
 
-    await take_order(interaction, find)
+    await take_order(interaction, find if look is None else look.added_to(find))
 
 
-async def styled_order(interaction: Interaction, typed: Typed, style: str) -> None:
-    """Have drawn what starts from nothing, with the style of this name.
+async def styled_order(
+    interaction: Interaction, typed: Typed, style: str | None, *, look: Brought | None = None
+) -> None:
+    """Have drawn what starts from nothing, with the style of this name, and the look of a picture.
 
     Raises:
         Refused, InvalidRequest: it cannot be; nobody else hears it.
     """
     shelf = interaction.client.house.shelf
     typed.request(shelf)  # what is wrong without the style is refused at once
+    if look is not None:
+        look.check(typed, shelf)
 
     async def find() -> Order:
         return Order(request=(await styled(interaction, typed, style)).request(shelf))
 
-    await take_order(interaction, find)
+    await take_order(interaction, find if look is None else look.added_to(find))
 
 
 def _check(typed: Typed, shelf: Shelf, image: discord.Attachment) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from generation import metadata
 from playground.nouns import Json
 from playground.reading import pictures_of, text_of
+from tests.generation.toys import write_safetensors
 from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,7 +41,12 @@ negative_prompt = "dull colours"
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A bot with two models."""
     folder = tmp_path_factory.mktemp("bot")
-    (folder / "models.toml").write_text(PLAIN + FANCY)
+    (folder / "models.toml").write_text(PLAIN + FANCY + 'ip_adapter = "look.safetensors"\n')
+    shapes = {"image_proj.proj.weight": [64, 12], "ip_adapter.1.to_k_ip.weight": [8, 16]}
+    write_safetensors(folder / "look.safetensors", shapes)
+    (folder / "image_encoder").mkdir()
+    (folder / "image_encoder" / "config.json").write_text('{"projection_dim": 12}')
+    write_safetensors(folder / "image_encoder" / "model.safetensors", {"weight": [1]})
     async with staged(folder, MAX_STEPS="20", MAX_PIXELS="30000") as stage:
         yield stage
 
@@ -79,6 +88,55 @@ async def test_a_reroll_keeps_the_model_and_its_negative_prompt(stage: Stage) ->
     again = unescaped(await result(stage.bruno, await stage.bruno.press(card, "Reroll")))
     assert "Fancy *Noise* · 192 × 128 · 3 steps" in again
     assert "without: dull colours" in again
+
+
+def a_photo(size: tuple[int, int] = (90, 60)) -> tuple[str, bytes]:
+    file = io.BytesIO()
+    Image.new("RGB", size, "teal").save(file, format="PNG")
+    return "look.png", file.getvalue()
+
+
+async def test_a_look_is_taken_where_the_owner_has_made_that_possible(stage: Stage) -> None:
+    card = await draws(
+        stage.anna,
+        "a sun",
+        model="Fancy *Noise*",
+        look=a_photo((3000, 900)),
+        look_weight=0.4,
+        style="Pixel art",
+    )
+    assert "the look of a picture, weight 0.4" in unescaped(card)
+    first = (await settings_of(stage, card)).request
+    assert first is not None
+    assert first.look is not None
+    assert first.look.weight == 0.4
+    kept = stage.bot.folder / "data" / "pictures" / first.look.picture[:2] / first.look.picture
+    with Image.open(kept) as picture:
+        assert picture.size == (1024, 307)
+    again = await result(stage.bruno, await stage.bruno.press(card, "Reroll"))
+    rerolled = (await settings_of(stage, again)).request
+    assert rerolled is not None
+    assert rerolled.look == first.look
+    said = await told(stage.anna, await stage.anna.press(again, "Settings"))
+    assert "**Look** of a picture, with weight 0.4" in said
+    assert "/imagine" not in said
+    both = await draws(stage.anna, "a sun", model="Fancy *Noise*", image=a_photo(), look=a_photo(), steps=4)
+    assert "from a picture, strength 0.7 · the look of a picture, weight 0.6" in unescaped(both)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"look": a_photo()}, "Plain Noise cannot take the look of a picture: its owner has to give it an"),
+        ({"look_weight": 0.5}, "A weight of the look needs a picture that has it; give me one as `look`."),
+        ({"look": a_photo(), "look_weight": 2}, "A weight of 2 for the style picture is not possible"),
+        ({"look": ("look.png", b"no"), "model": "Fancy *Noise*"}, "picture for the look"),
+    ],
+)
+async def test_a_look_that_cannot_be_is_a_sentence(
+    stage: Stage, options: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in await told(stage.anna, await asks(stage.anna, "a sun", **options))
 
 
 async def test_an_unknown_model_is_a_sentence_with_the_nearest(stage: Stage) -> None:
