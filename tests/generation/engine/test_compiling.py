@@ -14,11 +14,13 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from generation.engine.compiling import Compiled, compiled_in
 from generation.engine.loop import DiffusionEngine
+from generation.loras import Loras
 from generation.messages import Drawn, Entered, Report, Stepped
 from generation.metadata import read
 from generation.redraw import compiled_calls
-from generation.request import Hires, Seed, Size
+from generation.request import Adapter, Hires, Seed, Size
 from tests.generation.engine.test_batch import largest_difference, replayed
+from tests.generation.lorafiles import weights_for, write_peft
 from tests.generation.toys import Bench, a_request, a_task, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -277,3 +279,23 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_compiled(
     (tmp_path / "file").write_text("")
     assert compiled_in(tmp_path / "file" / "compiled", sd_bench.model.unet) is None
     assert "cannot be written (Not a directory)" in caplog.text
+
+
+def test_pictures_with_a_lora_are_drawn_without_it(toy_sd: Path, tmp_path: Path) -> None:
+    """The twin has the model's own layers only, and goes on making the calls of those that have none."""
+    from diffusers import StableDiffusionPipeline
+
+    write_peft(tmp_path / "hat.safetensors", weights_for(StableDiffusionPipeline.from_pretrained(toy_sd)))
+    own = Bench(str(toy_sd))
+    compiled = Compiled(own.model.unet, backend=OTHER_BITS)
+    ready_for(own, compiled)
+    bench = own.again()
+    bench.engine = DiffusionEngine(
+        own.model, bench.said.append, cap=4, compiled=compiled, loras=Loras(tmp_path)
+    )
+    before = draw(bench)
+    assert mode_of(before) == "compiled"
+    with_it = draw(bench, adapters=(Adapter(name="hat"),))
+    assert mode_of(with_it) == "eager"
+    assert picture(with_it).tobytes() != picture(draw(own)).tobytes()
+    assert draw(bench) == before
