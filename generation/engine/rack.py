@@ -13,6 +13,7 @@ from pathlib import Path
 
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.engine import Engine, ModelEngine
+from generation.engine.modes import Modes, is_shortage
 from generation.engine.reading import Alive, Finish, Reading, Tell
 from generation.engine.turns import Turns
 from generation.messages import (
@@ -104,23 +105,15 @@ class Rack:
         """Takes in nothing more, since its memory is needed."""
         self._broken: dict[str, float] = {}
         """When a model could not be read."""
+        self._modes = Modes()
         self._misjudged: set[str] = set()
         """Models of which something else was believed until their files had come."""
         self._is_drawing = False
         self._turns: Turns[str] = Turns()
         with alive(lambda: False):
-            source = shelf.default.source
-            say(Loading(model=source))
-            finish = read(shelf.default, functools.partial(self._tell, source))
-            try:
-                self._install(source, finish())
-            except Exception as error:
-                if not _is_shortage(error):
-                    raise
-                raise UnreadableModel(
-                    f"There is not memory enough to draw with {shelf.default.name}, not even one picture; "
-                    'try memory = "small" in models.toml, DTYPE=float16 or a smaller model.'
-                ) from error
+            say(Loading(model=shelf.default.source))
+            tell = functools.partial(self._tell, shelf.default.source)
+            self._install(shelf.default.source, self._modes.begun(shelf.default, read, tell))
 
     @property
     def batch(self) -> int:
@@ -249,7 +242,7 @@ class Rack:
 
         self._loading = Reading(
             source,
-            functools.partial(self._read, model),
+            functools.partial(self._read, self._modes.of(model)),
             functools.partial(self._tell, source),
             lambda is_given_up: self._alive(lambda: is_given_up() or self._is_drawing),
             self._now,
@@ -292,10 +285,13 @@ class Rack:
                 engine = reading.result()()
         except Exception as error:  # the edge: the others draw on
             idle = next((s for s, e in self._engines.items() if not e.busy and not self._must_stay(s)), None)
-            if idle is not None and _is_shortage(error):
+            if idle is not None and is_shortage(error):
                 log.warning("%s", error)
                 self._put_away(idle)  # and it is read again
                 return
+            model = self._shelf.by_source(source)
+            if model is not None and is_shortage(error) and self._modes.spares(model):
+                return  # likewise
             if isinstance(error, UnreadableModel):
                 log.error("%s", error)
             else:
@@ -349,15 +345,6 @@ class Rack:
         self._engines.pop(source).close()
         del self._owed[source]
         gc.collect()
-
-
-def _is_shortage(error: BaseException | None) -> bool:
-    """Whether memory ran out, here or in what this was raised from; without importing torch."""
-    while error is not None:
-        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-            return True
-        error = error.__cause__
-    return False
 
 
 _LATER = "Other models draw; try this one again later. The owner's log says more."

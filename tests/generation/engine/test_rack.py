@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from generation.catalogue import ModelInfo, UnreadableModel, describe
+from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.engine import ModelEngine
 from generation.engine.noise import NoiseEngine
 from generation.engine.rack import BROKEN_S, Rack, weight_on_disk
@@ -75,6 +75,9 @@ class Racked:
                 raise error
 
             def finish() -> ModelEngine:
+                self.modes.append(info.memory)
+                if info.memory in self.too_large.get(info.name, ()):
+                    raise MemoryError
                 if (error := self.unfinishable.pop(info.name, None)) is not None:
                     raise error
                 return Heavy(self.found.get(info.name, info), self.said.append, self.gone)
@@ -87,6 +90,10 @@ class Racked:
         """What models turn out to be that were believed to be something else."""
         self.unreadable: dict[str, Exception] = {}
         self.unfinishable: dict[str, Exception] = {}
+        self.too_large: dict[str, tuple[MemoryMode, ...]] = {}
+        """The memory modes in which models do not fit."""
+        self.modes: list[MemoryMode] = []
+        """In which models were begun."""
         self.time = 0.0
         shelf = Shelf(models=models, default=models[0])
         self.rack = Rack(
@@ -295,15 +302,6 @@ def test_without_its_default_model_there_is_no_rack() -> None:
 
     with pytest.raises(UnreadableModel, match="cannot be read"):
         Rack(shelf, read_model, lambda report: None)
-
-
-def test_a_default_model_that_there_is_no_memory_to_draw_with_is_a_sentence_for_the_owner() -> None:
-    def finish() -> ModelEngine:
-        raise MemoryError
-
-    model = describe("fake:one")
-    with pytest.raises(UnreadableModel, match="not memory enough to draw with one"):
-        Rack(Shelf(models=(model,), default=model), lambda info, tell: finish, lambda report: None)
 
 
 def test_a_model_that_is_gone_from_the_shelf_fails_with_a_sentence() -> None:
