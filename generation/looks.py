@@ -34,7 +34,7 @@ def check_ip_adapter(adapter: Path, encoder: Path, *, width: int | None) -> None
             f"The IP-Adapter {adapter} is a pickle, which can run any code when it is read, so I never open "
             "one. Use the .safetensors version of it."
         )
-    if adapter.suffix.lower() != ".safetensors" or not adapter.is_file():
+    if adapter.suffix.lower() != ".safetensors" or not _is_file(adapter):
         raise UnreadableModel(f"There is no IP-Adapter at {adapter}; name a .safetensors file.")
     shapes = tensor_shapes(adapter)
     layers = [shape for name, shape in shapes.items() if _LAYER.fullmatch(name)]
@@ -55,8 +55,15 @@ def check_ip_adapter(adapter: Path, encoder: Path, *, width: int | None) -> None
     _check_encoder(adapter, encoder, shapes.get("image_proj.proj.weight"))
 
 
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except (OSError, ValueError):  # no disk takes such a name
+        return False
+
+
 def _check_encoder(adapter: Path, encoder: Path, projection: list[int] | None) -> None:
-    if not (encoder / "config.json").is_file():
+    if not _is_file(encoder / "config.json"):
         raise UnreadableModel(
             f"The IP-Adapter {adapter} needs its image encoder, and there is none at {encoder}: "
             "put the folder image_encoder (config.json, model.safetensors) beside it, "

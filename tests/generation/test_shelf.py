@@ -216,6 +216,10 @@ ONE = '[[model]]\nname = "a"\nsource = "fake:a"\n'
         ('vae = "old.pt"', "The VAE old.pt is a pickle"),
         ('vae = "a\\u0000b"', "There is no VAE at"),
         (f'vae = "{"x" * 6000}"', "There is no VAE at"),
+        ('image_encoder = "x"', "This model has no ip_adapter that an image encoder would be for; name one."),
+        ('ip_adapter = "none/here.safetensors"', "There is no IP-Adapter at none/here.safetensors; name a"),
+        ('ip_adapter = "old.bin"', "The IP-Adapter old.bin is a pickle"),
+        ('ip_adapter = "a\\u0000b.safetensors"', "There is no IP-Adapter at"),
         ("[model.defaults]", 'I do not know "defaults" of a model; did you mean default?'),
     ],
     ids=lambda given: given[:40],
@@ -232,6 +236,23 @@ def test_a_model_with_a_sampler_of_its_own_takes_no_other(tmp_path: Path) -> Non
     assert problem(tmp_path, flux + 'sampler = "Euler"') == (
         "Line 4 of models.toml: This model draws with a sampler of its own; leave sampler out."
     )
+
+
+def test_an_ip_adapter_is_for_the_family_of_its_model(tmp_path: Path) -> None:
+    shapes = {"image_proj.proj.weight": [4 * 768, 12], "ip_adapter.1.to_k_ip.weight": [320, 768]}
+    write_safetensors(tmp_path / "look.safetensors", shapes)
+    (tmp_path / "eyes").mkdir()
+    (tmp_path / "eyes" / "config.json").write_text('{"projection_dim": 12}')
+    write_safetensors(tmp_path / "eyes" / "model.safetensors", {"weight": [5]})
+    look = 'ip_adapter = "look.safetensors"\nimage_encoder = "eyes"\n'
+    model = '[[model]]\nname = "a"\nsource = "someone/{}"\n'
+    dream = shelf_of(tmp_path, model.format("dream") + look).default
+    assert dream.ip_adapter == str(tmp_path / "look.safetensors")
+    assert dream.image_encoder == str(tmp_path / "eyes")
+    for name, sentence in (("dream-xl", "it is for another family."), ("flux", "takes no IP-Adapter")):
+        said = problem(tmp_path, model.format(name) + look)
+        assert said.startswith("Line 4 of models.toml: ")
+        assert sentence in said
 
 
 @pytest.mark.parametrize(

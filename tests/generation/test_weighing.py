@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,7 +91,16 @@ def test_what_the_owner_puts_beside_a_model_counts_too(tmp_path: Path) -> None:
     vae = write_safetensors(tmp_path / "vae.safetensors", {"a": [100]})
     (tmp_path / "tiny").mkdir()
     write_safetensors(tmp_path / "tiny" / UNET, {"a": [3]})
-    weights = weigh(replace(info, vae=str(vae), taesd=str(tmp_path / "tiny"), refiner=MINI))
+    (tmp_path / "image_encoder").mkdir()
+    write_safetensors(tmp_path / "image_encoder" / "model.safetensors", {"a": [7]})
+    look = write_safetensors(tmp_path / "look.safetensors", {"a": [50]})
+    beside: dict[str, Any] = {
+        "vae": str(vae),
+        "taesd": str(tmp_path / "tiny"),
+        "refiner": MINI,
+        "ip_adapter": str(look),
+    }
+    weights = weigh(replace(info, **beside))
     assert weights is not None
     mini = weighed(Path(MINI)).numbers
     assert weights.numbers == {
@@ -98,6 +108,8 @@ def test_what_the_owner_puts_beside_a_model_counts_too(tmp_path: Path) -> None:
         "vae": 100,
         "text_encoder": 10,
         "taesd": 3,
+        "ip_adapter": 50,
+        "image_encoder": 7,
         "refiner's unet": mini["unet"],
         "refiner's text_encoder": mini["text_encoder"],
     }
