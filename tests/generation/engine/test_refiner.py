@@ -23,10 +23,11 @@ from generation.engine.loop import DiffusionEngine
 from generation.engine.memory import APART
 from generation.engine.models import Model, load
 from generation.engine.rack import weight_on_disk
+from generation.loras import Loras
 from generation.messages import Drawn, Previewed, Stepped, Stopped
 from generation.metadata import read
 from generation.redraw import main
-from generation.request import Seed, Size
+from generation.request import Adapter, Seed, Size
 from generation.samplers import SAMPLERS
 from tests.generation.checkpoints import write_checkpoint
 from tests.generation.companions import Ensemble, build_refiner
@@ -39,6 +40,7 @@ from tests.generation.engine.test_batch import (
     run_all,
 )
 from tests.generation.engine.test_inputs import a_photo, drawn, from_picture
+from tests.generation.lorafiles import weights_for, write_kohya
 from tests.generation.toys import Bench, a_request, a_task, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -295,7 +297,16 @@ def test_a_text_encoder_that_both_have_is_kept_once(
     info = replace(describe(str(toy_sdxl)), refiner=str(folder), refiner_start=0.6)
     alike = bench_of(info)
     assert len(alike.model.text_models) == 2
-    theirs = Ensemble(toy_sdxl, folder).picture(a_request(str(toy_sdxl)), 0.6)
+    ensemble = Ensemble(toy_sdxl, folder)
+    theirs = ensemble.picture(a_request(str(toy_sdxl)), 0.6)
+    assert same(picture(alike.draw()), theirs)
+    # A LoRA changes how the model reads with it, and not how the refiner does.
+    file = write_kohya(tmp_path / "hat.safetensors", weights_for(ensemble.base))
+    ensemble.base.load_lora_weights(str(file))
+    alike.engine = DiffusionEngine(alike.model, alike.said.append, cap=4, loras=Loras(tmp_path))
+    with_it = picture(alike.draw(adapters=(Adapter(name="hat"),)))
+    assert same(with_it, ensemble.picture(a_request(str(toy_sdxl)), 0.6))
+    assert not same(with_it, theirs)
     assert same(picture(alike.draw()), theirs)
 
 
