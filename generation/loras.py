@@ -9,7 +9,7 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -116,12 +116,21 @@ class Loras:
         return tuple(lora for lora in self.look() if isinstance(lora, Lora))
 
     def find(self, name: str) -> Lora:
-        """The LoRA of this name, however it was capitalised. Blocks.
+        """The LoRA of this name, however it was capitalised. Blocks; see :meth:`find_all`."""
+        return self.find_all([name])[0]
+
+    def find_all(self, names: Sequence[str]) -> tuple[Lora, ...]:
+        """The LoRAs of these names, in this order, by one look at the folders. Blocks.
 
         Raises:
-            InvalidRequest: there is none that can be used; a sentence for the person.
+            InvalidRequest: there is none of a name that can be used; a sentence for the person.
         """
+        if not names:
+            return ()
         there = self.look()
+        return tuple(self._found(name, there) for name in names)
+
+    def _found(self, name: str, there: Sequence[Lora | BrokenLora]) -> Lora:
         found = next((lora for lora in there if folded(lora.name) == folded(name)), None)
         if isinstance(found, Lora):
             return found
@@ -135,8 +144,9 @@ class Loras:
     def reject_reason(self, request: GenerationRequest, model: ModelInfo) -> str | None:
         """Why this model cannot draw with the LoRAs of this request, or None. Blocks."""
         try:
-            for adapter in {each.name: each for some in all_in_force(request) for each in some}.values():
-                if (reason := self.find(adapter.name).reject_reason(model)) is not None:
+            names = dict.fromkeys(each.name for some in all_in_force(request) for each in some)
+            for lora in self.find_all(list(names)):
+                if (reason := lora.reject_reason(model)) is not None:
                     return reason
         except InvalidRequest as reason:
             return str(reason)
@@ -249,10 +259,10 @@ def _read(path: Path, name: str, version: tuple[int, int]) -> Lora:
             f"The LoRA {path} is a pickle, which can run any code when it is read, so I never open one. "
             "Use the .safetensors version of it."
         )
-    if re.search(r"[<>:,{}|]|__", name) or not name.isprintable():
+    if re.search(r"[<>:,{}|]|__.*__", name) or not name.isprintable():
         raise UnreadableModel(
             f"The LoRA {path} has a name that cannot stand in a prompt; "
-            "rename the file (no < > : , { } | in it, and no two underscores in a row)."
+            "rename the file (no < > : , { } | in it, and nothing between two pairs of underscores)."
         )
     shapes = tensor_shapes(path, "LoRA")
     for mark, kind in _FOREIGN.items():

@@ -81,7 +81,7 @@ class GenerationRequest:
     hires: Hires | None = None
     """None: `size` is that of the finished picture."""
     adapters: tuple[Adapter, ...] = ()
-    """LoRAs that are in force, also those that the prompt names; none twice."""
+    """LoRAs beside those that the prompt names; see :mod:`generation.prompting.loras`."""
     controls: tuple[Control, ...] = ()
     look: Look | None = None
     """A picture that says what it shall look like."""

@@ -106,7 +106,9 @@ class Adapters:
             CannotDraw: one of them is for another model.
             InvalidRequest: one is not there, or they cannot be read.
         """
-        fitted = {self._loras.find(each.name): each.weight for each in in_force(request) if each.weight}
+        named = [each for each in in_force(request) if each.weight]
+        found = self._loras.find_all([each.name for each in named])
+        fitted = {lora: each.weight for lora, each in zip(found, named, strict=True)}
         for lora in fitted:
             if (reason := lora.reject_reason(self._model.info)) is not None:
                 raise CannotDraw(reason)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from generation.catalogue import describe
 from generation.loras import BrokenLora, Format, Lora, Loras
+from generation.model import Family
 from generation.prompting.attention import parts_of, words_of
 from generation.prompting.loras import in_force, loras_in, read_loras, without_loras
 from generation.prompting.wildcards import Wildcards
-from generation.request import Adapter, InvalidRequest, Size
+from generation.request import OWN_SAMPLER, Adapter, InvalidRequest, Size
 from tests.generation.toys import MINI, NOISE, a_request, write_safetensors
 
 KOHYA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
@@ -215,3 +217,11 @@ def test_other_families_and_unknown_names_are_refused(tmp_path: Path) -> None:
     )
     assert loras.reject_reason(a_request(NOISE, adapters=(Adapter(name="Painterly"),)), noise) is None
     assert isinstance(loras.find("painterly"), Lora)
+
+
+def test_models_of_other_families_take_none() -> None:
+    flux = replace(describe(NOISE), name="Flux", family=Family.OTHER, samplers=(OWN_SAMPLER,))
+    option = a_request(NOISE, sampler=OWN_SAMPLER, adapters=(Adapter(name="x"),))
+    tag = a_request(NOISE, sampler=OWN_SAMPLER, prompt="a circle <lora:x:1>")
+    for request in (option, tag):
+        assert flux.reject_reason(request) == "Flux draws from words alone; it takes no LoRA."
