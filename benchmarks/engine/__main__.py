@@ -158,7 +158,7 @@ def measure_palette(given: argparse.Namespace) -> dict[str, Any]:
     """The figures of :mod:`benchmarks.engine.palette`, printed as a table and kept as JSON and as a plot."""
     source = folder(given.model, given.out / "models")
     work = Work.square(source, given.edge or describe(str(source)).native, given.steps)
-    ours = Ours.load(source, given.device, given.dtype, given.cap or palette.TOGETHER)
+    ours = Ours.load(source, given.device, given.dtype, given.cap or palette.TOGETHER, given.out / "beside")
     rounds = given.rounds or (1 if given.quick else 5)
     figures = {
         "model": given.model,

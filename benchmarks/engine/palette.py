@@ -12,9 +12,21 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from benchmarks.engine.beside import CONTROLNET, LORA, RANK, WORD
 from benchmarks.engine.sides import Ours
 from benchmarks.engine.work import Work
-from generation.request import Digest, Enlarger, GenerationRequest, Hires, Seed, Size, Start, Variation
+from generation.request import (
+    Adapter,
+    Control,
+    Digest,
+    Enlarger,
+    GenerationRequest,
+    Hires,
+    Seed,
+    Size,
+    Start,
+    Variation,
+)
 
 TOGETHER = 4
 """Requests that are drawn at once."""
@@ -35,7 +47,7 @@ def features(work: Work, inputs: dict[Digest, bytes]) -> Mapping[str, Change]:
     photo = Image.linear_gradient("L").resize((across, down)).convert("RGB")
     marked = Image.new("L", (across, down))
     ImageDraw.Draw(marked).rectangle((across // 4, down // 4, across * 3 // 4, down * 3 // 4), fill=255)
-    picture, mask = keep(photo), keep(marked)
+    picture, mask, outlined = keep(photo), keep(marked), keep(marked.convert("RGB"))
     larger = Size(width=across * 3 // 2 // 16 * 16, height=down * 3 // 2 // 16 * 16)
 
     def hires(enlarger: Enlarger) -> Change:
@@ -51,6 +63,14 @@ def features(work: Work, inputs: dict[Digest, bytes]) -> Mapping[str, Change]:
         "image, strength 0.5": lambda request: replace(request, start=Start(picture=picture, strength=0.5)),
         "mask, strength 1": lambda request: replace(
             request, start=Start(picture=picture, mask=mask, strength=1.0)
+        ),
+        f"LoRA of rank {RANK}": lambda request: replace(request, adapters=(Adapter(name=LORA),)),
+        "learned word": lambda request: replace(request, prompt=f"{request.prompt}, {WORD}"),
+        "ControlNet, edges": lambda request: replace(
+            request, controls=(Control(model=CONTROLNET, picture=outlined, preprocessor="edges"),)
+        ),
+        "ControlNet, half of the steps": lambda request: replace(
+            request, controls=(Control(model=CONTROLNET, picture=outlined, end=0.5),)
         ),
         "hires 1.5, latents": hires(Enlarger.LATENTS),
         "hires 1.5, pixels": hires(Enlarger.PIXELS),
@@ -80,6 +100,7 @@ def measure(ours: Ours, work: Work, rounds: int, say: Callable[[str], None]) -> 
                 "extra_s": round(statistics.median(map(float.__sub__, times[name], against[name])), 4),
                 "steps": requests[0].steps_taken,
                 "shares_calls": _shares(ours, plain, requests),
+                "shares_with_its_like": _shares(ours, requests, requests),
             }
             for name, requests in asked.items()
         },
@@ -92,18 +113,25 @@ def _ratio(times: Sequence[float], against: Sequence[float]) -> float:
 
 
 def _shares(ours: Ours, plain: Sequence[GenerationRequest], others: Sequence[GenerationRequest]) -> bool:
-    """Whether plain requests and others, drawn at once, are in one call."""
+    """Whether two requests and two others, drawn at once, are in one call."""
     alone = ours.serve(plain[:2]).most_rows
     return ours.serve([*plain[:2], *others[2:]]).most_rows > alone
 
 
 def table(figures: Mapping[str, Any]) -> str:
-    rows = [("", "times plain", "extra s", "steps", "with plain ones in one call")]
+    rows = [("", "times plain", "extra s", "steps", "in one call with plain ones", "with its like")]
     rows += [
-        (name, str(each["times_plain"]), str(each["extra_s"]), str(each["steps"]), _yes(each["shares_calls"]))
+        (
+            name,
+            str(each["times_plain"]),
+            str(each["extra_s"]),
+            str(each["steps"]),
+            _yes(each["shares_calls"]),
+            _yes(each["shares_with_its_like"]),
+        )
         for name, each in figures["features"].items()
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "\n".join([f"plain: {figures['plain_s']} s an image, {figures['together']} at once", *lines])
 

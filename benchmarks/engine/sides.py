@@ -15,6 +15,7 @@ import diffusers
 import torch
 from PIL import Image
 
+from benchmarks.engine.beside import Beside, beside
 from generation.catalogue import Family, describe
 from generation.engine.loop import DiffusionEngine
 from generation.engine.models import Model, load
@@ -25,13 +26,24 @@ from generation.request import Digest, GenerationRequest
 from generation.samplers import SAMPLERS
 
 
-def engine_for(model: Model, said: list[tuple[float, Report]], cap: int | None) -> DiffusionEngine:
+def engine_for(
+    model: Model, said: list[tuple[float, Report]], cap: int | None, besides: Beside | None = None
+) -> DiffusionEngine:
     """Our engine; all that it says is noted with the time."""
 
     def say(report: Report) -> None:
         said.append((time.perf_counter(), report))
 
-    return DiffusionEngine(model, say, cap=cap)
+    if besides is None:
+        return DiffusionEngine(model, say, cap=cap)
+    return DiffusionEngine(
+        model,
+        say,
+        cap=cap,
+        loras=besides.loras,
+        embeddings=besides.embeddings,
+        controlnets=besides.controlnets,
+    )
 
 
 def wait_for(device: torch.device) -> None:
@@ -137,6 +149,7 @@ class Ours:
 
     model: Model
     cap: int | None = None
+    besides: Beside | None = None
     inputs: dict[Digest, bytes] = field(default_factory=dict, init=False)
     """The files that requests start from."""
     said: list[tuple[float, Report]] = field(default_factory=list, init=False)
@@ -144,11 +157,15 @@ class Ours:
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False)
 
     def __post_init__(self) -> None:
-        self.engine = engine_for(self.model, self.said, self.cap)
+        self.engine = engine_for(self.model, self.said, self.cap, self.besides)
 
     @classmethod
-    def load(cls, source: Path, device: str, dtype: str, cap: int | None) -> Ours:
-        return cls(load(describe(str(source)), device=device, dtype=dtype), cap)
+    def load(
+        cls, source: Path, device: str, dtype: str, cap: int | None, beside_in: Path | None = None
+    ) -> Ours:
+        """`beside_in` is where a LoRA, a word and a ControlNet are to lie; None: there are none."""
+        model = load(describe(str(source)), device=device, dtype=dtype)
+        return cls(model, cap, None if beside_in is None else beside(model, beside_in))
 
     def task(self, request: GenerationRequest) -> Task:
         inputs = {digest: self.inputs[digest] for digest in request.files}

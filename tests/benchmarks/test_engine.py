@@ -208,4 +208,6 @@ def test_the_palette_says_what_each_feature_costs_and_whether_it_shares(
     assert figures["hires 1.5, pixels"]["steps"] == 6
     assert all(each["times_plain"] > 0 for each in figures.values())
     shared = {name for name, each in figures.items() if each["shares_calls"]}
-    assert set(figures) - shared == {"prompt of 2 chunks"}, "their rows are longer"
+    alone = {"prompt of 2 chunks", "LoRA of rank 16", "ControlNet, edges"}
+    assert set(figures) - shared == alone, "what the key of a batch holds"
+    assert all(each["shares_with_its_like"] for each in figures.values())
