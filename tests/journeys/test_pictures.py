@@ -16,14 +16,16 @@ from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, pictures_of, previews_of, text_of
 from tests.generation.engine.test_batch import largest_difference
-from tests.journeys.stage import MINI, Stage, asks, draws, result, says, staged
+from tests.generation.engine.test_guard import RED, build_checker
+from tests.journeys.stage import MINI, Stage, asks, draws, result, says, staged, told
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with staged(tmp_path_factory.mktemp("bot"), model=MINI) as stage:
+    checker = build_checker(tmp_path_factory.mktemp("checker"), RED, threshold=-1.5)  # it flags everything
+    async with staged(tmp_path_factory.mktemp("bot"), model=MINI, SAFETY_CHECKER=str(checker)) as stage:
         yield stage
 
 
@@ -154,3 +156,16 @@ async def test_torch_is_in_the_worker_and_not_in_the_bots_process(stage: Stage) 
 def mapped_by(pid: int) -> str:
     """The files that a process has mapped into its memory, libraries among them."""
     return Path(f"/proc/{pid}/maps").read_text()
+
+
+async def test_a_picture_is_checked_in_the_process_that_draws_it(stage: Stage) -> None:
+    async def flagged(becomes: str) -> str:
+        asked = await stage.mina.command("server safety", {"flagged": becomes})
+        return await told(stage.mina, asked)
+
+    assert "no safety checker" not in await flagged("spoiler")
+    card = await draws(stage.anna, "a red circle", steps=4)
+    assert "hidden behind a spoiler where the safety check flags it" in text_of(card)
+    assert pictures_of(card)[0]["filename"].startswith("SPOILER_")
+    await flagged("off")
+    assert "safety" not in text_of(await draws(stage.anna, "a red circle", steps=4))

@@ -105,6 +105,17 @@ async def test_nothing_is_decided_of_what_was_deleted_or_was_never_held(
     assert await reviews.get(JobId("nobody knows")) is None
 
 
+async def test_what_a_crash_left_of_a_rejected_job_is_found(
+    jobs: Jobs, reviews: Reviews, pictures: Pictures
+) -> None:
+    rejected, approved = await held(jobs), await held(jobs)
+    await reviews.decide(rejected.id, Review.REJECTED, by=MODERATOR)
+    await reviews.decide(approved.id, Review.APPROVED, by=MODERATOR)
+    assert await reviews.rejected_but_kept() == (rejected.id,)
+    await pictures.forget(rejected.id)
+    assert await reviews.rejected_but_kept() == ()
+
+
 async def test_it_is_known_where_moderators_see_it(jobs: Jobs, reviews: Reviews) -> None:
     job = await held(jobs)
     await reviews.shown(job.id, 70, 71)
