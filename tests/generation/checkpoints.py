@@ -46,7 +46,7 @@ def write_checkpoint(folder: Path, file: Path) -> Path:
     from safetensors.torch import save_file
 
     pipe = DiffusionPipeline.from_pretrained(str(folder))
-    tensors = dict([*_unet(pipe.unet), *_vae(pipe.vae)])
+    tensors = dict([*renamed_unet(pipe.unet), *_vae(pipe.vae)])
     if getattr(pipe, "text_encoder", None) is None:  # a refiner
         tensors |= _open_clip(pipe.text_encoder_2, "conditioner.embedders.0.model.")
     elif hasattr(pipe, "text_encoder_2"):
@@ -63,7 +63,7 @@ def write_checkpoint(folder: Path, file: Path) -> Path:
     return file
 
 
-def _unet(unet: Any) -> Renamed:
+def renamed_unet(unet: Any) -> Renamed:
     """The original numbers its blocks through: each layer is one, and so is each halving of the size."""
     per_block = unet.config.layers_per_block + 1
     names = unet.state_dict()

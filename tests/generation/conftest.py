@@ -38,3 +38,14 @@ def sd_bench(toy_sd: Path) -> Bench:
 @pytest.fixture(scope="session")
 def mini_bench() -> Bench:
     return Bench(MINI)
+
+
+@pytest.fixture(scope="session")
+def toy_nets(toy_sd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of ControlNets for the toy."""
+    from tests.generation.controlled import build_controlnet
+
+    folder = tmp_path_factory.mktemp("controlnets")
+    for seed, name in enumerate(("toy-canny", "toy-depth", "toy-third")):
+        build_controlnet(folder / name, toy_sd, seed)
+    return folder

@@ -1,0 +1,124 @@
+"""ControlNets that are missing, broken, misfits or too much for the memory: the engine draws on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from PIL import Image
+
+from generation.engine.controlmodels import KEPT
+from generation.messages import Drawn, Entered, Phase, Report, Task, TaskFailed
+from generation.request import Control
+from tests.generation.controlled import build_controlnet, controlled, drawn, steered
+from tests.generation.engine.test_batch import largest_difference
+from tests.generation.engine.test_inputs import file_of
+from tests.generation.toys import Bench, a_request, a_task, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def bench(sd_bench: Bench, toy_nets: Path) -> Bench:
+    return steered(sd_bench, toy_nets)
+
+
+def reason(bench: Bench, task: Task) -> str:
+    last = bench.run(task)[-1]
+    assert isinstance(last, TaskFailed), last
+    return last.reason
+
+
+def still_draws(bench: Bench) -> bool:
+    return isinstance(bench.run(a_task(a_request(bench.source)))[-1], Drawn)
+
+
+def test_what_cannot_steer_is_a_sentence_and_the_engine_draws_on(bench: Bench) -> None:
+    flat, png = file_of(Image.new("RGB", (64, 64), "teal"))
+    control = Control(model="toy-canny", picture=flat, preprocessor="edges")
+
+    def asked(**changes: Any) -> Task:
+        request = a_request(bench.source, controls=(replace(control, **changes),))
+        return replace(a_task(request), inputs={flat: png})
+
+    assert "found no edges" in reason(bench, asked())
+    assert "found no lines" in reason(bench, asked(preprocessor="lineart"))
+    assert "DEPTH_MODEL" in reason(bench, asked(preprocessor="depth"))
+    assert "do not know the preprocessor magic" in reason(bench, asked(preprocessor="magic"))
+    assert reason(bench, asked(model="gone")) == "I do not have the ControlNet gone any more."
+    assert "is not there any more" in reason(bench, replace(asked(), inputs={}))
+    assert still_draws(bench)
+
+
+def test_one_that_does_not_fit_is_refused_in_words(
+    sd_bench: Bench, toy_sd: Path, toy_sdxl: Path, toy_nets: Path, tmp_path: Path
+) -> None:
+    build_controlnet(tmp_path / "xl", toy_sdxl)
+    lacking = tmp_path / "lacking"
+    shutil.copytree(toy_nets / "toy-canny", lacking)
+    config = json.loads((lacking / "config.json").read_text())
+    (lacking / "config.json").write_text(json.dumps({**config, "layers_per_block": 2}))
+    bench = steered(sd_bench, tmp_path)
+    assert "is for Stable Diffusion XL" in reason(bench, controlled(bench.source, ("xl", {})))
+    assert "cannot be used at the moment" in reason(bench, controlled(bench.source, ("lacking", {})))
+    assert "cannot be used at the moment" in reason(bench, controlled(bench.source, ("lacking", {})))
+    assert still_draws(bench)
+
+
+def test_numbers_that_run_away_are_a_sentence(sd_bench: Bench, toy_nets: Path, tmp_path: Path) -> None:
+    net = diffusers.ControlNetModel.from_pretrained(toy_nets / "toy-canny")
+    with torch.no_grad():
+        net.controlnet_mid_block.weight.fill_(float("nan"))
+    net.save_pretrained(tmp_path / "wild")
+    bench = steered(sd_bench, tmp_path)
+    assert "ran away" in reason(bench, controlled(bench.source, ("wild", {})))
+    assert still_draws(bench)
+
+
+def test_a_reading_is_told_and_what_was_read_is_counted(
+    bench: Bench, sd_bench: Bench, toy_nets: Path
+) -> None:
+    fresh = steered(sd_bench, toy_nets)
+    said: list[Report] = fresh.run(controlled(fresh.source, ("toy-third", {})))
+    entered = [each.phase for each in said if isinstance(each, Entered)]
+    assert entered[0] is Phase.LOADING
+    assert isinstance(said[-1], Drawn)
+    assert fresh.engine.footprint > sd_bench.engine.footprint
+
+
+def test_those_that_are_not_used_leave(sd_bench: Bench, toy_nets: Path, tmp_path: Path) -> None:
+    names = [f"net{number}" for number in range(KEPT + 2)]
+    for name in names:
+        shutil.copytree(toy_nets / "toy-canny", tmp_path / name)
+    bench = steered(sd_bench, tmp_path)
+    for name in names:
+        drawn(bench, controlled(bench.source, (name, {})))
+    assert bench.engine._controls.names == tuple(names[-KEPT:])
+
+
+@pytest.mark.parametrize("climbs", [1, 2, 3])
+def test_on_every_rung_of_memory_it_is_the_same_picture(climbs: int, sd_bench: Bench, toy_nets: Path) -> None:
+    bench = steered(sd_bench, toy_nets)
+    task = controlled(bench.source, ("toy-canny", {}), ("toy-depth", {}))
+    wanted = picture(drawn(bench, task).png)
+    for _ in range(climbs):
+        assert bench.engine._memory.climb()
+    try:
+        assert largest_difference(picture(drawn(bench, task).png), wanted) <= 2
+    finally:
+        bench.engine._memory.descend()
+    assert picture(drawn(bench, task).png).tobytes() == wanted.tobytes()
+
+
+def test_when_memory_runs_out_idle_ones_leave_first(sd_bench: Bench, toy_nets: Path) -> None:
+    bench = steered(sd_bench, toy_nets)
+    drawn(bench, controlled(bench.source, ("toy-depth", {})))
+    assert bench.engine._climb()
+    assert bench.engine._controls.names == ()
+    assert bench.engine._memory.rung == 0
