@@ -19,7 +19,7 @@ from playground.reading import (
     text_of,
 )
 from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
-from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, own_message, rows
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, change, finished_cards, own_message, rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -144,8 +144,16 @@ async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(st
     ) == [(0,)]
     asked_again = await stage.mina.command("moderate", {})
     assert await told(stage.mina, asked_again) == "Nothing is waiting for moderators."
-    # A clean one waits for nobody.
-    await draws(stage.anna, "clean")
+    # A clean one waits for nobody. Buttons of what waits, however old they are, lead nowhere.
+    card = await draws(stage.anna, "clean")
+    change(
+        stage,
+        "INSERT INTO reviews (job_id, server, state, held_at) "
+        "SELECT id, 1, 'waiting', 0 FROM jobs WHERE prompt = 'clean'",
+    )
+    for button in ("Vary a little", "Upscale"):
+        said = await told(stage.bruno, await stage.bruno.press(card, button))
+        assert said == "That waits for a moderator; until it is let pass nobody can go on from it."
 
 
 async def test_a_decision_after_the_token_died_is_told_once_and_what_is_deleted_is_taken_away(
@@ -164,6 +172,16 @@ async def test_a_decision_after_the_token_died_is_told_once_and_what_is_deleted_
     assert pictures_of(late)
     await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
     assert len(await finished_cards(stage.anna, "flag of late")) == 1
+
+    # The card that waits may be a message of the bot's own already.
+    await asks(stage.bruno, "slow flag of later", steps=20)
+    stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)
+    card = await stage.bruno.until(lambda: own_message(stage.bruno))
+    assert "Waiting for a moderator" in text_of(card)
+    message = await stage.mina.message(at(place, "slow flag of later"))
+    await stage.mina.press(message, "Let it pass")
+    await stage.bruno.until(lambda: card["id"] in stage.bruno.deleted)
+    assert len(await finished_cards(stage.bruno, "slow flag of later")) == 1
 
     card = await held(stage.anna, "flag of regret")
     message = await stage.mina.message(at(place, "flag of regret"))
