@@ -123,7 +123,7 @@ def _checked(path: Path) -> int:
     if path.suffix.lower() in PICKLES:
         raise UnreadableModel(
             f"The upscaler {path} is a pickle, which can run any code when it is read, so I never open one. "
-            "Most are to be had as .safetensors too; docs/models.md has three lines that make one of it."
+            "Most are to be had as .safetensors too; docs/models.md has the lines that make one of it."
         )
     name = path.stem
     if len(name) > MAX_NAME or not name.isprintable() or name != " ".join(name.split()) or "`" in name:
