@@ -94,6 +94,7 @@ async def serve(settings: Settings) -> None:
             batch=settings.batch,
             calibration=settings.data_dir / "calibration.json",
             compiled=settings.data_dir / "compiled" if settings.compile else None,
+            graphs=settings.cuda_graphs,
             safety_checker=safety.checker,
             safety_fetch=safety.may_fetch,
             folders={

@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """The most pictures drawn in one call of the model; None: what suits the machine."""
     compile: bool = False
     """Compile the UNet in the background, and draw with that when it is ready."""
+    cuda_graphs: bool = False
+    """What is compiled records CUDA graphs."""
 
     data_dir: Path = Path("data")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

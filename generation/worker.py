@@ -83,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
     parser.add_argument("--calibration", type=Path, help="a file that keeps what was measured")
     parser.add_argument("--compile", type=Path, help="compile the UNet, and keep what was compiled here")
+    parser.add_argument("--cuda-graphs", action="store_true", help="have what is compiled record CUDA graphs")
     parser.add_argument(
         "--patience", type=float, default=540.0, help="seconds that a reading may stand still"
     )
@@ -240,7 +241,7 @@ def _read_files(
     if options.compile is not None and model.info.memory not in (MemoryMode.FAST, MemoryMode.BALANCED):
         log.info("%s is not compiled: its memory mode is %s", model.info.name, model.info.memory)
     elif options.compile is not None:
-        compiled = compiled_in(options.compile, model.unet)
+        compiled = compiled_in(options.compile, model.unet, graphs=options.cuda_graphs)
     return lambda: DiffusionEngine(
         model,
         say,

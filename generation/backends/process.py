@@ -106,6 +106,7 @@ class ProcessBackend:
         batch: int | None = None,
         calibration: Path | None = None,
         compiled: Path | None = None,
+        graphs: bool = False,
         folders: Mapping[str, Path | None] | None = None,
         safety_checker: str | None = None,
         safety_fetch: bool = False,
@@ -121,6 +122,7 @@ class ProcessBackend:
             batch: the most images in one call of the model; None: what suits this machine.
             calibration: a file in which is kept what was measured about that.
             compiled: a folder for a compiled UNet; None: it is not compiled.
+            graphs: what is compiled records CUDA graphs.
             safety_checker: a folder or a name on Hugging Face; None: the usual one.
             safety_fetch: it may be fetched when it is first wanted.
             folders: the owner's, by what is in them: `embeddings`, `upscalers`; see generation/worker.py.
@@ -140,6 +142,7 @@ class ProcessBackend:
         for name, value in more.items():
             self._arguments += [] if value is None else [name, str(value)]
         self._arguments += ["--safety-fetch"] if safety_fetch else []
+        self._arguments += ["--cuda-graphs"] if graphs else []
         self._restart = restart
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()

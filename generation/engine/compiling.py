@@ -45,18 +45,26 @@ class Compiled:
     the next start a shape is ready in seconds.
     """
 
-    def __init__(self, unet: Any, *, backend: str | Callable[..., Any] = "inductor") -> None:
-        """`backend` is what compiles, or torch's name for it."""
+    def __init__(
+        self, unet: Any, *, backend: str | Callable[..., Any] = "inductor", graphs: bool = False
+    ) -> None:
+        """
+        Args:
+            backend: what compiles, or torch's name for it.
+            graphs: have it record CUDA graphs, so that the host has less to tell the device in each call.
+        """
         _allow_versions()
         shared: dict[int, Any] = {id(part): part for part in (*unet.parameters(), *unet.buffers())}
         self.unet: Any = copy.deepcopy(unet, shared)
-        self.unet.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
+        how: dict[str, Any] = {"options": {"triton.cudagraphs": True}} if graphs else {}
+        self.unet.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend, **how)
+        self._graphs = graphs
         for module in self.unet.modules():
             if isinstance(module, Transformer2DModel):  # it holds such blocks, and is not compiled itself
                 module.register_forward_pre_hook(self._leave_if_closed)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compile")
         self._shapes: dict[Shape, Future[bool]] = {}
-        self._closed = False
+        self._closed = threading.Event()
 
     def is_ready(self, shape: Shape) -> bool:
         """Whether calls of this shape can be made now."""
@@ -85,28 +93,35 @@ class Compiled:
             yield None
             return
         try:
+            self._begin_call()
             yield self.unet
         finally:
             _tracing.release()
 
     def close(self) -> None:
         """Let go of the twin. What is being compiled is left before the next few blocks of the UNet."""
-        self._closed = True
+        self._closed.set()
         self._thread.shutdown(cancel_futures=True)
 
     def _leave_if_closed(self, module: Any, arguments: Any) -> None:
-        if self._closed:
+        if self._closed.is_set():
             raise _Closed
+
+    def _begin_call(self) -> None:
+        """What the last call left in the memory of its graphs may be written over."""
+        if self._graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
     def _compile(self, shape: Shape, example: Arguments) -> bool:
         while not _tracing.acquire(timeout=_LOOK_S):
-            if self._closed:
+            if self._closed.is_set():
                 return False
         started = time.monotonic()
         _allow_versions()  # torch's settings are each thread's own
         try:
             for rows in WARMED_ROWS:
+                self._begin_call()
                 self.unet(**repeated(example, rows), return_dict=False)
         except _Closed:
             return False
@@ -138,8 +153,17 @@ def _allow_versions() -> None:
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_VERSIONS)
 
 
-def compiled_in(folder: Path, unet: Any) -> Compiled | None:
-    """A twin; what torch compiles is kept in this folder from now on. None, told in the log: it cannot be."""
+def compiled_in(folder: Path, unet: Any, *, graphs: bool = False) -> Compiled | None:
+    """A twin; what torch compiles is kept in this folder from now on. None, told in the log: it cannot be.
+
+    Args:
+        graphs: see :class:`Compiled`; they are for CUDA alone.
+    """
+    if graphs and unet.device.type != "cuda":
+        log.warning(
+            "CUDA_GRAPHS is true, but the model draws on %s: it is compiled without.", unet.device.type
+        )
+        graphs = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -151,7 +175,7 @@ def compiled_in(folder: Path, unet: Any) -> Compiled | None:
         )
         return None
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder.absolute())
-    return Compiled(unet)
+    return Compiled(unet, graphs=graphs)
 
 
 def repeated(arguments: Arguments, rows: int) -> dict[str, Any]:

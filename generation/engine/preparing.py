@@ -25,6 +25,7 @@ from generation.engine.models import Model
 from generation.engine.painting import paints, told_around
 from generation.engine.prompts import Encoded, PromptEncoder
 from generation.engine.schedulers import Schedulers, takes_generator
+from generation.engine.uploads import to_device
 from generation.messages import Task
 from generation.request import Enlarger, GenerationRequest, Hires, Size, Variation
 from generation.samplers import SAMPLERS
@@ -111,7 +112,7 @@ class Preparation:
             task=task,
             scheduler=scheduler,
             generator=generator,
-            times=scheduler.timesteps[begun.skipped :].to(device=model.device, dtype=torch.float32),
+            times=to_device(scheduler.timesteps[begun.skipped :], model.device, torch.float32),
             latents=begun.latents,
             skipped=begun.skipped,
             kept=begun.kept,
@@ -151,7 +152,7 @@ class Preparation:
         scheduler = self._schedulers.make(request.sampler, hires.steps)
         generator = torch.Generator("cpu").set_state(first.generator.get_state())
         clean = self._larger(first.latents, hires, generator, larger)
-        noise = torch.randn(clean.shape, generator=generator, dtype=torch.float32).to(model.device)
+        noise = to_device(torch.randn(clean.shape, generator=generator), model.device)
         skipped = (hires.steps - hires.steps_taken) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(skipped)
@@ -168,7 +169,7 @@ class Preparation:
             task=first.task,
             scheduler=scheduler,
             generator=generator,
-            times=scheduler.timesteps[skipped:].to(device=model.device, dtype=torch.float32),
+            times=to_device(scheduler.timesteps[skipped:], model.device, torch.float32),
             latents=begun.latents,
             skipped=skipped,
             beside=beside,
@@ -276,7 +277,7 @@ class Preparation:
             clean = encode(model, start_picture(task.inputs, start), generator)
         # Latents stay in float32 between the steps, whatever the UNet computes in: the noise is then the same
         # numbers for every dtype, and rounding does not add up.
-        noise = varied_noise(shape, generator, request.variations).to(model.device)
+        noise = to_device(varied_noise(shape, generator, request.variations), model.device)
         if start is None or clean is None:
             return _Begun(latents=noise * scheduler.init_noise_sigma)
         skipped = (request.steps - request.first_steps) * scheduler.order
@@ -324,7 +325,7 @@ def _asked(
     return _Asked(
         states=torch.cat([each.states for each in encoded]),
         added=_added(model, encoded, request.size.height, request.size.width),
-        told=None if told is None else told.to(model.device, model.dtype),
+        told=None if told is None else to_device(told, model.device, model.dtype),
         prompt=prompt,
         learned={word: digest for each in reversed(encoded) for word, digest in each.learned.items()},
     )
@@ -340,7 +341,7 @@ def _added(model: Model, encoded: list[Encoded], height: int, width: int) -> Map
     time_ids = [[*original, *corner, *((score,) if model.wants_score else target)] for score in scores]
     return {
         "text_embeds": torch.cat(pooled).to(model.dtype),
-        "time_ids": torch.tensor(time_ids, dtype=model.dtype, device=model.device),
+        "time_ids": to_device(torch.tensor(time_ids, dtype=model.dtype), model.device),
     }
 
 

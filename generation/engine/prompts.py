@@ -16,6 +16,7 @@ from generation.engine.failures import CannotDraw
 from generation.engine.learned import Lexicon, in_place
 from generation.engine.memory import Memory
 from generation.engine.models import Model, TextEncoder
+from generation.engine.uploads import to_device
 from generation.prompting.attention import Part, Piece, parts_of
 
 MAX_CHUNKS = 8
@@ -169,8 +170,8 @@ class PromptEncoder:
         }
         with in_place(encoder.model, vectors):
             output = encoder.model(
-                ids.to(model.device),
-                attention_mask=None if mask is None else mask.to(model.device),
+                to_device(ids, model.device),
+                attention_mask=None if mask is None else to_device(mask, model.device),
                 output_hidden_states=wide or clip_skip > 1,
             )
         if wide:  # the last layer but one, and what the second encoder says about the whole
@@ -251,7 +252,7 @@ def _weighed(states: torch.Tensor, chunk: _Chunk) -> torch.Tensor:
     weights = torch.ones(states.shape[1])
     weights[1 : len(chunk) + 1] = torch.tensor([token.weight for token in chunk])
     before = states.float()
-    after = before * weights.to(states.device)[None, :, None]
+    after = before * to_device(weights, states.device)[None, :, None]
     return (after * (before.abs().mean() / after.abs().mean())).to(states.dtype)
 
 

@@ -12,6 +12,7 @@ import diffusers
 import torch
 from diffusers import DPMSolverSDEScheduler, UniPCMultistepScheduler
 
+from generation.engine.uploads import to_device
 from generation.samplers import SAMPLERS, SamplerSpec
 
 
@@ -123,4 +124,4 @@ class SDEScheduler(DPMSolverSDEScheduler):  # type: ignore[misc]
             self._walked = None
             share = (begin - middle) / (begin - end.item())
             noise = share**0.5 * first + (1 - share) ** 0.5 * noise
-        return noise.to(like.device)
+        return to_device(noise, like.device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from generation.engine.compiling import Compiled, compiled_in
+from generation.engine.compiling import WARMED_ROWS, Compiled, compiled_in
 from generation.engine.loop import DiffusionEngine
 from generation.loras import Loras
 from generation.messages import Drawn, Entered, Report, Stepped
@@ -128,6 +127,38 @@ def test_the_twin_has_the_same_weights_and_not_twice_their_memory(sd_bench: Benc
     assert all(one is other for one, other in pairs)
 
 
+def test_cuda_graphs_are_asked_for_and_each_call_lets_go_of_the_last(
+    sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What becomes of it on CUDA no test here can show."""
+    asked, begun = [], []
+
+    def backend(graph: torch.fx.GraphModule, inputs: object, *, options: object) -> Callable[..., Any]:
+        asked.append(options)
+        return OTHER_BITS(graph, inputs)
+
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(True))
+    compiled = Compiled(sd_bench.model.unet, backend=backend, graphs=True)
+    ready_for(sd_bench, compiled)
+    assert asked
+    assert all(options == {"triton.cudagraphs": True} for options in asked)
+    before = len(begun)
+    assert before >= len(WARMED_ROWS)
+    assert mode_of(draw(bench_with(sd_bench, compiled))) == "compiled"
+    assert len(begun) == before + 4
+
+
+def test_cuda_graphs_are_left_out_where_there_is_no_cuda(
+    sd_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    compiled = compiled_in(tmp_path / "compiled", sd_bench.model.unet, graphs=True)
+    assert compiled is not None
+    assert not compiled._graphs
+    assert "CUDA_GRAPHS is true, but the model draws on cpu" in caplog.text
+    compiled.close()
+
+
 def test_what_cannot_be_compiled_is_drawn_without(sd_bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     def broken(graph: object, inputs: object) -> object:
         raise RuntimeError("no compiler")
@@ -215,9 +246,7 @@ def test_closing_does_not_wait_for_all_that_is_being_compiled(sd_bench: Bench) -
 
     def hold(module: object, arguments: object) -> None:
         began.set()
-        deadline = time.monotonic() + 30
-        while not compiled._closed and time.monotonic() < deadline:
-            time.sleep(0.01)
+        compiled._closed.wait(30)
 
     compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
     compiled.unet.mid_block.resnets[0].register_forward_pre_hook(hold)
