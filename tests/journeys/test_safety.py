@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -106,7 +107,12 @@ async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(st
 
     # After a restart as before it, from the card, from the list and in the channel.
     assert await stage.bot.stop() == 0
+    # As if it had been killed between showing them and noting that.
+    change(stage, "UPDATE reviews SET channel_id = NULL, message_id = NULL")
     await stage.bot.start()
+    async with asyncio.timeout(20):
+        while rows(stage, "SELECT 1 FROM reviews WHERE message_id IS NULL"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     there = [m for m in await stage.mina.messages(place) if "Waiting for you" in text_of(m)]
     assert len(there) == 2
     assert all(item["spoiler"] for message in there for item in galleries(message))
