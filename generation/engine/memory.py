@@ -255,7 +255,8 @@ def layer_by_layer(module: Any, device: torch.device) -> None:
         onload_device=device,
         offload_device=torch.device("cpu"),
         offload_type="leaf_level",
-        use_stream=device.type == "cuda",
+        # What comes next is learned from calls of the module as a whole, and nobody calls a mere list.
+        use_stream=device.type == "cuda" and not isinstance(module, torch.nn.ModuleList),
     )
 
 
