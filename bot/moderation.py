@@ -157,14 +157,18 @@ class Desk:
 
     async def _show_once(self, job_id: JobId, *, resumed: bool) -> None:
         held = await self._reviews.get(job_id)
-        if held is None or held.state is not Review.WAITING or held.is_forgotten:
+        if held is None:
             return
         channel_id = (await self._servers.get(held.server)).moderators_channel
-        if channel_id is None or (card := await self.card(held)) is None:
+        if channel_id is None:
             return
         channel = self._client.get_partial_messageable(channel_id, guild_id=held.server)
         message = await self._earlier(channel, job_id) if resumed else None
         if message is None:
+            waits = held.state is Review.WAITING and not held.is_forgotten
+            card = await self.card(held) if waits else None
+            if card is None:
+                return
             card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
             message = await channel.send(
                 view=layout(card), files=files(card), allowed_mentions=NO_MENTIONS, nonce=f"review-{job_id}"
