@@ -114,7 +114,7 @@ class Atelier(discord.Client):
                 f"GUILD_ID is {self._guild.id}, and Discord takes no commands for that server: it answered "
                 f"{error.status}. Copy the server's id again, and invite the bot there."
             ) from error
-        log.info("at your service: %s", ", ".join(f"/{command.name}" for command in commands))
+        log.info("at your service: %s", ", ".join(map(_called, commands)))
         if self._guild is not None:
             await self.tree.sync()  # there are none for everywhere
         names = {command.name for command in commands}
@@ -131,3 +131,8 @@ class Atelier(discord.Client):
                     log.info("removed /%s, which an earlier run had registered in one server", command.name)
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             log.info("could not look for commands of an earlier run: %s", describe(error))
+
+
+def _called(command: app_commands.AppCommand) -> str:
+    """As people see it: a slash command, or an entry of a message's menu."""
+    return f"/{command.name}" if command.type is discord.AppCommandType.chat_input else command.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from generation.modelfiles import PICKLES, UnreadableModel, tensor_shapes
 from generation.request import Enlarger, InvalidRequest
+
+log = logging.getLogger(__name__)
 
 MAX_NAME = 60
 """Characters in the name of an upscaler: it stands on menus beside other words."""
@@ -57,10 +60,11 @@ class Upscalers:
         seen: dict[tuple[Path, int, int], UpscalerFile] = {}
         found: list[UpscalerFile] = []
         names: set[str] = set()
-        for path in sorted(self.folder.iterdir(), key=lambda path: path.name.casefold()):
-            if path.suffix.lower() not in {".safetensors", *PICKLES} or not path.is_file():
+        for path in _files_in(self.folder):
+            try:
+                state = path.stat()
+            except OSError:  # it went away just now
                 continue
-            state = path.stat()
             key = path, state.st_mtime_ns, state.st_size
             file = self._seen.get(key) or _looked_at(path)
             seen[key] = file
@@ -105,6 +109,15 @@ NONE_HERE = (
     "I have no upscaler here: whoever runs me can put one into the folder that UPSCALERS names. "
     "The Upscale button under a picture has its model draw it again, larger."
 )
+
+
+def _files_in(folder: Path) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
+    except OSError as error:
+        log.warning("the upscalers in %s cannot be looked at: %s", folder, error.strerror)
+        return []
+    return [path for path in paths if path.suffix.lower() in {".safetensors", *PICKLES} and path.is_file()]
 
 
 def _looked_at(path: Path) -> UpscalerFile:

@@ -82,7 +82,11 @@ async def test_what_somebody_brings_is_made_larger_or_refused_with_a_sentence(st
     assert "272 × 208, 3 times as large with 2x toy" in text_of(card)
     assert button_labels(card) == ["Settings", "Delete", "Upscale"]
     (png,) = await files_of(stage.anna, card)
-    assert metadata.read(png).prompt == ""
+    settings = metadata.read(png)
+    assert settings.prompt == ""
+    kept = stage.bot.folder / "data" / "pictures"
+    again = await asyncio.to_thread(redraw, settings, files=kept, upscalers=stage.bot.folder / "upscalers")
+    assert largest_difference(png, again) == 0
     for options, sentence in (
         ({"image": photo(90, 70), "factor": 9}, "9 times as large is not possible; choose 1.1 to 8."),
         (
@@ -96,10 +100,17 @@ async def test_what_somebody_brings_is_made_larger_or_refused_with_a_sentence(st
         ({"image": ("photo.png", b"no picture")}, "What you brought as the picture is no PNG"),
     ):
         assert sentence in await told(stage.anna, await stage.anna.command("upscale", options))
-    names = [
-        each["name"] for each in await stage.anna.autocomplete("imagine", "hires_by", "", {"prompt": "x"})
-    ]
-    assert names == ["pixels", "latents", "2x toy"]
+
+
+async def test_a_second_pass_may_be_by_an_upscaler(stage: Stage) -> None:
+    offered = await stage.anna.autocomplete("imagine", "hires_by", "", {"prompt": "x"})
+    assert [choice["name"] for choice in offered] == ["pixels", "latents", "2x toy"]
+    card = await draws(stage.anna, "a sun", size="128x64", hires=1.5, hires_by="2X Toy")
+    assert "then 192 × 96 with 2x toy" in text_of(card)
+    (png,) = await files_of(stage.anna, card)
+    assert metadata.read(png).hires_upscaler == "2x toy"
+    asked = await stage.anna.command("imagine", {"prompt": "a sun", "hires": 1.5, "hires_by": "none"})
+    assert await told(stage.anna, asked) == "I do not know the upscaler `none`; there are `2x toy`."
 
 
 async def test_settings_are_read_from_files_and_from_messages(stage: Stage) -> None:

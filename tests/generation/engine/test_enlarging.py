@@ -105,21 +105,24 @@ class SeesItsTile(Upscaler):
 greys: list[float] = []
 
 
-def test_neighbours_are_blended_where_they_overlap() -> None:
+@pytest.mark.parametrize("is_wide", [True, False])
+def test_neighbours_are_blended_where_they_overlap(is_wide: bool) -> None:
     greys.clear()
     upscaler = SeesItsTile(
         name="grey", hash="", scale=2, model=None, device=torch.device("cpu"), dtype=torch.float32, version=""
     )
-    going = Enlargement(upscaler, a_photo(160, 64), Size(width=320, height=128), tile=96)
+    edges = (160, 64) if is_wide else (64, 160)
+    going = Enlargement(upscaler, a_photo(*edges), Size(width=edges[0] * 2, height=edges[1] * 2), tile=96)
     while not going.done:
         going.advance()
-    row = np.array(going.result())[64, :, 0].astype(int)
+    levels = np.array(going.result())[..., 0].astype(int)
+    line = levels[64, :] if is_wide else levels[:, 64]
     assert going.steps == 2
-    assert (row[0], row[-1]) == (204, 51)
-    steps = np.abs(np.diff(row))
+    assert (line[0], line[-1]) == (204, 51)
+    steps = np.abs(np.diff(line))
     assert 8 <= steps.max() <= 12, "no line between them"
-    assert set(row[:152]) == {204}, "only the middle of what they have in common is mixed"
-    assert set(row[-152:]) == {51}
+    assert set(line[:152]) == {204}, "only the middle of what they have in common is mixed"
+    assert set(line[-152:]) == {51}
 
 
 def test_what_is_larger_than_asked_is_scaled_down_and_what_is_smaller_goes_through_again(
