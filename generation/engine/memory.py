@@ -248,8 +248,8 @@ _HOOKS = ("group_offloading", "layer_execution_tracker", "lazy_prefetch_group_of
 def layer_by_layer(module: Any, device: torch.device) -> None:
     """Keep a module on the CPU; each of its layers comes to the device when it computes, and leaves again.
 
-    On CUDA the next layer is on its way meanwhile. Not with LoRAs, which are not in every call: diffusers notes
-    in the first one which layer comes next.
+    On CUDA the next layer is on its way meanwhile. Not with LoRAs, which are not in every call: diffusers
+    notes in the first one which layer comes next.
     """
     apply_group_offloading(
         module,
