@@ -18,6 +18,7 @@ from playground.bodies import File
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, pictures_of, text_of
+from tests.generation.toys import write_safetensors
 from tests.journeys.stage import MINI, Stage, draws, result, staged, told
 from tests.journeys.test_pictures import average, files_of, is_mostly, pixels
 
@@ -30,7 +31,10 @@ pytestmark = [
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with staged(tmp_path_factory.mktemp("bot"), model=MINI) as stage:
+    folder = tmp_path_factory.mktemp("bot")
+    (folder / "embeddings").mkdir()
+    write_safetensors(folder / "embeddings" / "zorp.safetensors", {"emb_params": [2, 128]})
+    async with staged(folder, model=MINI) as stage:
         yield stage
 
 
@@ -263,6 +267,18 @@ async def test_a_deleted_picture_is_no_start_any_more(stage: Stage) -> None:
     await stage.anna.until(lambda: card["id"] not in stage.anna.seen)
     again = await stage.anna.press(choice, "Upscale")
     assert "no longer have that picture" in await told(stage.anna, again)
+
+
+async def test_a_learned_word_is_known_and_drawn_again_from_its_file(stage: Stage) -> None:
+    card = await draws(stage.anna, "a (ZORP:1.1) circle", steps=4)
+    assert "does not know" not in text_of(card)
+    (png,) = await files_of(stage.anna, card)
+    settings = metadata.read(png)
+    assert settings.record is not None
+    assert list(settings.record["embeddings"]) == ["zorp"]
+    words = stage.bot.folder / "embeddings"
+    again = await asyncio.to_thread(redraw, settings, model=MINI, embeddings=words)
+    assert largest_difference(png, again) == 0
 
 
 async def test_a_second_pass_draws_it_larger(stage: Stage) -> None:
