@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file
 
-from generation.catalogue import describe
+from generation.catalogue import MemoryMode, describe
 from generation.engine.loop import DiffusionEngine
 from generation.engine.memory import LAYERED
-from generation.engine.models import load
+from generation.engine.models import Model, load
 from generation.loras import Loras
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
@@ -26,8 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning"),
 ]
-
-NAMES = ("peft", "kohya")
 
 
 def picture(png: bytes) -> bytes:
@@ -44,16 +45,15 @@ def filled(pipe: Any, folder: Path) -> Loras:
 
 
 class LoraBench(Bench):
-    """An engine with a model of its own, and LoRAs."""
+    """An engine with LoRAs."""
 
-    def __init__(self, model: str, loras: Loras, *, cap: int = 4, memory: str = "fast") -> None:
-        from dataclasses import replace
+    def __init__(self, loaded: Model, loras: Loras) -> None:
+        super().__init__(loaded.info.source, loaded=loaded)
+        self.engine = DiffusionEngine(loaded, self.said.append, cap=4, padded=False, loras=loras)
 
-        from generation.catalogue import MemoryMode
 
-        info = replace(describe(model), memory=MemoryMode(memory))
-        super().__init__(model, loaded=load(info, device="cpu"), cap=cap)
-        self.engine = DiffusionEngine(self.model, self.said.append, cap=cap, padded=False, loras=loras)
+def in_mode(model: Path, memory: MemoryMode) -> Model:
+    return load(replace(describe(str(model)), memory=memory), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def sd_loras(toy_sd: Path, tmp_path_factory: pytest.TempPathFactory) -> Loras:
 
 @pytest.fixture(scope="module")
 def sd(toy_sd: Path, sd_loras: Loras) -> LoraBench:
-    return LoraBench(str(toy_sd), sd_loras)
+    return LoraBench(load(describe(str(toy_sd)), device="cpu"), sd_loras)
 
 
 def with_loras(pipe: Any, loras: Loras, weights: dict[str, float]) -> Any:
@@ -90,16 +90,16 @@ def test_pictures_with_loras_equal_diffusers(
     assert picture(png) != picture(sd.draw())
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_sdxl_pictures_with_loras_equal_diffusers(name: str, toy_sdxl: Path, tmp_path: Path) -> None:
+def test_sdxl_pictures_with_loras_equal_diffusers(toy_sdxl: Path, tmp_path: Path) -> None:
     pipe = StableDiffusionXLPipeline.from_pretrained(toy_sdxl, add_watermarker=False)
-    loras = filled(pipe, tmp_path)
-    bench = LoraBench(str(toy_sdxl), loras)
+    bench = LoraBench(load(describe(str(toy_sdxl)), device="cpu"), filled(pipe, tmp_path))
     plain = bench.draw()
-    png = bench.draw(prompt=f"a red circle<lora:{name}:0.8>")
-    with_loras(pipe, loras, {name: 0.8})
-    expected = stock_picture(pipe, a_request(bench.source), dict(bench.model.scheduler_config)).tobytes()
-    assert picture(png) == expected != picture(plain)
+    for name in ("peft", "kohya"):
+        pipe.load_lora_weights(str(tmp_path / f"{name}.safetensors"), adapter_name=name)
+        pipe.set_adapters([name], [0.8])
+        png = bench.draw(prompt=f"a red circle<lora:{name}:0.8>")
+        expected = stock_picture(pipe, a_request(bench.source), dict(bench.model.scheduler_config))
+        assert picture(png) == expected.tobytes() != picture(plain)
     assert bench.draw() == plain
 
 
@@ -156,8 +156,6 @@ def test_who_has_the_same_loras_shares_calls_and_nobody_else_sees_them(sd: LoraB
 
 
 def test_the_record_says_which_files_and_with_which_weights(sd: LoraBench, sd_loras: Loras) -> None:
-    import hashlib
-
     png = sd.draw(prompt="a red circle <lora:kohya:0.5>", adapters=(Adapter(name="Peft"),))
     record = read(png).record
     assert record is not None
@@ -196,7 +194,7 @@ def test_a_second_larger_pass_keeps_the_loras(sd: LoraBench) -> None:
 
 
 def test_loras_leave_when_others_need_their_room(toy_sd: Path, sd_loras: Loras) -> None:
-    bench = LoraBench(str(toy_sd), sd_loras)
+    bench = LoraBench(load(describe(str(toy_sd)), device="cpu"), sd_loras)
     adapters = bench.engine._adapters
     first = bench.draw(adapters=(Adapter(name="peft"),))
     adapters._room = 1
@@ -212,7 +210,7 @@ def test_loras_leave_when_others_need_their_room(toy_sd: Path, sd_loras: Loras) 
 def test_a_few_layers_at_a_time_draw_the_same_with_a_lora(
     sd: LoraBench, toy_sd: Path, sd_loras: Loras
 ) -> None:
-    layered = LoraBench(str(toy_sd), sd_loras, memory="smaller")
+    layered = LoraBench(in_mode(toy_sd, MemoryMode.SMALLER), sd_loras)
     assert layered.engine._memory.rung == LAYERED
     plain = layered.draw()
     with_it = layered.draw(adapters=(Adapter(name="kohya"),))
@@ -226,63 +224,59 @@ def test_a_few_layers_at_a_time_draw_the_same_with_a_lora(
 
 
 def test_weights_in_eight_bits_leave_a_lora_whole(toy_sd: Path, sd_loras: Loras) -> None:
-    bench = LoraBench(str(toy_sd), sd_loras, memory="smallest")
+    bench = LoraBench(in_mode(toy_sd, MemoryMode.SMALLEST), sd_loras)
     plain = bench.draw()
     assert picture(bench.draw(adapters=(Adapter(name="picture only"),))) != picture(plain)
     layer = bench.engine._adapters._unet.state.adapted[0]
     held = next(iter(layer.lora_A.values())).weight
-    from safetensors.torch import load_file
-
     stored = load_file(sd_loras.find("picture only").path)
     name = next(n for n, each in bench.model.unet.named_modules() if each is layer)
     assert torch.equal(held, stored[f"unet.{name}.lora_A.weight"])
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"prompt": "a cat <lora:pfet:1>"}, "I do not know the LoRA `pfet`; did you mean `peft`?"),
-        ({"adapters": (Adapter(name="foreign"),)}, "does not fit"),
-        ({"adapters": (Adapter(name="other family"),)}, "is made for"),
-        ({"adapters": (Adapter(name="half"),)}, "its file is broken"),
-    ],
-)
 def test_what_cannot_be_drawn_gets_a_sentence_and_nothing_stays_behind(
-    changes: dict[str, Any], said: str, toy_sd: Path, toy_sdxl: Path, sd_loras: Loras, tmp_path: Path
+    sd: LoraBench, toy_sd: Path, toy_sdxl: Path, sd_loras: Loras, tmp_path: Path
 ) -> None:
-    whole = sd_loras.find("peft").path
-    (tmp_path / "peft.safetensors").write_bytes(whole.read_bytes())
-    (tmp_path / "half.safetensors").write_bytes(whole.read_bytes()[:-100])
+    whole = sd_loras.find("peft").path.read_bytes()
+    (tmp_path / "peft.safetensors").write_bytes(whole)
+    (tmp_path / "half.safetensors").write_bytes(whole[:-100])
     xl = StableDiffusionXLPipeline.from_pretrained(toy_sdxl, add_watermarker=False)
     write_kohya(tmp_path / "other family.safetensors", weights_for(xl))
-    sd = StableDiffusionPipeline.from_pretrained(toy_sd)
-    odd = weights_for(sd)
+    odd = weights_for(StableDiffusionPipeline.from_pretrained(toy_sd))
     first = next(iter(odd["unet"]))
     odd["unet"][first.replace("blocks.0", "blocks.7")] = odd["unet"].pop(first)
     write_peft(tmp_path / "foreign.safetensors", odd)
-    bench = LoraBench(str(toy_sd), Loras(tmp_path))
+    bench = LoraBench(sd.model, Loras(tmp_path))
     before = bench.draw()
-    last = bench.run(a_task(a_request(bench.source, **changes)))[-1]
-    assert isinstance(last, TaskFailed)
-    assert said in last.reason
-    assert bench.engine._adapters.loaded == ()
+    for name, said in {
+        "pfet": "I do not know the LoRA `pfet`; did you mean `peft`?",
+        "foreign": "does not fit",
+        "other family": "is made for",
+        "half": "its file is broken",
+    }.items():
+        last = bench.run(a_task(a_request(bench.source, adapters=(Adapter(name=name),))))[-1]
+        assert isinstance(last, TaskFailed)
+        assert said in last.reason
+    assert not bench.engine._adapters.loaded
     assert bench.draw() == before
 
 
-def test_a_lora_that_was_changed_is_another_one(toy_sd: Path, sd_loras: Loras, tmp_path: Path) -> None:
+def test_a_lora_that_was_changed_is_another_one(sd: LoraBench, sd_loras: Loras, tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
     path.write_bytes(sd_loras.find("peft").path.read_bytes())
-    bench = LoraBench(str(toy_sd), Loras(tmp_path))
+    bench = LoraBench(sd.model, Loras(tmp_path))
     one = bench.draw(adapters=(Adapter(name="mine"),))
     path.write_bytes(sd_loras.find("kohya").path.read_bytes())
     assert picture(bench.draw(adapters=(Adapter(name="mine"),))) != picture(one)
 
 
-def test_weights_of_a_unet_alone_may_name_no_part(toy_sd: Path, sd_loras: Loras, tmp_path: Path) -> None:
+def test_weights_of_a_unet_alone_may_name_no_part(
+    sd: LoraBench, toy_sd: Path, sd_loras: Loras, tmp_path: Path
+) -> None:
     """As diffusers' `save_lora_adapter` writes them."""
-    sd = StableDiffusionPipeline.from_pretrained(toy_sd)
-    sd.load_lora_weights(str(sd_loras.find("picture only").path), adapter_name="it")
-    sd.unet.save_lora_adapter(tmp_path, adapter_name="it", weight_name="bare.safetensors")
-    bench = LoraBench(str(toy_sd), Loras(tmp_path, sd_loras.folders[0]))
+    pipe = StableDiffusionPipeline.from_pretrained(toy_sd)
+    pipe.load_lora_weights(str(sd_loras.find("picture only").path), adapter_name="it")
+    pipe.unet.save_lora_adapter(tmp_path, adapter_name="it", weight_name="bare.safetensors")
+    bench = LoraBench(sd.model, Loras(tmp_path, sd_loras.folders[0]))
     bare = bench.draw(adapters=(Adapter(name="bare"),))
     assert picture(bare) == picture(bench.draw(adapters=(Adapter(name="picture only"),)))
