@@ -151,6 +151,8 @@ class ControlPool:
         if (reason := misfit(net.module, self._model)) is not None:
             self._refuse(name, f"The ControlNet {name} does not fit {self._model.info.name}: {reason}.")
         self.let_go(in_hand, kept=KEPT - 1)
+        if self._model.device.type == "cuda":  # as the UNet
+            net.module.to(memory_format=torch.channels_last)
         self._memory.take_in(net.module)
         del self._readings[name]
         self._here[name] = net

@@ -245,6 +245,26 @@ def test_learned_words_are_listed_and_those_that_are_broken_found(owner: Owner) 
     assert "old" not in owner.types("check", "fake:x")
 
 
+def test_controlnets_are_listed_and_those_that_are_broken_found(owner: Owner) -> None:
+    owner.writes(TOML)
+    folder = owner.folder / "controlnets"
+    folder.mkdir()
+    shapes = {
+        "conv_in.weight": [320, 4, 3, 3],
+        "controlnet_cond_embedding.conv_in.weight": [16, 3, 3, 3],
+        "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": [320, 768],
+    }
+    write_safetensors(folder / "house-canny.safetensors", shapes)
+    assert "\n  house-canny   edges, for Stable Diffusion 1, about " in owner.types("list")
+    assert "house-canny: well" in owner.types("check")
+    write_safetensors(folder / "thin.safetensors", {"lora_controlnet": [1]})
+    (folder / "old.pth").write_bytes(b"")
+    for command in ("list", "check"):
+        said = owner.types(command, status=1)
+        assert "thin.safetensors is a control LoRA" in said
+        assert "old.pth are a pickle" in said
+
+
 def test_it_is_a_part_of_the_bots_command(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text('[[model]]\nname = "Lost"\nsource = "./lost"\n')
     done = subprocess.run(

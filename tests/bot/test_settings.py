@@ -155,3 +155,14 @@ def test_a_named_folder_of_wildcards_must_be_there(tmp_path: Path) -> None:
     settings = read_settings(env(tmp_path, "WILDCARDS=nowhere"))
     with pytest.raises(SettingsError, match="WILDCARDS is nowhere, and there is no such folder"):
         _ = settings.wildcards_folder
+
+
+def test_controlnets_and_what_tells_depth_are_where_the_owner_says(tmp_path: Path) -> None:
+    assert read_settings(env(tmp_path, f"CONTROLNETS={tmp_path}")).controlnets_folder == tmp_path
+    settings = read_settings(env(tmp_path, f"CONTROLNETS={tmp_path}/none\nDEPTH_MODEL={tmp_path}"))
+    with pytest.raises(SettingsError, match="there is no such folder"):
+        _ = settings.controlnets_folder
+    with pytest.raises(SettingsError, match=r"it lacks config\.json"):
+        _ = settings.depth_folder
+    (tmp_path / "config.json").write_text("{}")
+    assert settings.depth_folder == tmp_path
