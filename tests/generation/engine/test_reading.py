@@ -113,17 +113,17 @@ def test_who_was_promised_too_much_of_a_misjudged_model_is_told_so() -> None:
 
 def test_a_reading_moves_while_it_computes_or_fetches_and_stands_still_when_it_waits() -> None:
     """By the processor's time of its own thread: others may draw meanwhile."""
-    time_is, go_on = [0.0], threading.Event()
-    computes = threading.Event()
+    time_is = [0.0]
+    computes, rests, go_on = threading.Event(), threading.Event(), threading.Event()
     tells: list[Tell] = []
 
     def read(tell: Tell) -> Finish:
         tells.append(tell)
-        while not go_on.is_set():
-            if computes.is_set():
-                sum(range(10_000))
-            else:
-                time.sleep(0.001)
+        assert computes.wait(20)
+        while computes.is_set():
+            sum(range(10_000))
+        rests.set()
+        assert go_on.wait(20)
         raise LookupError
 
     def still_after(seconds: float) -> float:
@@ -137,7 +137,7 @@ def test_a_reading_moves_while_it_computes_or_fetches_and_stands_still_when_it_w
         assert time.monotonic() < until
         sum(range(10_000))
     computes.clear()
-    time.sleep(0.05)
+    assert rests.wait(20)
     still_after(1)
     busy = time.monotonic() + 0.1
     while time.monotonic() < busy:  # as drawing does, on another thread
