@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 
 from generation import __version__
-from generation.canvas import opaque
+from generation.canvas import covering, opaque
 from generation.engine.engine import Say
 from generation.engine.failures import CannotDraw, sentence
 from generation.engine.guard import Guard, be_ready, make_room, verdict_on
 from generation.engine.memory import free, is_out_of_memory
+from generation.engine.models import device_name
 from generation.engine.tiles import Enlargement
 from generation.engine.upscalers import Upscaler, UpscalerShelf
 from generation.messages import Blob, Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
@@ -48,6 +49,7 @@ class EnlargingEngine:
         self._waiting: deque[Task] = deque()
         self._task: Task | None = None
         self._reading: Future[Upscaler] | None = None
+        self._opening: Future[Enlargement] | None = None
         self._going: Enlargement | None = None
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="enlarged")
         self._encoding: set[Future[None]] = set()
@@ -86,7 +88,6 @@ class EnlargingEngine:
         if self._task is None and self._waiting:
             self._task = self._waiting.popleft()
             self._say(Entered(phase=Phase.DRAWING, task=self._task.id))
-            self._reading = self._upscalers.get(_wanted(self._task).upscaler)
         elif self._task is None and self._encoding:
             wait(self._encoding, timeout=LOOK_S, return_when=FIRST_COMPLETED)
         if (task := self._task) is not None:
@@ -100,16 +101,16 @@ class EnlargingEngine:
         self._encoding = {future for future in self._encoding if not future.done()}
 
     def _advance(self, task: Task) -> None:
-        assert self._reading is not None
+        if self._reading is None:
+            self._reading = self._upscalers.get(_wanted(task).upscaler)
         if self._going is None:
             try:
                 upscaler = self._reading.result(timeout=LOOK_S)
+                if self._opening is None:
+                    self._opening = self._encoder.submit(self._opened, task, upscaler)
+                self._going = self._opening.result(timeout=LOOK_S)
             except NotYet:
-                return
-            picture = _opened(task.inputs, _wanted(task))
-            self._going = Enlargement(
-                upscaler, opaque(picture), _wanted(task).size, tile=self._upscalers.tile
-            )
+                pass
             return
         device = self._reading.result().device
         try:
@@ -130,13 +131,17 @@ class EnlargingEngine:
             self._encoding.add(self._encoder.submit(self._encode, task, upscaler, going))
             self._let_go()
 
+    def _opened(self, task: Task, upscaler: Upscaler) -> Enlargement:
+        """Beside the loop: a large picture takes a second, and one that is transparent several."""
+        picture = opaque(_opened(task.inputs, _wanted(task)))
+        return Enlargement(upscaler, picture, _wanted(task).size, tile=self._upscalers.tile)
+
     def _encode(self, task: Task, upscaler: Upscaler, going: Enlargement) -> None:
         """Into a PNG file, beside the loop: scaling and writing a large picture takes longer than a step."""
         try:
             larger, source = going.result(), _opened(task.inputs, _wanted(task))
             if source.mode == "RGBA":
-                alpha = source.getchannel("A").resize(larger.size, Image.Resampling.LANCZOS)
-                larger.putalpha(alpha)
+                larger.putalpha(covering(source.getchannel("A"), _wanted(task).size))
             drawn = _NOT_DRAWN if _wanted(task).brought else _drawn(task.inputs[_wanted(task).picture])
             verdict = verdict_on(self._guard, task, larger, away=False)
             png = write_png(larger, task.request, drawn | record_of(upscaler, going.tile))
@@ -145,7 +150,7 @@ class EnlargingEngine:
             self._say(TaskFailed(task=task.id, reason=sentence([task.id], error)))
 
     def _let_go(self) -> None:
-        self._task = self._reading = self._going = None
+        self._task = self._reading = self._opening = self._going = None
 
 
 def record_of(upscaler: Upscaler, tile: int) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def record_of(upscaler: Upscaler, tile: int) -> dict[str, Any]:
     return {
         **upscaler_record(upscaler, tile),
         "version": __version__,
-        "device": device.type if device.type == "cpu" else f"cuda ({torch.cuda.get_device_name(device)})",
+        "device": device_name(device),
         "dtype": str(upscaler.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "python": platform.python_version(),

@@ -123,7 +123,7 @@ def basis(info: ModelInfo, digest: str, device: torch.device, dtype: torch.dtype
         "model_source": info.public_source,
         "model_hash": digest,
         "model_family": info.family.value,
-        "device": _device_name(device),
+        "device": device_name(device),
         "dtype": str(dtype).removeprefix("torch."),
         "threads": torch.get_num_threads() if device.type == "cpu" else None,
         "python": platform.python_version(),
@@ -356,7 +356,8 @@ def fetched(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Mo
     return place_of(info, half=choose_dtype(dtype, choose_device(device)) is not torch.float32)[1]
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """What of a device decides about last bits, as the record says it."""
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)})"
     return f"{device.type} ({platform.machine()}, {torch.backends.cpu.get_cpu_capability()})"

@@ -75,13 +75,20 @@ class UpscalerShelf:
             importlib.import_module("spandrel")
 
     def get(self, name: str) -> Future[Upscaler]:
-        """The upscaler of this name, as soon as it is read; CannotDraw, if it cannot be."""
+        """The upscaler of this name, as soon as it is read; CannotDraw, if it cannot be.
+
+        Raises:
+            CannotDraw: its file went away this very moment.
+        """
         path = self._files.path_of(name)
         if path is None:
             gone: Future[Upscaler] = Future()
             gone.set_exception(CannotDraw(f"The upscaler {name} is not among the upscalers any more."))
             return gone
-        key = name, path.stat().st_mtime_ns
+        try:
+            key = name, path.stat().st_mtime_ns
+        except OSError as error:
+            raise CannotDraw(f"The upscaler {name} went away just now.") from error
         if self._last is None or self._last[0] != key or _has_failed(self._last[1]):
             self._last = (
                 None  # its memory goes before the next one comes, unless somebody still works with it
