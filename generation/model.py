@@ -187,6 +187,8 @@ class ModelInfo:
         return loras_reason(request) or next(filter(None, map(reject_reason, request.wordings)), None)
 
     def _ways_reason(self, request: GenerationRequest) -> str | None:
+        if self.family is Family.NOISE and request.controls:
+            return f"{self.name} draws noise, which no ControlNet steers."
         if self.family is not Family.OTHER:
             return None
         ways = {
@@ -194,6 +196,7 @@ class ModelInfo:
             "a variation": bool(request.variations),
             "a second, larger pass": request.hires is not None,
             "a LoRA": names_loras(request),
+            "a ControlNet": bool(request.controls),
             "a picture for its look": request.look is not None,
         }
         wanted = next((way for way, is_wanted in ways.items() if is_wanted), None)

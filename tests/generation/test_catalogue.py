@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from generation.catalogue import Defaults, Family, UnreadableModel, describe
-from generation.request import MAX_EDGE, OWN_SAMPLER, Size, Wording
+from generation.request import MAX_EDGE, OWN_SAMPLER, Control, Digest, Size, Wording
 from tests.generation.toys import MINI, a_request, build_flux, write_safetensors
 
 INPUT = "model.diffusion_model.input_blocks.0.0.weight"
@@ -370,6 +370,10 @@ def test_models_of_other_families_read_language_with_its_brackets(tmp_path: Path
     request = a_request(other.source, prompt="a sun :)", sampler=OWN_SAMPLER)
     assert other.reject_reason(request) is None
     assert other.reject_reason(replace(request, clip_skip=2)) == "toy Flux takes no clip skip; leave it out."
+    steered = replace(request, controls=(Control(model="canny", picture=Digest("00")),))
+    assert other.reject_reason(steered) == "toy Flux draws from words alone; it takes no ControlNet."
+    noise = describe("fake:noise").reject_reason(replace(steered, sampler="Euler"))
+    assert noise == "noise draws noise, which no ControlNet steers."
 
 
 def test_words_the_model_never_saw_are_told_as_they_were_typed() -> None:
