@@ -372,7 +372,7 @@ def test_models_of_other_families_read_language_with_its_brackets(tmp_path: Path
     assert other.reject_reason(replace(request, clip_skip=2)) == "toy Flux takes no clip skip; leave it out."
     steered = replace(request, controls=(Control(model="canny", picture=Digest("00")),))
     assert other.reject_reason(steered) == "toy Flux draws from words alone; it takes no ControlNet."
-    noise = describe("fake:noise").reject_reason(replace(steered, sampler="Euler"))
+    noise = describe("fake:noise").reject_reason(replace(steered, prompt="a sun", sampler="Euler"))
     assert noise == "noise draws noise, which no ControlNet steers."
 
 
