@@ -101,6 +101,7 @@ def test_a_model_counts_as_read_when_its_hash_is_known(
         embeddings=None,
         loras=None,
         controlnets=None,
+        depth=None,
         safety_checker=DEFAULT_CHECKER,
         safety_fetch=False,
     )
