@@ -355,7 +355,10 @@ def _misread(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tupl
     prompts = [
         shelf.embeddings.without(words_of(words.prompt), model.text_widths) for words in request.wordings
     ]
-    unknown = dict.fromkeys(word for prompt in prompts for word in model.unknown_words(prompt))
+    taught = shelf.loras.taught(request)
+    unknown = dict.fromkeys(
+        word for prompt in prompts for word in model.unknown_words(prompt) if word.casefold() not in taught
+    )
     if not unknown:
         return ()
     listed = literal(shortened(", ".join(unknown), 200))

@@ -157,6 +157,15 @@ class Loras:
         known = next((lora for lora in self._seen if folded(lora.name) == folded(name)), None)
         return known.triggers if isinstance(known, Lora) else ()
 
+    def taught(self, request: GenerationRequest) -> frozenset[str]:
+        """The words, folded, of the trigger words of all its LoRAs that were there at the last look."""
+        try:
+            names = {each.name for some in all_in_force(request) for each in some}
+        except InvalidRequest:  # what earlier rules let pass
+            return frozenset()
+        phrases = (phrase for name in names for phrase in self.triggers(name))
+        return frozenset(word.casefold() for phrase in phrases for word in re.findall(r"\w+", phrase))
+
 
 def quoted(name: str) -> str:
     """Markdown that shows a name as it is."""

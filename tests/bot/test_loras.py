@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.cards import card_for
 from bot.loras import suggest_loras
 from bot.models import add_arguments, look_after
 from bot.options import Typed
 from bot.recipe import command_line, settings_card
 from bot.settings import SettingsError, read_settings
+from generation.job import Finished
 from generation.loras import Loras
 from generation.request import Adapter, Wording
-from tests.bot.things import MODEL, SHELF, job
+from tests.bot.things import MODEL, SHELF, done, job, pictures
 from tests.generation.test_loras import kohya, peft
 
 
@@ -58,6 +60,14 @@ def test_the_option_is_in_the_request_the_settings_and_the_command(loras: Loras)
     several = replace(request, count=2, chosen=chosen, prompt="a <lora:{poster|huge}:1>", adapters=())
     text = "\n".join(settings_card(replace(job(), request=several), shelf, parent_link=None).text)
     assert text.count("**LoRA**") == 2
+
+
+def test_trigger_words_are_not_told_to_be_unknown(loras: Loras) -> None:
+    shelf = replace(SHELF, loras=loras)
+    loras.look()
+    asked = job("a red circle, OIL, brush, fog", adapters=(Adapter(name="oil paint"),))
+    card = card_for(Finished(job=done(asked), pictures=pictures(asked)), shelf)
+    assert any(line.endswith("does not know: fog") for line in card.small)
 
 
 def test_models_list_and_check_tell_loras(
