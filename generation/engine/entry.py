@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from PIL.Image import Image as Picture
 
 from generation.engine.batch import BatchKey, Image
 from generation.engine.compiling import Shape
+from generation.engine.memory import is_out_of_memory
 from generation.engine.tiles import Enlargement
 from generation.messages import Task
 from generation.request import Enlarger
@@ -32,6 +34,8 @@ class Entry:
     """The compiled twin is to make its calls."""
     waits: bool = False
     """It cannot be drawn just now."""
+    alone: bool = False
+    """There was not memory to prepare it beside others: it begins next, and when nobody else is drawn."""
 
     @property
     def is_growing(self) -> bool:
@@ -39,6 +43,26 @@ class Entry:
         hires = self.task.request.hires
         between = self.first_pass is not None and self.image is None and self.larger is None
         return between and hires is not None and hires.enlarger is Enlarger.UPSCALER
+
+    def begin(self, image: Image) -> None:
+        """It is prepared."""
+        self.image, self.alone = image, False
+        self.admitted_as = replace(self.admitted_as, chunks=image.chunks)
+
+    def is_set_aside(self, error: Exception, entries: Sequence[Entry], undecoded: Collection[Image]) -> bool:
+        """After `error`, for which it was not prepared: whether that is tried again when it is alone."""
+        self.alone = is_out_of_memory(error) and self._is_beside_others(entries, undecoded)
+        return self.alone
+
+    def is_held(self, entries: Sequence[Entry], undecoded: Collection[Image]) -> bool:
+        """Whether it may not begin yet: somebody is to begin alone, if only itself."""
+        first = next((entry for entry in entries if entry.alone), None)
+        if self.image is not None or first is None:
+            return False
+        return first is not self or self._is_beside_others(entries, undecoded)
+
+    def _is_beside_others(self, entries: Sequence[Entry], undecoded: Collection[Image]) -> bool:
+        return bool(undecoded) or any(other.image is not None for other in entries if other is not self)
 
     @property
     def key(self) -> BatchKey:

@@ -207,7 +207,7 @@ class DiffusionEngine:
 
     def _waits(self, entry: Entry) -> bool:
         """Whether it cannot be drawn yet: it is being enlarged, or what is to guide it is being read."""
-        if entry.is_growing:
+        if entry.is_growing or entry.is_held(self._entries, self._undecoded):
             return True
         if entry.image is not None or not (entry.task.request.controls or entry.task.request.look):
             return False
@@ -238,8 +238,7 @@ class DiffusionEngine:
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
                     if (image := self._prepared(entry)) is not None:
-                        entry.image = image
-                        entry.admitted_as = replace(entry.admitted_as, chunks=image.chunks)
+                        entry.begin(image)
                     self._twin.prepare_for(entry)
             if entry.image is not None and entry.key == key:
                 chosen.append(entry.image)
@@ -252,7 +251,7 @@ class DiffusionEngine:
                 return self._prepare(entry.task, entry.admitted_as.loras)
             return self._prepare.enlarged(entry.first_pass, entry.larger)
         except Exception as error:
-            if not self._is_shortage(error):
+            if not self._is_shortage(error) and not entry.is_set_aside(error, self._entries, self._undecoded):
                 raise
             return None
 

@@ -18,9 +18,10 @@ from generation.catalogue import MemoryMode, UnreadableModel, describe
 from generation.engine import memory
 from generation.engine.memory import APART, RUNGS, Memory, is_out_of_memory, layer_by_layer
 from generation.engine.models import load
+from generation.job import JobId
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
-from generation.request import Seed
+from generation.request import Hires, Seed, Size
 from tests.generation.engine.test_batch import ENDS, largest_difference, recorded_calls, run_all
 from tests.generation.toys import Bench, a_request, a_task, picture
 
@@ -132,6 +133,35 @@ def test_a_picture_that_never_fits_is_refused_and_the_others_go_on(
     run_all(sd_bench, [(0, task) for task in (large, *three_tasks(sd_bench))])
     ends = {report.task.job: type(report) for report in sd_bench.said if isinstance(report, ENDS)}
     assert ends == {"large": TaskFailed, "0": Drawn, "1": Drawn, "2": Drawn}
+
+
+@pytest.mark.parametrize("hires", [None, Hires(size=Size(width=96, height=96), steps=4, strength=0.5)])
+def test_what_cannot_be_prepared_beside_others_is_prepared_when_they_are_done(
+    hires: Hires | None, sd_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = sd_bench.again(cap=4)
+    engine, encoder = bench.engine, bench.model.encoders[0].model
+    changes = [{"prompt": f"{number}", "steps": 4, "hires": hires} for number in range(3)]
+    tasks = [a_task(a_request(bench.source, **each), job=str(n)) for n, each in enumerate(changes)]
+    expected = [sd_bench.draw(**each) for each in changes]
+    forward = encoder.forward
+
+    def alone(*args: Any, **kwargs: Any) -> Any:
+        if engine._undecoded or any(entry.image for entry in engine._entries):
+            raise torch.OutOfMemoryError("tried to allocate 640 GiB")
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(encoder, "forward", alone)
+    for task in tasks:
+        engine.admit(task)
+    while engine.busy:
+        engine.tick()
+    drawn = {report.task.job: report.png for report in bench.said if isinstance(report, Drawn)}
+    assert drawn.keys() == {"0", "1", "2"}
+    assert {rows for png in drawn.values() for rows, _, _ in recorded_calls(png)} == {2}, "one after another"
+    if hires is None:  # else it is encoded in tiles by now
+        for number, png in enumerate(expected):
+            assert largest_difference(picture(drawn[JobId(str(number))]), picture(png)) == 0
 
 
 def test_apart_only_the_part_that_computes_is_on_the_device(sd_bench: Bench) -> None:
