@@ -17,7 +17,7 @@ from bot import pacing
 from bot.apologies import describe
 from bot.card import Card
 from bot.cards import calling, card_for
-from bot.messages import files, fits, has_button, layout, mentions, shrunk
+from bot.messages import files, first_button, fits, layout, mentions, shrunk
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, is_final, retry_after
 from bot.rounds import Round
@@ -305,7 +305,7 @@ class Courier:
                 if not is_final(error, round_.file_limit):
                     raise
                 return False  # it is gone, or the token is: nothing can be undone any more
-            if not has_button(message, round_.mark):
+            if first_button(message.components) != round_.mark:
                 return True
         return False
 
@@ -353,7 +353,7 @@ class Courier:
         """Our own message that says how a job ended, if it is among the newest in the channel."""
         try:
             async for message in channel.history(limit=100):
-                if message.author == self._client.user and has_button(message, mark):
+                if message.author == self._client.user and first_button(message.components) == mark:
                     return message
         except discord.Forbidden:
             return None  # we may write here, but not read

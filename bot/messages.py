@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 
 import discord
@@ -122,14 +123,14 @@ def mentions(card: Card) -> discord.AllowedMentions:
     )
 
 
-def has_button(message: discord.Message, custom_id: str) -> bool:
-    """Whether a message has this button."""
-    return any(
-        isinstance(child, discord.Button) and child.custom_id == custom_id
-        for row in message.components
-        if isinstance(row, discord.ActionRow)
-        for child in row.children
-    )
+def first_button(parts: Sequence[discord.Component]) -> str | None:
+    """The custom id of the first button of a message with these components: by that a card is known.
+
+    Not by any button: a card that waits for a moderator has most of those that the finished one has.
+    """
+    rows = (part.children for part in parts if isinstance(part, discord.ActionRow))
+    buttons = (child for row in rows for child in row if isinstance(child, discord.Button))
+    return next((button.custom_id for button in buttons), None)
 
 
 def with_command_line(

@@ -17,7 +17,7 @@ from bot.apologies import describe
 from bot.card import Action, Button, Card, Tone, custom_id
 from bot.cards import PROMPT_ON_CARD, attached, covered, literal, shortened
 from bot.delivery import Courier
-from bot.messages import NO_MENTIONS, files, has_button, layout, shrunk
+from bot.messages import NO_MENTIONS, files, first_button, layout, shrunk
 from bot.refusals import is_final, retry_after
 from generation.image import Picture, PictureGone
 from generation.job import Finished, Job, JobEvent, JobId, UserId
@@ -182,7 +182,7 @@ class Desk:
         wanted = custom_id(Action.APPROVE, job_id)
         try:
             async for message in channel.history(limit=_EARLIER):
-                if message.author == self._client.user and has_button(message, wanted):
+                if message.author == self._client.user and first_button(message.components) == wanted:
                     return message
         except discord.Forbidden:
             return None  # we may write there, but not read

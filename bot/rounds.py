@@ -45,7 +45,7 @@ class Round:
     """Meanwhile its message has to say something newer: it is to be brought once more."""
 
     mark: str = ""
-    """The custom id of the button by which the card of its end is known."""
+    """The custom id of the first button of the card of its end, by which that is known."""
 
     @property
     def number(self) -> int:

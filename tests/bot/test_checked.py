@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from discord.components import _component_factory
 from pydantic import SecretStr
 
 from bot.card import Action
 from bot.cards import card_for
-from bot.messages import files
+from bot.messages import files, first_button, layout
 from bot.safety import OwnerSafety, is_missing, warning
 from bot.settings import Settings, SettingsError, read_settings
 from generation.image import Picture
 from generation.job import Finished, Job, Progressed, Queued
+from generation.request import Digest, Size, Upscale
 from generation.safety import DEFAULT_CHECKER, Review, Safety, Verdict
 from tests.bot.things import SHELF, done, job, pictures
 
@@ -75,6 +77,18 @@ def test_what_was_rejected_can_be_asked_again() -> None:
     card = card_for(Finished(job=with_safety(done(job()), Safety.HOLD, Review.REJECTED), pictures=()), SHELF)
     assert card.text[-1].startswith("**Not shown.**")
     assert [button.action for button in card.buttons] == [Action.REROLL, Action.SETTINGS, Action.DELETE]
+
+
+async def test_a_card_that_waits_is_not_taken_for_one_that_was_let_pass() -> None:
+    size = Size(width=256, height=256)
+    upscale = Upscale(picture=Digest("0" * 64), upscaler="toy", factor=2.0, size=size, brought=True)
+    for of in (job(), job(upscale=upscale)):
+        waiting = Finished(job=with_safety(done(of), Safety.HOLD, Review.WAITING), pictures=())
+        passed = Finished(job=with_safety(done(of), Safety.HOLD, Review.APPROVED), pictures=pictures(of))
+        parts = layout(card_for(waiting, SHELF)).to_components()  # type: ignore[no-untyped-call]
+        known_by = first_button([part for part in map(_component_factory, parts) if part is not None])
+        assert known_by == card_for(waiting, SHELF).buttons[0].custom_id
+        assert known_by != card_for(passed, SHELF).buttons[0].custom_id
 
 
 def test_pictures_that_are_left_out_keep_the_numbers_of_the_others() -> None:
