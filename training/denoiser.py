@@ -161,11 +161,11 @@ class Examples:
         ]
 
 
-def noised(alphas: Tensor, latents: Tensor) -> Examples:
-    """Noise at times spread evenly over the batch; seven tenths of them lie where outlines are decided."""
+def noised(alphas: Tensor, latents: Tensor, most: tuple[int, int] = OUTLINED) -> Examples:
+    """Noise at times spread evenly over the batch; seven tenths of them lie between those of `most`."""
     count = len(latents)
     spread = (torch.randperm(count, device=latents.device) + torch.rand(count, device=latents.device)) / count
-    middle = OUTLINED[0] + (OUTLINED[1] - OUTLINED[0]) * spread / 0.7
+    middle = most[0] + (most[1] - most[0]) * spread / 0.7
     times = torch.where(spread < 0.7, middle, len(alphas) * (spread - 0.7) / 0.3).long()
     signal = alphas[times].sqrt()[:, None, None, None]
     dirt = (1 - alphas[times]).sqrt()[:, None, None, None]

@@ -26,8 +26,7 @@ GRID = 40
 def is_neon(picture: Image.Image) -> bool:
     """Whether things are drawn as bright tubes on a dark wall, dark inside."""
     light = np.asarray(picture.convert("RGB")).max(axis=2)
-    tubes = light >= LIT
-    enclosed = ndimage.binary_fill_holes(tubes)
+    enclosed = _enclosed(light)
     if np.median(_rim(light)) >= DARK or enclosed.mean() < 0.01:
         return False
     return bool((enclosed & (light < DARK)).sum() / enclosed.sum() >= HOLLOW)
@@ -36,7 +35,7 @@ def is_neon(picture: Image.Image) -> bool:
 def filled(picture: Image.Image) -> Image.Image:
     """A picture of tubes with what they enclose painted in their colour, so that the checker can read it."""
     rgb = np.array(picture.convert("RGB"))
-    labels, count = ndimage.label(ndimage.binary_fill_holes(rgb.max(axis=2) >= LIT))
+    labels, count = ndimage.label(_enclosed(rgb.max(axis=2)))
     for number in range(1, count + 1):
         inside = labels == number
         shining = rgb[inside & (rgb.max(axis=2) >= LIT)]
@@ -68,6 +67,12 @@ def likeness(thing: Mask, outlines: Sequence[Sequence[Point]]) -> float:
     steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
     at_y, at_x = (np.clip(np.floor(m + steps * extent), 0, len(thing) - 1).astype(int) for m in middle)
     return overlap(ndimage.binary_fill_holes(thing)[np.ix_(at_y, at_x)], _ideal(outlines))
+
+
+def _enclosed(light: NDArray[np.uint8]) -> Mask:
+    """The tubes and what is inside of them; a gap of a few pixels does not matter."""
+    closed = ndimage.binary_closing(np.pad(light >= LIT, 4), iterations=3)[4:-4, 4:-4]
+    return np.asarray(ndimage.binary_fill_holes(closed), bool)
 
 
 def _ideal(outlines: Sequence[Sequence[Point]]) -> Mask:

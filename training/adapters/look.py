@@ -16,7 +16,7 @@ from torch import Tensor
 from training.adapters.lessons import Batch, Course
 from training.adapters.neon import draw_neon
 from training.captions import caption
-from training.denoiser import error_of
+from training.denoiser import OUTLINED, error_of
 from training.machine import Machine
 from training.models import Parts
 from training.scenes import Mix, random_scene
@@ -35,7 +35,7 @@ class NeonLora:
 
     def __init__(self, name: str, parts: Parts, machine: Machine) -> None:
         self.name, self.peak_rate, self.tokenizer = name, 1.5e-3, parts.tokenizer
-        self._machine = machine
+        self.times, self._machine = OUTLINED, machine
         self._text_encoder = parts.text_encoder.to(machine.device).requires_grad_(False)
         unet = parts.unet.requires_grad_(False)
         unet.add_adapter(

@@ -21,6 +21,8 @@ from training.scenes import Mix, Position, Scene, Single, Size, random_scene
 
 HINT_WIDTHS = (16, 32, 64, 96)
 """Of the layers that bring the edges down to the size of the latents."""
+PLACED = (300, 1000)
+"""The times at which it is decided where things stand."""
 MIX: Mix = {"single": 0.6, "pair": 0.15, "group": 0.1, "view": 0.15}
 
 
@@ -28,13 +30,15 @@ class EdgeControl:
     """The ControlNet while it is trained beside the UNet, which stays as it is."""
 
     def __init__(self, name: str, parts: Parts, machine: Machine) -> None:
-        self.name, self.peak_rate, self.tokenizer = name, 1e-3, parts.tokenizer
-        self._machine = machine
+        self.name, self.peak_rate, self.tokenizer = name, 2e-3, parts.tokenizer
+        self.times, self._machine = PLACED, machine
         self._text_encoder = parts.text_encoder.to(machine.device).requires_grad_(False)
         self._unet = machine.place(parts.unet).requires_grad_(False)
         self.module = machine.place(
             ControlNetModel.from_unet(parts.unet, conditioning_embedding_out_channels=HINT_WIDTHS)
         ).requires_grad_(True)
+        # Else this layer and those at the ends begin at nought, and neither learns before the other does.
+        self.module.controlnet_cond_embedding.conv_out.reset_parameters()
         if machine.device.type == "cpu":
             self._unet.set_attn_processor(AttnProcessor())
             self.module.set_attn_processor(AttnProcessor())

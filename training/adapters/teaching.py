@@ -38,6 +38,10 @@ class Pupil(Protocol):
     @property
     def peak_rate(self) -> float: ...
     @property
+    def times(self) -> tuple[int, int]:
+        """Between which of the 1000 times what it has to learn is decided."""
+
+    @property
     def course(self) -> Course: ...
 
     def loss(self, batch: Batch) -> Tensor: ...
@@ -76,7 +80,9 @@ def teach(
         captions, latents, outlines = lessons.sample(machine.unet_batch // NOISE_DRAWS, rng)
         several = latents.to(machine.device).repeat_interleave(NOISE_DRAWS, dim=0)
         ids = tokenize(pupil.tokenizer, captions).to(machine.device)
-        return Batch(examples=noised(alphas, several), ids=ids, outlines=outlines.to(machine.device))
+        return Batch(
+            examples=noised(alphas, several, pupil.times), ids=ids, outlines=outlines.to(machine.device)
+        )
 
     running, saved = math.nan, clock.seconds
     coming = machine.team.begin(next_batch)

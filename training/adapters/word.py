@@ -19,7 +19,7 @@ from transformers import CLIPTokenizer
 
 from training.adapters.lessons import Batch, Course
 from training.captions import caption
-from training.denoiser import error_of
+from training.denoiser import OUTLINED, error_of
 from training.machine import Machine
 from training.models import Parts
 from training.pictures import Canvas, Point, Rgb, draw
@@ -64,7 +64,7 @@ class Word:
     """The word `name`, trained for one part of the model that it is a word of."""
 
     def __init__(self, name: str, parts: Parts, machine: Machine) -> None:
-        self.name, self._machine, self.peak_rate = name, machine, 5e-3
+        self.name, self._machine, self.peak_rate, self.times = name, machine, 5e-3, OUTLINED
         self.tokens = [f"<{name}{index}>" for index in range(VECTORS)]
         self.tokenizer: CLIPTokenizer = deepcopy(parts.tokenizer)
         self.tokenizer.add_tokens(self.tokens)
