@@ -14,13 +14,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from generation.engine.enlarging import EnlargingEngine
+from generation.engine.noise import NoiseEngine
+from generation.engine.rack import Rack
 from generation.engine.tiles import Enlargement
 from generation.engine.upscalers import TILE, Upscaler, UpscalerShelf
 from generation.messages import Drawn, Report, Stepped, Stopped, Task, TaskFailed
 from generation.metadata import read
 from generation.request import Digest, Size, Upscale
+from generation.shelf import Shelf
 from generation.upscalers import Upscalers
-from tests.generation.toys import a_request, a_task
+from tests.generation.toys import NOISE, a_request, a_task
 from tests.generation.upscaling import build_upscaler
 
 PICTURE = Digest("0" * 64)
@@ -244,3 +247,37 @@ def test_more_than_there_is_room_for_is_refused_before_it_begins(tmp_path: Path)
     run(engine, said)
     assert isinstance(said[-1], TaskFailed)
     assert "which of 3600x3600 would be more pixels than I have room for" in said[-1].reason
+
+
+def test_it_takes_turns_with_the_models_and_without_upscalers_it_is_a_sentence(tmp_path: Path) -> None:
+    build_upscaler(tmp_path / "toy.safetensors")
+    said: list[Report] = []
+    shelf = Shelf.one(NOISE)
+
+    def rack(engine: EnlargingEngine | None) -> Rack:
+        return Rack(
+            shelf,
+            lambda info, tell: lambda: NoiseEngine(info, said.append),
+            said.append,
+            enlarging=engine,
+        )
+
+    both = rack(EnlargingEngine(shelf_of(tmp_path, 64), said.append))
+    large = a_job("toy", a_photo(200, 200), Size(width=400, height=400), job="large")
+    both.admit(large)
+    both.admit(a_task(a_request(steps=6), job="drawn"))
+    while both.busy:
+        both.tick()
+    stepped = [str(report.task.job) for report in said if isinstance(report, Stepped)]
+    assert stepped.count("large") == 16, "a tile each"
+    assert stepped.index("large") < 6, "neither waits for all of the other"
+    last_step = max(index for index, job in enumerate(stepped) if job == "drawn")
+    assert "large" in stepped[last_step:]
+    assert {report.task.job for report in said if isinstance(report, Drawn)} == {"large", "drawn"}
+    both.close()
+
+    alone = rack(None)
+    alone.admit(large)
+    assert not alone.busy
+    assert isinstance(said[-1], TaskFailed)
+    assert said[-1].reason == "The upscaler toy is not among the upscalers any more."
