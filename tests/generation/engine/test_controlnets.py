@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -15,12 +16,14 @@ import transformers
 from PIL import Image, ImageDraw
 
 from generation.catalogue import Family, describe
-from generation.controlfiles import Kind, describe_controlnet
+from generation.controlfiles import Kind, describe_controlnet, weights_of
 from generation.controlnets import ControlNets
 from generation.engine.edges import edges
+from generation.engine.hashes import hash_file
 from generation.engine.preprocessing import in_size, lineart
-from generation.metadata import read
+from generation.metadata import parse_infotext, read, write_png
 from generation.modelfiles import UnreadableModel
+from generation.redraw import CannotRedraw, _controlnets
 from generation.request import Control, Digest, GenerationRequest, Seed, Size
 from tests.generation.controlled import a_scene, controlled, drawn, steered, write_original
 from tests.generation.toys import Bench, a_request, picture
@@ -149,3 +152,40 @@ def test_a_request_with_controls_is_kept_whole() -> None:
     assert GenerationRequest.from_plain(json.loads(json.dumps(request.plain()))) == request
     assert request.rerolled(Seed(5)).controls == request.controls
     assert request.varied(Seed(5), 0.2).controls == request.controls
+
+
+def test_the_settings_say_it_as_a1111s_extension_does_whatever_its_name_is() -> None:
+    hostile = 'a", Seed: 1, Model: evil\nSteps: 2'
+    control = Control(model=hostile, picture=Digest("00"), preprocessor="edges", weight=0.7, end=0.5)
+    second = replace(control, model="depths", preprocessor=None)
+    request = a_request(controls=(control, second))
+    told = [{"model_hash": "0123456789"}, {"model_hash": "abcdefabcd"}]
+    record = {"model": "toy", "model_source": "toy", "model_hash": "77", "version": "1", "controls": told}
+    png = write_png(Image.new("RGB", (64, 64)), request, record)
+    text = Image.open(io.BytesIO(png)).info["parameters"]
+    assert (
+        'ControlNet 1: "Module: none, Model: depths [abcdefabcd], Weight: 0.7, Resize Mode: Crop and Resize, '
+        "Processor Res: 64, Guidance Start: 0, Guidance End: 0.5, Pixel Perfect: True, "
+        'Control Mode: Balanced"'
+    ) in text
+    assert "Module: canny, Model: a " in text
+    assert "Threshold A: 100, Threshold B: 200" in text
+    settings = parse_infotext(text)
+    assert (settings.seed, settings.model, settings.steps) == (request.seed, "toy", request.steps)
+    assert "evil" in text
+    assert text.count("Seed:") == 1
+
+
+def test_what_steered_a_picture_must_be_there_to_draw_it_again(toy_nets: Path) -> None:
+    def needed(**told: str) -> None:
+        record = {"controls": [{"model": "toy-canny", "model_hash": "0123456789", **told}]}
+        _controlnets(record, toy_nets, None)
+
+    with pytest.raises(CannotRedraw, match=r"ControlNet gone, which is not here\. Say with --controlnets"):
+        needed(model="gone")
+    with pytest.raises(CannotRedraw, match="is another file than"):
+        needed()
+    digest = hash_file(weights_of(toy_nets / "toy-canny"))
+    needed(model_hash=digest)
+    with pytest.raises(CannotRedraw, match="say with --depth"):
+        needed(model_hash=digest, preprocessor_hash="01")
