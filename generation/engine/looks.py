@@ -18,7 +18,7 @@ from diffusers.models.embeddings import ImageProjection
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hash_file, hash_vae
@@ -141,7 +141,8 @@ class Looks:
         """As diffusers' pipelines make them of a picture, and of none for the negative row."""
         model, encoder = self._model, adapter.encoder
         edge = encoder.config.image_size
-        processor = CLIPImageProcessor(size=edge, crop_size=edge)
+        # The other kind, which diffusers takes where torchvision is installed, has other last bits.
+        processor = CLIPImageProcessorPil(size=edge, crop_size=edge)
         pixels = processor(picture, return_tensors="pt").pixel_values.to(model.device, model.dtype)
         self._memory.need("text")  # what the UNet needs of the device is free then, if that is short
         try:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from generation.catalogue import MemoryMode
 from generation.engine.memory import footprint
@@ -66,8 +67,6 @@ PHOTO = a_photo(Size(width=96, height=64), seed=3)
 
 def write_adapter(folder: Path, unet: Any, *, plus: bool = False) -> Path:
     """An IP-Adapter for this UNet with random weights, and a CLIP vision model beside it."""
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
     torch.manual_seed(8)
     config = CLIPVisionConfig(
         hidden_size=16,
@@ -121,6 +120,8 @@ class Looked:
 
     def __init__(self, source: Path | str, file: Path, weight: float) -> None:
         self.pipe = stock_pipeline(str(source))
+        processor = CLIPImageProcessorPil(size=32, crop_size=32)  # whether torchvision is installed or not
+        self.pipe.register_modules(feature_extractor=processor)
         self.pipe.load_ip_adapter(str(file.parent), subfolder="", weight_name=file.name)
         self.pipe.set_ip_adapter_scale(weight)
 
