@@ -196,6 +196,8 @@ async def _found(interaction: Interaction, job_id: JobId, index: int) -> tuple[J
         raise Refused(GONE)
     if job.review is Review.WAITING:
         raise Refused("That waits for a moderator; until it is let pass nobody can go on from it.")
+    if not job.may_be_seen:  # its files go a moment after the decision, or at the next start
+        raise Refused(GONE)
     try:
         stored = next((each for each in await house.pictures.of(job_id) if each.index == index), None)
     except PictureGone:

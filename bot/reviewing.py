@@ -12,7 +12,7 @@ import discord
 from bot.acknowledgement import acknowledge
 from bot.apologies import describe, tell
 from bot.buttons import JobButton, JobItem
-from bot.card import Action
+from bot.card import Action, Card
 from bot.house import Interaction, may_moderate
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, files, layout, shrunk
@@ -27,15 +27,8 @@ _JOB = r"(?P<job>[0-9a-z]{16})"
 GONE = "That is not waiting any more: its pictures were deleted."
 
 
-async def show_held(interaction: Interaction, held: Held, said: str | None = None) -> None:
-    """Show one that is held to the moderator who asked, and to nobody else.
-
-    Raises:
-        Refused: its pictures are gone.
-    """
-    card = await interaction.client.house.desk.card(held)
-    if card is None:
-        raise Refused(GONE)
+async def show_held(interaction: Interaction, card: Card, said: str | None = None) -> None:
+    """Show one that is held to the moderator who asked, and to nobody else."""
     card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
     view = layout(card)
     if said is not None:
@@ -83,7 +76,10 @@ class ReviewButton(JobButton, template=f"{Action.REVIEW}:{_JOB}"):
         held = await find_held(interaction, self)
         if held.state is not Review.WAITING:
             raise Refused(_decided(held))
-        await show_held(interaction, held)
+        card = await interaction.client.house.desk.card(held)
+        if card is None:
+            raise Refused(GONE)
+        await show_held(interaction, card)
 
 
 class _DecisionButton(JobButton, template=r"(?!)"):

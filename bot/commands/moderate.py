@@ -13,6 +13,11 @@ from bot.reviewing import check_moderator, show_held
 if TYPE_CHECKING:
     from bot.house import Interaction
 
+UNREADABLE = (
+    "The pictures that wait cannot be read any more: their files are damaged or gone. Delete on their cards "
+    "takes them away."
+)
+
 
 def moderate_command() -> app_commands.Command[Any, ..., None]:
     """The command, for who may manage messages."""
@@ -31,6 +36,11 @@ async def _moderate(interaction: Interaction) -> None:
     if not waiting:
         await tell(interaction, "Nothing is waiting for moderators.")
         return
-    first, *others = waiting
-    many = f"{len(others)} more {'waits' if len(others) == 1 else 'wait'}; `/moderate` shows the next."
-    await show_held(interaction, first, many if others else None)
+    # One whose file is damaged must not stand in the way of those behind it.
+    for held in waiting:
+        if (card := await interaction.client.house.desk.card(held)) is not None:
+            left = len(waiting) - 1
+            many = f"{left} more {'waits' if left == 1 else 'wait'}; `/moderate` shows the next."
+            await show_held(interaction, card, many if left else None)
+            return
+    await tell(interaction, UNREADABLE)

@@ -160,6 +160,28 @@ async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(st
     for button in ("Vary a little", "Upscale"):
         said = await told(stage.bruno, await stage.bruno.press(card, button))
         assert said == "That waits for a moderator; until it is let pass nobody can go on from it."
+    # As if it had been killed between a decision and the end of the files.
+    change(stage, "UPDATE reviews SET state = 'rejected', decided_by = 1, decided_at = 0 WHERE server = 1")
+    said = await told(stage.bruno, await stage.bruno.press(card, "Upscale"))
+    assert said == "I no longer have that picture."
+
+
+async def test_a_damaged_picture_does_not_keep_moderators_from_the_next(stage: Stage) -> None:
+    await decides(stage.mina, "safety", flagged="hold")
+    await held(stage.anna, "flag of old")
+    await held(stage.anna, "flag of new")
+    [(digest,)] = rows(
+        stage, "SELECT digest FROM pictures JOIN jobs ON id = job_id WHERE prompt = 'flag of old'"
+    )
+    file = stage.bot.database.parent / "pictures" / str(digest)[:2] / str(digest)
+    file.write_bytes(b"")
+    shown = await private(stage.mina, await stage.mina.command("moderate", {}))
+    assert "> flag of new" in text_of(shown)
+    await stage.mina.press(shown, "Reject")
+    await stage.anna.message(lambda m: says("Not shown")(m) and "> flag of new" in text_of(m))
+    said = await told(stage.mina, await stage.mina.command("moderate", {}))
+    assert said.startswith("The pictures that wait cannot be read any more")
+    change(stage, "UPDATE reviews SET state = 'rejected', decided_by = 1, decided_at = 0")
 
 
 async def test_a_decision_after_the_token_died_is_told_once_and_what_is_deleted_is_taken_away(
