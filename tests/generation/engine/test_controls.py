@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
-from generation.catalogue import Family
+from generation.catalogue import Family, describe
 from generation.controlnets import ControlNets
 from generation.engine.edges import edges
+from generation.engine.models import load
 from generation.engine.preprocessing import in_size
 from generation.engine.schedulers import scheduler_class
 from generation.messages import Task
 from generation.metadata import read
 from generation.request import Enlarger, Hires, Size, Start
 from generation.samplers import SAMPLERS
+from tests.generation.companions import Ensemble, build_refiner
 from tests.generation.controlled import SIZE, a_scene, build_controlnet, controlled, drawn, steered
 from tests.generation.engine.test_batch import largest_difference, recorded_calls, replayed, run_all
 from tests.generation.engine.test_inputs import a_mask, a_photo, file_of
@@ -272,3 +275,20 @@ def test_the_control_picture_comes_along_and_the_record_says_what_steered(bench:
     assert record["controls"][0]["picture"] == hashlib.sha256(last.shown[0]).hexdigest()
     assert len(record["controls"][0]["model_hash"]) == 10
     assert read(last.png).request == replace(task.request, model=record["model_source"])
+
+
+def test_a_refiner_goes_on_from_what_was_steered_and_is_not_steered_itself(
+    toy_sdxl: Path, tmp_path: Path
+) -> None:
+    build_controlnet(tmp_path / "nets" / "xl-canny", toy_sdxl)
+    refiner = build_refiner(tmp_path / "refiner")
+    info = replace(describe(str(toy_sdxl)), refiner=str(refiner), refiner_start=0.6)
+    bench = steered(Bench(info.source, loaded=load(info, device="cpu")), tmp_path / "nets")
+    task = controlled(bench.source, ("xl-canny", {}))
+    ensemble = Ensemble(toy_sdxl, refiner)
+    net = diffusers.ControlNetModel.from_pretrained(tmp_path / "nets" / "xl-canny")
+    pipe = diffusers.StableDiffusionXLControlNetPipeline(**ensemble.base.components, controlnet=net)
+    pipe.set_progress_bar_config(disable=True)
+    ensemble._pipes = ((pipe, ensemble._pipes[0][1]), ensemble._pipes[1])
+    ensemble.base = partial(pipe, image=edges(a_scene()), controlnet_conditioning_scale=1.0)
+    assert_same(drawn(bench, task).png, ensemble.picture(task.request, 0.6))
