@@ -9,8 +9,11 @@ import torch
 from diffusers import AutoencoderTiny
 
 from generation.catalogue import UnreadableModel
+from generation.engine.downloads import fetch
 from generation.engine.fetching import first_line
 from generation.modelfiles import check_taesd
+
+FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
 
 def load_tiny(source: str, *, channels: int | None, device: torch.device, dtype: torch.dtype) -> Any:
@@ -24,9 +27,8 @@ def load_tiny(source: str, *, channels: int | None, device: torch.device, dtype:
     """
     path = Path(source).expanduser()
     try:
-        tiny = AutoencoderTiny.from_pretrained(
-            str(path) if path.exists() else source, dtype=dtype, use_safetensors=True
-        )
+        folder = path if path.exists() else fetch(source, FILES)
+        tiny = AutoencoderTiny.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
     except Exception as error:  # whatever a broken file makes the libraries raise
         raise UnreadableModel(f"The taesd {source} could not be loaded: {first_line(error)}") from error
     check_taesd(source)
