@@ -207,6 +207,19 @@ def test_loras_leave_when_others_need_their_room(toy_sd: Path, sd_loras: Loras) 
     assert not any("lora" in name for name, _ in bench.model.unet.named_modules())
 
 
+def test_short_of_memory_those_go_first_that_nobody_in_hand_has(sd: LoraBench) -> None:
+    engine = sd.engine
+    sd.draw(adapters=(Adapter(name="kohya"),))
+    engine.admit(a_task(a_request(sd.source, adapters=(Adapter(name="peft"),))))
+    engine.tick()
+    rung = engine._memory.rung
+    assert engine._climb()
+    assert list(engine._adapters.loaded) == ["peft"]
+    assert engine._memory.rung == rung, "that was enough for now"
+    while engine.busy:
+        engine.tick()
+
+
 def test_a_few_layers_at_a_time_draw_the_same_with_a_lora(
     sd: LoraBench, toy_sd: Path, sd_loras: Loras
 ) -> None:
