@@ -68,7 +68,7 @@ def controlled(
         digest, png = file_of(a_scene(number))
         inputs[digest] = png
         made.append(Control(model=name, picture=digest, **{"preprocessor": "edges", **options}))
-    request = a_request(source, **{"steps": 5, "size": SIZE, "controls": tuple(made), **changes})
+    request = a_request(source, **{"steps": 4, "size": SIZE, "controls": tuple(made), **changes})
     return Task(id=TaskId(job=JobId(job), index=0, attempt=1), request=request, inputs=inputs)
 
 

@@ -67,7 +67,7 @@ async def test_a_picture_goes_by_another_and_shows_which_on_demand(stage: Stage)
         preprocessor2="lineart",
         weight2=0.2,
         seed=3,
-        steps=8,
+        steps=5,
     )
     assert "ControlNet house-canny 0.8" in text_of(card)
     assert "Control picture" in button_labels(card)
@@ -92,7 +92,7 @@ async def test_a_picture_goes_by_another_and_shows_which_on_demand(stage: Stage)
 
 
 async def test_a_reroll_after_a_restart_goes_by_the_same(stage: Stage) -> None:
-    options = {"prompt": "a red square", "picture": a_file(a_drawing()), "seed": 4, "steps": 6}
+    options = {"prompt": "a red square", "picture": a_file(a_drawing()), "seed": 4, "steps": 4}
     card = await drawn_by(stage.anna, "control", **options)
     await stage.bot.stop()
     await stage.bot.start()
