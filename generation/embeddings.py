@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ MAX_VECTORS = 75
 MAX_WORD = 100
 """Characters."""
 
+_ENDINGS = (".safetensors", *PICKLES)
 _A1111, _SDXL = "emb_params", ("clip_l", "clip_g")
 _KNOWN_WIDTHS = {
     (768,): "Stable Diffusion 1",
@@ -70,7 +73,8 @@ class Embeddings:
         """Of two files with one name, for models of the same widths, that in the first folder counts."""
         self._folders = tuple(folder for folder in folders if folder is not None)
         self._known: tuple[Learned, ...] = ()
-        self._read: dict[Path, Learned] = {}
+        self._read: dict[str, Learned] = {}
+        """By the places of their files, those of the first folder first."""
 
     @property
     def known(self) -> tuple[Learned, ...]:
@@ -79,20 +83,25 @@ class Embeddings:
 
     def refresh(self) -> None:
         """Look at the disk. A file is read again only if it was changed. Blocks."""
-        before, now = self._read, {}
+        before: dict[str, Learned] = self._read
+        now: dict[str, Learned] = {}
         for folder in self._folders:
-            for path in _files(folder):
-                if (learned := _looked_at(path, before.get(path))) is not None:
-                    now[path] = learned
-                    if learned.problem is not None and before.get(path) != learned:
-                        log.warning("%s", learned.problem)
+            for place, version in _files(folder):
+                known = before.get(place)
+                if known is None or known.version != version:
+                    known = _looked_at(Path(place), version)
+                    if known.problem is not None:
+                        log.warning("%s", known.problem)
+                now[place] = known
+        if now == before and list(now) == list(before):
+            return
         self._read = now  # at once: others may be reading it meanwhile
         self._known = tuple(sorted(now.values(), key=lambda each: each.word.casefold()))
 
     def fitting(self, widths: Sequence[int]) -> Mapping[str, Learned]:
         """The words for a model whose text encoders have these widths, by their folded names."""
         words: dict[str, Learned] = {}
-        for learned in self._read.values():  # the first folder's come first
+        for learned in self._read.values():
             if learned.problem is None and learned.widths == tuple(widths):
                 words.setdefault(folded(learned.word), learned)
         return words
@@ -142,24 +151,31 @@ def divided(text: str, words: Mapping[str, Learned]) -> Iterator[Found]:
         yield Found(text[read:])
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path) -> list[tuple[str, tuple[int, int]]]:
+    """The files of a folder and the folders in it that may be words, with their versions.
+
+    Folders of thousands are looked at for each request, so as few questions are asked as can be.
+    """
+    found: list[tuple[str, tuple[int, int]]] = []
     try:
-        endings = {".safetensors", *PICKLES}
-        return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return found
     except OSError as error:
         log.warning("the folder of embeddings %s cannot be read: %s", folder, error.strerror)
-        return []
+        return found
+    for entry in entries:
+        with suppress(OSError):  # it has gone meanwhile
+            if entry.is_dir(follow_symlinks=False):
+                found += _files(Path(entry.path))
+            elif entry.name.lower().endswith(_ENDINGS) and entry.is_file():
+                status = entry.stat()
+                found.append((entry.path, (status.st_mtime_ns, status.st_size)))
+    return sorted(found)
 
 
-def _looked_at(path: Path, before: Learned | None) -> Learned | None:
-    """What a file holds; None if it has gone meanwhile."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    version = status.st_mtime_ns, status.st_size
-    if before is not None and before.version == version:
-        return before
+def _looked_at(path: Path, version: tuple[int, int]) -> Learned:
+    """What a file holds."""
     word = " ".join(path.stem.split())
     try:
         tensors, widths, vectors = _header(path, word)
