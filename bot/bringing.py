@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import aiohttp
 import discord
@@ -197,7 +198,10 @@ def _squared(image: Image.Image) -> Canvas:
 _HANDS = ThreadPoolExecutor(1, thread_name_prefix="opening")
 
 
-async def one_by_one(make: Callable[[], Order]) -> Order:
+T = TypeVar("T")
+
+
+async def one_by_one(make: Callable[[], T]) -> T:
     """What `make` makes, on a thread that does one at a time.
 
     A file of a few kilobytes may be a picture that takes hundreds of megabytes while it is open.

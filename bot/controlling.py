@@ -122,16 +122,21 @@ def steered(
         InvalidRequest: it cannot be; the message is for the person.
     """
     model = typed.chosen_model(shelf)
-    images = [canvas.open_picture(data, what=control.picture) for control, data in controls]
+    first = None
     if start is not None:
         order = bringing.started(typed, shelf, start, mask=mask, masked=mask is not None)
     else:
-        size = typed.typed_size(model) or bringing.fitting_size(images[0], model)
+        control, data = controls[0]
+        first = canvas.open_picture(data, what=control.picture)
+        size = typed.typed_size(model) or bringing.fitting_size(first, model)
         order = Order(request=typed.request(shelf, size=size))
     files: Mapping[Digest, bytes] = order.files
     made = []
-    for (control, _), image in zip(controls, images, strict=True):
+    for control, data in controls:
+        # No two are open at once: a file of a few kilobytes may take hundreds of megabytes then.
+        image, first = first or canvas.open_picture(data, what=control.picture), None
         whole = canvas.opaque(canvas.covering(image, order.request.size))
+        del image
         digest, more = bringing.as_file(whole)
         files = {**files, **more}
         made.append(control.control(known, model, digest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -64,9 +65,7 @@ async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> N
         data = await _fetched(file)
         if not data.startswith(b"\x89PNG"):
             raise Refused("That is no PNG file; only those have something to gain by that.")
-        # Opened with care first: it may be anybody's.
-        await asyncio.to_thread(canvas.open_picture, data)
-        jpeg = await asyncio.to_thread(as_jpeg, data)
+        jpeg = await jpeg_of(data)
         if len(jpeg) > interaction.filesize_limit:
             raise Refused("Its JPEG file is larger than Discord takes here.")
         await interaction.followup.send(
@@ -75,6 +74,20 @@ async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> N
             ephemeral=True,
             allowed_mentions=NO_MENTIONS,
         )
+
+
+async def jpeg_of(png: bytes) -> bytes:
+    """A PNG file of anybody's as JPEG: opened with care first, and one at a time, as each may be large.
+
+    Raises:
+        InvalidRequest: it is no picture that I take.
+    """
+
+    def make() -> bytes:
+        canvas.open_picture(png)
+        return as_jpeg(png)
+
+    return await bringing.one_by_one(make)
 
 
 Media = discord.Attachment | discord.UnfurledMediaItem
@@ -93,7 +106,7 @@ def _files(message: discord.Message) -> list[Media]:
 
 
 def _uploaded(message: discord.Message) -> Iterator[Media]:
-    attached = [each for each in message.attachments if (each.content_type or "").startswith("image/")]
+    attached = [each for each in message.attachments if _shows(each)]
     yield from attached
     known = {attachment.id for attachment in attached}
 
@@ -101,12 +114,19 @@ def _uploaded(message: discord.Message) -> Iterator[Media]:
         for part in parts:
             if isinstance(part, discord.MediaGalleryComponent):
                 # Not what somebody merely links to: its address may be anything.
+                media = (item.media for item in part.items)
                 yield from (
-                    item.media for item in part.items if item.media.attachment_id not in {None, *known}
+                    each for each in media if each.attachment_id not in {None, *known} and _shows(each)
                 )
             yield from walk(getattr(part, "children", ()))
 
     yield from walk(message.components)
+
+
+def _shows(media: Media) -> bool:
+    """Whether it is a picture, as far as Discord says, which need not of what stands in a gallery."""
+    unsaid = "" if isinstance(media, discord.Attachment) else "image/"
+    return (media.content_type or unsaid).startswith("image/")
 
 
 async def _fetched(file: Media) -> bytes:
@@ -123,7 +143,7 @@ async def _fetched(file: Media) -> bytes:
 async def _show(interaction: Interaction, data: bytes) -> None:
     """Tell this person alone what a file says."""
     try:
-        settings = await asyncio.to_thread(metadata.read, data)
+        settings = await bringing.one_by_one(partial(metadata.read, data))
     except metadata.UnreadablePicture as reason:
         await tell(interaction, str(reason))
         return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,3 +85,25 @@ def test_its_picture_has_the_size_that_is_drawn() -> None:
         assert (kept.size, kept.mode) == ((176, 96), "RGB")
     with pytest.raises(InvalidRequest, match="The second picture is damaged"):
         steered(Typed(prompt="a house"), SHELF, KNOWN, [(one, file.getvalue()), (two, file.getvalue()[:60])])
+
+
+OPENS = """
+import resource, sys
+from bot.controlling import TypedControl, steered
+from bot.options import Typed
+from tests.bot.test_controlling import KNOWN
+from tests.bot.things import SHELF
+data = open(sys.argv[1], "rb").read()
+two = [(TypedControl(picture=f"picture {number}"), data) for number in (1, 2)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+steered(Typed(prompt="a house"), SHELF, KNOWN, two, start=data)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 2**10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak of memory is counted in other units")
+def test_large_pictures_are_not_open_at_the_same_time(tmp_path: Path) -> None:
+    Image.new("RGB", (4000, 4000), "red").save(tmp_path / "photo.png")
+    command = [sys.executable, "-c", OPENS, str(tmp_path / "photo.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert int(done.stdout) < 160, "MiB; one has 61, and is converted once"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import io
+import threading
 
+import pytest
+from PIL import Image
+
+from bot.commands.inspect import jpeg_of
 from bot.inspecting import as_text, command_for, inspected_card
 from generation.metadata import parse_infotext
 from generation.metadata.settings import Settings, Tool
@@ -66,3 +72,16 @@ def test_what_is_too_long_for_a_card_comes_as_a_file() -> None:
     assert "word " * 400 in text
     assert "Steps:\n3" in text
     assert as_text(Settings(prompt="a sun")) is None
+
+
+async def test_files_of_anybody_become_jpeg_one_at_a_time() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, format="PNG")
+    before = {thread.ident for thread in threading.enumerate()}
+    made = await asyncio.gather(*(jpeg_of(file.getvalue()) for _ in range(3)))
+    assert all(jpeg.startswith(b"\xff\xd8") for jpeg in made)
+    new = [thread.name for thread in threading.enumerate() if thread.ident not in before]
+    assert all(name.startswith("opening") for name in new), "one thread opens whatever somebody brings"
+    with pytest.raises(InvalidRequest, match="too small"):
+        Image.new("RGB", (4, 4)).save(file := io.BytesIO(), format="PNG")
+        await jpeg_of(file.getvalue())
