@@ -21,6 +21,10 @@ MAX_REQUEST = 25 * 2**20 - 2**16
 MAX_TEXT = 4000
 """Characters in all the texts of one message with a layout."""
 
+ROOM = 400
+"""Of these, what is left for who adds a line or two to a card."""
+LEFT_OUT = "… and more, for which a message has no room."
+
 NO_MENTIONS = discord.AllowedMentions.none()
 
 COLOURS = {
@@ -78,16 +82,17 @@ def _share(card: Card, file_limit: int) -> int:
 
 def layout(card: Card) -> ui.LayoutView:
     """The card's widgets. Its files are sent along with it; see :func:`files`."""
+    text, small = _fitting(card)
     body: ui.Container[ui.LayoutView] = ui.Container(accent_colour=COLOURS[card.tone])
-    body.add_item(ui.TextDisplay("\n".join(card.text)))
+    body.add_item(ui.TextDisplay("\n".join(text)))
     if card.pictures:
         gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
         for picture in card.pictures:
             media = f"attachment://{picture.name}"
             gallery.add_item(media=media, description=picture.alt, spoiler=picture.spoiler)
         body.add_item(gallery)
-    if card.small:
-        body.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in card.small)))
+    if small:
+        body.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in small)))
     view = ui.LayoutView(timeout=None).add_item(body)
     for buttons in filter(None, (card.buttons, card.further)):
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
@@ -104,6 +109,17 @@ def layout(card: Card) -> ui.LayoutView:
     # The client dispatches by custom_id (see buttons.py) and must not keep a view for each message it sent.
     view.stop()
     return view
+
+
+def _fitting(card: Card) -> tuple[list[str], list[str]]:
+    """The card's text and small print, without the last lines if Discord would not take them all."""
+    text, small = list(card.text), list(card.small)
+    while sum(map(len, (*text, *small))) + 4 * len(small) + len(text) > MAX_TEXT - ROOM:
+        left_out = small if len(small) > 1 or text == [LEFT_OUT] else text
+        if left_out[-1] == LEFT_OUT:
+            left_out.pop()
+        left_out[-1] = LEFT_OUT
+    return text, small
 
 
 def files(card: Card) -> list[discord.File]:

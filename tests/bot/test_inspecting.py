@@ -11,6 +11,7 @@ from PIL import Image
 
 from bot.commands.inspect import jpeg_of
 from bot.inspecting import as_text, command_for, inspected_card
+from bot.messages import MAX_TEXT, layout
 from generation.metadata import parse_infotext
 from generation.metadata.settings import Settings, Tool
 from generation.request import InvalidRequest, Seed
@@ -72,6 +73,23 @@ def test_what_is_too_long_for_a_card_comes_as_a_file() -> None:
     assert "word " * 400 in text
     assert "Steps:\n3" in text
     assert as_text(Settings(prompt="a sun")) is None
+
+
+async def test_the_longest_settings_of_a_strange_file_fit_into_a_message() -> None:
+    name = "_" * 200
+    told = Settings(
+        prompt="_" * 600,
+        negative_prompt="_" * 600,
+        model=name,
+        model_hash=name,
+        sampler=name,
+        hires_upscaler=name,
+        hires_upscale=1.5,
+        upscaler=name,
+        upscale_by=2.0,
+        tool=Tool.A1111,
+    )
+    assert layout(inspected_card(told)).content_length() <= MAX_TEXT
 
 
 async def test_files_of_anybody_become_jpeg_one_at_a_time() -> None:

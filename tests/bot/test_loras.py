@@ -10,6 +10,7 @@ import pytest
 
 from bot.cards import card_for
 from bot.loras import suggest_loras
+from bot.messages import LEFT_OUT, MAX_TEXT, layout, with_command_line
 from bot.models import add_arguments, look_after
 from bot.options import Typed
 from bot.recipe import command_line, settings_card
@@ -68,6 +69,25 @@ def test_trigger_words_are_not_told_to_be_unknown(loras: Loras) -> None:
     asked = job("a red circle, OIL, brush, fog", adapters=(Adapter(name="oil paint"),))
     card = card_for(Finished(job=done(asked), pictures=pictures(asked)), shelf)
     assert any(line.endswith("does not know: fog") for line in card.small)
+
+
+async def test_the_settings_of_many_loras_fit_into_a_message(tmp_path: Path) -> None:
+    names = [f"{'a_style_' * 8}{number}" for number in range(6)]
+    for name in names:
+        peft(tmp_path / f"{name}.safetensors", 128)
+        (tmp_path / f"{name}.txt").write_text(", ".join(f"{'word_of_it ' * 8}{each}" for each in range(5)))
+    shelf = replace(SHELF, loras=Loras(tmp_path))
+    shelf.loras.look()
+    of = job("_" * 2000, negative_prompt="_" * 2000, adapters=tuple(Adapter(name=name) for name in names))
+    view, files = with_command_line(settings_card(of, shelf, parent_link=None), of.request, shelf)
+    assert view.content_length() <= MAX_TEXT
+    [file] = files
+    assert all(name.encode() in file.fp.read() for name in names[:1])
+    said = settings_card(of, shelf, parent_link=None).text
+    shown = layout(settings_card(of, shelf, parent_link=None)).to_components()  # type: ignore[no-untyped-call]
+    text = shown[0]["components"][0]["content"]
+    assert text.startswith("\n".join(said[:9]))
+    assert text.endswith(LEFT_OUT)
 
 
 def test_models_list_and_check_tell_loras(

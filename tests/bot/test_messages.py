@@ -48,6 +48,12 @@ async def test_a_long_failure_keeps_within_the_text_of_one_message() -> None:
     assert layout(card_for(Failed(job=of), SHELF)).content_length() <= MAX_TEXT
 
 
+async def test_a_line_that_no_message_takes_is_left_out() -> None:
+    for text, small in (("a" * 5000, ()), ("a" * 5000, ("b" * 5000,)), ("a", ("b" * 5000, "c"))):
+        card = Card(tone=Tone.DONE, text=(text,), small=small)
+        assert 0 < layout(card).content_length() <= MAX_TEXT
+
+
 async def test_custom_ids_labels_and_descriptions_keep_their_limits() -> None:
     for component in every_component(layout(worst_card())):
         assert len(component.get("custom_id", "")) <= 100
