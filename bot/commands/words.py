@@ -17,8 +17,10 @@ from generation.shelf import Shelf
 if TYPE_CHECKING:
     from bot.house import Interaction
 
-MAX_LISTED = 600
-"""Characters of names in one list; a message takes 2000."""
+MAX_SAID = 2000
+"""Characters that Discord takes in a message without a layout."""
+MAX_WORDS = 300
+"""Of these, what the lists have besides names."""
 MAX_GROUPS = 3
 
 
@@ -34,31 +36,35 @@ async def words(interaction: Interaction) -> None:
 
 def told(shelf: Shelf) -> str:
     """The words of each model, and those that none of them takes, in a message."""
-    lines = []
     kinds = list(dict.fromkeys(model.text_widths for model in shelf.models))
-    for widths in kinds:
-        if learned := list(shelf.embeddings.fitting(widths).values()):
-            names = [model.name for model in shelf.models if model.text_widths == widths]
-            who = ", ".join(code(name) for name in names[:MAX_GROUPS])
-            who += f" and {len(names) - MAX_GROUPS} more" if len(names) > MAX_GROUPS else ""
-            lines.append(f"{who}: {_listed(learned)}")
-    left = len(lines) - MAX_GROUPS
+    fitting = {widths: list(shelf.embeddings.fitting(widths).values()) for widths in kinds}
+    lists = {_whose(shelf, widths): learned for widths, learned in fitting.items() if learned}
     others = [each for each in shelf.embeddings.known if each.problem is None and each.widths not in kinds]
-    lines = lines[:MAX_GROUPS] + ([f"and so for {left} more kinds of models"] if left > 0 else [])
+    shown = dict(list(lists.items())[:MAX_GROUPS])
+    room = (MAX_SAID - MAX_WORDS - sum(map(len, shown))) // (len(shown) + 1)
+    lines = [f"{who}: {_listed(learned, room)}" for who, learned in shown.items()]
+    if (left := len(lists) - len(shown)) > 0:
+        lines.append(f"and so for {left} more kinds of models")
     if lines:
         lines.insert(0, "These words were learned beside the models; write them into a prompt like others.")
     else:
         lines.append("No words were learned beside the models; the owner can put some into a folder.")
     if others:
-        lines.append(f"-# For models that are not here: {_listed(others)}")
+        lines.append(f"-# For models that are not here: {_listed(others, room)}")
     return "\n".join(lines)
 
 
-def _listed(learned: Sequence[Learned]) -> str:
-    """The names, as many as fit."""
+def _whose(shelf: Shelf, widths: Sequence[int]) -> str:
+    names = [model.name for model in shelf.models if model.text_widths == widths]
+    left = len(names) - MAX_GROUPS
+    return ", ".join(map(code, names[:MAX_GROUPS])) + (f" and {left} more" if left > 0 else "")
+
+
+def _listed(learned: Sequence[Learned], room: int) -> str:
+    """The names, as many as there is room for."""
     names: list[str] = []
     for each in sorted(learned, key=lambda each: each.word.casefold()):
-        if sum(len(name) + 2 for name in names) + len(each.word) > MAX_LISTED:
+        if sum(len(name) + 2 for name in names) + len(code(each.word)) > room:
             break
         names.append(code(each.word))
     left = len(learned) - len(names)
