@@ -44,7 +44,7 @@ def _build(folder: Path) -> None:
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("bot")
     await asyncio.to_thread(_build, folder / "controlnets" / "house-canny")
-    async with staged(folder, model=MINI) as stage:
+    async with staged(folder, model=MINI, BATCH="2") as stage:
         yield stage
 
 
