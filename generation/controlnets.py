@@ -105,12 +105,14 @@ def _places(folder: Path) -> Iterator[Path]:
         raise UnreadableModel(
             f"The folder {folder} of ControlNets cannot be read: {error.strerror}."
         ) from error
-    files = {path.stem for path in entries if path.suffix == ".safetensors"}
+    files = {path.stem for path in entries if path.suffix.lower() == ".safetensors"}
     for path in entries:
         if path.name.startswith("."):
             continue
         if path.is_dir():
             if path.name not in files and any(path.iterdir()):  # else it configures that file
                 yield path
-        elif path.suffix.lower() in {".safetensors", *PICKLES}:
+        elif (suffix := path.suffix.lower()) == ".safetensors" or (
+            suffix in PICKLES and path.stem not in files
+        ):
             yield path

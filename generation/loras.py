@@ -8,6 +8,7 @@ import logging
 import math
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ MAX_TRIGGER = 100
 _MAX_NOTES = 2**20
 """Bytes of a file beside a LoRA that are read."""
 MAX_NAMED = 10
+SLOW_S = 0.25
+"""A look that takes longer is not repeated for every key that somebody presses."""
+REST = 4.0
+"""So many times as long as such a look took, what it saw is taken for what is there."""
 _KNOWN_WIDTHS = {768: Family.SD1, 1024: Family.SD2, 2048: Family.SDXL}
 
 
@@ -93,6 +98,7 @@ class Loras:
         self._folders = tuple(dict.fromkeys(folder for folder in folders if folder is not None))
         self._read: dict[Path, Lora | BrokenLora] = {}
         self._seen: tuple[Lora | BrokenLora, ...] = ()
+        self._look_took = self._looked_at = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -102,18 +108,32 @@ class Loras:
     def look(self) -> tuple[Lora | BrokenLora, ...]:
         """All that is there, by its names. A file is read again only if it was changed. Blocks."""
         with self._lock:
-            before, self._read = self._read, {}
-            found: dict[str, Lora | BrokenLora] = {}
-            for folder in self._folders:
-                for name, path in _named(folder, _files(folder)):
-                    if folded(name) not in found and (lora := _looked_at(path, name, before)) is not None:
-                        self._read[path] = found[folded(name)] = lora
-            self._seen = tuple(sorted(found.values(), key=lambda lora: lora.name.casefold()))
-            return self._seen
+            return self._look()
+
+    def _look(self) -> tuple[Lora | BrokenLora, ...]:
+        began = time.monotonic()
+        before, self._read = self._read, {}
+        found: dict[str, Lora | BrokenLora] = {}
+        for folder in self._folders:
+            for name, path in _named(folder, _files(folder)):
+                if folded(name) not in found and (lora := _looked_at(path, name, before)) is not None:
+                    self._read[path] = found[folded(name)] = lora
+        self._seen = tuple(sorted(found.values(), key=lambda lora: lora.name.casefold()))
+        self._looked_at = time.monotonic()
+        self._look_took = self._looked_at - began
+        return self._seen
 
     def usable(self) -> tuple[Lora, ...]:
         """Those of them that can be used. Blocks."""
-        return tuple(lora for lora in self.look() if isinstance(lora, Lora))
+        return _usable(self.look())
+
+    def lately(self) -> tuple[Lora, ...]:
+        """Those of them that could be used a moment ago, for who is typing: where there are thousands a look
+        takes longer than a key. Blocks.
+        """
+        with self._lock:
+            rested = time.monotonic() - self._looked_at > REST * self._look_took
+            return _usable(self._look() if rested or self._look_took < SLOW_S else self._seen)
 
     def find(self, name: str) -> Lora:
         """The LoRA of this name, however it was capitalised. Blocks; see :meth:`find_all`."""
@@ -167,6 +187,10 @@ class Loras:
         return frozenset(word.casefold() for phrase in phrases for word in re.findall(r"\w+", phrase))
 
 
+def _usable(loras: Sequence[Lora | BrokenLora]) -> tuple[Lora, ...]:
+    return tuple(lora for lora in loras if isinstance(lora, Lora))
+
+
 def quoted(name: str) -> str:
     """Markdown that shows a name as it is."""
     shown = name[:MAX_TRIGGER].replace("`", "'")
@@ -192,14 +216,17 @@ def _unknown(name: str, known: list[str]) -> str:
 def _files(folder: Path) -> list[Path]:
     endings = {".safetensors", *PICKLES}
     try:
-        return sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+        found = (path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+        # Of two files with one name the pickle counts last.
+        return sorted(found, key=lambda path: (path.with_suffix(""), path.suffix.lower() in PICKLES))
     except OSError as error:
         log.warning("the folder of LoRAs %s cannot be read: %s", folder, error.strerror)
         return []
 
 
 def _named(folder: Path, files: list[Path]) -> Iterator[tuple[str, Path]]:
-    many = Counter(folded(path.stem) for path in files)
+    # A pickle beside the same as .safetensors is no second one.
+    many = Counter(folded(place.name) for place in {path.with_suffix("") for path in files})
     for path in files:
         alone = many[folded(path.stem)] == 1
         yield (path.stem if alone else path.relative_to(folder).with_suffix("").as_posix()), path

@@ -99,10 +99,9 @@ async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 async def _loras(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    usable = await asyncio.to_thread(interaction.client.house.shelf.loras.usable)
-    return [
-        Choice(name=shown, value=value) for shown, value in suggest_loras(typed, usable, _chosen(interaction))
-    ]
+    loras, model = interaction.client.house.shelf.loras, _chosen(interaction)
+    found = await asyncio.to_thread(lambda: suggest_loras(typed, loras.lately(), model))
+    return [Choice(name=shown, value=value) for shown, value in found]
 
 
 async def _controls(interaction: Interaction, typed: str) -> list[Choice[str]]:

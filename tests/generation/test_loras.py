@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from generation.catalogue import describe
+from generation.controlnets import ControlNets
 from generation.loras import BrokenLora, Format, Lora, Loras
 from generation.model import Family
 from generation.prompting.attention import parts_of, words_of
@@ -117,6 +118,32 @@ def test_a_broken_file_gets_a_sentence_and_leaves_the_others_alone(
     assert [lora.name for lora in loras.usable()] == ["well"]
     with pytest.raises(InvalidRequest, match="its file is broken"):
         loras.find(broken.name)
+
+
+def test_a_pickle_beside_the_same_lora_does_not_hide_it(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for place in ("one", "sub/two"):
+        kohya(tmp_path / f"{place}.safetensors")
+        for suffix in (".bin", ".pt"):
+            (tmp_path / f"{place}{suffix}").write_bytes(b"a pickle")
+    assert [lora.name for lora in Loras(tmp_path).usable()] == ["one", "two"]
+    found = ControlNets.found([tmp_path])
+    assert [each.name for each in found.broken if "pickle" in each.problem] == []
+    assert [each.name for each in found.broken] == ["one", "sub"]
+
+
+def test_where_a_look_is_slow_it_is_not_repeated_for_every_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loras = Loras(tmp_path)
+    for name in ("one", "two"):
+        kohya(tmp_path / f"{name}.safetensors")
+        assert loras.lately()[-1].name == name
+    monkeypatch.setattr("generation.loras.SLOW_S", 0.0)
+    monkeypatch.setattr("generation.loras.REST", 1e9)
+    kohya(tmp_path / "zebra.safetensors")
+    assert loras.lately()[-1].name == "two"
+    assert loras.usable()[-1].name == "zebra"
 
 
 def test_the_folder_is_looked_at_again(tmp_path: Path) -> None:
