@@ -87,6 +87,10 @@ def test_trigger_words_are_what_the_owner_noted_or_else_the_maker(tmp_path: Path
         (lambda path: path.write_bytes(kohya(path).read_bytes()[:-9]), "is not a whole safetensors file"),
         (lambda path: path.write_bytes(b"\xff" * 40), "is not a whole safetensors file"),
         (lambda path: path.write_bytes(b""), "is not a whole safetensors file"),
+        (
+            lambda path: kohya(path, ss_tag_frequency="x" * 10_000_000),
+            "does not begin with a header of 10 MB or less",
+        ),
         (lambda path: path.rename(path.with_suffix(".pt")), "is a pickle"),
         (lambda path: write_safetensors(path, {"emb_params": [1, 768]}), "holds no LoRA"),
         (
@@ -103,7 +107,18 @@ def test_trigger_words_are_what_the_owner_noted_or_else_the_maker(tmp_path: Path
         ),
         (lambda path: path.rename(path.with_name("a,b.safetensors")), "has a name that cannot stand"),
     ],
-    ids=["cut short", "rubbish", "empty", "pickle", "embedding", "LoHa", "Flux", "PEFT's own", "name"],
+    ids=[
+        "cut short",
+        "rubbish",
+        "empty",
+        "long header",
+        "pickle",
+        "embedding",
+        "LoHa",
+        "Flux",
+        "PEFT's own",
+        "name",
+    ],
 )
 def test_a_broken_file_gets_a_sentence_and_leaves_the_others_alone(
     make: object, said: str, tmp_path: Path
