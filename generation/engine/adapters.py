@@ -178,7 +178,9 @@ class Adapters:
         for lora, _ in fitted:
             if lora not in self._loaded:
                 self._make_room(lora.version[1], fitted)
-                self._loaded[lora] = self._load(lora)
+                # Weights that are read in inference mode are multiplied in another order than diffusers' are.
+                with torch.inference_mode(False), torch.no_grad():
+                    self._loaded[lora] = self._load(lora)
             self._loaded.move_to_end(lora)
 
     def _make_room(self, wanted: int, fitted: Fitted) -> None:
@@ -288,7 +290,6 @@ class Adapters:
                 loader.load_lora_into_text_encoder(
                     state, text_encoder=part.module, prefix=part.name, **arguments
                 )
-            part.module.requires_grad_(False)
             self._settle(part)
             if part is self._unet:
                 self._keep_whole(key, weights)
@@ -311,7 +312,7 @@ class Adapters:
         for part in self._parts:
             if key not in getattr(part.module, "peft_config", {}):
                 continue
-            with self._memory.changing(part.module):
+            with self._memory.changing(part.module), _quietly():
                 delete_adapter_layers(part.module, key)
                 if not getattr(part.module, "peft_config", None):
                     recurse_remove_peft_layers(part.module)
@@ -383,7 +384,7 @@ def _fits(name: str, tensor: torch.Tensor, layers: Mapping[str, Any]) -> bool:
 @contextmanager
 def _quietly() -> Iterator[None]:
     """In here the libraries do not warn that a LoRA has no part for one encoder, that it is not the only one,
-    or that its own weights are "newly initialized": they are read just then."""
+    that it was in force when it left, or that its weights are new: they are read just then."""
     loggers = [
         logging.getLogger(name)
         for name in ("diffusers.loaders.peft", "diffusers.loaders.lora_base", "transformers.modeling_utils")
@@ -394,6 +395,7 @@ def _quietly() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+            warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted", UserWarning)
             yield
     finally:
         for logger, level in zip(loggers, before, strict=True):

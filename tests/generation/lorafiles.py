@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any
 
-UNET_LAYERS = ["to_q", "to_k", "to_v", "to_out.0"]
+UNET_LAYERS = ["to_q", "to_k", "to_v", "to_out.0", "proj_in", "ff.net.2", "resnets.0.conv1"]
 TEXT_LAYERS = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
 
 
@@ -22,9 +23,10 @@ def trained(model: Any, layers: list[str], *, rank: int, seed: int, strength: fl
     for name, layer in model.named_modules():
         if getattr(layer, "weight", None) is None or not name.endswith(tuple(layers)):
             continue
-        out, into = layer.weight.shape[:2]
-        weights[f"{name}.lora_A.weight"] = torch.randn(rank, into, generator=generator)
-        weights[f"{name}.lora_B.weight"] = torch.randn(out, rank, generator=generator) * strength
+        out, *into = layer.weight.shape
+        single = (1,) * (len(into) - 1)  # of a convolution
+        weights[f"{name}.lora_A.weight"] = torch.randn(rank, *into, generator=generator) / prod(into[1:])
+        weights[f"{name}.lora_B.weight"] = torch.randn(out, rank, *single, generator=generator) * strength
     return weights
 
 
