@@ -128,9 +128,7 @@ class Loras:
         return _usable(self.look())
 
     def lately(self) -> tuple[Lora, ...]:
-        """Those of them that could be used a moment ago, for who is typing: where there are thousands a look
-        takes longer than a key. Blocks.
-        """
+        """The same for who is typing: where a look is slow, see SLOW_S, as it was a moment ago. Blocks."""
         with self._lock:
             rested = time.monotonic() - self._looked_at > REST * self._look_took
             return _usable(self._look() if rested or self._look_took < SLOW_S else self._seen)
@@ -378,8 +376,13 @@ def _triggers(path: Path, notes: Mapping[str, object]) -> tuple[str, ...]:
     return _frequent(header.get("ss_tag_frequency", ""))
 
 
+def _word(said: str) -> str:
+    """On one line, and nothing in it that no message may hold: half characters, say."""
+    return "".join(filter(str.isprintable, " ".join(said.split())))[:MAX_TRIGGER]
+
+
 def _listed(said: str) -> tuple[str, ...]:
-    words = (" ".join(word.split())[:MAX_TRIGGER] for word in re.split(r"[,\n]", said))
+    words = map(_word, re.split(r"[,\n]", said))
     return tuple(dict.fromkeys(word for word in words if word))[:MAX_TRIGGERS]
 
 
@@ -390,7 +393,7 @@ def _frequent(frequencies: str) -> tuple[str, ...]:
         counts: Counter[str] = Counter()
         for tags in folders.values():
             for word, count in tags.items():
-                counts[" ".join(word.split())[:MAX_TRIGGER]] += int(count)
+                counts[_word(word)] += int(count)
     except (ValueError, TypeError, AttributeError, RecursionError):
         return ()
     return tuple(word for word, _ in counts.most_common(MAX_TRIGGERS) if word)

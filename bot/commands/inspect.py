@@ -15,6 +15,7 @@ from discord import app_commands, ui
 from bot import bringing
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
+from bot.cards import whole
 from bot.inspecting import as_text, command_for, inspected_card
 from bot.limits import Refused
 from bot.messages import MAX_TEXT, NO_MENTIONS, layout
@@ -153,6 +154,7 @@ async def _show(interaction: Interaction, data: bytes) -> None:
     except InvalidRequest as reason:
         said = f"There is no `/imagine` line for it here. {reason}"
     else:
+        line = whole(line)
         fenced = line.replace("```", "`\u200b`\u200b`")
         said = f"To draw something like it, copy this line:\n```\n{fenced}\n```"
         if view.content_length() + len(said) > MAX_TEXT:
@@ -165,7 +167,7 @@ async def _show(interaction: Interaction, data: bytes) -> None:
         view.add_item(ui.File(f"attachment://{name}"))
     await interaction.followup.send(
         view=view,
-        files=[discord.File(io.BytesIO(text.encode()), filename=name) for name, text in files],
+        files=[discord.File(io.BytesIO(whole(text).encode()), filename=name) for name, text in files],
         ephemeral=True,
         allowed_mentions=NO_MENTIONS,
     )

@@ -75,6 +75,13 @@ def test_what_is_too_long_for_a_card_comes_as_a_file() -> None:
     assert as_text(Settings(prompt="a sun")) is None
 
 
+def test_half_characters_of_a_strange_file_are_shown_as_something_else() -> None:
+    told = Settings(prompt="a\ud800b", model="\udfff", tool=Tool.COMFYUI)
+    said = "\n".join(inspected_card(told).text)
+    assert "**Prompt** a?b" in said
+    assert said.encode()
+
+
 async def test_the_longest_settings_of_a_strange_file_fit_into_a_message() -> None:
     name = "_" * 200
     told = Settings(

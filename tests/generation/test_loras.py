@@ -68,6 +68,8 @@ def test_trigger_words_are_what_the_owner_noted_or_else_the_maker(tmp_path: Path
     kohya(tmp_path / "text.safetensors", ss_tag_frequency=tags)
     (tmp_path / "text.txt").write_text("one\ntwo, three")
     kohya(tmp_path / "none.safetensors", ss_tag_frequency="{no json")
+    half = json.dumps({"5_y": {"a\ud800b\0": 1, "\u200b": 9}})
+    kohya(tmp_path / "half.safetensors", ss_tag_frequency=half)
     loras = Loras(tmp_path)
     told = {lora.name: lora.triggers for lora in loras.usable()}
     assert told == {
@@ -76,6 +78,7 @@ def test_trigger_words_are_what_the_owner_noted_or_else_the_maker(tmp_path: Path
         "sidecar": ("my style",),
         "text": ("one", "two", "three"),
         "none": (),
+        "half": ("ab",),
     }
     assert loras.find("Sidecar").advised == 0.6
     assert loras.triggers("TAGS") == ("hat", "oil paint")
