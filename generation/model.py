@@ -108,9 +108,7 @@ class ModelInfo:
     @property
     def public_source(self) -> str:
         """The source as it may stand in a picture that is shared: no folders of the owner's machine."""
-        path = Path(self.source)
-        private = path.is_absolute() or self.source.startswith(("~", ".")) or "\\" in self.source
-        return re.split(r"[\\/]", self.source.rstrip("\\/"))[-1] if private else self.source
+        return public(self.source)
 
     def corrected(self, truth: ModelInfo) -> tuple[ModelInfo, tuple[str, ...]]:
         """What is true of a model that was judged by its name, with what its owner decided for it.
@@ -251,6 +249,12 @@ class ModelInfo:
             return min(high, max(low, round(edge / self.multiple) * self.multiple))
 
         return Size(width=snapped(width), height=snapped(height))
+
+
+def public(source: str) -> str:
+    """A model's source as it may be told to people: no folders of the owner's machine."""
+    private = Path(source).is_absolute() or source.startswith(("~", ".")) or "\\" in source
+    return re.split(r"[\\/]", source.rstrip("\\/"))[-1] if private else source
 
 
 _OWNERS = (

@@ -25,7 +25,6 @@ from diffusers.utils import (
 
 from generation.catalogue import Family
 from generation.engine.failures import CannotDraw
-from generation.engine.fetching import first_line
 from generation.engine.memory import Memory, footprint, is_out_of_memory
 from generation.engine.models import Model
 from generation.loras import Lora, Loras, quoted, version_of
@@ -222,17 +221,12 @@ class Adapters:
                 raise
             log.error("could not load the LoRA %s", lora.path, exc_info=error)
             raise CannotDraw(
-                f"The LoRA {quoted(lora.name)} could not be loaded into {self._model.info.name}: "
-                f"{first_line(error)}"
+                f"The LoRA {quoted(lora.name)} could not be loaded into {self._model.info.name}; "
+                "the owner's log says why."
             ) from error
         used = sum(tensor.numel() for weights in touched.values() for tensor in weights.values())
         log.info("loaded the LoRA %s", lora.name)
-        return _Loaded(
-            key=key,
-            sha256=sha256,
-            autov3=autov3,
-            bytes=used * self._model.dtype.itemsize,
-        )
+        return _Loaded(key=key, sha256=sha256, autov3=autov3, bytes=used * self._model.dtype.itemsize)
 
     @property
     def _parts(self) -> list[_Part]:

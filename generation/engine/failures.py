@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from generation.catalogue import ModelInfo
 from generation.engine.memory import is_out_of_memory
 from generation.messages import TaskId
+from generation.model import public
 from generation.request import GenerationRequest, InvalidRequest
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,9 @@ def check(info: ModelInfo, request: GenerationRequest) -> None:
         CannotDraw: it is not.
     """
     if request.model != info.source:
-        raise CannotDraw(f"This was to be drawn with {request.model}, but {info.name} is the model now.")
+        raise CannotDraw(
+            f"This was to be drawn with {public(request.model)}, but {info.name} is the model now."
+        )
     if (reason := info.reject_reason(request)) is not None:
         raise CannotDraw(reason)
 

@@ -28,6 +28,7 @@ from generation.messages import (
     TaskFailed,
     TaskId,
 )
+from generation.model import public
 from generation.modelfiles import hub_snapshot
 from generation.shelf import Shelf
 
@@ -152,7 +153,8 @@ class Rack:
         model = self._shelf.by_source(task.request.model)
         if model is None and self._shelf.several:
             reason = (
-                f"This was to be drawn with {task.request.model}, which is not among the models any more."
+                f"This was to be drawn with {public(task.request.model)}, "
+                "which is not among the models any more."
             )
             self._say(TaskFailed(task=task.id, reason=reason))
             return

@@ -138,7 +138,7 @@ def test_what_the_model_cannot_draw_fails_with_a_sentence(sd_bench: Bench) -> No
     for changes, words in (
         ({"size": Size(width=72, height=64)}, "multiples of 16"),
         ({"sampler": "Nonsense"}, "sampler `Nonsense`"),
-        ({"model": "another"}, "is the model now"),
+        ({"model": "/home/ada/another"}, "drawn with another, but"),
     ):
         said = sd_bench.run(a_task(replace(a_request(sd_bench.source), **changes)))
         assert isinstance(said[-1], TaskFailed)

@@ -124,6 +124,13 @@ class Racked:
         return {r.task.job: read(r.png).model for r in self.said if isinstance(r, Drawn)}
 
 
+def test_of_a_model_that_is_gone_people_hear_no_folders_of_the_owners() -> None:
+    racked = Racked()
+    racked.rack.admit(a_task(a_request("/home/ada/models/dreams.safetensors"), job="lost"))
+    [failed] = [each for each in racked.said if isinstance(each, TaskFailed)]
+    assert failed.reason.startswith("This was to be drawn with dreams.safetensors, which is not among")
+
+
 def test_each_task_is_drawn_with_its_own_model() -> None:
     racked = Racked()
     assert racked.was_read == ["one"], "the others are read when somebody wants them"
