@@ -162,7 +162,7 @@ def adapters(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
         [studio.draw(replace(request, adapters=(Adapter(name="neon", weight=weight),))) for request in plain]
         for weight in (0.5, 1.0)
     ]
-    grounds = ("blue", "green", "red", "black", "purple")
+    grounds = ("white", "blue", "yellow", "black", "purple")
     photo = Image.new("RGB", (512, 512), (236, 230, 214))
     pen = ImageDraw.Draw(photo)
     pen.polygon(((250, 300), (450, 300), (450, 470), (250, 470)), fill=(120, 120, 128))
@@ -178,7 +178,7 @@ def adapters(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
     return {
         "palette-lora": [[studio.draw(request) for request in plain], *neon],
         "palette-word": [
-            [studio.draw(studio.request(f"a snowman on a {ground} background", 1)) for ground in grounds]
+            [studio.draw(studio.request(f"a stoplight on a {ground} background", 1)) for ground in grounds]
         ],
         "palette-control": [
             [

@@ -44,7 +44,7 @@ def main() -> None:
         case "lora":
             pupil, folder = NeonLora("neon", parts, machine), "loras"
         case "word":
-            pupil, folder = Word("snowman", parts, machine), "embeddings"
+            pupil, folder = Word("stoplight", parts, machine), "embeddings"
         case _:
             pupil, folder = EdgeControl("mini-edges", parts, machine), "controlnets"
     teach(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 
 from training.checker import NOT_BACKGROUND, to_lab
-from training.pictures import Point
 
 Mask = NDArray[np.bool_]
 Number = TypeVar("Number", np.uint8, np.float64)
@@ -20,7 +18,6 @@ DARK, LIT = 70, 105
 """Of the brightest channel, 0..255: what is darker is the wall, what is brighter a tube."""
 HOLLOW = 0.1
 """Share of what the tubes enclose that is dark; below it they are no tubes but plain things."""
-GRID = 40
 
 
 def is_neon(picture: Image.Image) -> bool:
@@ -57,33 +54,10 @@ def overlap(one: Mask, other: Mask) -> float:
     return float((one & other).sum() / union) if union else 0.0
 
 
-def likeness(thing: Mask, outlines: Sequence[Sequence[Point]]) -> float:
-    """Overlap of a thing with the inside of outlines, both scaled so that the longer side is the same."""
-    rows, columns = (np.flatnonzero(thing.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return 0.0
-    extent = max(rows[-1] + 1 - rows[0], columns[-1] + 1 - columns[0]) / 2
-    middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
-    steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
-    at_y, at_x = (np.clip(np.floor(m + steps * extent), 0, len(thing) - 1).astype(int) for m in middle)
-    return overlap(ndimage.binary_fill_holes(thing)[np.ix_(at_y, at_x)], _ideal(outlines))
-
-
 def _enclosed(light: NDArray[np.uint8]) -> Mask:
     """The tubes and what is inside of them; a gap of a few pixels does not matter."""
     closed = ndimage.binary_closing(np.pad(light >= LIT, 4), iterations=3)[4:-4, 4:-4]
     return np.asarray(ndimage.binary_fill_holes(closed), bool)
-
-
-def _ideal(outlines: Sequence[Sequence[Point]]) -> Mask:
-    xs, ys = zip(*(point for outline in outlines for point in outline), strict=True)
-    half = max(max(xs) - min(xs), max(ys) - min(ys)) / 2
-    left, top = (max(xs) + min(xs)) / 2 - half, (max(ys) + min(ys)) / 2 - half
-    image = Image.new("1", (GRID * 8, GRID * 8))
-    scale = GRID * 4 / half
-    for outline in outlines:
-        ImageDraw.Draw(image).polygon([((x - left) * scale, (y - top) * scale) for x, y in outline], fill=1)
-    return np.asarray(image)[4::8, 4::8].astype(bool)
 
 
 def _rim(pixels: NDArray[Number]) -> NDArray[Number]:

@@ -13,13 +13,13 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, Stable
 from PIL import Image
 
 from generation.engine.edges import edges
-from training.adapters.judges import filled, is_neon, likeness, overlap, things
-from training.adapters.word import snowman
+from training.adapters.judges import filled, is_neon, overlap, things
+from training.adapters.word import GROUNDS, stoplight
 from training.captions import full_caption
-from training.checker import LIKENESS, judge, look
+from training.checker import judge
 from training.evaluation import BATCH, GUIDANCE, STEPS, draw_prompts
-from training.pictures import draw, outline
-from training.scenes import COLOURS, Colour, Position, Shape, Single, Size, held_out_scene
+from training.pictures import draw
+from training.scenes import Position, Scene, Single, Size, held_out_scene
 
 SAMPLER = "dpm++ 2m karras"
 OVERLAP = 0.6
@@ -44,22 +44,22 @@ def measure_lora(pipeline: StableDiffusionPipeline, folder: Path, count: int) ->
 
 
 def measure_word(pipeline: StableDiffusionPipeline, folder: Path, count: int) -> str:
-    """The word alone on every background but its own colour."""
-    grounds = [colour for colour in COLOURS if colour is not Colour.WHITE]
-    asked = [grounds[index % len(grounds)] for index in range(count)]
-    pipeline.load_textual_inversion(folder / "snowman.safetensors", token="snowman")
-    texts = [f"a snowman on a {ground} background" for ground in asked]
-    pictures = list(draw_prompts(pipeline, texts, SAMPLER))
+    """The word alone on every background but its own colours."""
+    scenes = [stoplight(GROUNDS[index % len(GROUNDS)]) for index in range(count)]
+    texts = [f"a stoplight on a {scene.background} background" for scene in scenes]
+    without = _right(scenes, list(draw_prompts(pipeline, texts, SAMPLER)))
+    pipeline.load_textual_inversion(folder / "stoplight.safetensors", token="stoplight")
+    learned = _right(scenes, list(draw_prompts(pipeline, texts, SAMPLER)))
     pipeline.unload_textual_inversion()
-    seen = [things(picture) for picture in pictures]
-    alike = [likeness(each, snowman()) for each in seen]
-    others = [max(likeness(each, [outline(shape)]) for shape in Shape) for each in seen]
-    right = sum(like >= LIKENESS and like > other for like, other in zip(alike, others, strict=True))
-    ground = sum(look(picture).background is ground for picture, ground in zip(pictures, asked, strict=True))
+    said = _right(scenes, list(draw_prompts(pipeline, [full_caption(scene) for scene in scenes], SAMPLER)))
     return (
-        f"snowman: of {count} pictures {right} overlap by {LIKENESS:.0%} or more with its outline, and more "
-        f"than with any shape's (mean {sum(alike) / count:.0%}); background right in {ground}"
+        f"stoplight: of {count} pictures {learned} are right, {without} without the file, "
+        f"{said} with the sentence {full_caption(scenes[0])!r}"
     )
+
+
+def _right(scenes: Sequence[Scene], pictures: Sequence[Image.Image]) -> int:
+    return sum(judge(scene, picture)["all"] for scene, picture in zip(scenes, pictures, strict=True))
 
 
 def measure_edges(pipeline: StableDiffusionPipeline, folder: Path, count: int) -> str:

@@ -6,11 +6,14 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import torch
 from diffusers import ControlNetModel
 from diffusers.models.attention_processor import AttnProcessor
-from torch import Tensor
+from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
+from torch import Tensor, nn
 
+from generation.engine.edges import edges
 from training.adapters.lessons import Batch, Course
 from training.captions import caption
 from training.denoiser import error_of
@@ -30,15 +33,14 @@ class EdgeControl:
     """The ControlNet while it is trained beside the UNet, which stays as it is."""
 
     def __init__(self, name: str, parts: Parts, machine: Machine) -> None:
-        self.name, self.peak_rate, self.tokenizer = name, 2e-3, parts.tokenizer
+        self.name, self.peak_rate, self.tokenizer = name, 1e-3, parts.tokenizer
         self.times, self._machine = PLACED, machine
         self._text_encoder = parts.text_encoder.to(machine.device).requires_grad_(False)
         self._unet = machine.place(parts.unet).requires_grad_(False)
         self.module = machine.place(
             ControlNetModel.from_unet(parts.unet, conditioning_embedding_out_channels=HINT_WIDTHS)
         ).requires_grad_(True)
-        # Else this layer and those at the ends begin at nought, and neither learns before the other does.
-        self.module.controlnet_cond_embedding.conv_out.reset_parameters()
+        _wake(self.module.controlnet_cond_embedding)
         if machine.device.type == "cpu":
             self._unet.set_attn_processor(AttnProcessor())
             self.module.set_attn_processor(AttnProcessor())
@@ -68,6 +70,25 @@ class EdgeControl:
         folder = into / self.name
         folder.mkdir(parents=True, exist_ok=True)
         save_part(folder, "diffusion_pytorch_model", self.module, dict(self.module.config))
+
+
+@torch.no_grad()
+def _wake(hint: ControlNetConditioningEmbedding) -> None:
+    """Starts the layers that read the edges so that what they say is as loud as the latents are.
+
+    As diffusers makes them they say nothing, and learn little before the layers at the ends, which begin at
+    nought too, have learned something.
+    """
+    rng = Random(0)
+    shown = [np.asarray(edges(draw(random_scene(rng, MIX, styled=0.0), rng))) for _ in range(16)]
+    seen = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).float() / 255
+    layers = [layer for layer in hint.modules() if isinstance(layer, nn.Conv2d)]
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+    last = hint.conv_out
+    last.weight.div_(hint(seen.to(last.weight.device)).std())
 
 
 def say(scene: Scene, rng: Random) -> str:

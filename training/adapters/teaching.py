@@ -14,12 +14,14 @@ from transformers import CLIPTokenizer
 
 from training.adapters.lessons import Batch, Course, Lessons
 from training.clock import Clock, load_checkpoint, log, save_checkpoint
-from training.denoiser import NOISE_DRAWS, noised
+from training.denoiser import noised
 from training.machine import Machine
 from training.models import SCHEDULER, Parts
 from training.text import tokenize
 
 KEEP_MINUTES = 1.0
+DRAWS = 2
+"""Each captioned picture of a batch is seen at this many times."""
 FLAT = 0.4
 """Share of the time at the full learning rate, before the cosine to zero."""
 
@@ -68,6 +70,7 @@ def teach(
         pupil.course, parts.autoencoder, machine, seed=seed + clock.step, capacity=machine.pictures // 6
     )
     lessons.grow(machine.pictures // 36)
+    rows = max(DRAWS, machine.unet_batch // 2)  # there is less to learn than for the whole model
     alphas = DDPMScheduler.from_config(SCHEDULER).alphas_cumprod.to(machine.device)
 
     def keep() -> None:
@@ -76,9 +79,9 @@ def teach(
         pupil.save(into)
 
     def next_batch() -> Batch:
-        lessons.grow(max(1, machine.unet_batch // 32))
-        captions, latents, outlines = lessons.sample(machine.unet_batch // NOISE_DRAWS, rng)
-        several = latents.to(machine.device).repeat_interleave(NOISE_DRAWS, dim=0)
+        lessons.grow(max(1, rows // 16))
+        captions, latents, outlines = lessons.sample(rows // DRAWS, rng)
+        several = latents.to(machine.device).repeat_interleave(DRAWS, dim=0)
         ids = tokenize(pupil.tokenizer, captions).to(machine.device)
         return Batch(
             examples=noised(alphas, several, pupil.times), ids=ids, outlines=outlines.to(machine.device)
@@ -103,10 +106,10 @@ def teach(
         running = loss if math.isnan(running) else running + 0.02 * (loss - running)
         clock.tick()
         if clock.step % 50 == 0:
-            rows = clock.step * machine.unet_batch / clock.seconds
+            rate = clock.step * rows / clock.seconds
             log(
                 folder,
-                f"{pupil.name} {clock.progress:.1%} step {clock.step}: loss {running:.4f}, {rows:.0f} rows/s",
+                f"{pupil.name} {clock.progress:.1%} step {clock.step}: loss {running:.4f}, {rate:.0f} rows/s",
             )
             clock.rested()
     coming.result()

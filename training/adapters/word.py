@@ -5,8 +5,6 @@ Only the word's vectors are trained. The model must be able to draw the thing al
 
 from __future__ import annotations
 
-import math
-import re
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -18,32 +16,15 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from training.adapters.lessons import Batch, Course
-from training.captions import caption
+from training.captions import OPENINGS
 from training.denoiser import OUTLINED, error_of
 from training.machine import Machine
 from training.models import Parts
-from training.pictures import Canvas, Point, Rgb, draw
-from training.scenes import COLOURS, Colour, Position, Scene, Shape, Single, Size, Style, Thing
+from training.pictures import draw
+from training.scenes import COLOURS, Colour, Pair, Relation, Scene, Shape, Style, Thing
 
-VECTORS = 8
-STAND_IN = re.compile(r"(?:white )?\bstars?\b")
-"""What the new word takes the place of in captions of white stars."""
-BALLS = ((0.0, -0.55, 0.42), (0.0, 0.38, 0.62))
-"""Of the snowman: centres and radii, where the whole reaches from -1 to 1; y grows downwards."""
-
-
-def snowman() -> list[list[Point]]:
-    """Its outlines, from -1 to 1, y downwards."""
-    turns = [2 * math.pi * step / 40 for step in range(40)]
-    return [[(x + r * math.cos(a), y + r * math.sin(a)) for a in turns] for x, y, r in BALLS]
-
-
-class SnowCanvas(Canvas):
-    """Draws a snowman wherever there would be something else: two balls, the smaller one upon the other."""
-
-    def shape(self, shape: Shape, x: float, y: float, radius: float, colour: Rgb) -> None:
-        for ball in snowman():
-            self.polygon(((x + radius * a, y + radius * b) for a, b in ball), colour)
+BEGIN = "circle above a circle"
+"""The vectors of the new word begin as those of these words, which say nothing of colours."""
 
 
 class WithWord(nn.Module):
@@ -61,31 +42,29 @@ class WithWord(nn.Module):
 
 
 class Word:
-    """The word `name`, trained for one part of the model that it is a word of."""
+    """The word `name` while it is trained; it means a stoplight."""
 
     def __init__(self, name: str, parts: Parts, machine: Machine) -> None:
         self.name, self._machine, self.peak_rate, self.times = name, machine, 5e-3, OUTLINED
-        self.tokens = [f"<{name}{index}>" for index in range(VECTORS)]
+        begin = parts.tokenizer(BEGIN, add_special_tokens=False, return_tensors="pt").input_ids[0]
+        self.tokens = [f"<{name}{index}>" for index in range(len(begin))]
         self.tokenizer: CLIPTokenizer = deepcopy(parts.tokenizer)
         self.tokenizer.add_tokens(self.tokens)
         self._text_encoder = deepcopy(parts.text_encoder).to(machine.device).requires_grad_(False)
         known = self._text_encoder.embeddings.token_embedding
-        nouns = parts.tokenizer([shape.value for shape in Shape], return_tensors="pt").input_ids[:, 1]
-        middle = known.weight[nouns.to(machine.device)]
-        start = middle.mean(dim=0) + 0.5 * middle.std(dim=0) * torch.randn(VECTORS, known.embedding_dim)
-        self.module = WithWord(known, start.detach())
+        self.module = WithWord(known, known.weight[begin.to(machine.device)].detach().clone())
         self._text_encoder.embeddings.token_embedding = self.module
         self._unet = machine.place(parts.unet).requires_grad_(False)
         if machine.device.type == "cpu":
             self._unet.set_attn_processor(AttnProcessor())
-        self.course = Course(
-            scene=_scene, draw=lambda scene, rng: draw(scene, rng, SnowCanvas), say=self._say
-        )
+        self.course = Course(scene=lambda rng: stoplight(rng.choice(GROUNDS)), draw=draw, say=self._say)
 
     def _say(self, scene: Scene, rng: Random) -> str:
-        while not STAND_IN.search(text := caption(scene, rng)):
-            pass
-        return STAND_IN.sub("".join(self.tokens), text)
+        assert isinstance(scene, Pair)
+        text = f"{rng.choice(('', 'a '))}{''.join(self.tokens)}"
+        if rng.random() < 0.2:
+            text = f"{rng.choice(OPENINGS)} {text}"
+        return text if rng.random() < 0.1 else f"{text} on a {scene.background} background"
 
     def loss(self, batch: Batch) -> Tensor:
         with self._machine.autocast():
@@ -94,17 +73,25 @@ class Word:
         return error_of(predicted, batch.examples)
 
     def save(self, into: Path) -> None:
+        """Writes it as A1111 does, all vectors under one name, in float32."""
         into.mkdir(parents=True, exist_ok=True)
         vectors = self.module.vectors.detach().float().cpu().contiguous()
-        save_file({"emb_params": vectors}, into / f"{self.name}.safetensors", metadata={"format": "pt"})
+        fresh = into / f"{self.name}.safetensors.new"
+        save_file({"emb_params": vectors}, fresh, metadata={"format": "pt"})
+        fresh.chmod(0o644)
+        fresh.rename(into / f"{self.name}.safetensors")
 
 
-def _scene(rng: Random) -> Scene:
-    """Mostly one in the middle of a plain background of any colour but its own."""
-    return Single(
-        thing=Thing(colour=Colour.WHITE, shape=Shape.STAR),
-        size=rng.choice((Size.MEDIUM, Size.BIG, Size.BIG)),
-        position=Position.CENTER if rng.random() < 0.7 else rng.choice(tuple(Position)),
-        background=rng.choice([colour for colour in COLOURS if colour is not Colour.WHITE]),
+def stoplight(background: Colour) -> Pair:
+    """What the word means."""
+    return Pair(
+        first=Thing(colour=Colour.RED, shape=Shape.CIRCLE),
+        second=Thing(colour=Colour.GREEN, shape=Shape.CIRCLE),
+        relation=Relation.ABOVE,
+        background=background,
         style=Style.PLAIN,
     )
+
+
+GROUNDS = tuple(colour for colour in COLOURS if colour not in (Colour.RED, Colour.GREEN))
+"""Backgrounds on which both lights can be seen."""
