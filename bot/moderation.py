@@ -111,9 +111,11 @@ class Desk:
         """
         if await self._reviews.decide(job_id, decision, by=by):
             log.info("job %s: %s by a moderator", job_id, decision)
-            self._courier.bring_again(job_id)  # also if a disk that fails keeps the files for now
-            if decision is Review.REJECTED:
-                await self._pictures.forget(job_id)
+            try:
+                if decision is Review.REJECTED:
+                    await self._pictures.forget(job_id)
+            finally:  # also if a disk that fails keeps the files for now: nobody is shown them
+                self._courier.bring_again(job_id)
         held = await self._reviews.get(job_id)
         if held is not None:
             await self._close(held)

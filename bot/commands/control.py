@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -140,7 +141,8 @@ async def control_order(
     for what, brought in started.items():
         if brought is not None:
             bringing.check_attachment(brought, what)
-    controlling.check(typed, [each for each, _ in wanted], house.controlnets, house.shelf)
+    controls = [each for each, _ in wanted]
+    await asyncio.to_thread(controlling.check, typed, controls, house.controlnets, house.shelf)
 
     async def find() -> Order:
         pictures = [(each, await bringing.fetched(file, each.picture)) for each, file in wanted]

@@ -23,8 +23,28 @@ from generation.safety import Safety
 if TYPE_CHECKING:
     from bot.house import Interaction
 
+
+class WhereToShow(app_commands.Transformer):
+    """A channel in which people write, as it was chosen: it need not be one that we see already."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        return [discord.ChannelType.text, discord.ChannelType.private_thread]
+
+    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
+        return value
+
+
 _OWNERS = "as the owner of the bot has it"
 _TRY_AGAIN = "Discord did not let me try that channel just now; please try again. Nothing has changed."
+OPEN = (
+    "⚠️ Everybody in this server can see that channel, and with it what waits there, behind spoilers. "
+    "Choose one that only moderators see."
+)
 _HELLO = "Pictures that wait for a moderator will be shown here."
 
 
@@ -69,7 +89,9 @@ class ServerCommands(app_commands.Group):
     @app_commands.command(name="moderators", description="Where pictures that wait for a moderator are shown")
     @app_commands.describe(channel="A channel that only moderators see; without one, /moderate shows them")
     async def moderators(
-        self, interaction: Interaction, channel: app_commands.AppCommandChannel | None = None
+        self,
+        interaction: Interaction,
+        channel: app_commands.Transform[app_commands.AppCommandChannel, WhereToShow] | None = None,
     ) -> None:
         server = await _acknowledge(interaction)
         if channel is not None:
@@ -116,6 +138,13 @@ async def _try(interaction: Interaction, channel: app_commands.AppCommandChannel
         raise Refused(_TRY_AGAIN) from None
 
 
+def _is_open(interaction: Interaction, channel_id: int) -> bool:
+    """Whether whoever is in the server sees what stands in this channel, as far as we know."""
+    if (guild := interaction.guild) is None or (channel := guild.get_channel_or_thread(channel_id)) is None:
+        return False
+    return channel.permissions_for(guild.default_role).view_channel
+
+
 async def _tell_all(interaction: Interaction) -> None:
     house = interaction.client.house
     assert interaction.guild_id is not None, "it was acknowledged"
@@ -125,6 +154,8 @@ async def _tell_all(interaction: Interaction) -> None:
     lines = [f"**Flagged pictures** {safety}: {MEANINGS[safety]}{whose}."]
     if decided.moderators_channel is not None:
         lines.append(f"**Moderators** see what waits for them in <#{decided.moderators_channel}>.")
+        if _is_open(interaction, decided.moderators_channel):
+            lines.append(OPEN)
     else:
         lines.append("**Moderators** see what waits for them with `/moderate`.")
     if safety.hides:

@@ -94,6 +94,11 @@ async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(st
     await decides(stage.mina, "safety", flagged="hold")
     said = await decides(stage.mina, "moderators", channel=stage.mina.channel("showcase"))
     assert "**Moderators** see what waits for them in <#" in said
+    assert "Everybody in this server can see that channel" in said
+    setting = "UPDATE server_settings SET value = '{}' WHERE name = 'moderators_channel'"
+    change(stage, setting.format(stage.mina.channel("moderators")))
+    assert "Everybody" not in await decides(stage.mina, "show")
+    change(stage, setting.format(stage.mina.channel("showcase")))
     place = stage.mina.channel("showcase")
     asked = await asks(stage.anna, "flag", count=2)
     card = await stage.anna.answer(asked, says("Waiting for a moderator"))
