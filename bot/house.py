@@ -64,6 +64,21 @@ def may_moderate(interaction: Interaction) -> bool:
     return interaction.guild_id is not None and (held.manage_messages or held.administrator)
 
 
+def may_moderate_in(interaction: Interaction, channel_id: int) -> bool:
+    """The same of a channel of this server; of one that is not known any more, of the whole server."""
+    if channel_id == interaction.channel_id:
+        return may_moderate(interaction)
+    member, guild = interaction.user, interaction.guild
+    if guild is None or not isinstance(member, discord.Member):
+        return False
+    channel = guild.get_channel_or_thread(channel_id)
+    try:
+        held = member.guild_permissions if channel is None else channel.permissions_for(member)
+    except discord.ClientException:  # a thread of such a channel
+        held = member.guild_permissions
+    return held.manage_messages or held.administrator
+
+
 def may_manage_server(interaction: Interaction) -> bool:
     """Whether this person may decide how the bot is in this server."""
     held = interaction.permissions

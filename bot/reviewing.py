@@ -13,7 +13,7 @@ from bot.acknowledgement import acknowledge
 from bot.apologies import describe, tell
 from bot.buttons import JobButton, JobItem
 from bot.card import Action, Card
-from bot.house import Interaction, may_moderate
+from bot.house import Interaction, may_moderate, may_moderate_in
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, files, layout, shrunk
 from bot.moderation import decided_card
@@ -52,14 +52,22 @@ async def find_held(interaction: Interaction, button: JobItem[Any]) -> Held:
     """What the button is about, in this server.
 
     Raises:
-        Refused: it was never held here, or was deleted.
+        Refused: it was never held here, or was deleted, or is not for this person to decide.
     """
     held = await interaction.client.house.reviews.get(button.job_id)
     if held is None or held.server != interaction.guild_id or held.is_forgotten:
         if held is not None and held.state is Review.REJECTED:
             raise Refused(_decided(held))
         raise Refused(GONE)
+    if not await may_decide(interaction, held):
+        raise Refused("Only who may manage messages where it was asked can look at it and decide.")
     return held
+
+
+async def may_decide(interaction: Interaction, held: Held) -> bool:
+    """Whether this person moderates where it was asked, not only where they are: a channel of their own."""
+    delivery = await interaction.client.house.deliveries.get(held.job_id)
+    return delivery is not None and may_moderate_in(interaction, delivery.address.channel_id)
 
 
 def _decided(held: Held) -> str:

@@ -8,7 +8,7 @@ from discord import app_commands
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.reviewing import check_moderator, show_held
+from bot.reviewing import check_moderator, may_decide, show_held
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -32,7 +32,8 @@ def moderate_command() -> app_commands.Command[Any, ..., None]:
 async def _moderate(interaction: Interaction) -> None:
     check_moderator(interaction)
     await acknowledge(interaction, thinking=True, ephemeral=True)
-    waiting = await interaction.client.house.reviews.waiting(interaction.guild_id)
+    of_server = await interaction.client.house.reviews.waiting(interaction.guild_id)
+    waiting = [held for held in of_server if await may_decide(interaction, held)]
     if not waiting:
         await tell(interaction, "Nothing is waiting for moderators.")
         return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from playground.nouns import Json
+from playground.nouns import Json, Overwrite, Snowflake
+from playground.permissions import Permission
 from playground.person import Person
 from playground.reading import (
     button_labels,
@@ -169,6 +171,26 @@ async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(st
     change(stage, "UPDATE reviews SET state = 'rejected', decided_by = 1, decided_at = 0 WHERE server = 1")
     said = await told(stage.bruno, await stage.bruno.press(card, "Upscale"))
     assert said == "I no longer have that picture."
+
+
+async def test_who_moderates_another_channel_only_decides_nothing(stage: Stage) -> None:
+    await decides(stage.mina, "safety", flagged="hold")
+    place = stage.mina.channel("showcase")
+    await decides(stage.mina, "moderators", channel=place)
+    world = stage.playground.world
+    channel = world.channels[Snowflake(int(place))]
+    own = Overwrite(target=Snowflake(int(stage.bruno.id)), role=False, allow=int(Permission.MANAGE_MESSAGES))
+    await held(stage.anna, "flag of elsewhere")
+    message = await stage.mina.message(at(place, "flag of elsewhere"))
+    world.channels[channel.id] = replace(channel, overwrites=(own,))
+    try:
+        for button in ("Let it pass", "Reject"):
+            said = await told(stage.bruno, await stage.bruno.press(message, button))
+            assert said == "Only who may manage messages where it was asked can look at it and decide."
+    finally:
+        world.channels[channel.id] = channel
+    await stage.mina.press(message, "Reject")
+    await stage.anna.message(lambda m: says("Not shown")(m) and "> flag of elsewhere" in text_of(m))
 
 
 async def test_a_damaged_picture_does_not_keep_moderators_from_the_next(stage: Stage) -> None:
