@@ -68,29 +68,7 @@ _ALIVE_CPU_S = 0.02  # of processor time in a heartbeat; waiting for nothing tak
 
 def main(arguments: list[str] | None = None) -> None:
     """Load the model and draw until told to leave."""
-    parser = argparse.ArgumentParser(prog="python -m generation.worker")
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", help="the only one")
-    which.add_argument("--models", type=Path, help="a file that describes several")
-    parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
-    parser.add_argument("--loras", type=Path, help="a folder of LoRAs")
-    parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
-    parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
-    parser.add_argument("--controlnets", type=Path, help="a folder of ControlNets")
-    parser.add_argument("--depth", type=Path, help="a folder with a model that tells depth in pictures")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--dtype", default="auto")
-    parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
-    parser.add_argument("--calibration", type=Path, help="a file that keeps what was measured")
-    parser.add_argument("--compile", type=Path, help="compile the UNet, and keep what was compiled here")
-    parser.add_argument("--cuda-graphs", action="store_true", help="have what is compiled record CUDA graphs")
-    parser.add_argument(
-        "--patience", type=float, default=540.0, help="seconds that a reading may stand still"
-    )
-    parser.add_argument("--safety-checker", default=DEFAULT_CHECKER, help="a folder, or a name on the hub")
-    parser.add_argument("--safety-fetch", action="store_true", help="fetch it if it is wanted and not here")
-    parser.add_argument("--log-level", default="INFO")
-    options = parser.parse_args(arguments)
+    options = read_options(arguments)
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bot, which then sends Leave
     if hasattr(os, "nice"):
@@ -116,6 +94,33 @@ def main(arguments: list[str] | None = None) -> None:
         status = 1
     # Not sys.exit: the interpreter would wait for, or stumble over, the thread that reads commands.
     os._exit(status)
+
+
+def read_options(arguments: list[str] | None) -> argparse.Namespace:
+    """What it was started with."""
+    parser = argparse.ArgumentParser(prog="python -m generation.worker")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", help="the only one")
+    which.add_argument("--models", type=Path, help="a file that describes several")
+    parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
+    parser.add_argument("--loras", type=Path, help="a folder of LoRAs")
+    parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
+    parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
+    parser.add_argument("--controlnets", type=Path, help="a folder of ControlNets")
+    parser.add_argument("--depth", type=Path, help="a folder with a model that tells depth in pictures")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
+    parser.add_argument("--calibration", type=Path, help="a file that keeps what was measured")
+    parser.add_argument("--compile", type=Path, help="compile the UNet, and keep what was compiled here")
+    parser.add_argument("--cuda-graphs", action="store_true", help="have what is compiled record CUDA graphs")
+    parser.add_argument(
+        "--patience", type=float, default=540.0, help="seconds that a reading may stand still"
+    )
+    parser.add_argument("--safety-checker", default=DEFAULT_CHECKER, help="a folder, or a name on the hub")
+    parser.add_argument("--safety-fetch", action="store_true", help="fetch it if it is wanted and not here")
+    parser.add_argument("--log-level", default="INFO")
+    return parser.parse_args(arguments)
 
 
 Inbox = queue.SimpleQueue[Draw | Cancel | Watch]

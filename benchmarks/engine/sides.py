@@ -58,7 +58,12 @@ def wait_for(device: torch.device) -> None:
 def rows_through(unet: Any) -> Iterator[list[int]]:
     """How many rows each call of the UNet has, while this is open."""
     rows: list[int] = []
-    hook = unet.register_forward_pre_hook(lambda module, given: rows.append(int(given[0].shape[0])))
+
+    def count(module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        sample = given[0] if given else named["sample"]
+        rows.append(int(sample.shape[0]))
+
+    hook = unet.register_forward_pre_hook(count, with_kwargs=True)
     try:
         yield rows
     finally:

@@ -198,14 +198,14 @@ def test_the_palette_says_what_each_feature_costs_and_whether_it_shares(
 ) -> None:
     main(
         [
-            *("--palette", "--model", str(toy), "--device", "cpu", "--steps", "4", "--rounds", "1"),
+            *("--palette", "--model", str(toy), "--device", "cpu", "--steps", "2", "--rounds", "1"),
             *("--out", str(tmp_path)),
         ]
     )
     said = capsys.readouterr().out.splitlines()
     figures = json.loads(said[-1])["features"]
-    assert figures["image, strength 0.5"]["steps"] == 2
-    assert figures["hires 1.5, pixels"]["steps"] == 6
+    assert figures["image, strength 0.5"]["steps"] == 1
+    assert figures["hires 1.5, pixels"]["steps"] == 3
     assert all(each["times_plain"] > 0 for each in figures.values())
     shared = {name for name, each in figures.items() if each["shares_calls"]}
     alone = {"prompt of 2 chunks", "LoRA of rank 16", "ControlNet, edges"}

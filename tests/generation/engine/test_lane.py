@@ -6,7 +6,6 @@ import gc
 import inspect
 import json
 import threading
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -427,9 +426,9 @@ def test_a_model_is_what_its_files_say_once_it_is_here(
 
 
 def test_the_worker_draws_other_families_in_the_lane(flux: Lane) -> None:
-    from generation.worker import _read
+    from generation.worker import _read, read_options
 
-    options = Namespace(device="cpu", dtype="auto", batch=None, calibration=None)
+    options = read_options(["--model", flux.source, "--device", "cpu"])
     finish = _read(describe(flux.source), options, lambda report: None, lambda fetched, total: None)
     assert isinstance(finish(), PipelineEngine)
 
