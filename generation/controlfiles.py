@@ -218,7 +218,11 @@ def _shape(place: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[UnetShape,
     hints = ("controlnet_cond_embedding.conv_in.weight", "input_hint_block.0.weight")
     if begin is None or not any(key.endswith(hint) for key in shapes for hint in hints):
         raise UnreadableModel(f"{place.name} holds no ControlNet that I know.")
-    words = next((each[-1] for key, each in shapes.items() if key.endswith("attn2.to_k.weight")), None)
+    words = next(
+        (each[-1] for key, each in shapes.items() if key.endswith("attn2.to_k.weight") and each), None
+    )
+    if len(begin) != 4:
+        raise UnreadableModel(f"{place.name} holds no ControlNet: its first layer is of another shape.")
     first, latents = begin[:2]
     shape = UnetShape(words=words, first=first, latents=latents)
     if any("add_embedding." in key or "label_emb." in key for key in shapes):

@@ -47,6 +47,8 @@ def check_ip_adapter(adapter: Path, encoder: Path, *, width: int | None) -> None
             f"The IP-Adapter {adapter} is one for faces (FaceID), which goes by more than a picture; "
             "use one for pictures."
         )
+    if any(len(shape) != 2 for shape in layers):
+        raise UnreadableModel(f"The file {adapter} is no IP-Adapter: its layers are of another shape.")
     if width is not None and any(shape[1:] != [width] for shape in layers):
         raise UnreadableModel(
             f"The IP-Adapter {adapter} was made for UNets that read prompts of width {layers[0][-1]}, "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import logging
-import math
 import re
 import threading
 import time
@@ -355,9 +354,9 @@ def _notes(path: Path) -> Mapping[str, object]:
 
 def _advised(notes: Mapping[str, object]) -> float | None:
     weight = notes.get("preferred weight")
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
         return None
-    return float(weight) if 0 < abs(weight) <= 4 else None
+    return float(weight) if 0 < abs(weight) <= 4 else None  # neither no number nor one of a thousand digits
 
 
 def _triggers(path: Path, notes: Mapping[str, object]) -> tuple[str, ...]:
@@ -394,6 +393,6 @@ def _frequent(frequencies: str) -> tuple[str, ...]:
         for tags in folders.values():
             for word, count in tags.items():
                 counts[_word(word)] += int(count)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return ()
     return tuple(word for word, _ in counts.most_common(MAX_TRIGGERS) if word)

@@ -30,7 +30,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise UnreadableModel(f"The model's file {path} is missing.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UnreadableModel(f"The model's file {path} cannot be read: {error}.") from error
     if not isinstance(value, dict):
         raise UnreadableModel(f"The model's file {path} does not hold a JSON object.")
@@ -55,7 +55,7 @@ def tensor_shapes(path: Path, what: str = "model") -> dict[str, list[int]]:
         return {key: [int(edge) for edge in value["shape"]] for key, value in tensors.items()}
     except OSError as error:
         raise UnreadableModel(f"The {what} {path} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableModel(f"The {what} {path} is not a whole safetensors file: {error}.") from error
 
 
@@ -69,6 +69,8 @@ def file_notes(path: Path) -> dict[str, str]:
 
 
 def _header(path: Path) -> tuple[int, dict[str, Any]]:
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")  # a pipe would be waited for
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= MAX_HEADER:

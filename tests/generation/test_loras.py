@@ -11,6 +11,7 @@ import pytest
 
 from generation.catalogue import describe
 from generation.controlnets import ControlNets
+from generation.embeddings import Embeddings
 from generation.loras import BrokenLora, Format, Lora, Loras
 from generation.model import Family
 from generation.prompting.attention import parts_of, words_of
@@ -136,6 +137,30 @@ def test_a_broken_file_gets_a_sentence_and_leaves_the_others_alone(
     assert [lora.name for lora in loras.usable()] == ["well"]
     with pytest.raises(InvalidRequest, match="its file is broken"):
         loras.find(broken.name)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"a": {"dtype": "F16", "shape": [Infinity, 768], "data_offsets": [0, 0]}}',
+        '{"a": {"dtype": "F16", "shape": [8, 768], "data_offsets": []}}',
+    ],
+)
+def test_no_header_ends_a_look_at_the_folder(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    assert [type(each) for each in Loras(tmp_path).look()] == [BrokenLora]
+    embeddings = Embeddings(tmp_path)
+    embeddings.refresh()
+    assert "is not a whole safetensors file" in (embeddings.known[0].problem or "")
+    assert [each.name for each in ControlNets.found([tmp_path]).broken] == ["odd"]
+
+
+def test_no_number_that_anybody_noted_ends_a_look_at_the_folder(tmp_path: Path) -> None:
+    path = kohya(tmp_path / "odd.safetensors", ss_tag_frequency='{"a": {"word": Infinity}}')
+    path.with_suffix(".json").write_text('{"preferred weight": 1' + "0" * 400 + "}")
+    (lora,) = Loras(tmp_path).usable()
+    assert (lora.advised, lora.triggers) == (None, ())
 
 
 def test_a_pickle_beside_the_same_lora_does_not_hide_it(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +27,7 @@ from generation.modelfiles import UnreadableModel
 from generation.redraw import CannotRedraw, _controlnets
 from generation.request import Control, Digest, GenerationRequest, Seed, Size
 from tests.generation.controlled import a_scene, controlled, drawn, steered, write_original
-from tests.generation.toys import Bench, a_request, picture
+from tests.generation.toys import Bench, a_request, picture, write_safetensors
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
@@ -85,6 +86,19 @@ def test_a_broken_one_is_a_sentence_for_the_owner(
     found = ControlNets.found([tmp_path])
     assert found.usable == ()
     assert [each.name for each in found.broken] == ["broken"]
+
+
+def test_no_file_of_odd_shapes_hides_the_others(tmp_path: Path) -> None:
+    hint = {"controlnet_cond_embedding.conv_in.weight": [4, 3, 3, 3]}
+    write_safetensors(tmp_path / "flat.safetensors", {"conv_in.weight": [5], **hint})
+    odd = {"conv_in.weight": [8, 4, 3, 3], "a.attn2.to_k.weight": [], **hint}
+    write_safetensors(tmp_path / "odd.safetensors", odd)
+    os.mkfifo(tmp_path / "pipe.safetensors")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "config.json").write_text("[" * 100_000)
+    found = ControlNets.found([tmp_path])
+    assert [each.name for each in found.broken] == ["deep", "flat", "pipe"]
+    assert [each.name for each in found.usable] == ["odd"]
 
 
 @pytest.mark.parametrize("original", [True, False], ids=["as A1111 has it", "as diffusers has it"])

@@ -248,6 +248,7 @@ def test_what_cannot_be_is_a_sentence_and_the_others_are_drawn(
     [
         ({"image_proj.norm.weight": [16], "image_proj.proj.0.weight": [2, 2]}, "is one for faces (FaceID)"),
         ({"ip_adapter.1.to_k_ip.weight": [8, 768]}, "it is for another family."),
+        ({"ip_adapter.1.to_k_ip.weight": []}, "its layers are of another shape"),
         ({"image_proj.proj.weight": [64, 99]}, "makes 12 numbers of a picture, and the IP-Adapter"),
         (None, "is no IP-Adapter: it has no image_proj and ip_adapter in it."),
     ],
