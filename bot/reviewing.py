@@ -96,7 +96,12 @@ class _DecisionButton(JobButton, template=r"(?!)"):
     async def pressed(self, interaction: Interaction) -> None:
         check_moderator(interaction)
         await acknowledge(interaction)
-        await find_held(interaction, self)
+        try:
+            await find_held(interaction, self)
+        except Refused:
+            # If it is decided or deleted, nobody could tell this message so when that happened.
+            await interaction.client.house.desk.withdrawn(self.job_id)
+            raise
         by = UserId(interaction.user.id)
         held = await interaction.client.house.desk.decide(self.job_id, self.decision, by=by)
         if held is None:

@@ -245,6 +245,22 @@ async def test_a_decision_after_the_token_died_is_told_once_and_what_is_deleted_
     assert not gone["attachments"]
 
 
+async def test_a_message_that_missed_a_decision_is_closed_when_somebody_presses_there(stage: Stage) -> None:
+    await decides(stage.mina, "safety", flagged="hold")
+    await decides(stage.mina, "moderators", channel=stage.mina.channel("showcase"))
+    await held(stage.anna, "flag of yore")
+    message = await stage.mina.message(at(stage.mina.channel("showcase"), "flag of yore"))
+    async with asyncio.timeout(20):
+        while rows(stage, "SELECT 1 FROM reviews WHERE state = 'waiting' AND message_id IS NULL"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    # As if it had been killed, or Discord out of reach, when its pictures went.
+    change(stage, "UPDATE jobs SET forgotten_at = 0 WHERE prompt = 'flag of yore'")
+    said = await told(stage.mina, await stage.mina.press(message, "Let it pass"))
+    assert said == "That is not waiting any more: its pictures were deleted."
+    gone = await stage.mina.message(lambda m: m["id"] == message["id"] and says("Deleted")(m))
+    assert not gone["attachments"]
+
+
 async def test_what_is_refused_is_neither_shown_nor_kept(stage: Stage) -> None:
     await decides(stage.mina, "safety", flagged="refuse")
     for prompt, why in (("flag of none", "The safety check flags it"), ("unchecked one", "could not be")):
