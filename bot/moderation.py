@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 _EARLIER = 100
 """Messages in which one of ours is looked for that an earlier run may have posted."""
 
+AT_ONCE = 2
+"""Jobs whose pictures are in memory to be shown: at a start there may be hundreds."""
+
 Connection = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -60,6 +63,7 @@ class Desk:
         self._servers = servers
         self._courier = courier
         self._tasks: set[asyncio.Task[None]] = set()
+        self._hands = asyncio.Semaphore(AT_ONCE)
 
     async def __aenter__(self) -> Self:
         for job_id in await self._reviews.rejected_but_kept():
@@ -138,7 +142,8 @@ class Desk:
         attempt = 0
         while True:
             try:
-                return await self._show_once(job_id, resumed=resumed)
+                async with self._hands:
+                    return await self._show_once(job_id, resumed=resumed)
             except discord.HTTPException as error:
                 if is_final(error, 0):
                     log.warning(
