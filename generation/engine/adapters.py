@@ -250,11 +250,11 @@ class Adapters:
             if mine:
                 touched[part.name] = _as_peft(mine, part)
                 layers = dict(part.module.named_modules())
-                for name, tensor in touched[part.name].items():
-                    if not _fits(name, tensor, layers):
+                for name in touched[part.name]:
+                    if not _fits(name, touched[part.name], layers):
                         raise CannotDraw(
-                            f"The LoRA {quoted(lora.name)} does not fit {self._model.info.name}: it changes "
-                            f"{name.partition('.lora_')[0]}, which is not there or of another shape."
+                            f"The LoRA {quoted(lora.name)} does not fit {self._model.info.name}: what it "
+                            f"changes in {name.partition('.lora_')[0]} is not there, or of another shape."
                         )
         if not touched:
             raise CannotDraw(f"The LoRA {quoted(lora.name)} changes nothing of {self._model.info.name}.")
@@ -362,17 +362,19 @@ def _as_peft(weights: Mapping[str, torch.Tensor], part: _Part) -> Mapping[str, t
     return named
 
 
-def _fits(name: str, tensor: torch.Tensor, layers: Mapping[str, Any]) -> bool:
-    """Whether a weight `layer.lora_A.weight` or `layer.lora_B.weight` is made for a layer that is there."""
+def _fits(name: str, weights: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> bool:
+    """Whether a weight `layer.lora_A.weight` or `layer.lora_B.weight` is made for a layer that is there, and
+    so is the other, without which PEFT would leave a layer that no memory holds."""
     place, _, which = name.partition(".lora_")
     layer = layers.get(place)
     weight = getattr(layer, "weight", None) if layer is not None else None
     if which not in ("A.weight", "B.weight") or weight is None or weight.ndim not in (2, 4):
         return False
-    mine, theirs = list(tensor.shape), list(weight.shape)
-    if which == "B.weight":
-        return mine[0] == theirs[0] and len(mine) == len(theirs)
-    return mine[1:] == theirs[1:]
+    down, up = (weights.get(f"{place}.lora_{side}.weight") for side in "AB")
+    if down is None or up is None or not down.ndim == up.ndim == weight.ndim:
+        return False
+    is_whole = 0 < down.shape[0] == up.shape[1]
+    return is_whole and down.shape[1:] == weight.shape[1:] and up.shape[0] == weight.shape[0]
 
 
 @contextmanager

@@ -99,8 +99,15 @@ class ControlPool:
             CannotDraw: one of them cannot be had, or does not fit the model.
             torch.OutOfMemoryError: there is not memory for one; it was read, and is tried again.
         """
-        here = [self._is_here(name, in_hand) for name in dict.fromkeys(names)]  # all are begun at once
+        wanted = list(dict.fromkeys(names))
+        staying = {*in_hand, *wanted}  # what is here of these must not make room for the rest
+        here = [self._is_here(name, staying) for name in wanted]  # all are begun at once
         return all(here)
+
+    def forget_but(self, names: Collection[str]) -> None:
+        """Nobody waits for any others any more: what is being read for nobody is not kept."""
+        for name in self._readings.keys() - set(names):
+            self._readings.pop(name).future.cancel()
 
     def wait(self, seconds: float) -> None:
         """Until one that is being read is here, but not longer than this."""

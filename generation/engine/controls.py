@@ -87,6 +87,10 @@ class Controls:
         self._annotators.wait(seconds)
         self.looks.wait(seconds)
 
+    def forget_but(self, in_hand: Iterable[GenerationRequest]) -> None:
+        """Nobody waits for what steers others than these."""
+        self._pool.forget_but({name for each in in_hand for name in _names(each)})
+
     def make_room(self, in_hand: Iterable[GenerationRequest]) -> bool:
         """Let the ControlNets go that nobody in hand is steered by; whether there were any."""
         return self._pool.let_go({name for each in in_hand for name in _names(each)})

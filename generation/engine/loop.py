@@ -138,12 +138,9 @@ class DiffusionEngine:
         return bool(self._entries or self._undecoded or self._encoding)
 
     def cancel(self, task: TaskId) -> bool:
-        if any(entry.task.id == task for entry in self._entries):
-            self._entries = [entry for entry in self._entries if entry.task.id != task]
-        elif any(image.task.id == task for image in self._undecoded):
-            self._undecoded = deque(image for image in self._undecoded if image.task.id != task)
-        else:
+        if task not in {*(e.task.id for e in self._entries), *(i.task.id for i in self._undecoded)}:
             return False
+        self._let_go([task])
         self._say(Stopped(task=task))
         return True
 
@@ -213,7 +210,7 @@ class DiffusionEngine:
             return False
         with self._edge([entry.task.id]):
             try:
-                if self._controls.are_here(entry.task.request, self._drawn()):
+                if self._controls.are_here(entry.task.request, self._drawn(or_ready=True)):
                     return False
                 if not entry.waits:
                     self._say(Entered(phase=Phase.LOADING, task=entry.task.id))
@@ -222,9 +219,10 @@ class DiffusionEngine:
                     raise
         return True
 
-    def _drawn(self) -> list[GenerationRequest]:
-        """What is in flight."""
-        return [entry.task.request for entry in self._entries if entry.image or entry.first_pass]
+    def _drawn(self, *, or_ready: bool = False) -> list[GenerationRequest]:
+        """What is in flight, and, if so said, what may be with its next turn."""
+        flying = [e for e in self._entries if e.image or e.first_pass or (or_ready and not e.waits)]
+        return [entry.task.request for entry in flying]
 
     # The batch ----------------------------------------------------------------------------------------------
 
@@ -234,7 +232,7 @@ class DiffusionEngine:
         due = sorted((e for e in self._entries if e.key == key and not e.waits), key=lambda e: e.due)
         # No more than that are prepared: some turn out to be of another kind, and have begun all the same.
         for entry in due[: self._caps.of(key)]:
-            if entry.image is None:
+            if entry.image is None and not self._waits(entry):  # what was here may have made room meanwhile
                 self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
                 with self._edge([entry.task.id]):
                     if (image := self._prepared(entry)) is not None:
@@ -388,9 +386,13 @@ class DiffusionEngine:
         except Exception as error:  # noqa: BLE001 - the edge: the worker lives on
             self._fail(tasks, error)
 
-    def _fail(self, tasks: list[TaskId], error: Exception) -> None:
+    def _let_go(self, tasks: list[TaskId]) -> None:
         self._entries = [entry for entry in self._entries if entry.task.id not in tasks]
         self._undecoded = deque(image for image in self._undecoded if image.task.id not in tasks)
+        self._controls.forget_but([entry.task.request for entry in self._entries])
+
+    def _fail(self, tasks: list[TaskId], error: Exception) -> None:
+        self._let_go(tasks)
         reason = sentence(tasks, error)
         error.__traceback__ = None  # it holds the frames, and those the tensors
         free(self._model.device)

@@ -259,12 +259,18 @@ def test_what_cannot_be_drawn_gets_a_sentence_and_nothing_stays_behind(
     first = next(iter(odd["unet"]))
     odd["unet"][first.replace("blocks.0", "blocks.7")] = odd["unet"].pop(first)
     write_peft(tmp_path / "foreign.safetensors", odd)
+    for name, part, side in (("no up", "unet", "B"), ("no down", "text_encoder", "A")):
+        lacking = weights_for(StableDiffusionPipeline.from_pretrained(toy_sd))
+        del lacking[part][next(each for each in lacking[part] if each.endswith(f"lora_{side}.weight"))]
+        write_peft(tmp_path / f"{name}.safetensors", lacking)
     bench = LoraBench(sd.model, Loras(tmp_path))
     before = bench.draw()
     for name, said in {
         "pfet": "I do not know the LoRA `pfet`; did you mean `peft`?",
         "foreign": "does not fit",
         "other family": "is made for",
+        "no up": "does not fit",
+        "no down": "does not fit",
         "half": "its file is broken",
     }.items():
         last = bench.run(a_task(a_request(bench.source, adapters=(Adapter(name=name),))))[-1]

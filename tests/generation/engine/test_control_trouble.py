@@ -108,6 +108,42 @@ def test_those_that_are_not_used_leave(sd_bench: Bench, toy_nets: Path, tmp_path
     assert bench.engine._controls.names == tuple(names[-KEPT:])
 
 
+def test_none_leaves_that_a_picture_is_about_to_be_steered_by(
+    sd_bench: Bench, toy_nets: Path, tmp_path: Path
+) -> None:
+    names = [f"net{number}" for number in range(KEPT + 2)]
+    for name in names:
+        shutil.copytree(toy_nets / "toy-canny", tmp_path / name)
+    bench = steered(sd_bench, tmp_path)
+    for name in names[:KEPT]:
+        drawn(bench, controlled(bench.source, (name, {}), steps=1))
+    drawn(bench, controlled(bench.source, (names[0], {}), (names[KEPT], {}), steps=1))
+    bench = steered(sd_bench, tmp_path)
+    tasks = [controlled(bench.source, (name, {}), steps=1, job=name) for name in names]
+    bench.said.clear()
+    for task in tasks:
+        bench.engine.admit(task)
+        bench.engine._waits(bench.engine._entries[-1])
+    while (pool := bench.engine._controls._pool)._readings.keys() != set(names) or not all(
+        reading.future.done() for reading in pool._readings.values()
+    ):
+        bench.engine._controls.wait(0.1)
+    while bench.engine.busy:  # all were here in one tick, before any of them was prepared
+        bench.engine.tick()
+    assert sorted(each.task.job for each in bench.said if isinstance(each, Drawn)) == sorted(names)
+
+
+def test_what_is_read_for_nobody_any_more_is_not_kept(sd_bench: Bench, toy_nets: Path) -> None:
+    bench = steered(sd_bench, toy_nets)
+    for name in ("toy-canny", "toy-depth"):
+        task = controlled(bench.source, (name, {}), job=name)
+        bench.engine.admit(task)
+        assert bench.engine._waits(bench.engine._entries[-1])
+        assert bench.engine.cancel(task.id)
+    assert not bench.engine._controls._pool._readings
+    assert still_draws(bench)
+
+
 def test_on_every_rung_of_memory_it_is_the_same_picture(sd_bench: Bench, toy_nets: Path) -> None:
     bench = steered(sd_bench, toy_nets)
     task = controlled(bench.source, ("toy-canny", {}), ("toy-depth", {}), steps=2)
