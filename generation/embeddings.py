@@ -69,8 +69,13 @@ class Embeddings:
     `refresh` looks at the disk; all else tells what it saw last.
     """
 
-    def __init__(self, *folders: Path | None) -> None:
-        """Of two files with one name, for models of the same widths, that in the first folder counts."""
+    def __init__(self, *folders: Path | None, only: Iterable[str] | None = None) -> None:
+        """Of two files with one name, for models of the same widths, that in the first folder counts.
+
+        Args:
+            only: the words that a model takes, of those that are there; None: all.
+        """
+        self._only = None if only is None else frozenset(map(folded, only))
         self._folders = tuple(folder for folder in folders if folder is not None)
         self._known: tuple[Learned, ...] = ()
         self._read: dict[str, Learned] = {}
@@ -102,8 +107,11 @@ class Embeddings:
         """The words for a model whose text encoders have these widths, by their folded names."""
         words: dict[str, Learned] = {}
         for learned in self._read.values():
-            if learned.problem is None and learned.widths == tuple(widths):
-                words.setdefault(folded(learned.word), learned)
+            word = folded(learned.word)
+            if learned.problem is not None or learned.widths != tuple(widths):
+                continue
+            if self._only is None or word in self._only:
+                words.setdefault(word, learned)
         return words
 
     def misfits(self, texts: Iterable[str], widths: Sequence[int]) -> tuple[Learned, ...]:

@@ -230,11 +230,12 @@ def _refiner(record: Mapping[str, Any]) -> str | None:
 
 
 def _embeddings(info: ModelInfo, record: Mapping[str, Any], folder: Path | None) -> Embeddings:
-    """The learned words that the picture has, all of which must be there."""
-    embeddings = Embeddings(folder, SHIPPED)
+    """The learned words that the picture has, all of which must be there; words that came later are none."""
+    had = record.get("embeddings") or {}
+    embeddings = Embeddings(folder, SHIPPED, only=had)
     embeddings.refresh()
     here = {each.word for each in embeddings.fitting(info.text_widths).values()}
-    if missing := [word for word in record.get("embeddings") or {} if word not in here]:
+    if missing := [word for word in had if word not in here]:
         raise CannotRedraw(
             f"It was drawn with learned words that are not here: {', '.join(missing)}. "
             "Say with --embeddings where they are."

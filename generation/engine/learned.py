@@ -71,12 +71,14 @@ def _read(learned: Learned, names: Sequence[str] | None) -> Vectors:
         digest = digest_of(learned.path)[:12]
         with safe_open(learned.path, framework="pt") as file:
             tensors = [file.get_tensor(name) for name in names or learned.tensors]
+        status = learned.path.stat()
     except (OSError, SafetensorError) as error:
         raise CannotDraw(
             f"The learned word {learned.word} cannot be used: its file cannot be read any more."
         ) from error
     tensors = [tensor.reshape(-1, tensor.shape[-1]) for tensor in tensors]
-    if any(len(tensor) != learned.vectors for tensor in tensors):
+    is_another = (status.st_mtime_ns, status.st_size) != learned.version  # perhaps since its hash was taken
+    if is_another or any(len(tensor) != learned.vectors for tensor in tensors):
         raise CannotDraw(f"The file of the learned word {learned.word} has just been changed; try again.")
     if not all(bool(tensor.isfinite().all()) for tensor in tensors):
         raise CannotDraw(

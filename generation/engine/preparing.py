@@ -165,6 +165,8 @@ class Preparation:
         encoded = {"encode_tiled": True} if is_tiled else {}
         chunks = self.chunks(request)
         asked = _asked(model, self._prompts, second, chunks, self._adapters.reading(first.loras))
+        if dict(asked.learned) != first.record.get("embeddings", {}):  # the record is of both passes
+            raise CannotDraw("A learned word was changed while this was being drawn; please ask again.")
         image = Image(
             task=first.task,
             scheduler=scheduler,

@@ -11,11 +11,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from generation.embeddings import Embeddings
+from generation.engine.failures import CannotDraw
+from generation.engine.learned import Lexicon
 from generation.engine.loop import DiffusionEngine
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
 from generation.metadata.containers import texts_of
 from generation.redraw import CannotRedraw, differences, redraw
+from generation.request import Hires, Size
 from tests.generation.engine.test_loop import stock_pipeline
 from tests.generation.toys import Bench, a_request, a_task, picture, stock_picture
 
@@ -91,6 +94,9 @@ def test_what_is_drawn_with_a_learned_word_is_drawn_again_and_says_so(
     assert told in texts_of(png)["parameters"]
     again = redraw(settings, model=str(toy_sd), embeddings=folder)
     assert picture(again).tobytes() == picture(png).tobytes()
+    save_file({"x": torch.ones(1, 16)}, folder / "sun.safetensors")
+    again = redraw(settings, model=str(toy_sd), embeddings=folder)
+    assert picture(again).tobytes() == picture(png).tobytes(), "it was a word like others then"
     (folder / "cat toy.safetensors").unlink()
     with pytest.raises(
         CannotRedraw, match=r"learned words that are not here: cat toy\. Say with --embeddings"
@@ -112,6 +118,25 @@ def test_a_word_is_the_one_that_its_file_holds_now(sd_bench: Bench, folder: Path
     assert picture(third).tobytes() == picture(sd_bench.draw(prompt="a cat toy")).tobytes()
     tokens = [(read(png).record or {})["prompt_tokens"] for png in (first, second, third)]
     assert tokens == [1 + 1, 1 + 60, len("acattoy")]
+
+
+def test_no_picture_is_of_two_files_of_one_word(sd_bench: Bench, folder: Path) -> None:
+    bench = with_words(sd_bench, folder)
+    hires = Hires(size=Size(width=96, height=96), steps=4)
+    task = a_task(a_request(bench.source, prompt="a cat toy", steps=2, hires=hires))
+    bench.run(task, until=lambda said: any(entry.first_pass for entry in bench.engine._entries))
+    file = folder / "cat toy.safetensors"
+    save_file({"x": torch.ones(1, 16)}, file)
+    while bench.engine.busy:
+        bench.engine.tick()
+    last = bench.said[-1]
+    assert isinstance(last, TaskFailed)
+    assert "was changed while this was being drawn" in last.reason
+    lexicon = Lexicon(Embeddings(folder), (16,))
+    lexicon.refresh()
+    save_file({"x": torch.zeros(1, 16)}, file)
+    with pytest.raises(CannotDraw, match="has just been changed"):
+        lexicon.used("a cat toy")
 
 
 def test_a_word_that_grows_while_it_waits_joins_those_of_its_length(sd_bench: Bench, folder: Path) -> None:
