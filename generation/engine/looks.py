@@ -22,7 +22,7 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hash_file, hash_vae
-from generation.engine.memory import Memory, footprint, is_out_of_memory
+from generation.engine.memory import Memory, footprint
 from generation.engine.models import Model
 from generation.looks import check_ip_adapter, image_encoder_of
 from generation.messages import Task
@@ -92,11 +92,8 @@ class Looks:
             return False
         try:
             adapter = self._reading.result()
-            self._memory.join_unet(adapter.layers)
         except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            self._reading = None  # the owner may mend it
+            self._reading = None  # the owner may mend it, or memory may be enough another time
             if isinstance(error, UnreadableModel):
                 log.error("%s", error)
             else:
@@ -105,6 +102,7 @@ class Looks:
                 f"The IP-Adapter of {self._model.info.name} cannot be used at the moment; "
                 "the owner's log says why."
             ) from error
+        self._memory.join_unet(adapter.layers)
         self._adapter, self._reading = adapter, None
         return True
 

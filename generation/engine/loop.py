@@ -44,8 +44,8 @@ from generation.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.2
-"""While there is nothing to do but wait for a ControlNet, it looks up so often for what people take back."""
+LOOK_S = 0.02
+"""While there is nothing to do but wait for a ControlNet, it looks up so often: other models draw between."""
 ROOM = 64
 """Tasks it takes in hand, drawn or waiting; what waits here costs nothing."""
 

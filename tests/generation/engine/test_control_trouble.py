@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.engine.controlmodels import KEPT
+from generation.engine.controlmodels import KEPT, ControlNet, _Reading
 from generation.messages import Drawn, Entered, Phase, Report, Task, TaskFailed
 from generation.request import Control
 from tests.generation.controlled import build_controlnet, controlled, drawn, steered
@@ -131,6 +133,19 @@ def test_none_leaves_that_a_picture_is_about_to_be_steered_by(
     while bench.engine.busy:  # all were here in one tick, before any of them was prepared
         bench.engine.tick()
     assert sorted(each.task.job for each in bench.said if isinstance(each, Drawn)) == sorted(names)
+
+
+def test_who_waits_for_a_reading_hardly_keeps_other_models_waiting(sd_bench: Bench, toy_nets: Path) -> None:
+    bench = steered(sd_bench, toy_nets)
+    task = controlled(bench.source, ("toy-canny", {}))
+    bench.engine.admit(task)
+    stuck: Future[ControlNet] = Future()
+    bench.engine._controls._pool._readings["toy-canny"] = _Reading(stuck, time.monotonic())
+    began = time.monotonic()
+    for _ in range(10):
+        bench.engine.tick()
+    assert time.monotonic() - began < 1
+    assert bench.engine.cancel(task.id)
 
 
 def test_what_is_read_for_nobody_any_more_is_not_kept(sd_bench: Bench, toy_nets: Path) -> None:

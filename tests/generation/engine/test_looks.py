@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,17 @@ def test_a_second_pass_has_the_look_too(bench: Bench) -> None:
     ours, other = (drawn(bench, looking(bench.source, weight, hires=hires)) for weight in (0.6, 0.2))
     assert picture(ours).size == (128, 64)
     assert picture(ours).tobytes() != picture(other).tobytes()
+
+
+def test_what_there_was_no_memory_to_read_is_read_another_time(sd_bench: Bench, adapter: Path) -> None:
+    bench = with_adapter(sd_bench, adapter)
+    short: Future[Any] = Future()
+    short.set_exception(MemoryError())
+    bench.engine._controls.looks._reading = short
+    last = bench.run(looking(bench.source))[-1]
+    assert isinstance(last, TaskFailed)
+    assert "cannot be used at the moment" in last.reason
+    drawn(bench, looking(bench.source))
 
 
 def test_what_cannot_be_is_a_sentence_and_the_others_are_drawn(
