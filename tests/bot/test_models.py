@@ -62,6 +62,9 @@ def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 # What there is -------------------------------------------------------------------------------------------
 
+BESIDE = ("stoplight: well", "neon: well", "mini-edges: well")
+"""What `check` says of what comes along with the embedded model."""
+
 
 def test_without_a_file_the_only_model_is_shown(owner: Owner) -> None:
     said = owner.types("list")
@@ -71,7 +74,7 @@ def test_without_a_file_the_only_model_is_shown(owner: Owner) -> None:
         "  memory   about 19 MiB in float16 on a graphics card or 37 MiB in float32 on a processor: "
         "an estimate of its weights" in said
     )
-    assert owner.types("check") == "mini: well\n"
+    assert owner.types("check").splitlines() == ["mini: well", *BESIDE]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,8 @@ def test_each_model_of_a_file_is_shown_and_those_that_are_broken_say_why(owner: 
     said = owner.types("list", status=1)
     blocks = {block.partition("\n")[0]: block for block in said.split("\n\n")}
     default = "Plain (draws for who chooses none)"
-    assert list(blocks) == ["In models.toml:", default, "Mine", "Far", "Dream", "Lost"]
+    shipped = ["Learned words:", "LoRAs:", "ControlNets:"]
+    assert list(blocks) == ["In models.toml:", default, "Mine", "Far", "Dream", "Lost", *shipped]
     assert 'With memory = "small" only about 14 MiB of them at a time' in blocks["Mine"]
     assert "family   Stable Diffusion XL, by its name" in blocks["Far"]
     assert "not known until it is fetched" in blocks["Far"]
