@@ -173,7 +173,6 @@ def adapters(studio: Studio) -> Mapping[str, list[list[Image.Image]]]:
     asked = (
         studio.request("a yellow circle and a red square on a blue background", 1),
         studio.request("a white circle and a purple square on a black background", 2),
-        studio.request("watercolor of a pink circle and a green square", 3),
     )
     return {
         "palette-lora": [[studio.draw(request) for request in plain], *neon],
