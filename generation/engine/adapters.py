@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import warnings
@@ -10,7 +9,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,11 +22,12 @@ from diffusers.utils import (
 )
 
 from generation.catalogue import Family
+from generation.engine.building import building
 from generation.engine.failures import CannotDraw
+from generation.engine.hashes import hashes_of
 from generation.engine.memory import Memory, footprint, is_out_of_memory
 from generation.engine.models import Model
 from generation.loras import Lora, Loras, quoted, version_of
-from generation.modelfiles import MAX_HEADER
 from generation.prompting.loras import in_force
 from generation.request import GenerationRequest
 
@@ -37,6 +36,8 @@ log = logging.getLogger(__name__)
 Fitted = tuple[tuple[Lora, float], ...]
 """LoRAs with their weights, in one order: who has the same shares calls, however they were named."""
 
+PATIENCE_S = 20.0
+"""So long everybody's pictures may wait for the reading of other weights, before the LoRA is refused."""
 SHARE = 2
 """Those that are not in force may stay as long as all need at most one in SHARE of the UNet's own bytes."""
 _numbers = itertools.count()
@@ -178,9 +179,19 @@ class Adapters:
             if lora not in self._loaded:
                 self._make_room(lora.version[1], fitted)
                 # Weights that are read in inference mode are multiplied in another order than diffusers' are.
-                with torch.inference_mode(False), torch.no_grad():
+                with self._alone(lora), torch.inference_mode(False), torch.no_grad():
                     self._loaded[lora] = self._load(lora)
             self._loaded.move_to_end(lora)
+
+    @contextmanager
+    def _alone(self, lora: Lora) -> Iterator[None]:
+        try:
+            with building(PATIENCE_S):
+                yield
+        except TimeoutError as error:
+            raise CannotDraw(
+                f"Another model is being read, so the LoRA {quoted(lora.name)} cannot be just now; try again."
+            ) from error
 
     def _make_room(self, wanted: int, fitted: Fitted) -> None:
         staying = {lora for lora, _ in fitted}
@@ -324,19 +335,6 @@ class Adapters:
 
 
 # Files ---------------------------------------------------------------------------------------------------
-
-
-def hashes_of(path: Path) -> tuple[str, str]:
-    """The SHA-256 of a safetensors file, and 12 digits of that of what is behind its header."""
-    whole, behind = hashlib.sha256(), hashlib.sha256()
-    with path.open("rb") as file:
-        start = file.read(8)
-        whole.update(start)
-        whole.update(file.read(min(int.from_bytes(start, "little"), MAX_HEADER)))
-        while block := file.read(2**20):
-            whole.update(block)
-            behind.update(block)
-    return whole.hexdigest(), behind.hexdigest()[:12]
 
 
 def _prefixed(state: Mapping[str, Any] | None) -> dict[str, Any]:

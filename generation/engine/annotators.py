@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from generation.controlfiles import Preprocessor
+from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.fetching import first_line
 from generation.engine.hashes import hash_file
@@ -90,6 +91,7 @@ class Annotators:
 class _Depth:
     """Any depth estimator of transformers, such as Depth Anything or DPT."""
 
+    @one_at_a_time
     def __init__(self, folder: Path) -> None:
         """
         Raises:

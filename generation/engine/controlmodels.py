@@ -19,6 +19,7 @@ from diffusers import ControlNetModel
 from generation.catalogue import Family, MemoryMode
 from generation.controlfiles import ControlNetInfo, configuration_of, is_half_only, weights_of
 from generation.controlnets import ControlNets
+from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.fetching import first_line
 from generation.engine.hashes import hash_file
@@ -207,6 +208,7 @@ def load(info: ControlNetInfo, dtype: torch.dtype, mode: MemoryMode = MemoryMode
     return ControlNet(info=info, module=module.eval().requires_grad_(False), hash=digest)
 
 
+@one_at_a_time
 def _read(info: ControlNetInfo, dtype: torch.dtype) -> Any:
     if info.place.is_dir():
         variant = "fp16" if is_half_only(info.place) else None

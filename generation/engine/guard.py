@@ -19,6 +19,7 @@ from transformers import CLIPImageProcessorPil
 
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.checkers import WEIGHTS, on_disk
+from generation.engine.building import one_at_a_time
 from generation.engine.fetching import first_line
 from generation.engine.memory import free, is_out_of_memory
 from generation.engine.models import choose_device
@@ -250,6 +251,7 @@ def verdict_on(guard: Guard | None, task: Task, picture: Image.Image, *, away: b
     return Verdict.UNCHECKED if guard is None else guard.verdict(picture, away=away)
 
 
+@one_at_a_time
 def read_checker(folder: Path, device: torch.device) -> Checker:
     """The checker of a folder. It goes to the device when it is first asked.
 

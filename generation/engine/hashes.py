@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from generation.modelfiles import is_half
+from generation.modelfiles import MAX_HEADER, is_half
 
 
 def hash_vae(place: Path) -> str:
@@ -53,3 +53,16 @@ def in_thread(compute: Callable[[], str]) -> Future[str]:
     future = with_one.submit(compute)
     with_one.shutdown(wait=False)
     return future
+
+
+def hashes_of(path: Path) -> tuple[str, str]:
+    """The SHA-256 of a safetensors file, and 12 digits of that of what is behind its header."""
+    whole, behind = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as file:
+        start = file.read(8)
+        whole.update(start)
+        whole.update(file.read(min(int.from_bytes(start, "little"), MAX_HEADER)))
+        while block := file.read(2**20):
+            whole.update(block)
+            behind.update(block)
+    return whole.hexdigest(), behind.hexdigest()[:12]

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hash_file, hash_vae
 from generation.engine.memory import Memory, footprint
@@ -226,6 +227,7 @@ def _cross_attentions(unet: Any) -> list[tuple[str, Any]]:
     return [(name, unet.get_submodule(name)) for name in names if name.endswith("attn2")]
 
 
+@one_at_a_time
 def _read(model: Model) -> _Adapter:
     """The owner's files; beside the drawing.
 

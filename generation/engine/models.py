@@ -31,6 +31,7 @@ from generation.catalogue import (
     UnreadableModel,
     configuration_beside,
 )
+from generation.engine.building import one_at_a_time
 from generation.engine.fetching import first_line, place_of, place_of_refiner
 from generation.engine.hashes import hash_file, hash_folder, hash_vae, in_thread
 from generation.engine.threads import drawing_threads
@@ -166,6 +167,7 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return _DTYPES[name]
 
 
+@one_at_a_time
 def load(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Model:
     """Load a Stable Diffusion 1, 2 or XL model; fetches it first if it is on the hub only.
 

@@ -14,6 +14,7 @@ import torch
 from diffusers import DiffusionPipeline, ModelMixin
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
+from generation.engine.building import one_at_a_time
 from generation.engine.fetching import first_line, place_of
 from generation.engine.hashes import hash_folder, hash_vae, in_thread
 from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae, tiny_of
@@ -49,6 +50,7 @@ class Pipeline:
         }
 
 
+@one_at_a_time
 def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto") -> Pipeline:
     """Load any text-to-image model that diffusers has a pipeline for; only safetensors, no foreign code.
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hash_file
 from generation.upscalers import Upscalers
@@ -100,6 +101,7 @@ class UpscalerShelf:
         self._reader.shutdown(cancel_futures=True)
         self._last = None
 
+    @one_at_a_time
     def _read(self, name: str, path: Path) -> Upscaler:
         self.make_ready()
         spandrel = sys.modules["spandrel"]
