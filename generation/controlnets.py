@@ -58,6 +58,9 @@ class ControlNets:
                     usable[info.name.casefold()] = info
                 except UnreadableModel as reason:
                     broken[name.casefold()] = BrokenControlNet(name=name, problem=str(reason))
+                except OSError as error:
+                    problem = f"{name} cannot be read: {error.strerror}."
+                    broken[name.casefold()] = BrokenControlNet(name=name, problem=problem)
         return cls(
             usable=tuple(sorted(usable.values(), key=lambda info: info.name.casefold())),
             broken=tuple(sorted(broken.values(), key=lambda each: each.name.casefold())),
@@ -110,9 +113,16 @@ def _places(folder: Path) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            if path.name not in files and any(path.iterdir()):  # else it configures that file
+            if path.name not in files and not _is_empty(path):  # else it configures that file
                 yield path
         elif (suffix := path.suffix.lower()) == ".safetensors" or (
             suffix in PICKLES and path.stem not in files
         ):
             yield path
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:  # not ours to read, such as lost+found
+        return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import re
 import threading
@@ -14,8 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from generation.loranotes import MAX_TRIGGER, advised_weight, notes_beside, triggers_of
 from generation.model import Family, ModelInfo
-from generation.modelfiles import PICKLES, UnreadableModel, file_notes, tensor_shapes
+from generation.modelfiles import PICKLES, UnreadableModel, tensor_shapes
 from generation.prompting.loras import all_in_force, folded
 from generation.request import GenerationRequest, InvalidRequest
 
@@ -23,11 +23,6 @@ log = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).parents[1] / "models" / "loras"
 """LoRAs that come along."""
-MAX_TRIGGERS = 5
-MAX_TRIGGER = 100
-"""Characters of one."""
-_MAX_NOTES = 2**20
-"""Bytes of a file beside a LoRA that are read."""
 MAX_NAMED = 10
 SLOW_S = 0.25
 """A look that takes longer is not repeated for every key that somebody presses."""
@@ -314,7 +309,7 @@ def _read(path: Path, name: str, version: tuple[int, int]) -> Lora:
             f"The LoRA {path} is in PEFT's own format, which does not say how strong it is; "
             "save it with diffusers' save_lora_weights."
         )
-    notes = _notes(path)
+    notes = notes_beside(path)
     kohya = all(_KOHYA.match(key) for key in shapes)
     return Lora(
         name=name,
@@ -324,8 +319,8 @@ def _read(path: Path, name: str, version: tuple[int, int]) -> Lora:
         rank=max(shape[0] for shape in downs.values()),
         width=_width(downs),
         reads=any(key.startswith(("lora_te", "text_encoder")) for key in downs),
-        triggers=_triggers(path, notes),
-        advised=_advised(notes),
+        triggers=triggers_of(path, notes),
+        advised=advised_weight(notes),
     )
 
 
@@ -337,62 +332,3 @@ def _width(downs: Mapping[str, list[int]]) -> int | None:
         if re.search(r"attn2[._](?:processor\.)?to_[kv](?:_lora)?\.", key) and not key.startswith("text_")
     )
     return next(widths, None)
-
-
-# Trigger words -------------------------------------------------------------------------------------------
-
-
-def _notes(path: Path) -> Mapping[str, object]:
-    """What A1111 keeps beside a LoRA as NAME.json."""
-    try:
-        with path.with_suffix(".json").open("rb") as file:
-            notes = json.loads(file.read(_MAX_NOTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return notes if isinstance(notes, dict) else {}
-
-
-def _advised(notes: Mapping[str, object]) -> float | None:
-    weight = notes.get("preferred weight")
-    if isinstance(weight, bool) or not isinstance(weight, int | float):
-        return None
-    return float(weight) if 0 < abs(weight) <= 4 else None  # neither no number nor one of a thousand digits
-
-
-def _triggers(path: Path, notes: Mapping[str, object]) -> tuple[str, ...]:
-    """What its owner noted, else what its maker did, else the tags that it was trained with most often."""
-    said = notes.get("activation text")
-    if isinstance(said, str) and said.strip():
-        return _listed(said)
-    try:
-        with path.with_suffix(".txt").open("rb") as file:
-            said = file.read(_MAX_NOTES).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        said = ""
-    header = file_notes(path)
-    if said := said.strip() or header.get("modelspec.trigger_phrase", "").strip():
-        return _listed(said)
-    return _frequent(header.get("ss_tag_frequency", ""))
-
-
-def _word(said: str) -> str:
-    """On one line, and nothing in it that no message may hold: half characters, say."""
-    return "".join(filter(str.isprintable, " ".join(said.split())))[:MAX_TRIGGER]
-
-
-def _listed(said: str) -> tuple[str, ...]:
-    words = map(_word, re.split(r"[,\n]", said))
-    return tuple(dict.fromkeys(word for word in words if word))[:MAX_TRIGGERS]
-
-
-def _frequent(frequencies: str) -> tuple[str, ...]:
-    """Of what kohya's scripts note: how often each tag stood with a picture, by the folders of pictures."""
-    try:
-        folders = json.loads(frequencies)
-        counts: Counter[str] = Counter()
-        for tags in folders.values():
-            for word, count in tags.items():
-                counts[_word(word)] += int(count)
-    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return ()
-    return tuple(word for word, _ in counts.most_common(MAX_TRIGGERS) if word)

@@ -157,7 +157,7 @@ def redraw(
 
         engine: Any = EnlargingEngine(larger, said.append)
     else:
-        info = describe(model or request.model)
+        info = _described(model, request)
         info = replace(
             info,
             vae=vae,
@@ -214,6 +214,17 @@ def _upscalers(
         raise CannotRedraw("It does not say in which tiles it was made larger.")
     where = choose_device(device)
     return UpscalerShelf(Upscalers(folder), where, choose_dtype(dtype, where), tile=tile)
+
+
+def _described(model: str | None, request: GenerationRequest) -> ModelInfo:
+    try:
+        return describe(model or request.model)
+    except UnreadableModel as error:
+        if model is not None:
+            raise
+        raise UnreadableModel(
+            f"The picture was drawn with {request.model}; say with --model where that is now."
+        ) from error
 
 
 def _refiner(record: Mapping[str, Any]) -> str | None:

@@ -295,3 +295,11 @@ def test_models_of_other_families_take_none() -> None:
     tag = a_request(NOISE, sampler=OWN_SAMPLER, prompt="a circle <lora:x:1>")
     for request in (option, tag):
         assert flux.reject_reason(request) == "Flux draws from words alone; it takes no LoRA."
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders here")
+def test_pipes_beside_a_lora_are_not_waited_for(tmp_path: Path) -> None:
+    kohya(tmp_path / "oil.safetensors")
+    for ending in ("json", "txt"):
+        os.mkfifo(tmp_path / f"oil.{ending}")
+    assert [lora.name for lora in Loras(tmp_path).usable()] == ["oil"]
