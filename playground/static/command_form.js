@@ -34,7 +34,8 @@ export class CommandForm {
       onfocus: () => this.focused(null),
       onblur: () => this.blurred(null),
     });
-    this.line = h("div.command-line", {}, h("span.command-name", {}, `/${entry.name}`), this.more);
+    this.name = h("span.command-name", { title: entry.description ?? "" }, `/${entry.name}`);
+    this.line = h("div.command-line", {}, this.name, this.more);
     this.element = h(
       "div.command-form",
       { role: "group", "aria-label": `/${entry.name}`, onkeydown: (event) => this.key(event) },
@@ -66,6 +67,7 @@ export class CommandForm {
   /** A bot that has registered its commands again expects their new versions. */
   renew(entries) {
     this.entry = entries.find(({ name }) => name === this.entry.name) ?? this.entry;
+    this.name.title = this.entry.description ?? "";
   }
 
   add(option) {

@@ -93,11 +93,15 @@ function start(app, world) {
   }
 
   let later = null;
+  let asked = 0;
 
   async function readCommands() {
     clearTimeout(later);
+    const number = ++asked;
     try {
-      state.setCommands(await api.commands(world.application_id));
+      const commands = await api.commands(world.application_id);
+      if (number !== asked) return; // a newer list has been asked for, and may be here already
+      state.setCommands(commands);
     } catch {
       // The connection line already says what is wrong; the next round asks again.
     }

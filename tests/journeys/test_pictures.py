@@ -92,7 +92,7 @@ async def test_two_people_see_their_pictures_grow_side_by_side(stage: Stage) -> 
     people = (stage.anna, stage.bruno)
     words = ("a yellow star on a black background", "a red heart on a white background")
     asked = [
-        await asks(person, prompt, steps=150, seed=3) for person, prompt in zip(people, words, strict=True)
+        await asks(person, prompt, steps=100, seed=3) for person, prompt in zip(people, words, strict=True)
     ]
     growing = await asyncio.gather(
         *(person.answer(one, previews_of, timeout=60) for person, one in zip(people, asked, strict=True))

@@ -339,11 +339,11 @@ async def test_a_command_that_was_registered_again_meanwhile_is_still_sent(
 ) -> None:
     window = await windows.open(playground.url)
     await window.writing.fill("/imagine a patient fox")
-    async with window.page.expect_response("**/applications/*/commands"):
-        for command in bot.tree.get_commands():
-            if isinstance(command, app_commands.Command):
-                command.description += "!"
-        await bot.tree.sync()
+    for command in bot.tree.get_commands():
+        if isinstance(command, app_commands.Command):
+            command.description += "!"
+    await bot.tree.sync()
+    await expect(window.page.locator(".command-name")).to_have_attribute("title", re.compile("!$"))
     await expect(window.option("prompt")).to_have_value("a patient fox")
     await window.option("prompt").press("Enter")
     await answered(window, "a patient fox")
