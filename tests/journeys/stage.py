@@ -53,7 +53,10 @@ class Bot:
         """Start it and wait until its commands can be used."""
         self._playground.forget_bot()
         environment = {
-            key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "SYSTEMROOT")
+            key: value
+            for key, value in os.environ.items()
+            # The last one: several workers at once that each use all cores mostly wait for each other.
+            if key in ("PATH", "HOME", "LANG", "SYSTEMROOT", "OMP_NUM_THREADS")
         }
         with (self.folder / "bot.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
