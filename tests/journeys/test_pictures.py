@@ -13,7 +13,7 @@ from PIL import Image
 
 from generation import metadata
 from playground.nouns import Json
-from playground.person import Person
+from playground.person import Asked, Person
 from playground.reading import button_labels, pictures_of, previews_of, text_of
 from tests.generation.engine.test_batch import largest_difference
 from tests.generation.engine.test_guard import RED, build_checker
@@ -92,17 +92,19 @@ async def test_two_people_see_their_pictures_grow_side_by_side(stage: Stage) -> 
     people = (stage.anna, stage.bruno)
     words = ("a yellow star on a black background", "a red heart on a white background")
     asked = [
-        await asks(person, prompt, steps=100, seed=3) for person, prompt in zip(people, words, strict=True)
+        await asks(person, prompt, steps=150, seed=3) for person, prompt in zip(people, words, strict=True)
     ]
-    growing = await asyncio.gather(
-        *(person.answer(one, previews_of, timeout=60) for person, one in zip(people, asked, strict=True))
-    )
-    for person, card in zip(people, growing, strict=True):
-        assert says("Drawing")(card)
+
+    async def watched(person: Person, one: Asked) -> Json:
+        card = await person.answer(one, previews_of, timeout=60)
         (preview,) = previews_of(card)
-        assert preview["description"] == "The picture so far; it is still being drawn."
-        image = Image.open(io.BytesIO(await person.fetch(preview)))
+        image = Image.open(io.BytesIO(await person.fetch(preview)))  # at once: the next one takes its place
         assert (image.format, image.size) == ("WEBP", (256, 256))
+        assert preview["description"] == "The picture so far; it is still being drawn."
+        assert says("Drawing")(card)
+        return card
+
+    growing = await asyncio.gather(*(watched(person, one) for person, one in zip(people, asked, strict=True)))
     finished = [await result(person, one) for person, one in zip(people, asked, strict=True)]
     for person, card, before in zip(people, finished, growing, strict=True):
         assert card["id"] == before["id"]
