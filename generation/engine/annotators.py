@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import torch
 from PIL import Image
 
 from generation.controlfiles import Preprocessor
+from generation.engine.awaited import Awaited
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.fetching import first_line
-from generation.engine.hashes import hash_file
+from generation.engine.hashes import unchanged
 from generation.modelfiles import UnreadableModel
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Annotators:
             depth: a folder in the format of transformers; None: depth cannot be told.
         """
         self._sources = {Preprocessor.DEPTH: depth} if depth is not None else {}
-        self._readings: dict[Preprocessor, Future[_Depth]] = {}
+        self._readings: dict[Preprocessor, Awaited[_Depth]] = {}
         self._reader: ThreadPoolExecutor | None = None
 
     @property
@@ -52,16 +53,16 @@ class Annotators:
 
     def wait(self, seconds: float) -> None:
         """Until what is being read is here, but not longer than this."""
-        if reading := [future for future in self._readings.values() if not future.done()]:
+        if reading := [each.future for each in self._readings.values() if not each.future.done()]:
             wait(reading, timeout=seconds)
 
     def hash_of(self, preprocessor: Preprocessor) -> str | None:
         """Of the weights of one that is here; None for one without."""
-        return None if preprocessor not in self.wanted else self._readings[preprocessor].result().hash
+        return None if preprocessor not in self.wanted else self._readings[preprocessor].future.result().hash
 
     def __call__(self, preprocessor: Preprocessor, picture: Image.Image, device: torch.device) -> Image.Image:
         """What one that is here makes of a picture, in RGB of its size."""
-        return self._readings[preprocessor].result()(picture, device)
+        return self._readings[preprocessor].future.result()(picture, device)
 
     def close(self) -> None:
         if self._reader is not None:
@@ -73,12 +74,13 @@ class Annotators:
             if (source := self._sources.get(preprocessor)) is None:
                 raise CannotDraw(preprocessor.missing)
             self._reader = self._reader or ThreadPoolExecutor(1, thread_name_prefix="annotator")
-            self._readings[preprocessor] = self._reader.submit(_Depth, source)
-        future = self._readings[preprocessor]
-        if not future.done():
+            future = self._reader.submit(_Depth, source)
+            self._readings[preprocessor] = Awaited(future, f"what makes a {preprocessor} picture")
+        reading = self._readings[preprocessor]
+        if not reading.is_over():
             return False
         try:
-            future.result()
+            reading.future.result()
         except UnreadableModel as error:
             log.error("%s", error)
             del self._readings[preprocessor]
@@ -104,11 +106,11 @@ class _Depth:
                 raise UnreadableModel("it holds no .safetensors file")
             options = {"local_files_only": True}
             self._processor = AutoImageProcessor.from_pretrained(str(folder), **options)
-            self._model: Any = AutoModelForDepthEstimation.from_pretrained(
-                str(folder), dtype=torch.float32, use_safetensors=True, **options
-            )
+            with unchanged(weights[0]) as self.hash:
+                self._model: Any = AutoModelForDepthEstimation.from_pretrained(
+                    str(folder), dtype=torch.float32, use_safetensors=True, **options
+                )
             self._model.eval().requires_grad_(False)
-            self.hash = hash_file(weights[0])
         except Exception as error:
             if not isinstance(error, UnreadableModel):
                 log.exception("could not read %s", folder)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from diffusers import ControlNetModel
 from generation.catalogue import Family, MemoryMode
 from generation.controlfiles import ControlNetInfo, configuration_of, is_half_only, weights_of
 from generation.controlnets import ControlNets
+from generation.engine.awaited import Awaited
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.fetching import first_line
-from generation.engine.hashes import hash_file
+from generation.engine.hashes import unchanged
 from generation.engine.memory import Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.modelfiles import UnreadableModel
@@ -33,8 +34,6 @@ KEPT = 3
 """ControlNets that stay although nobody in hand is steered by them; of more the least recently used leave."""
 BROKEN_S = 60.0
 """So long one that could not be read is refused at once."""
-STILL_S = 540.0
-"""So long a reading may take before those who wait for it are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +44,6 @@ class ControlNet:
     module: Any
     """A diffusers ControlNetModel."""
     hash: str
-
-
-@dataclass(slots=True)
-class _Reading:
-    future: Future[ControlNet]
-    began: float
 
 
 class ControlPool:
@@ -75,7 +68,7 @@ class ControlPool:
         self._now = now
         self._here: OrderedDict[str, ControlNet] = OrderedDict()
         """By name, the most recently used last."""
-        self._readings: dict[str, _Reading] = {}
+        self._readings: dict[str, Awaited[ControlNet]] = {}
         self._broken: dict[str, tuple[float, str]] = {}
         """When one could not be read, and what whoever asked for it is told."""
         self._reader: ThreadPoolExecutor | None = None
@@ -143,11 +136,7 @@ class ControlPool:
         if (reading := self._readings.get(name)) is None:
             self._begin(name)
             return False
-        if not reading.future.done():
-            if self._now() - reading.began > STILL_S:
-                raise CannotDraw(
-                    f"Reading the ControlNet {name} stood still, so I gave it up; try again later."
-                )
+        if not reading.is_over():
             return False
         try:
             net = reading.future.result()
@@ -182,7 +171,8 @@ class ControlPool:
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, thread_name_prefix="controlnet")
         dtype, mode = self._model.dtype, self._model.info.memory
-        self._readings[name] = _Reading(self._reader.submit(load, info, dtype, mode), self._now())
+        future = self._reader.submit(load, info, dtype, mode)
+        self._readings[name] = Awaited(future, f"the ControlNet {name}", self._now)
 
 
 def load(info: ControlNetInfo, dtype: torch.dtype, mode: MemoryMode = MemoryMode.FAST) -> ControlNet:
@@ -193,10 +183,10 @@ def load(info: ControlNetInfo, dtype: torch.dtype, mode: MemoryMode = MemoryMode
     """
     log.info("reading the ControlNet %s", info.name)
     try:
-        module = _read(info, dtype)
+        with unchanged(weights_of(info.place)) as digest:
+            module = _read(info, dtype)
         if any(each.is_meta for each in module.parameters()):
             raise UnreadableModel("it lacks weights that its configuration asks for")
-        digest = hash_file(weights_of(info.place))
     except Exception as error:
         if is_out_of_memory(error):
             raise UnreadableModel(f"There is not memory to read the ControlNet {info.name}.") from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
-from generation.modelfiles import MAX_HEADER, is_half
+from generation.modelfiles import MAX_HEADER, UnreadableModel, is_half
 
 
 def hash_vae(place: Path) -> str:
@@ -19,6 +20,26 @@ def hash_vae(place: Path) -> str:
 def hash_file(path: Path) -> str:
     """What A1111 calls the model hash: the first 10 hexadecimal digits of the file's SHA-256."""
     return digest_of(path)[:10]
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[str]:
+    """The :func:`hash_file` of a file that is read in here: what is read is then what was hashed.
+
+    Raises:
+        UnreadableModel: it was changed meanwhile.
+    """
+    before = path.stat()
+    yield hash_file(path)
+    after = path.stat()
+    if (after.st_mtime_ns, after.st_size, after.st_ino) != (
+        before.st_mtime_ns,
+        before.st_size,
+        before.st_ino,
+    ):
+        raise UnreadableModel(
+            f"{path.name} was changed while it was read; it is read anew when it is asked for."
+        )
 
 
 def digest_of(path: Path) -> str:

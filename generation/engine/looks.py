@@ -6,7 +6,7 @@ import io
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from safetensors.torch import load_file
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+from generation.engine.awaited import Awaited
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
-from generation.engine.hashes import hash_file, hash_vae
+from generation.engine.hashes import hash_vae, unchanged
 from generation.engine.memory import Memory, footprint
 from generation.engine.models import Model
 from generation.looks import check_ip_adapter, image_encoder_of
@@ -68,7 +69,7 @@ class Looks:
     def __init__(self, model: Model, memory: Memory) -> None:
         self._model = model
         self._memory = memory
-        self._reading: Future[_Adapter] | None = None
+        self._reading: Awaited[_Adapter] | None = None
         self._adapter: _Adapter | None = None
         self._kept: OrderedDict[tuple[Digest, int], torch.Tensor] = OrderedDict()
 
@@ -87,12 +88,13 @@ class Looks:
             return True
         if self._reading is None:
             thread = ThreadPoolExecutor(1, thread_name_prefix="look")
-            self._reading = thread.submit(_read, self._model)
+            whose = f"the IP-Adapter of {self._model.info.name}"
+            self._reading = Awaited(thread.submit(_read, self._model), whose)
             thread.shutdown(wait=False)
-        if not self._reading.done():
+        if not self._reading.is_over():
             return False
         try:
-            adapter = self._reading.result()
+            adapter = self._reading.future.result()
         except Exception as error:
             self._reading = None  # the owner may mend it, or memory may be enough another time
             if isinstance(error, UnreadableModel):
@@ -110,7 +112,7 @@ class Looks:
     def wait(self, seconds: float) -> None:
         """Until what is being read is here, but not longer than this."""
         if self._reading is not None:
-            wait_for([self._reading], timeout=seconds)
+            wait_for([self._reading.future], timeout=seconds)
 
     @torch.inference_mode()
     def seen(self, task: Task, rows: int) -> Seen | None:
@@ -238,7 +240,8 @@ def _read(model: Model) -> _Adapter:
     assert info.ip_adapter is not None, "who has none is refused"
     file, folder = Path(info.ip_adapter), image_encoder_of(info.ip_adapter, info.image_encoder)
     check_ip_adapter(file, folder, width=int(unet.config.cross_attention_dim))
-    held = load_file(file)
+    with unchanged(file) as digest:
+        held = load_file(file)
     image_proj = {
         name.removeprefix("image_proj."): t for name, t in held.items() if name.startswith("image_proj.")
     }
@@ -259,7 +262,7 @@ def _read(model: Model) -> _Adapter:
         projection=projection.eval().requires_grad_(False).to(model.dtype),
         encoder=encoder.eval().requires_grad_(False),
         layers=layers.eval().requires_grad_(False).to(model.dtype),
-        record={"adapter": file.stem, "hash": hash_file(file), "encoder_hash": hash_vae(folder)},
+        record={"adapter": file.stem, "hash": digest, "encoder_hash": hash_vae(folder)},
     )
 
 

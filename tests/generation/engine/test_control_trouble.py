@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from generation.engine.controlmodels import KEPT, ControlNet, _Reading
+from generation.engine.awaited import Awaited
+from generation.engine.controlmodels import KEPT, ControlNet
 from generation.messages import Drawn, Entered, Phase, Report, Task, TaskFailed
 from generation.request import Control
 from tests.generation.controlled import build_controlnet, controlled, drawn, steered
@@ -140,7 +141,7 @@ def test_who_waits_for_a_reading_hardly_keeps_other_models_waiting(sd_bench: Ben
     task = controlled(bench.source, ("toy-canny", {}))
     bench.engine.admit(task)
     stuck: Future[ControlNet] = Future()
-    bench.engine._controls._pool._readings["toy-canny"] = _Reading(stuck, time.monotonic())
+    bench.engine._controls._pool._readings["toy-canny"] = Awaited(stuck, "it")
     began = time.monotonic()
     for _ in range(10):
         bench.engine.tick()

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from generation.catalogue import MemoryMode
+from generation.engine.awaited import STILL_S, Awaited
 from generation.engine.memory import footprint
 from generation.engine.models import load
 from generation.looks import check_ip_adapter
@@ -224,11 +225,22 @@ def test_what_there_was_no_memory_to_read_is_read_another_time(sd_bench: Bench, 
     bench = with_adapter(sd_bench, adapter)
     short: Future[Any] = Future()
     short.set_exception(MemoryError())
-    bench.engine._controls.looks._reading = short
+    bench.engine._controls.looks._reading = Awaited(short, "it")
     last = bench.run(looking(bench.source))[-1]
     assert isinstance(last, TaskFailed)
     assert "cannot be used at the moment" in last.reason
     drawn(bench, looking(bench.source))
+
+
+def test_a_reading_that_stands_still_is_a_sentence(sd_bench: Bench, adapter: Path) -> None:
+    bench = with_adapter(sd_bench, adapter)
+    began = Awaited(Future[Any](), "the IP-Adapter of the toy")
+    began.began -= STILL_S + 1
+    bench.engine._controls.looks._reading = began
+    last = bench.run(looking(bench.source))[-1]
+    assert isinstance(last, TaskFailed)
+    assert last.reason == "Reading the IP-Adapter of the toy stood still, so I gave it up; try again later."
+    assert not bench.engine.busy
 
 
 def test_what_cannot_be_is_a_sentence_and_the_others_are_drawn(
