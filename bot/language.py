@@ -1,0 +1,90 @@
+"""What the bot says, in the languages of people: catalogues in bot/languages, one gettext file for each."""
+
+from __future__ import annotations
+
+import gettext
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+import discord
+import polib
+from discord import app_commands
+
+from generation.sentence import Sentence
+
+CATALOGUES = Path(__file__).parent / "languages"
+ENGLISH = "en"
+
+log = logging.getLogger(__name__)
+
+
+class Language:
+    """One language: what is not translated into it is said in English."""
+
+    def __init__(self, code: str, entries: polib.POFile | None = None) -> None:
+        self.code = code
+        """As Discord writes it: "de", "es-ES"."""
+        self._one: dict[str, str] = {}
+        self._many: dict[str, Mapping[int, str]] = {}
+        self._form: Callable[[int], int] = lambda number: int(number != 1)
+        if entries is None:
+            return
+        rule = entries.metadata["Plural-Forms"].partition("plural=")[2].strip("; ")
+        self._form = gettext.c2py(rule)
+        for entry in entries.translated_entries():
+            if entry.msgid_plural:
+                self._many[entry.msgid] = entry.msgstr_plural
+            else:
+                self._one[entry.msgid] = entry.msgstr
+
+    def one(self, template: str) -> str:
+        return self._one.get(template, template)
+
+    def one_of(self, singular: str, plural: str, number: int) -> str:
+        if (forms := self._many.get(singular)) is None:
+            return singular if number == 1 else plural
+        return forms[self._form(number)]
+
+    def __call__(self, text: str) -> str:
+        """A text as people read it: what is no sentence of ours stays as it is."""
+        return text.within(self) if isinstance(text, Sentence) else text
+
+
+@cache
+def languages() -> Mapping[str, Language]:
+    """All that there are, by their codes.
+
+    Raises:
+        OSError, ValueError, KeyError: a catalogue cannot be read.
+    """
+    found = {ENGLISH: Language(ENGLISH)}
+    for file in sorted(CATALOGUES.glob("*.po")):
+        found[file.stem] = Language(file.stem, polib.pofile(str(file), encoding="utf-8"))
+    return found
+
+
+def language(code: str) -> Language:
+    """The one that is nearest to a locale of Discord's: "es-419" is told in "es-ES"; else English."""
+    known = languages()
+    if code in known:
+        return known[code]
+    main = code.partition("-")[0]
+    return next((each for each in known.values() if each.code.partition("-")[0] == main), known[ENGLISH])
+
+
+class Translator(app_commands.Translator):
+    """Tells Discord the descriptions and choices of the commands in each language.
+
+    Names of commands and options stay as they are, so that what people tell each other holds for everybody.
+    """
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        said = language(locale.value).one(string.message)
+        return None if said == string.message else said
