@@ -26,7 +26,7 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, discord.app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, Refused | InvalidRequest):
-        return str(error)
+        return error.sentence
     number = secrets.token_hex(4)
     log.error("apologised with id %s", number, exc_info=error)
     return (

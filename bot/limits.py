@@ -11,12 +11,13 @@ from typing import Protocol
 
 from generation.job import UserId
 from generation.request import GenerationRequest
+from generation.sentence import Told
 
 CLOSING_PATIENCE = 5.0
 """Seconds; the database is given as long to take an order."""
 
 
-class Refused(Exception):  # noqa: N818 - it is a sentence for a person, not a programming error
+class Refused(Told):
     """Something a person may not do or have now; the message is the sentence that tells them."""
 
 

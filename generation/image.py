@@ -10,11 +10,12 @@ from PIL import Image
 from generation.metadata import exif_of
 from generation.request import Seed, Size
 from generation.safety import Verdict
+from generation.sentence import Told
 
 LOSSY_QUALITIES = (95, 85, 70, 50)
 
 
-class PictureGone(Exception):  # noqa: N818 - a fact, and its message a sentence
+class PictureGone(Told):
     """A picture that is not kept any more."""
 
 

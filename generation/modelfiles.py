@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from generation.sentence import Told
+
 PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
 """Suffixes of files that can run any code when they are read."""
 
@@ -16,7 +18,7 @@ MAX_HEADER = 10_000_000
 """Bytes. The safetensors library takes ten times as many; 96 MB of them took 1.2 GB of memory to read."""
 
 
-class UnreadableModel(Exception):  # noqa: N818 - it is a sentence for the owner
+class UnreadableModel(Told):
     """A model that cannot be used; the message is a sentence for the owner."""
 
 

@@ -93,6 +93,15 @@ def joined(between: str, parts: Iterable[str]) -> Sentence:
     return Sentence(between, {}, parts=tuple(parts))
 
 
+class Told(Exception):  # noqa: N818 - its message is a sentence for people
+    """What is raised with a sentence as its only argument: ``raise CannotDraw(say("There is no {x}.", x=x))``."""
+
+    @property
+    def sentence(self) -> str:
+        """What to tell people, in their language if it is a :class:`Sentence`; ``str()`` of it is English."""
+        return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
+
+
 class _English:
     def one(self, template: str) -> str:
         return template

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import NewType, Self
 
+from generation.sentence import Told
+
 Seed = NewType("Seed", int)
 
 SEEDS = 2**32
@@ -20,7 +22,7 @@ Digest = NewType("Digest", str)
 """Which file: the SHA-256 of its content, in hexadecimal."""
 
 
-class InvalidRequest(ValueError):  # noqa: N818 - it is a sentence for a person, not a programming error
+class InvalidRequest(Told, ValueError):  # noqa: N818 - it is a sentence for a person, not a programming error
     """A request that cannot be; the message is a sentence for the person who asked."""
 
 

@@ -10,6 +10,7 @@ from generation.engine.memory import is_out_of_memory
 from generation.messages import TaskId
 from generation.model import public
 from generation.request import GenerationRequest, InvalidRequest
+from generation.sentence import Told
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ RAN_AWAY = (
 )
 
 
-class CannotDraw(Exception):  # noqa: N818 - it is a sentence for a person
+class CannotDraw(Told):
     """This request cannot be drawn; the message is the sentence for whoever asked."""
 
 
@@ -40,7 +41,7 @@ def check(info: ModelInfo, request: GenerationRequest) -> None:
 def sentence(tasks: Sequence[TaskId], error: Exception) -> str:
     """The reason why these tasks end; what only the owner can act on goes to the log."""
     if isinstance(error, CannotDraw | InvalidRequest):
-        return str(error)
+        return error.sentence
     if is_out_of_memory(error):
         log.warning("out of memory: %s", error)
         return "There is not enough memory to draw this; a smaller size may fit. Nothing else was lost."

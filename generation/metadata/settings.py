@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from generation.request import GenerationRequest, InvalidRequest, Seed, Size
+from generation.sentence import Told
 
 Record = Mapping[str, Any]
 """What a picture's bits depend on besides its request: model, versions, device; plain JSON."""
@@ -25,7 +26,7 @@ MAX_NAME = 200
 NO_SETTINGS = "This picture holds no settings."
 
 
-class UnreadablePicture(ValueError):  # noqa: N818 - it is a sentence for a person
+class UnreadablePicture(Told, ValueError):  # noqa: N818 - it is a sentence for a person
     """A file whose settings cannot be read; the message is a sentence for a person."""
 
 

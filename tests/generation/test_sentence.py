@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 
-from generation.sentence import Sentence, count, joined, say
+from generation.sentence import Sentence, Told, count, joined, say
 
 
 class Shouting:
@@ -51,3 +51,13 @@ def test_it_stays_a_sentence_through_pickling_copying_and_json() -> None:
         assert again == told
         assert isinstance(again, Sentence)
         assert again.within(Shouting()) == "It WAS 0.50. 2 PICTURES"
+
+
+def test_what_is_raised_with_a_sentence_keeps_it_through_a_pipe() -> None:
+    told = Told(say("It was {what}.", what=pictures(2)))
+    again = pickle.loads(pickle.dumps(told))
+    assert str(again) == "It was 2 pictures."
+    assert isinstance(again.sentence, Sentence)
+    assert again.sentence.within(Shouting()) == "It WAS 2 PICTURES."
+    assert Told("in plain English").sentence == "in plain English"
+    assert Told().sentence == ""
