@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -23,10 +24,13 @@ NOT_BACKGROUND = 20.0
 SMALLEST_THING = 0.004
 """Share of the picture; specks below it are not things."""
 LIKENESS = 0.72
-"""Overlap (intersection over union) with the ideal outline from which a thing counts as that shape."""
+"""Overlap with the ideal outline from which a thing counts as that shape; see :func:`_likeness`."""
 LARGEST_EXTENT = 0.42
 """Half the side of the largest thing; what reaches further is a spoiled picture, whatever its outline."""
-GRID = 40
+GRID = 60
+"""Cells each way in which outlines are compared."""
+RIM = 1.5
+"""The grid reaches so much further than the ideal, since what reaches further is no part of the shape."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,26 +167,57 @@ def _see(mask: Mask, rgb: Floats) -> Seen:
     extent = max(right - left, bottom - top) / 2
     core = ndimage.binary_erosion(mask, iterations=2)
     colour = nearest_colour(np.median(rgb[core if core.any() else mask], axis=0))
-    steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
-    at_y = np.clip(np.floor(y + steps * extent), 0, side - 1).astype(int)
-    at_x = np.clip(np.floor(x + steps * extent), 0, side - 1).astype(int)
-    filled = ndimage.binary_fill_holes(mask)[np.ix_(at_y, at_x)]
-    likeness = {shape: (filled & ideal).sum() / (filled | ideal).sum() for shape, ideal in _ideals().items()}
-    best = max(likeness, key=lambda shape: float(likeness[shape]))
+    likeness = _likeness(mask)
+    best = max(likeness, key=lambda shape: likeness[shape])
     fills_picture = extent / side > LARGEST_EXTENT
     shape = best if likeness[best] >= LIKENESS and not fills_picture else None
     return Seen(colour=colour, shape=shape, x=x / side, y=y / side, extent=extent / side)
 
 
+def _likeness(mask: Mask) -> Mapping[Shape, float]:
+    """Overlap (intersection over union) of a thing with each shape of the same area and centre of gravity.
+
+    Not of the same box: a star that lost its outermost tips has a smaller box, and would be laid beside a
+    star much smaller than itself.
+    """
+    filled = ndimage.binary_fill_holes(mask)
+    middle_y, middle_x = ndimage.center_of_mass(filled)
+    likeness = {}
+    for shape, ideal in _ideals().items():
+        reach = math.sqrt(filled.sum() / ideal.mask.mean()) / 2
+        at = (np.arange(GRID) + 0.5) / GRID * 2 - 1
+        there = _at(filled, middle_y + 0.5 + (at - ideal.y) * reach, middle_x + 0.5 + (at - ideal.x) * reach)
+        likeness[shape] = float((there & ideal.mask).sum() / (there | ideal.mask).sum())
+    return likeness
+
+
+def _at(mask: Mask, ys: Floats, xs: Floats) -> Mask:
+    """The mask at these rows and columns; there is nothing outside of the picture."""
+    rows, columns = (np.floor(each).astype(int) for each in (ys, xs))
+    height, width = mask.shape
+    inside: Mask = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
+    there: Mask = mask[np.ix_(rows.clip(0, height - 1), columns.clip(0, width - 1))]
+    return inside & there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ideal:
+    mask: Mask
+    """On a grid from -1 to 1 both ways, of which the shape leaves the rim free."""
+    x: float
+    y: float
+    """Its centre of gravity."""
+
+
 @cache
-def _ideals() -> Mapping[Shape, Mask]:
-    """Every shape drawn so that the longer side of its box fills the grid."""
+def _ideals() -> Mapping[Shape, _Ideal]:
+    """Every shape, drawn so that the longer side of its box is 1 / RIM of the grid."""
     ideals = {}
     for shape in Shape:
-        points = outline(shape)
-        reach = max(max(abs(x), abs(y)) for x, y in points)
         image = Image.new("1", (GRID * 8, GRID * 8))
-        scaled = [((x / reach + 1) * GRID * 4, (y / reach + 1) * GRID * 4) for x, y in points]
+        scaled = [((x / RIM + 1) * GRID * 4, (y / RIM + 1) * GRID * 4) for x, y in outline(shape)]
         ImageDraw.Draw(image).polygon(scaled, fill=1)
-        ideals[shape] = np.asarray(image)[4::8, 4::8].astype(bool)
+        mask = np.asarray(image)[4::8, 4::8].astype(bool)
+        y, x = ((each + 0.5) / GRID * 2 - 1 for each in ndimage.center_of_mass(mask))
+        ideals[shape] = _Ideal(mask=mask, x=x, y=y)
     return ideals

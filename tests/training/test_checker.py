@@ -127,3 +127,16 @@ def test_soft_edges_and_grain_do_not_change_what_is_seen() -> None:
         soft = np.asarray(picture.filter(ImageFilter.GaussianBlur(1.2)), np.float64)
         verdicts.append(judge(scene, Image.fromarray(np.clip(soft + grain, 0, 255).astype(np.uint8)))["all"])
     assert np.mean(verdicts) >= 0.98
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_rounded_corners_and_lost_tips_leave_a_shape_what_it_is(shape: Shape) -> None:
+    scene = Single(
+        thing=Thing(colour=Colour.RED, shape=shape),
+        size=Size.MEDIUM,
+        position=Position.CENTER,
+        background=Colour.WHITE,
+        style=Style.PLAIN,
+    )
+    round_ = draw(scene, Random(2)).filter(ImageFilter.GaussianBlur(4)).point(lambda v: 255 * (v > 140))
+    assert look(round_).things[0].shape is shape
