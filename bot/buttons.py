@@ -14,8 +14,9 @@ from bot.card import Action, Card
 from bot.cards import PICTURE, chosen_card
 from bot.enlarging import enlarging_card
 from bot.further import control_card, enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
-from bot.house import Interaction, may_manage
+from bot.house import Interaction
 from bot.limits import Refused
+from bot.may import MAY, Who, check
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
@@ -43,7 +44,10 @@ class JobItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
         return cls(item, JobId(match["job"]), int(match.groupdict().get("index", 0)))
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
+        action = Action(self.custom_id.partition(":")[0])
         try:
+            if MAY[action] is not Who.ASKER:  # that it checks itself, when it knows who asked
+                check(interaction, action)
             await self.pressed(interaction)
         except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
             await apologise(interaction, error)
@@ -86,8 +90,7 @@ class CancelButton(JobButton, template=f"{Action.CANCEL}:{_JOB}"):
         event = studio.latest(self.job_id)
         if event is None:
             raise Refused("That request has ended already; there is nothing left to cancel.")
-        if not may_manage(interaction, event.job):
-            raise Refused("Only the person who asked for this, or a moderator, can cancel it.")
+        check(interaction, Action.CANCEL, event.job)
         await acknowledge(interaction)
         if not await studio.cancel(self.job_id):
             await tell(interaction, "That request ended just now; there is nothing left to cancel.")
@@ -101,8 +104,7 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
         job = await interaction.client.house.jobs.outlined(self.job_id)
         if job is None:
             raise Refused(GONE)
-        if not may_manage(interaction, job):
-            raise Refused("Only the person who asked for this, or a moderator, can delete it.")
+        check(interaction, Action.DELETE, job)
         await interaction.client.house.pictures.forget(job.id)
         await interaction.client.house.desk.withdrawn(job.id)
         try:

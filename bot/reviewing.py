@@ -13,8 +13,9 @@ from bot.acknowledgement import acknowledge
 from bot.apologies import describe, tell
 from bot.buttons import JobButton, JobItem
 from bot.card import Action, Card
-from bot.house import Interaction, may_moderate, may_moderate_in
+from bot.house import Interaction
 from bot.limits import Refused
+from bot.may import may_moderate_in
 from bot.messages import NO_MENTIONS, files, layout, shrunk
 from bot.moderation import decided_card
 from generation.job import UserId
@@ -36,16 +37,6 @@ async def show_held(interaction: Interaction, card: Card, said: str | None = Non
     await interaction.followup.send(
         view=view, files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
     )
-
-
-def check_moderator(interaction: Interaction) -> None:
-    """Whether this person may see and decide what is held here.
-
-    Raises:
-        Refused: they may not.
-    """
-    if not may_moderate(interaction):
-        raise Refused("Only moderators, who may manage messages here, can look at it and decide.")
 
 
 async def find_held(interaction: Interaction, button: JobItem[Any]) -> Held:
@@ -79,7 +70,6 @@ class ReviewButton(JobButton, template=f"{Action.REVIEW}:{_JOB}"):
     """Show a moderator what is held."""
 
     async def pressed(self, interaction: Interaction) -> None:
-        check_moderator(interaction)
         await acknowledge(interaction, thinking=True, ephemeral=True)
         held = await find_held(interaction, self)
         if held.state is not Review.WAITING:
@@ -94,7 +84,6 @@ class _DecisionButton(JobButton, template=r"(?!)"):
     decision: Review
 
     async def pressed(self, interaction: Interaction) -> None:
-        check_moderator(interaction)
         await acknowledge(interaction)
         try:
             await find_held(interaction, self)

@@ -8,7 +8,9 @@ from discord import app_commands
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.reviewing import check_moderator, may_decide, show_held
+from bot.card import Action
+from bot.may import check
+from bot.reviewing import may_decide, show_held
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -30,7 +32,7 @@ def moderate_command() -> app_commands.Command[Any, ..., None]:
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.default_permissions(manage_messages=True)
 async def _moderate(interaction: Interaction) -> None:
-    check_moderator(interaction)
+    check(interaction, Action.REVIEW)
     await acknowledge(interaction, thinking=True, ephemeral=True)
     of_server = await interaction.client.house.reviews.waiting(interaction.guild_id)
     waiting = [held for held in of_server if await may_decide(interaction, held)]

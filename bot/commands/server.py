@@ -12,8 +12,8 @@ from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.house import may_manage_server
 from bot.limits import Refused
+from bot.may import may_manage_server
 from bot.messages import NO_MENTIONS
 from bot.refusals import is_final
 from bot.safety import MEANINGS, is_server_of_ours, safety_here, warning

@@ -16,8 +16,8 @@ from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.card import Card, Tone
 from bot.cards import literal, shortened
-from bot.house import may_keep_styles
 from bot.limits import Refused
+from bot.may import may_keep_styles
 from bot.messages import NO_MENTIONS, layout
 from bot.options import MAX_CHOICES, suggest_styles
 from bot.styles import find_style, owner_of, shipped_style
