@@ -62,6 +62,8 @@ class Job:
     """Why it failed, as a sentence for the person; set exactly when the state is FAILED."""
     safety: Safety = Safety.OFF
     """What was wanted with flagged pictures where and when it was asked."""
+    private: bool = False
+    """Only who asked may see it."""
     review: Review | None = None
     """Where moderators are with it; None: nothing was held for them."""
 

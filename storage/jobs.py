@@ -70,11 +70,11 @@ class Jobs:
                 """
                 INSERT INTO jobs (
                     id, asker, parent, prompt, negative_prompt, model, width, height,
-                    steps, guidance, sampler, clip_skip, seed, count, more, safety, state, created_at
+                    steps, guidance, sampler, clip_skip, seed, count, more, safety, private, state, created_at
                 ) VALUES (
                     :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
                     :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more,
-                    :safety, 'queued', :created_at
+                    :safety, :private, 'queued', :created_at
                 )
                 """,
                 {
@@ -85,6 +85,7 @@ class Jobs:
                     "asker": job.asker,
                     "parent": job.parent,
                     "safety": job.safety,
+                    "private": job.private,
                     "created_at": job.created_at,
                 },
             )
@@ -207,5 +208,6 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         state=JobState(row["state"]),
         failure=row["failure"],
         safety=Safety(row["safety"]),
+        private=bool(row["private"]),
         review=None if row["review"] is None else Review(row["review"]),
     )

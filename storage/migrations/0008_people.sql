@@ -1,1 +1,20 @@
--- Nothing yet.
+-- What people have decided for themselves, a row for each setting; what has none is as it is for everybody.
+CREATE TABLE person_settings (
+    person INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    -- As JSON.
+    value TEXT NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (person, name)
+) WITHOUT ROWID;
+
+-- Whether only who asked may see it.
+ALTER TABLE jobs ADD COLUMN private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1));
+
+-- One's own, newest first: ids sort by age.
+CREATE INDEX jobs_by_asker ON jobs (asker, id);
+
+CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
+
+-- When who asked was called by a message of its own, because an edit calls nobody.
+ALTER TABLE deliveries ADD COLUMN called_at REAL;

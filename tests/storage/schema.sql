@@ -10,7 +10,7 @@ CREATE TABLE deliveries (
     token TEXT NOT NULL,
     token_expires_at REAL NOT NULL,
     message_id INTEGER
-, file_limit INTEGER NOT NULL DEFAULT 10485760, round INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+, file_limit INTEGER NOT NULL DEFAULT 10485760, round INTEGER NOT NULL DEFAULT 0, called_at REAL) WITHOUT ROWID;
 
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (id),
@@ -41,7 +41,7 @@ CREATE TABLE jobs (
     -- When its pictures were taken away; the settings stay.
     forgotten_at REAL
 , clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}', safety TEXT NOT NULL DEFAULT 'off'
-    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')));
+    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)));
 
 CREATE TABLE migrations (
     number INTEGER PRIMARY KEY,
@@ -49,6 +49,15 @@ CREATE TABLE migrations (
     checksum TEXT NOT NULL,
     applied_at REAL NOT NULL
 );
+
+CREATE TABLE person_settings (
+    person INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    -- As JSON.
+    value TEXT NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (person, name)
+) WITHOUT ROWID;
 
 CREATE TABLE pictures (
     job_id TEXT NOT NULL REFERENCES jobs (id),
@@ -103,6 +112,10 @@ CREATE TABLE styles (
 CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
 
 CREATE INDEX inputs_by_digest ON inputs (digest);
+
+CREATE INDEX jobs_by_asker ON jobs (asker, id);
+
+CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
 
 CREATE INDEX jobs_unfinished ON jobs (created_at, id) WHERE settled_at IS NULL;
 

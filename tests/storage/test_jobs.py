@@ -26,7 +26,7 @@ async def test_the_studio_can_use_it(jobs: Jobs) -> None:
 
 
 async def test_a_job_comes_back_with_every_setting(jobs: Jobs) -> None:
-    job = a_job()
+    job = a_job(private=True)
     await jobs.keep(job, ADDRESS)
 
     assert await jobs.get(job.id) == job
@@ -68,6 +68,7 @@ async def test_every_setting_without_parts_has_a_column_of_its_own(jobs: Jobs, d
         "count": 2,
         "more": "{}",
         "safety": "off",
+        "private": 0,
         "state": "queued",
         "created_at": 1_700_000_000.125,
     }
