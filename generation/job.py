@@ -66,6 +66,8 @@ class Job:
     """Only who asked may see it."""
     review: Review | None = None
     """Where moderators are with it; None: nothing was held for them."""
+    weight: int = 1
+    """How many turns its asker gets with it where others get one; see :mod:`generation.queue`."""
 
     @property
     def may_be_seen(self) -> bool:

@@ -123,7 +123,7 @@ class Studio:
         """Take a job that is kept already. It is queued when this returns."""
         self._jobs[job.id] = Live(job=job, event=Queued(job=job, place=0))
         for index in range(job.request.count):
-            self._queue.push(Part(job.id, index), job.asker)
+            self._queue.push(Part(job.id, index), job.asker, job.weight)
         self._changed()
 
     async def cancel(self, job_id: JobId) -> bool:

@@ -70,11 +70,13 @@ class Jobs:
                 """
                 INSERT INTO jobs (
                     id, asker, parent, prompt, negative_prompt, model, width, height,
-                    steps, guidance, sampler, clip_skip, seed, count, more, safety, private, state, created_at
+                    steps, guidance, sampler, clip_skip, seed, count, more, safety, private,
+                    weight, state, created_at
                 ) VALUES (
                     :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
                     :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more,
-                    :safety, :private, 'queued', :created_at
+                    :safety, :private,
+                    :weight, 'queued', :created_at
                 )
                 """,
                 {
@@ -86,6 +88,7 @@ class Jobs:
                     "parent": job.parent,
                     "safety": job.safety,
                     "private": job.private,
+                    "weight": job.weight,
                     "created_at": job.created_at,
                 },
             )
@@ -209,5 +212,6 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         failure=row["failure"],
         safety=Safety(row["safety"]),
         private=bool(row["private"]),
+        weight=row["weight"],
         review=None if row["review"] is None else Review(row["review"]),
     )

@@ -41,13 +41,19 @@ CREATE TABLE jobs (
     -- When its pictures were taken away; the settings stay.
     forgotten_at REAL
 , clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}', safety TEXT NOT NULL DEFAULT 'off'
-    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)));
+    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)), weight INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 1));
 
 CREATE TABLE migrations (
     number INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     checksum TEXT NOT NULL,
     applied_at REAL NOT NULL
+);
+
+CREATE TABLE pauses (
+    only_one INTEGER NOT NULL PRIMARY KEY CHECK (only_one = 1),
+    paused_by INTEGER NOT NULL,
+    paused_at REAL NOT NULL
 );
 
 CREATE TABLE person_settings (
@@ -71,6 +77,17 @@ CREATE TABLE pictures (
     byte_count INTEGER NOT NULL, verdict TEXT NOT NULL DEFAULT 'unasked'
     CHECK (verdict IN ('unasked', 'clean', 'flagged', 'unchecked')),
     PRIMARY KEY (job_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE quotas (
+    server INTEGER NOT NULL,
+    -- The server's own id stands for everyone, as it does in Discord.
+    role INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value INTEGER NOT NULL CHECK (value > 0),
+    changed_by INTEGER NOT NULL,
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (server, role, name)
 ) WITHOUT ROWID;
 
 CREATE TABLE reviews (
@@ -114,6 +131,8 @@ CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
 CREATE INDEX inputs_by_digest ON inputs (digest);
 
 CREATE INDEX jobs_by_asker ON jobs (asker, id);
+
+CREATE INDEX jobs_by_day ON jobs (asker, created_at);
 
 CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
 

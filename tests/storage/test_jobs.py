@@ -26,7 +26,7 @@ async def test_the_studio_can_use_it(jobs: Jobs) -> None:
 
 
 async def test_a_job_comes_back_with_every_setting(jobs: Jobs) -> None:
-    job = a_job(private=True)
+    job = a_job(private=True, weight=3)
     await jobs.keep(job, ADDRESS)
 
     assert await jobs.get(job.id) == job
@@ -51,7 +51,7 @@ async def test_settings_with_parts_come_back_too(jobs: Jobs) -> None:
 
 
 async def test_every_setting_without_parts_has_a_column_of_its_own(jobs: Jobs, database: Database) -> None:
-    await jobs.keep(a_job(), ADDRESS)
+    await jobs.keep(a_job(weight=3), ADDRESS)
 
     [row] = map(dict, await database.fetch_all("SELECT * FROM jobs"))
     assert {key: value for key, value in row.items() if value is not None and key not in ("id", "asker")} == {
@@ -68,6 +68,7 @@ async def test_every_setting_without_parts_has_a_column_of_its_own(jobs: Jobs, d
         "count": 2,
         "more": "{}",
         "safety": "off",
+        "weight": 3,
         "private": 0,
         "state": "queued",
         "created_at": 1_700_000_000.125,
