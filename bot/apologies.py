@@ -9,9 +9,11 @@ import aiohttp
 import discord
 
 from bot.acknowledgement import is_acknowledged
+from bot.language import language_of
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS
 from generation.request import InvalidRequest
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +31,21 @@ def sentence_for(error: BaseException) -> str:
         return error.sentence
     number = secrets.token_hex(4)
     log.error("apologised with id %s", number, exc_info=error)
-    return (
-        f"Something went wrong on my side; it is in my log as `{number}`. Please try again. "
-        "If it happens again, tell whoever runs me this number."
+    return say(
+        "Something went wrong on my side; it is in my log as `{number}`. Please try again. "
+        "If it happens again, tell whoever runs me this number.",
+        number=number,
     )
 
 
 async def tell(interaction: discord.Interaction, sentence: str) -> None:
-    """Say a sentence to the person who pressed or typed, and to nobody else. Never raises."""
+    """Say a sentence to the person who pressed or typed, in their language, to nobody else. Never raises."""
+    said = language_of(interaction)(sentence)
     try:
         if is_acknowledged(interaction):
-            await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NO_MENTIONS)
+            await interaction.followup.send(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
         else:
-            await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NO_MENTIONS)
+            await interaction.response.send_message(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
     except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as problem:
         log.warning("could not answer an interaction: %s", describe(problem))
 

@@ -24,6 +24,7 @@ from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
 from bot.commands.words import words
 from bot.house import House
+from bot.language import Translator, languages
 from bot.messages import NO_MENTIONS
 from bot.reviewing import ITEMS as REVIEW_ITEMS
 from bot.settings import SettingsError
@@ -92,6 +93,10 @@ class Atelier(discord.Client):
         self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
+
+    async def setup_hook(self) -> None:
+        await asyncio.to_thread(languages)  # files: they are read before anybody waits
+        await self.tree.set_translator(Translator())
 
     async def on_connect(self) -> None:
         self.connected.set()

@@ -15,6 +15,7 @@ from bot.cards import PICTURE, chosen_card
 from bot.enlarging import enlarging_card
 from bot.further import control_card, enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
 from bot.house import Interaction
+from bot.language import language_of
 from bot.limits import Refused
 from bot.may import MAY, Who, check
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
@@ -121,7 +122,7 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
         house = interaction.client.house
         job = await self.known_job(interaction)
         card = settings_card(job, house.shelf, parent_link=await self._parent_link(interaction, job))
-        view, files = with_command_line(card, job.request, house.shelf)
+        view, files = with_command_line(card, job.request, house.shelf, language_of(interaction))
         await interaction.followup.send(view=view, files=files, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @staticmethod
@@ -200,8 +201,12 @@ class ControlButton(JobButton, template=f"{Action.CONTROL}:{_JOB}"):
 async def show_privately(interaction: Interaction, card: Card) -> None:
     """Answer an acknowledged interaction with a card for this person alone."""
     card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
+    said_in = language_of(interaction)
     await interaction.followup.send(
-        view=layout(card), files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
+        view=layout(card, said_in),
+        files=files(card, said_in),
+        ephemeral=True,
+        allowed_mentions=NO_MENTIONS,
     )
 
 

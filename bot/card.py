@@ -1,4 +1,7 @@
-"""A card: all that a message of ours says and shows, before it is Discord's widgets (see messages.py)."""
+"""A card: all that a message of ours says and shows, before it is Discord's widgets (see messages.py).
+
+Its texts are sentences (see generation/sentence.py) that become text when it is known who reads them.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,15 @@ class Button:
         return custom_id(self.action, self.job, self.index)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a menu."""
+
+    value: str
+    """What we are told when it is chosen, maybe in years: the same in all languages, and never renamed."""
+    label: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:
     """Something to choose one of."""
@@ -62,8 +74,7 @@ class Menu:
     action: Action
     job: JobId
     placeholder: str
-    choices: tuple[str, ...]
-    """What is shown is what we are told."""
+    entries: tuple[Entry, ...]
     index: int | None = None
 
     @property

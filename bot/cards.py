@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import assert_never
 
 from bot.bringing import WAYS
-from bot.card import Action, Attached, Button, Card, Menu, Tone
+from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.checked import CHECKED_FIRST, held, notes
 from generation.image import Picture
 from generation.job import (
@@ -140,7 +140,7 @@ def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu | None]:
         job=job.id,
         index=index,
         placeholder="Draw what is around it…",
-        choices=tuple(WAYS),
+        entries=tuple(Entry(way, way) for way in WAYS),
     )
 
 
@@ -152,7 +152,7 @@ def _choice(job: Job, indices: Sequence[int]) -> Menu:
         action=Action.CHOOSE,
         job=job.id,
         placeholder="Go on from one of them…",
-        choices=tuple(f"{PICTURE}{index + 1}" for index in indices),
+        entries=tuple(Entry(f"{PICTURE}{index + 1}", f"{PICTURE}{index + 1}") for index in indices),
     )
 
 

@@ -10,16 +10,16 @@ from functools import partial
 from types import TracebackType
 from typing import Self, assert_never
 
-import aiohttp
 import discord
 
 from bot import pacing
 from bot.apologies import describe
 from bot.card import Card
 from bot.cards import calling, card_for
+from bot.language import language
 from bot.messages import files, first_button, fits, layout, mentions, shrunk
 from bot.recall import Ended, Undeliverable, recalled
-from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, is_final, retry_after
+from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, Connection, is_final, retry_after
 from bot.rounds import Round
 from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
@@ -45,9 +45,6 @@ LOOKS = 6
 
 CLOSING_PATIENCE = 3.0
 """Seconds that ends under way have when the bot closes; what is left is owed to the next start."""
-
-Connection = (aiohttp.ClientError, OSError, TimeoutError)
-"""What is raised when Discord could not be reached; it may have heard us nevertheless."""
 
 
 class _Removed(Undeliverable):
@@ -314,7 +311,7 @@ class Courier:
         address = delivery.address
         channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
         try:
-            message = await self._send_once(round_, channel, card, delivery.nonce)
+            message = await self._send_once(round_, channel, card, delivery)
         except discord.HTTPException as refusal:
             # Where the bot itself is refused, nothing gets through; what it owes waits for another token.
             if not is_final(refusal, round_.file_limit) or refusal.status == UNAUTHORIZED:
@@ -322,7 +319,7 @@ class Courier:
             log.info("job %s: %s; a direct message follows", round_.job_id, describe(refusal))
             try:
                 direct = await self._client.create_dm(discord.Object(address.user_id))
-                message = await self._send_once(round_, direct, card, delivery.nonce)
+                message = await self._send_once(round_, direct, card, delivery)
             except discord.HTTPException as error:
                 if not is_final(error, round_.file_limit):
                     raise
@@ -334,7 +331,7 @@ class Courier:
             await self._remove_stale(address, address.message_id)
 
     async def _send_once(
-        self, round_: Round, channel: discord.abc.Messageable, card: Card, nonce: str
+        self, round_: Round, channel: discord.abc.Messageable, card: Card, delivery: Delivery
     ) -> discord.Message:
         """Post, unless it turns out that we posted this before and were interrupted.
 
@@ -342,11 +339,12 @@ class Courier:
         """
         if round_.resumed and (earlier := await self._earlier(channel, round_.mark)) is not None:
             return earlier
+        said_in = language(delivery.address.locale)
         return await channel.send(
-            view=layout(card),
-            files=files(card),
+            view=layout(card, said_in),
+            files=files(card, said_in),
             allowed_mentions=mentions(card),
-            nonce=nonce,
+            nonce=delivery.nonce,
         )
 
     async def _earlier(self, channel: discord.abc.Messageable, mark: str) -> discord.Message | None:
@@ -370,8 +368,10 @@ class Courier:
     # What both need ---------------------------------------------------------------------------------------
 
     async def _edit(self, address: Address, message_id: int, card: Card) -> None:
+        said_in = language(address.locale)
+        view, attachments = layout(card, said_in), files(card, said_in)
         await self._webhook(address).edit_message(
-            message_id, view=layout(card), attachments=files(card), allowed_mentions=mentions(card)
+            message_id, view=view, attachments=attachments, allowed_mentions=mentions(card)
         )
 
     def _webhook(self, address: Address) -> discord.Webhook:

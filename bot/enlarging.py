@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from bot.bringing import Order, as_file
-from bot.card import Action, Card, Menu, Tone
+from bot.card import Action, Card, Entry, Menu, Tone
 from bot.cards import attached
 from bot.options import MAX_CHOICES
 from generation import canvas
@@ -102,7 +102,7 @@ def enlarging_card(job: Job, picture: Picture, ways: tuple[str, ...]) -> Card:
             job=job.id,
             index=picture.index,
             placeholder="Make it larger…",
-            choices=ways,
+            entries=tuple(Entry(way, way) for way in ways),
         ),
     )
 

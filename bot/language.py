@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import discord
 import polib
@@ -16,6 +17,12 @@ from generation.sentence import Sentence
 
 CATALOGUES = Path(__file__).parent / "languages"
 ENGLISH = "en"
+
+NAMES = {
+    app_commands.TranslationContextLocation.command_name,
+    app_commands.TranslationContextLocation.group_name,
+    app_commands.TranslationContextLocation.parameter_name,
+}
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +81,27 @@ def language(code: str) -> Language:
     return next((each for each in known.values() if each.code.partition("-")[0] == main), known[ENGLISH])
 
 
+def language_of(interaction: discord.Interaction[Any]) -> Language:
+    """Of the person who pressed or typed: for what they alone read."""
+    return language(interaction.locale.value)
+
+
+async def language_here(interaction: discord.Interaction[Any]) -> Language:
+    """Of what is shown to everybody where somebody asks: that of who asked."""
+    return language_of(interaction)
+
+
+def language_of_server(client: discord.Client, server: int) -> Language:
+    """Of what nobody asked for in a server: what its members are told to write."""
+    guild = client.get_guild(server)
+    return language(ENGLISH if guild is None else guild.preferred_locale.value)
+
+
 class Translator(app_commands.Translator):
     """Tells Discord the descriptions and choices of the commands in each language.
 
     Names of commands and options stay as they are, so that what people tell each other holds for everybody.
+    What a right click offers is no name that anybody types.
     """
 
     async def translate(
@@ -86,5 +110,7 @@ class Translator(app_commands.Translator):
         locale: discord.Locale,
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
+        if context.location in NAMES and not isinstance(context.data, app_commands.ContextMenu):
+            return None
         said = language(locale.value).one(string.message)
         return None if said == string.message else said

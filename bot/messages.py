@@ -10,9 +10,12 @@ import discord
 from discord import ui
 
 from bot.card import Action, Attached, Card, Tone
+from bot.cards import MAX_ALT, shortened
+from bot.language import Language
 from bot.recipe import command_line
 from generation.image import SmallerFile, fitted
 from generation.request import GenerationRequest
+from generation.sentence import say
 from generation.shelf import Shelf
 
 MAX_REQUEST = 25 * 2**20 - 2**16
@@ -23,7 +26,7 @@ MAX_TEXT = 4000
 
 ROOM = 400
 """Of these, what is left for who adds a line or two to a card."""
-LEFT_OUT = "… and more, for which a message has no room."
+LEFT_OUT = say("… and more, for which a message has no room.")
 
 NO_MENTIONS = discord.AllowedMentions.none()
 
@@ -66,12 +69,18 @@ def shrunk(card: Card, file_limit: int) -> Card:
             pictures.append(replace(picture, name=name, data=file.data))
             smaller.append(file)
     notes = []
-    if smaller:
-        same = all(file.lossless for file in smaller)
-        quality = "with every pixel the same" if same else "with a little less quality"
-        notes.append(f"too large for Discord as PNG, so sent as WebP, {quality}")
+    if smaller and all(file.lossless for file in smaller):
+        notes.append(say("too large for Discord as PNG, so sent as WebP, with every pixel the same"))
+    elif smaller:
+        notes.append(say("too large for Discord as PNG, so sent as WebP, with a little less quality"))
     if lost := len(card.pictures) - len(pictures):
-        notes.append(f"{lost} of {len(card.pictures)} too large for Discord; a smaller size will arrive")
+        notes.append(
+            say(
+                "{lost} of {number} too large for Discord; a smaller size will arrive",
+                lost=lost,
+                number=len(card.pictures),
+            )
+        )
     return replace(card, pictures=tuple(pictures), small=(*card.small, *notes))
 
 
@@ -80,16 +89,16 @@ def _share(card: Card, file_limit: int) -> int:
     return min(file_limit, MAX_REQUEST // max(1, len(card.pictures)))
 
 
-def layout(card: Card) -> ui.LayoutView:
-    """The card's widgets. Its files are sent along with it; see :func:`files`."""
-    text, small = _fitting(card)
+def layout(card: Card, language: Language) -> ui.LayoutView:
+    """The card's widgets, for who reads that language; :func:`files` are sent along with them."""
+    text, small = _fitting(card, language)
     body: ui.Container[ui.LayoutView] = ui.Container(accent_colour=COLOURS[card.tone])
     body.add_item(ui.TextDisplay("\n".join(text)))
     if card.pictures:
         gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery()
         for picture in card.pictures:
             media = f"attachment://{picture.name}"
-            gallery.add_item(media=media, description=picture.alt, spoiler=picture.spoiler)
+            gallery.add_item(media=media, description=_alt(picture, language), spoiler=picture.spoiler)
         body.add_item(gallery)
     if small:
         body.add_item(ui.TextDisplay("\n".join(f"-# {line}" for line in small)))
@@ -98,12 +107,16 @@ def layout(card: Card) -> ui.LayoutView:
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         for button in buttons:
             style, emoji = STYLES[button.action]
-            row.add_item(ui.Button(style=style, emoji=emoji, label=button.label, custom_id=button.custom_id))
+            label = language(button.label)
+            row.add_item(ui.Button(style=style, emoji=emoji, label=label, custom_id=button.custom_id))
         view.add_item(row)
     if card.menu is not None:
-        options = [discord.SelectOption(label=choice) for choice in card.menu.choices]
+        options = [
+            discord.SelectOption(label=language(entry.label), value=entry.value)
+            for entry in card.menu.entries
+        ]
         menu: ui.Select[ui.LayoutView] = ui.Select(
-            custom_id=card.menu.custom_id, placeholder=card.menu.placeholder, options=options
+            custom_id=card.menu.custom_id, placeholder=language(card.menu.placeholder), options=options
         )
         view.add_item(ui.ActionRow(menu))
     # The client dispatches by custom_id (see buttons.py) and must not keep a view for each message it sent.
@@ -111,23 +124,28 @@ def layout(card: Card) -> ui.LayoutView:
     return view
 
 
-def _fitting(card: Card) -> tuple[list[str], list[str]]:
+def _fitting(card: Card, language: Language) -> tuple[list[str], list[str]]:
     """The card's text and small print, without the last lines if Discord would not take them all."""
-    text, small = list(card.text), list(card.small)
+    text, small = list(map(language, card.text)), list(map(language, card.small))
+    more = language(LEFT_OUT)
     while sum(map(len, (*text, *small))) + 4 * len(small) + len(text) > MAX_TEXT - ROOM:
-        left_out = small if len(small) > 1 or text == [LEFT_OUT] else text
-        if left_out[-1] == LEFT_OUT:
+        left_out = small if len(small) > 1 or text == [more] else text
+        if left_out[-1] == more:
             left_out.pop()
-        left_out[-1] = LEFT_OUT
+        left_out[-1] = more
     return text, small
 
 
-def files(card: Card) -> list[discord.File]:
+def files(card: Card, language: Language) -> list[discord.File]:
     """The card's pictures as new file objects: one that was sent cannot be sent again."""
     return [
-        discord.File(io.BytesIO(picture.data), filename=picture.name, description=picture.alt)
+        discord.File(io.BytesIO(picture.data), filename=picture.name, description=_alt(picture, language))
         for picture in card.pictures
     ]
+
+
+def _alt(picture: Attached, language: Language) -> str:
+    return shortened(language(picture.alt), MAX_ALT)
 
 
 def mentions(card: Card) -> discord.AllowedMentions:
@@ -150,22 +168,22 @@ def first_button(parts: Sequence[discord.Component]) -> str | None:
 
 
 def with_command_line(
-    card: Card, request: GenerationRequest, shelf: Shelf
+    card: Card, request: GenerationRequest, shelf: Shelf, language: Language
 ) -> tuple[ui.LayoutView, list[discord.File]]:
     """A card and, to be copied, the command that draws the same; as a file if it is too long to show."""
     line = command_line(request, shelf)
     if line is None:
-        gone = "No command alone draws the same again, but Reroll draws another in the same way."
+        gone = say("No command alone draws the same again, but Reroll draws another in the same way.")
         if request.upscale is not None:
-            gone = "No command alone makes the same again: bring its picture to `/upscale`."
+            gone = say("No command alone makes the same again: bring its picture to `/upscale`.")
         elif shelf.by_source(request.model) is None:
-            gone = "I do not have its model any more, so no command draws the same again."
-        return layout(card).add_item(ui.TextDisplay(gone)), []
+            gone = say("I do not have its model any more, so no command draws the same again.")
+        return layout(card, language).add_item(ui.TextDisplay(language(gone))), []
     fenced = line.replace("```", "`\u200b`\u200b`")
-    block = f"To draw the same again, copy this line:\n```\n{fenced}\n```"
-    view = layout(card)
+    block = f"{language(say('To draw the same again, copy this line:'))}\n```\n{fenced}\n```"
+    view = layout(card, language)
     if view.content_length() + len(block) <= MAX_TEXT:
         return view.add_item(ui.TextDisplay(block)), []
-    view.add_item(ui.TextDisplay("To draw the same again, copy the line in this file:"))
+    view.add_item(ui.TextDisplay(language(say("To draw the same again, copy the line in this file:"))))
     view.add_item(ui.File("attachment://imagine.txt"))
     return view, [discord.File(io.BytesIO(line.encode()), filename="imagine.txt")]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
@@ -17,8 +16,9 @@ from bot.apologies import describe
 from bot.card import Action, Button, Card, Tone, custom_id
 from bot.cards import PROMPT_ON_CARD, attached, covered, literal, shortened
 from bot.delivery import Courier
+from bot.language import language_of_server
 from bot.messages import NO_MENTIONS, files, first_button, layout, shrunk
-from bot.refusals import is_final, retry_after
+from bot.refusals import Connection, is_final, retry_after
 from generation.image import Picture, PictureGone
 from generation.job import Finished, Job, JobEvent, JobId, UserId
 from generation.safety import Review, Verdict
@@ -35,8 +35,6 @@ _EARLIER = 100
 
 AT_ONCE = 2
 """Jobs whose pictures are in memory to be shown: at a start there may be hundreds."""
-
-Connection = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Desk:
@@ -177,8 +175,12 @@ class Desk:
             if card is None:
                 return
             card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+            said_in = language_of_server(self._client, held.server)
             message = await channel.send(
-                view=layout(card), files=files(card), allowed_mentions=NO_MENTIONS, nonce=f"review-{job_id}"
+                view=layout(card, said_in),
+                files=files(card, said_in),
+                allowed_mentions=NO_MENTIONS,
+                nonce=f"review-{job_id}",
             )
         await self._reviews.shown(job_id, channel_id, message.id)
         now = await self._reviews.get(job_id)
@@ -203,7 +205,9 @@ class Desk:
         channel = self._client.get_partial_messageable(held.channel_id, guild_id=held.server)
         message = channel.get_partial_message(held.message_id)
         try:
-            await message.edit(view=layout(decided_card(held)), attachments=[], allowed_mentions=NO_MENTIONS)
+            said_in = language_of_server(self._client, held.server)
+            view = layout(decided_card(held), said_in)
+            await message.edit(view=view, attachments=[], allowed_mentions=NO_MENTIONS)
         except (discord.HTTPException, *Connection) as error:
             log.info("job %s: its message to moderators stays: %s", held.job_id, describe(error))
 

@@ -16,6 +16,7 @@ from bot.apologies import describe
 from bot.bringing import Order
 from bot.cards import model_name
 from bot.house import House, Interaction
+from bot.language import language_here
 from bot.limits import Refused
 from bot.options import code, named
 from bot.safety import safety_here
@@ -137,6 +138,7 @@ async def take_order(
                 token_expires_at=interaction.expires_at.timestamp(),
                 file_limit=interaction.filesize_limit,
                 message_id=message_id,
+                locale=(await language_here(interaction)).code,
             )
             await house.jobs.keep(job, address, order.files)
         except PictureGone:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import aiohttp
 import discord
 
 UNKNOWN_MESSAGE = 10008
 UNAUTHORIZED, TOO_LARGE, TOO_MANY_REQUESTS = 401, 413, 429
+
+Connection = (aiohttp.ClientError, OSError, TimeoutError)
+"""What is raised when Discord could not be reached; it may have heard us nevertheless."""
 
 SMALLEST_LIMIT = 2**20
 """Bytes; files are made smaller once more if they may have this many, and no more below."""

@@ -14,6 +14,7 @@ from bot.apologies import describe, tell
 from bot.buttons import JobButton, JobItem
 from bot.card import Action, Card
 from bot.house import Interaction
+from bot.language import language_of
 from bot.limits import Refused
 from bot.may import may_moderate_in
 from bot.messages import NO_MENTIONS, files, layout, shrunk
@@ -31,11 +32,12 @@ GONE = "That is not waiting any more: its pictures were deleted."
 async def show_held(interaction: Interaction, card: Card, said: str | None = None) -> None:
     """Show one that is held to the moderator who asked, and to nobody else."""
     card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
-    view = layout(card)
+    said_in = language_of(interaction)
+    view = layout(card, said_in)
     if said is not None:
-        view.add_item(discord.ui.TextDisplay(f"-# {said}"))
+        view.add_item(discord.ui.TextDisplay(f"-# {said_in(said)}"))
     await interaction.followup.send(
-        view=view, files=files(card), ephemeral=True, allowed_mentions=NO_MENTIONS
+        view=view, files=files(card, said_in), ephemeral=True, allowed_mentions=NO_MENTIONS
     )
 
 
@@ -101,7 +103,9 @@ class _DecisionButton(JobButton, template=r"(?!)"):
             return  # the desk has seen to that message
         try:
             await interaction.edit_original_response(
-                view=layout(decided_card(held)), attachments=[], allowed_mentions=NO_MENTIONS
+                view=layout(decided_card(held), language_of(interaction)),
+                attachments=[],
+                allowed_mentions=NO_MENTIONS,
             )
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             log.info("a decision was kept, but not shown where it was made: %s", describe(error))

@@ -6,7 +6,7 @@ does asks a catalogue for its template and fills that in (see ``bot/language.py`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 
@@ -93,13 +93,45 @@ def joined(between: str, parts: Iterable[str]) -> Sentence:
     return Sentence(between, {}, parts=tuple(parts))
 
 
+def altered(text: str, how: Callable[[str], str]) -> str:
+    """What `how` makes of a text, in whichever language it is said: `how` shortens or escapes, say."""
+    return _Altered(text, how) if isinstance(text, Sentence) else how(text)
+
+
+def enumerated(parts: Sequence[str]) -> Sentence:
+    """The parts with commas between them, and "and" before the last."""
+    if len(parts) < 2:
+        return joined("", parts)
+    return say("{some} and {last}", some=joined(", ", parts[:-1]), last=parts[-1])
+
+
 class Told(Exception):  # noqa: N818 - its message is a sentence for people
-    """What is raised with a sentence as its only argument: ``raise CannotDraw(say("There is no {x}.", x=x))``."""
+    """What is raised with a sentence as its only argument: ``raise CannotDraw(say("No {x}.", x=x))``."""
 
     @property
     def sentence(self) -> str:
         """What to tell people, in their language if it is a :class:`Sentence`; ``str()`` of it is English."""
         return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
+
+
+class _Altered(Sentence):
+    """See :func:`altered`."""
+
+    __slots__ = ("_how", "_whole")
+
+    _whole: Sentence
+    _how: Callable[[str], str]
+
+    def __new__(cls, whole: Sentence, how: Callable[[str], str]) -> Self:
+        made = super().__new__(cls, "{text}", {"text": how(whole)})
+        made._whole, made._how = whole, how
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._whole, self._how)
+
+    def within(self, catalogue: Catalogue) -> str:
+        return self._how(self._whole.within(catalogue))
 
 
 class _English:

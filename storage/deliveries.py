@@ -36,6 +36,8 @@ class Address:
     """Bytes that one file of the answer may have there: who asks may be allowed more than most."""
     message_id: int | None = None
     """The job's message, once it is known."""
+    locale: str = "en"
+    """The language of the job's message, as Discord writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +125,8 @@ async def open_delivery(transaction: Transaction, job_id: JobId, address: Addres
         """
         INSERT INTO deliveries (
             job_id, state, application_id, guild_id, channel_id, user_id,
-            token, token_expires_at, file_limit, message_id
-        ) VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?, ?)
+            token, token_expires_at, file_limit, message_id, locale
+        ) VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             job_id,
@@ -136,6 +138,7 @@ async def open_delivery(transaction: Transaction, job_id: JobId, address: Addres
             address.token_expires_at,
             address.file_limit,
             address.message_id,
+            address.locale,
         ),
     )
 
@@ -166,6 +169,7 @@ def _delivery(row: Row) -> Delivery:
             token_expires_at=row["token_expires_at"],
             file_limit=row["file_limit"],
             message_id=row["message_id"],
+            locale=row["locale"],
         ),
         state=DeliveryState(row["state"]),
         reason=row["reason"],

@@ -72,9 +72,16 @@ class Drawing(app_commands.Command[Any, ..., None]):
                 self.autocomplete(option)(suggest)
 
     def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
-        told = super().to_dict(tree)
-        told["options"] = [option for option in told["options"] if self._offered.get(option["name"], True)]
-        return told
+        return self._only_offered(super().to_dict(tree))
+
+    async def get_translated_payload(
+        self, tree: app_commands.CommandTree[Any], translator: app_commands.Translator
+    ) -> dict[str, Any]:
+        return self._only_offered(await super().get_translated_payload(tree, translator))
+
+    def _only_offered(self, told: dict[str, Any]) -> dict[str, Any]:
+        options = [option for option in told["options"] if self._offered.get(option["name"], True)]
+        return {**told, "options": options}
 
 
 async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:

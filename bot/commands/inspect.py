@@ -17,6 +17,7 @@ from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.cards import whole
 from bot.inspecting import as_text, command_for, inspected_card
+from bot.language import language_of
 from bot.limits import Refused
 from bot.messages import MAX_TEXT, NO_MENTIONS, layout
 from generation import canvas, metadata
@@ -148,7 +149,7 @@ async def _show(interaction: Interaction, data: bytes) -> None:
     except metadata.UnreadablePicture as reason:
         await tell(interaction, str(reason))
         return
-    view, files = layout(inspected_card(settings)), []
+    view, files = layout(inspected_card(settings), language_of(interaction)), []
     try:
         line = command_for(settings, interaction.client.house.shelf)
     except InvalidRequest as reason:

@@ -16,6 +16,7 @@ from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.card import Card, Tone
 from bot.cards import literal, shortened
+from bot.language import language_of
 from bot.limits import Refused
 from bot.may import may_keep_styles
 from bot.messages import NO_MENTIONS, layout
@@ -70,7 +71,7 @@ class StyleCommands(app_commands.Group):
         own = await interaction.client.house.styles.get(owner_of(interaction), name)
         where = "comes along" if own is None else f"one of {_whose(interaction)}"
         lines = (f"### {literal(style.name)}", *_prompts(style), f"-# {where}")
-        view = layout(Card(tone=Tone.DONE, text=lines))
+        view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
         await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @app_commands.command(name="save", description="Save a style, or change one")
@@ -208,7 +209,7 @@ def _prompts(style: Style) -> list[str]:
 
 
 async def _show(interaction: Interaction, said: str, style: Style) -> None:
-    view = layout(Card(tone=Tone.DONE, text=(said, *_prompts(style))))
+    view = layout(Card(tone=Tone.DONE, text=(said, *_prompts(style))), language_of(interaction))
     await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
 

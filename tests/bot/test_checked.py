@@ -18,7 +18,7 @@ from generation.image import Picture
 from generation.job import Finished, Job, Progressed, Queued
 from generation.request import Digest, Size, Upscale
 from generation.safety import DEFAULT_CHECKER, Review, Safety, Verdict
-from tests.bot.things import SHELF, done, job, pictures
+from tests.bot.things import IN_ENGLISH, SHELF, done, job, pictures
 
 
 def with_safety(of: Job, safety: Safety, review: Review | None = None) -> Job:
@@ -62,7 +62,11 @@ def test_only_what_is_not_clean_is_hidden_and_keeps_its_words() -> None:
     assert [picture.alt for picture in card.pictures] == [
         f"Picture {number} of 3: a red circle" for number in (1, 2, 3)
     ]
-    assert [file.filename.startswith("SPOILER_atelier") for file in files(card)] == [False, True, True]
+    assert [file.filename.startswith("SPOILER_atelier") for file in files(card, IN_ENGLISH)] == [
+        False,
+        True,
+        True,
+    ]
     assert {"hidden behind a spoiler where the safety check flags it"} <= set(card.small)
     assert {"hidden behind a spoiler where it could not be checked"} <= set(card.small)
 
@@ -85,7 +89,7 @@ async def test_a_card_that_waits_is_not_taken_for_one_that_was_let_pass() -> Non
     for of in (job(), job(upscale=upscale)):
         waiting = Finished(job=with_safety(done(of), Safety.HOLD, Review.WAITING), pictures=())
         passed = Finished(job=with_safety(done(of), Safety.HOLD, Review.APPROVED), pictures=pictures(of))
-        parts = layout(card_for(waiting, SHELF)).to_components()  # type: ignore[no-untyped-call]
+        parts = layout(card_for(waiting, SHELF), IN_ENGLISH).to_components()  # type: ignore[no-untyped-call]
         known_by = first_button([part for part in map(_component_factory, parts) if part is not None])
         assert known_by == card_for(waiting, SHELF).buttons[0].custom_id
         assert known_by != card_for(passed, SHELF).buttons[0].custom_id
@@ -96,7 +100,7 @@ def test_pictures_that_are_left_out_keep_the_numbers_of_the_others() -> None:
     kept = tuple(p for p in judged(asked, *[Verdict.CLEAN] * 4) if p.index in (1, 3))
     card = card_for(Finished(job=asked, pictures=kept), SHELF)
     assert card.menu is not None
-    assert card.menu.choices == ("Picture 2", "Picture 4")
+    assert tuple(entry.value for entry in card.menu.entries) == ("Picture 2", "Picture 4")
     assert "2 of 4 did not pass the safety check and are not kept" in card.small
     [one] = (card_for(Finished(job=asked, pictures=kept[1:]), SHELF),)
     assert {button.index for button in one.further} == {3}

@@ -16,6 +16,7 @@ from generation.metadata import parse_infotext
 from generation.metadata.settings import Settings, Tool
 from generation.request import InvalidRequest, Seed
 from generation.shelf import Shelf
+from tests.bot.things import IN_ENGLISH
 from tests.generation.toys import NOISE
 
 A1111 = """a @everyone [castle](https://example.org), **bold**
@@ -96,7 +97,7 @@ async def test_the_longest_settings_of_a_strange_file_fit_into_a_message() -> No
         upscale_by=2.0,
         tool=Tool.A1111,
     )
-    assert layout(inspected_card(told)).content_length() <= MAX_TEXT
+    assert layout(inspected_card(told), IN_ENGLISH).content_length() <= MAX_TEXT
 
 
 async def test_files_of_anybody_become_jpeg_one_at_a_time() -> None:

@@ -18,7 +18,7 @@ from bot.settings import SettingsError, read_settings
 from generation.job import Finished
 from generation.loras import Loras
 from generation.request import Adapter, Wording
-from tests.bot.things import MODEL, SHELF, done, job, pictures
+from tests.bot.things import IN_ENGLISH, MODEL, SHELF, done, job, pictures
 from tests.generation.test_loras import kohya, peft
 
 
@@ -79,12 +79,12 @@ async def test_the_settings_of_many_loras_fit_into_a_message(tmp_path: Path) -> 
     shelf = replace(SHELF, loras=Loras(tmp_path))
     shelf.loras.look()
     of = job("_" * 2000, negative_prompt="_" * 2000, adapters=tuple(Adapter(name=name) for name in names))
-    view, files = with_command_line(settings_card(of, shelf, parent_link=None), of.request, shelf)
+    view, files = with_command_line(settings_card(of, shelf, parent_link=None), of.request, shelf, IN_ENGLISH)
     assert view.content_length() <= MAX_TEXT
     [file] = files
     assert all(name.encode() in file.fp.read() for name in names[:1])
     said = settings_card(of, shelf, parent_link=None).text
-    shown = layout(settings_card(of, shelf, parent_link=None)).to_components()  # type: ignore[no-untyped-call]
+    shown = layout(settings_card(of, shelf, parent_link=None), IN_ENGLISH).to_components()  # type: ignore[no-untyped-call]
     text = shown[0]["components"][0]["content"]
     assert text.startswith("\n".join(said[:9]))
     assert text.endswith(LEFT_OUT)

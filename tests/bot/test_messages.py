@@ -14,7 +14,7 @@ from bot.cards import calling, card_for
 from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
 from bot.recipe import command_line, settings_card
 from generation.job import Failed, Finished, JobState
-from tests.bot.things import ADA, SHELF, done, job, pictures
+from tests.bot.things import ADA, IN_ENGLISH, SHELF, done, job, pictures
 
 
 def worst_card() -> Card:
@@ -40,22 +40,22 @@ def every_component(view: discord.ui.LayoutView) -> list[dict[str, Any]]:
 
 
 async def test_the_longest_card_keeps_within_the_text_of_one_message() -> None:
-    assert layout(worst_card()).content_length() <= MAX_TEXT
+    assert layout(worst_card(), IN_ENGLISH).content_length() <= MAX_TEXT
 
 
 async def test_a_long_failure_keeps_within_the_text_of_one_message() -> None:
     of = job("*" * 2000).moved(JobState.FAILED, failure="_" * 5000)
-    assert layout(card_for(Failed(job=of), SHELF)).content_length() <= MAX_TEXT
+    assert layout(card_for(Failed(job=of), SHELF), IN_ENGLISH).content_length() <= MAX_TEXT
 
 
 async def test_a_line_that_no_message_takes_is_left_out() -> None:
     for text, small in (("a" * 5000, ()), ("a" * 5000, ("b" * 5000,)), ("a", ("b" * 5000, "c"))):
         card = Card(tone=Tone.DONE, text=(text,), small=small)
-        assert 0 < layout(card).content_length() <= MAX_TEXT
+        assert 0 < layout(card, IN_ENGLISH).content_length() <= MAX_TEXT
 
 
 async def test_custom_ids_labels_and_descriptions_keep_their_limits() -> None:
-    for component in every_component(layout(worst_card())):
+    for component in every_component(layout(worst_card(), IN_ENGLISH)):
         assert len(component.get("custom_id", "")) <= 100
         assert len(component.get("label", "")) <= 80
         for item in component.get("items", []):
@@ -63,22 +63,22 @@ async def test_custom_ids_labels_and_descriptions_keep_their_limits() -> None:
 
 
 async def test_the_buttons_stand_below_the_card_and_not_in_it() -> None:
-    kinds = [component["type"] for component in components(layout(worst_card()))]
+    kinds = [component["type"] for component in components(layout(worst_card(), IN_ENGLISH))]
     row = discord.ComponentType.action_row.value
     assert kinds == [discord.ComponentType.container.value, row, row], "buttons, and a menu of pictures"
 
 
 async def test_every_file_is_shown_in_the_gallery_with_its_alt_text() -> None:
     card = worst_card()
-    gallery = next(c for c in every_component(layout(card)) if "items" in c)
+    gallery = next(c for c in every_component(layout(card, IN_ENGLISH)) if "items" in c)
     assert [item["media"]["url"] for item in gallery["items"]] == [
-        f"attachment://{file.filename}" for file in files(card)
+        f"attachment://{file.filename}" for file in files(card, IN_ENGLISH)
     ]
-    assert all(file.description for file in files(card))
+    assert all(file.description for file in files(card, IN_ENGLISH))
 
 
 async def test_a_sent_view_is_not_kept() -> None:
-    assert layout(worst_card()).is_finished()
+    assert layout(worst_card(), IN_ENGLISH).is_finished()
 
 
 def test_a_card_calls_its_asker_or_nobody() -> None:
@@ -127,7 +127,9 @@ def test_a_picture_that_no_file_is_small_enough_for_is_left_out_and_the_card_say
 
 async def test_the_ready_command_is_shown_if_it_fits() -> None:
     of = job("a red circle")
-    view, attached = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF)
+    view, attached = with_command_line(
+        settings_card(of, SHELF, parent_link=None), of.request, SHELF, IN_ENGLISH
+    )
     texts = [c["content"] for c in every_component(view) if "content" in c]
     assert any(str(command_line(of.request, SHELF)) in text for text in texts)
     assert attached == []
@@ -135,13 +137,15 @@ async def test_the_ready_command_is_shown_if_it_fits() -> None:
 
 async def test_a_ready_command_that_is_too_long_comes_as_a_file() -> None:
     of = job("*" * 2000, negative_prompt="_" * 2000)
-    view, attached = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF)
+    view, attached = with_command_line(
+        settings_card(of, SHELF, parent_link=None), of.request, SHELF, IN_ENGLISH
+    )
     assert view.content_length() <= MAX_TEXT
     assert attached[0].fp.read().decode() == command_line(of.request, SHELF)
 
 
 async def test_back_ticks_in_a_prompt_do_not_end_the_block_of_the_ready_command() -> None:
     of = job("a ``` b")
-    view, _ = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF)
+    view, _ = with_command_line(settings_card(of, SHELF, parent_link=None), of.request, SHELF, IN_ENGLISH)
     texts = [c["content"] for c in every_component(view) if "content" in c]
     assert all(text.count("```") in (0, 2) for text in texts)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bot.language import language
 from generation.catalogue import Defaults, Family, ModelInfo
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
@@ -38,6 +39,8 @@ TWO = Shelf(models=(MODEL, OIL), default=MODEL, file=Path("models.toml"))
 """A shelf with a choice."""
 
 ADA = UserId(11)
+
+IN_ENGLISH = language("en")
 
 
 def request(prompt: str = "a red circle", **changes: Any) -> GenerationRequest:

@@ -38,6 +38,7 @@ ADDRESS = Address(
     token_expires_at=1_700_000_900.25,
     file_limit=52_428_800,
     message_id=5,
+    locale="de",
 )
 
 

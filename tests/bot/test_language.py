@@ -1,0 +1,182 @@
+"""What the bot says is said in the language of who reads it, and Discord is told of it in its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+import polib
+import pytest
+from discord import app_commands
+
+from bot.app import Atelier
+from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
+from bot.language import Language, Translator, language, languages
+from bot.messages import MAX_TEXT, files, layout
+from generation.job import JobId
+from generation.sentence import altered, count, enumerated, joined, say
+from tests.bot.test_messages import every_component
+
+JOB = JobId("0123456789abcdef")
+MAX_OF_COMMAND = 8000
+"""Characters of the names, descriptions and values of one command that Discord takes."""
+
+
+def german(**more: str) -> Language:
+    """A language with a few sentences, so that these tests need no catalogue."""
+    told = {
+        "Cancel": "Abbrechen",
+        "Choose…": "Wähle…",
+        "left": "links",
+        "**Waiting.** You are number {place} in line.": "**Warten.** Du bist Nummer {place} in der Reihe.",
+        "the picture": "das Bild",
+        **more,
+    }
+    catalogue = polib.POFile()
+    catalogue.metadata = {"Plural-Forms": "nplurals=2; plural=(n != 1);"}
+    for english, said in told.items():
+        catalogue.append(polib.POEntry(msgid=english, msgstr=said))
+    catalogue.append(
+        polib.POEntry(
+            msgid="{number} step",
+            msgid_plural="{number} steps",
+            msgstr_plural={0: "{number} Schritt", 1: "{number} Schritte"},
+        )
+    )
+    return Language("de", catalogue)
+
+
+def card() -> Card:
+    return Card(
+        tone=Tone.WAITING,
+        text=("> a red circle", say("**Waiting.** You are number {place} in line.", place=3)),
+        small=(joined(" · ", ("mini", count("{number} step", "{number} steps", 20))),),
+        pictures=(Attached(name="a.png", alt=say("the picture"), data=b""),),
+        buttons=(Button(action=Action.CANCEL, job=JOB, label=say("Cancel")),),
+        menu=Menu(
+            action=Action.GROW,
+            job=JOB,
+            placeholder=say("Choose…"),
+            entries=(Entry("pan left", say("left")),),
+        ),
+    )
+
+
+async def test_all_of_a_card_is_said_in_the_language_of_who_reads_it() -> None:
+    parts = every_component(layout(card(), german()))
+    texts = [part["content"] for part in parts if "content" in part]
+    assert texts == [
+        "> a red circle\n**Warten.** Du bist Nummer 3 in der Reihe.",
+        "-# mini · 20 Schritte",
+    ]
+    assert [part["label"] for part in parts if "label" in part] == ["Abbrechen"]
+    menu = next(part for part in parts if "options" in part)
+    assert menu["placeholder"] == "Wähle…"
+    assert [(option["label"], option["value"]) for option in menu["options"]] == [("links", "pan left")]
+    gallery = next(part for part in parts if "items" in part)
+    assert gallery["items"][0]["description"] == "das Bild"
+    assert files(card(), german())[0].description == "das Bild"
+
+
+async def test_what_counts_towards_a_limit_is_what_is_read_and_not_the_english() -> None:
+    short = Card(tone=Tone.DONE, text=(say("A"), say("left")))
+    in_long = german(A="ä" * 3590)
+    assert 3590 < layout(short, in_long).content_length() <= MAX_TEXT
+    in_too_long = german(left="ä" * 9000)
+    assert 0 < layout(short, in_too_long).content_length() <= MAX_TEXT
+    [text] = [part["content"] for part in every_component(layout(short, in_too_long)) if "content" in part]
+    assert text == "A\n… and more, for which a message has no room."
+    alt = Card(tone=Tone.DONE, text=("a",), pictures=(Attached(name="a.png", alt=say("left"), data=b""),))
+    [file] = files(alt, in_too_long)
+    assert len(file.description or "") == 1024
+
+
+def test_what_is_made_of_a_sentence_can_be_said_in_another_language() -> None:
+    de = german(**{"{some} and {last}": "{some} und {last}"})
+    assert de(altered(say("the picture"), str.upper)) == "DAS BILD"
+    assert altered(say("the picture"), str.upper) == "THE PICTURE" == altered("the picture", str.upper)
+    assert de(say("{what}!", what=altered(say("left"), str.upper))) == "LINKS!"
+    assert enumerated(["1", "2", "3"]) == "1, 2 and 3"
+    assert de(enumerated(["1", say("left"), "3"])) == "1, links und 3"
+    assert enumerated(["1"]) == "1"
+
+
+def test_a_locale_finds_the_language_that_is_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {code: Language(code) for code in ("en", "de", "es-ES")}
+    monkeypatch.setattr("bot.language.languages", lambda: known)
+    found = {code: language(code).code for code in ("de", "es-419", "es-ES", "en-GB", "en-US", "ko", "")}
+    assert found == {
+        "de": "de",
+        "es-419": "es-ES",
+        "es-ES": "es-ES",
+        "en-GB": "en",
+        "en-US": "en",
+        "ko": "en",
+        "": "en",
+    }
+
+
+async def payloads(translator: app_commands.Translator) -> list[dict[str, Any]]:
+    """All commands as Discord is told of them, with every option that they can have."""
+    async with Atelier(choose_model=True, take_looks=True) as client:
+        commands = client.tree.get_commands()
+        return [await command.get_translated_payload(client.tree, translator) for command in commands]
+
+
+def longest(told: Any) -> int:
+    """What Discord counts of a command: of each text the longest of all languages."""
+    if isinstance(told, list):
+        return sum(map(longest, told))
+    if not isinstance(told, dict):
+        return 0
+    total = 0
+    for key in ("name", "description"):
+        texts = [told.get(key) or "", *(told.get(f"{key}_localizations") or {}).values()]
+        total += max(map(len, texts))
+    return (
+        total + len(str(told.get("value", ""))) + longest(told.get("options")) + longest(told.get("choices"))
+    )
+
+
+async def test_every_command_is_within_what_discord_takes_in_every_language() -> None:
+    for told in await payloads(Translator()):
+        assert longest(told) <= MAX_OF_COMMAND, told["name"]
+
+
+async def test_what_discord_is_told_names_commands_and_options_in_one_way_for_everybody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Everything(Language):
+        def one(self, template: str) -> str:
+            return template.upper()
+
+    monkeypatch.setattr("bot.language.languages", lambda: {"en": Language("en"), "de": Everything("de")})
+    told = {each["name"]: each for each in await payloads(Translator())}
+    imagine = told["imagine"]
+    assert imagine["description_localizations"] == {"de": "DRAW A PICTURE FROM WORDS"}
+    assert "name_localizations" not in imagine or not imagine["name_localizations"]
+    for option in imagine["options"]:
+        assert not option.get("name_localizations"), option["name"]
+        assert option["description_localizations"] == {"de": option["description"].upper()}
+    aspect = next(option for option in imagine["options"] if option["name"] == "aspect")
+    assert aspect["choices"][0]["name_localizations"] == {"de": "SQUARE 1:1"}
+    assert aspect["choices"][0]["value"] == "square 1:1"
+    assert told["Show settings"]["name_localizations"] == {"de": "SHOW SETTINGS"}
+    group = told["styles"]
+    assert not group["name_localizations"]
+    assert not group["options"][0]["name_localizations"]
+
+
+async def test_an_option_that_means_nothing_here_is_not_offered_in_any_language() -> None:
+    async with Atelier() as client:
+        command = client.tree.get_command("imagine")
+        assert command is not None
+        told = await command.get_translated_payload(client.tree, Translator())
+    names = {option["name"] for option in told["options"]}
+    assert "prompt" in names
+    assert not {"model", "look", "look_weight"} & names
+
+
+def test_catalogues_are_named_as_discord_names_languages() -> None:
+    known = {locale.value for locale in discord.Locale}
+    assert set(languages()) - {"en"} <= known
