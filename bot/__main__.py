@@ -102,6 +102,8 @@ async def serve(settings: Settings) -> None:
                 "embeddings": settings.embeddings_folder,
                 "controlnets": settings.controlnets_folder,
                 "depth": settings.depth_folder,
+                "pose": settings.pose_folder,
+                "people": settings.people_folder,
                 "upscalers": settings.upscalers_folder,
             },
         )
@@ -172,7 +174,9 @@ def _shelf(settings: Settings) -> Shelf:
 
 def _controlnets(settings: Settings) -> ControlNets:
     """Those that people may choose from; those that cannot be used are told in the log."""
-    found = found_controlnets(settings.controlnets_folder, depth=settings.depth_folder)
+    found = found_controlnets(
+        settings.controlnets_folder, depth=settings.depth_folder, pose=settings.pose_folder
+    )
     for broken in found.broken:
         log.warning("%s", broken.problem)
     return found

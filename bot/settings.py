@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     """A folder of ControlNets. See :attr:`controlnets_folder`."""
     depth_model: Path | None = None
     """A folder with a model that tells depth in pictures. See :attr:`depth_folder`."""
+    pose_model: Path | None = None
+    """A folder with a model that tells how people stand. See :attr:`pose_folder`."""
+    people_model: Path | None = None
+    """A folder with a model that finds people for that. See :attr:`people_folder`."""
     embeddings: Path | None = None
     """A folder of words that were learned beside models. See :attr:`embeddings_folder`."""
     upscalers: Path | None = None
@@ -109,7 +113,8 @@ class Settings(BaseSettings):
         return batch
 
     @field_validator(
-        "data_dir", "models", "wildcards", "loras", "embeddings", "upscalers", "controlnets", "depth_model"
+        *("data_dir", "models", "wildcards", "loras", "embeddings", "upscalers", "controlnets"),
+        *("depth_model", "pose_model", "people_model"),
     )
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
@@ -213,12 +218,29 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: DEPTH_MODEL names no such folder.
         """
-        if self.depth_model is not None and not (self.depth_model / "config.json").is_file():
+        return _model_folder("DEPTH_MODEL", self.depth_model, "Depth Anything")
+
+    @property
+    def pose_folder(self) -> Path | None:
+        """The folder of the model that tells poses; None when they cannot be told.
+
+        Raises:
+            SettingsError: POSE_MODEL names no such folder.
+        """
+        return _model_folder("POSE_MODEL", self.pose_model, "ViTPose")
+
+    @property
+    def people_folder(self) -> Path | None:
+        """The folder of the model that finds people; None: a picture counts as one person.
+
+        Raises:
+            SettingsError: PEOPLE_MODEL names no such folder, or is there without POSE_MODEL.
+        """
+        if self.people_model is not None and self.pose_model is None:
             raise SettingsError(
-                f"DEPTH_MODEL is {self.depth_model}, and that is no folder with a model in it: it lacks "
-                "config.json. Name the folder of one such as Depth Anything, or leave DEPTH_MODEL empty."
+                "PEOPLE_MODEL finds people for POSE_MODEL, which is empty; name that too, or neither."
             )
-        return self.depth_model
+        return _model_folder("PEOPLE_MODEL", self.people_model, "RT-DETR")
 
     @property
     def embeddings_folder(self) -> Path | None:
@@ -269,6 +291,15 @@ class Settings(BaseSettings):
                 "DISCORD_TOKEN holds a space, a line break or a letter that no token has; copy it again."
             )
         return token
+
+
+def _model_folder(name: str, folder: Path | None, such_as: str) -> Path | None:
+    if folder is not None and not (folder / "config.json").is_file():
+        raise SettingsError(
+            f"{name} is {folder}, and that is no folder with a model in it: it lacks config.json. "
+            f"Name the folder of one such as {such_as}, or leave {name} empty."
+        )
+    return folder
 
 
 def read_settings(env_file: Path = Path(".env")) -> Settings:

@@ -26,6 +26,8 @@ class Preprocessor(StrEnum):
     """Its lines, white on black, thin or broad as they are."""
     DEPTH = "depth"
     """How near everything is: white is near. Needs weights of the owner's."""
+    POSE = "pose"
+    """How people stand, as skeletons in the colours of OpenPose. Needs weights of the owner's."""
 
     @property
     def missing(self) -> str:
@@ -38,6 +40,7 @@ class Preprocessor(StrEnum):
 
 
 WEIGHTLESS = frozenset({Preprocessor.EDGES, Preprocessor.LINEART})
+WEIGHTED = frozenset(Preprocessor) - WEIGHTLESS
 NO_PREPROCESSOR = "none"
 """What people choose where the picture is a control picture already."""
 

@@ -80,18 +80,21 @@ class ControlNets:
         return tuple(info for info in self.usable if info.reject_reason(model) is None)
 
 
-def found_controlnets(folder: Path | None, *, depth: Path | None = None) -> ControlNets:
+def found_controlnets(
+    folder: Path | None, *, depth: Path | None = None, pose: Path | None = None
+) -> ControlNets:
     """Those in the owner's folder, if there is one, and those that came along.
 
     Args:
         depth: the owner's model that tells depth in pictures.
+        pose: the one that tells poses.
 
     Raises:
         UnreadableModel: the folder cannot be read.
     """
     found = ControlNets.found([SHIPPED] if folder is None else [folder, SHIPPED])
-    more = {Preprocessor.DEPTH} if depth is not None else set()
-    return replace(found, preprocessors=WEIGHTLESS | more)
+    weights = {Preprocessor.DEPTH: depth, Preprocessor.POSE: pose}
+    return replace(found, preprocessors=WEIGHTLESS | {each for each in weights if weights[each] is not None})
 
 
 def _same(one: str, other: str) -> bool:

@@ -54,6 +54,13 @@ BASIS = (
 )
 """What of a record the bits depend on besides the request and the calls."""
 
+LOOKED: Mapping[str, str] = {
+    "depth": "told depth",
+    "pose": "told poses",
+    "people": "found people",
+}
+"""Models that look at a picture to make a control picture of it, and what each did."""
+
 
 class CannotRedraw(Exception):  # noqa: N818 - it is a sentence for a person
     """The picture cannot be drawn again; the message says why."""
@@ -69,9 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--loras", type=Path, help="the folder of LoRAs, if it has one")
     parser.add_argument("--embeddings", type=Path, help="the folder of learned words, if it has one")
     parser.add_argument("--controlnets", type=Path, help="the folder of ControlNets, if any steered it")
-    parser.add_argument(
-        "--depth", type=Path, help="the model that told depth, if one made its control picture"
-    )
+    for name, did in LOOKED.items():
+        parser.add_argument(f"--{name}", type=Path, help=f"the model that {did} for its control picture")
     parser.add_argument("--upscalers", type=Path, help="the folder of upscalers, if one made it larger")
     parser.add_argument("--ip-adapter", help="the file of its IP-Adapter, if it has the look of a picture")
     parser.add_argument("--image-encoder", help="the folder of that one's encoder (default: image_encoder/)")
@@ -91,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
             loras=options.loras,
             embeddings=options.embeddings,
             controlnets=options.controlnets,
-            depth=options.depth,
+            looked={name: place for name in LOOKED if (place := getattr(options, name)) is not None},
             upscalers=options.upscalers,
             ip_adapter=options.ip_adapter,
             image_encoder=options.image_encoder,
@@ -122,7 +128,7 @@ def redraw(
     loras: Path | None = None,
     embeddings: Path | None = None,
     controlnets: Path | None = None,
-    depth: Path | None = None,
+    looked: Mapping[str, Path] | None = None,
     upscalers: Path | None = None,
     ip_adapter: str | None = None,
     image_encoder: str | None = None,
@@ -139,7 +145,7 @@ def redraw(
         loras: the folder of LoRAs, for a picture that has one which did not come along.
         embeddings: the folder of learned words, for a picture that has one which did not come along.
         controlnets: the folder of ControlNets, for a picture that one steered which did not come along.
-        depth: the folder of the model that told depth, for a picture with such a control picture.
+        looked: the folders of the models that made its control picture; see :data:`LOOKED`.
         upscalers: the folder of upscalers, for a picture that one made larger.
         ip_adapter, image_encoder: where those are, for a picture that has the look of another.
 
@@ -173,8 +179,8 @@ def redraw(
             )
         request = replace(request, model=info.source)
         words, adapters = _embeddings(info, record, embeddings), _loras(record, loras)
-        steering = _controlnets(record, controlnets, depth)
-        engine = _engine(info, record, device, said, words, adapters, larger, steering, depth)
+        steering = _controlnets(record, controlnets, looked or {})
+        engine = _engine(info, record, device, said, words, adapters, larger, steering, looked or {})
     task = Task(
         id=TaskId(job=JobId("again"), index=0, attempt=1),
         request=request,
@@ -271,9 +277,9 @@ def _loras(record: Mapping[str, Any], folder: Path | None) -> Loras:
     return loras
 
 
-def _controlnets(record: Mapping[str, Any], folder: Path | None, depth: Path | None) -> ControlNets:
+def _controlnets(record: Mapping[str, Any], folder: Path | None, looked: Mapping[str, Path]) -> ControlNets:
     """The ControlNets that steered it, all of which must be there and the same files as then."""
-    known = found_controlnets(folder, depth=depth)
+    known = found_controlnets(folder)
     for told in record.get("controls") or ():
         if (info := known.find(str(told["model"]))) is None:
             raise CannotRedraw(
@@ -285,9 +291,10 @@ def _controlnets(record: Mapping[str, Any], folder: Path | None, depth: Path | N
                 raise CannotRedraw(
                     f"It was steered by a ControlNet {info.name} that is another file than {info.place}."
                 )
-        if "preprocessor_hash" in told and depth is None:
+        if "preprocessor_hash" in told and (name := str(told.get("preprocessor", "depth"))) not in looked:
             raise CannotRedraw(
-                "A model that tells depth made its control picture: say with --depth where it is."
+                f"A model that {LOOKED.get(name, name)} made its control picture: "
+                f"say with --{name} where it is."
             )
     return known
 
@@ -334,7 +341,7 @@ def _engine(
     adapters: Loras,
     upscalers: Any,
     controlnets: ControlNets,
-    depth: Path | None,
+    looked: Mapping[str, Path],
 ) -> Any:
     if info.family is Family.NOISE:
         from generation.engine.noise import NoiseEngine
@@ -369,7 +376,7 @@ def _engine(
         loras=adapters,
         upscalers=upscalers,
         controlnets=controlnets,
-        annotators=Annotators(depth=depth),
+        annotators=Annotators(**looked),
     )
 
 

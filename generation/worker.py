@@ -108,6 +108,8 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
     parser.add_argument("--controlnets", type=Path, help="a folder of ControlNets")
     parser.add_argument("--depth", type=Path, help="a folder with a model that tells depth in pictures")
+    parser.add_argument("--pose", type=Path, help="a folder with a model that tells poses of people")
+    parser.add_argument("--people", type=Path, help="a folder with a model that finds people for that")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
@@ -258,7 +260,7 @@ def _read_files(
         loras=Loras(options.loras, loras.SHIPPED),
         upscalers=upscalers,
         controlnets=found_controlnets(options.controlnets),
-        annotators=Annotators(depth=options.depth),
+        annotators=Annotators(depth=options.depth, pose=options.pose, people=options.people),
     )
 
 

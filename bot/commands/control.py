@@ -31,7 +31,7 @@ _PREPROCESSORS = [Choice(name=name, value=name) for name in (*Preprocessor, NO_P
 @app_commands.describe(
     picture="What the new picture goes by",
     prompt="What the new picture shall show",
-    control="The ControlNet, or what it goes by: edges, lineart, depth, …",
+    control="The ControlNet, or what it goes by: edges, lineart, depth, pose, …",
     preprocessor="What I make of the picture first; none if it is a control picture already",
     weight="How strongly it goes by that, 0 to 2",
     start="From which share of the steps on, 0 to 1",

@@ -169,7 +169,9 @@ def told(pictures: Sequence[ControlPicture]) -> tuple[dict[str, Any], tuple[Blob
 
 
 def _said(picture: ControlPicture, blob: Blob) -> Mapping[str, str]:
-    made = {} if picture.annotator is None else {"preprocessor_hash": picture.annotator}
+    made = {}
+    if picture.annotator is not None:
+        made = {"preprocessor": str(picture.control.preprocessor), "preprocessor_hash": picture.annotator}
     shown = hashlib.sha256(blob).hexdigest()
     return {"model": picture.control.model, "model_hash": picture.net_hash, **made, "picture": shown}
 

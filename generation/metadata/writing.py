@@ -104,6 +104,7 @@ _MODULES = {
     "edges": "canny",
     "lineart": "lineart_standard (from white bg & black line)",
     "depth": "depth",
+    "pose": "openpose",
     None: "none",
 }
 """A1111's names of preprocessors."""

@@ -166,3 +166,8 @@ def test_controlnets_and_what_tells_depth_are_where_the_owner_says(tmp_path: Pat
         _ = settings.depth_folder
     (tmp_path / "config.json").write_text("{}")
     assert settings.depth_folder == tmp_path
+    settings = read_settings(env(tmp_path, f"PEOPLE_MODEL={tmp_path}"))
+    with pytest.raises(SettingsError, match="for POSE_MODEL, which is empty"):
+        _ = settings.people_folder
+    settings = read_settings(env(tmp_path, f"PEOPLE_MODEL={tmp_path}\nPOSE_MODEL={tmp_path}"))
+    assert (settings.pose_folder, settings.people_folder) == (tmp_path, tmp_path)

@@ -37,7 +37,7 @@ def build_controlnet(folder: Path, model: Path, seed: int = 0) -> Path:
     return folder
 
 
-def steered(bench: Bench, folder: Path, *, cap: int = 4, depth: Path | None = None) -> Bench:
+def steered(bench: Bench, folder: Path, *, cap: int = 4, **weights: Path) -> Bench:
     """An engine with the same model, and the ControlNets of this folder."""
     other = bench.again(cap=cap)
     known = ControlNets.found([folder])
@@ -47,7 +47,7 @@ def steered(bench: Bench, folder: Path, *, cap: int = 4, depth: Path | None = No
         cap=cap,
         padded=False,
         controlnets=known,
-        annotators=Annotators(depth=depth),
+        annotators=Annotators(**weights),
     )
     return other
 

@@ -102,6 +102,8 @@ def test_a_model_counts_as_read_when_its_hash_is_known(
         loras=None,
         controlnets=None,
         depth=None,
+        pose=None,
+        people=None,
         safety_checker=DEFAULT_CHECKER,
         safety_fetch=False,
     )

@@ -193,7 +193,7 @@ def test_the_settings_say_it_as_a1111s_extension_does_whatever_its_name_is() -> 
 def test_what_steered_a_picture_must_be_there_to_draw_it_again(toy_nets: Path) -> None:
     def needed(**told: str) -> None:
         record = {"controls": [{"model": "toy-canny", "model_hash": "0123456789", **told}]}
-        _controlnets(record, toy_nets, None)
+        _controlnets(record, toy_nets, {})
 
     with pytest.raises(CannotRedraw, match=r"ControlNet gone, which is not here\. Say with --controlnets"):
         needed(model="gone")
@@ -201,5 +201,5 @@ def test_what_steered_a_picture_must_be_there_to_draw_it_again(toy_nets: Path) -
         needed()
     digest = hash_file(weights_of(toy_nets / "toy-canny"))
     needed(model_hash=digest)
-    with pytest.raises(CannotRedraw, match="say with --depth"):
-        needed(model_hash=digest, preprocessor_hash="01")
+    with pytest.raises(CannotRedraw, match="told poses made its control picture: say with --pose"):
+        needed(model_hash=digest, preprocessor="pose", preprocessor_hash="01")
