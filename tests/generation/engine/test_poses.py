@@ -102,8 +102,8 @@ def test_what_is_not_seen_is_not_drawn() -> None:
 
 
 def test_a_pose_steers_a_picture_and_is_recorded(sd_bench: Bench, toy_nets: Path, tmp_path: Path) -> None:
-    weights = {"pose": toy_pose(tmp_path / "pose"), "people": toy_people(tmp_path / "people")}
-    bench = steered(sd_bench, toy_nets, **weights)
+    pose, people = toy_pose(tmp_path / "pose"), toy_people(tmp_path / "people")
+    bench = steered(sd_bench, toy_nets, pose=pose, people=people)
     task = controlled(bench.source, ("toy-depth", {"preprocessor": "pose"}))
     last = drawn(bench, task)
     (shown,) = map(picture, last.shown)
