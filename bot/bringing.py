@@ -20,6 +20,7 @@ from generation import canvas
 from generation.canvas import Canvas
 from generation.catalogue import ModelInfo
 from generation.request import Digest, GenerationRequest, InvalidRequest, Size, Start
+from generation.sentence import joined, say
 from generation.shelf import Shelf
 
 DEFAULT_STRENGTH, INPAINT_STRENGTH, OUTPAINT_STRENGTH = 0.7, 0.9, 0.9
@@ -46,8 +47,12 @@ def check_attachment(attachment: discord.Attachment, what: str) -> None:
         raise Refused(canvas.unreadable(what))
     if attachment.size > canvas.MAX_BYTES:
         raise Refused(
-            f"The {what} has {attachment.size / 2**20:.0f} MB; "
-            f"I can take {canvas.MAX_BYTES // 2**20} at the most."
+            say(
+                "The {what} has {size:.0f} MB; I can take {most} at the most.",
+                what=what,
+                size=attachment.size / 2**20,
+                most=canvas.MAX_BYTES // 2**20,
+            )
         )
 
 
@@ -61,7 +66,9 @@ async def fetched(attachment: discord.Attachment, what: str) -> bytes:
         async with asyncio.timeout(FETCH_SECONDS):
             return await attachment.read()
     except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
-        raise Refused(f"I could not fetch the {what} from Discord; please try again.") from None
+        raise Refused(
+            say("I could not fetch the {what} from Discord; please try again.", what=what)
+        ) from None
 
 
 def started(
@@ -81,11 +88,13 @@ def started(
     if masked:
         marked = canvas.transparent_part(image) if mask is None else None
         if mask is not None:
-            marked = canvas.mask_for(canvas.open_picture(mask, what="mask"), image)
+            marked = canvas.mask_for(canvas.open_picture(mask, what=say("mask")), image)
         if marked is None:
             raise InvalidRequest(
-                "I cannot tell what to draw anew: bring a mask, white where I shall draw, "
-                "or a picture that is transparent there."
+                say(
+                    "I cannot tell what to draw anew: bring a mask, white where I shall draw, "
+                    "or a picture that is transparent there."
+                )
             )
     size = typed.typed_size(model) or fitting_size(image, model)
     # Cut to size first: what follows takes as long and as much memory as the picture is large.
@@ -94,8 +103,11 @@ def started(
         marked = canvas.covering(marked, size).point(lambda level: 255 if level >= 128 else 0)
         if marked.getbbox() is None:
             raise InvalidRequest(
-                f"Nothing of what you marked is left in a picture of {size}: "
-                "it is too small or too faint, or lies where I cut to get that shape."
+                say(
+                    "Nothing of what you marked is left in a picture of {size}: "
+                    "it is too small or too faint, or lies where I cut to get that shape.",
+                    size=size,
+                )
             )
     return on_canvas(typed, shelf, Canvas(picture=whole, mask=marked))
 
@@ -130,13 +142,13 @@ def as_file(image: Image.Image) -> tuple[Digest, dict[Digest, bytes]]:
 Grown = Callable[[Image.Image, ModelInfo], Canvas]
 
 WAYS: Mapping[str, Grown] = {
-    "zoom out 1.5×": lambda image, model: canvas.zoomed_out(image, 1.5, _size_of(image)),
-    "zoom out 2×": lambda image, model: canvas.zoomed_out(image, 2.0, _size_of(image)),
-    "pan left": lambda image, model: _panned(image, model, canvas.Direction.LEFT),
-    "pan right": lambda image, model: _panned(image, model, canvas.Direction.RIGHT),
-    "pan up": lambda image, model: _panned(image, model, canvas.Direction.UP),
-    "pan down": lambda image, model: _panned(image, model, canvas.Direction.DOWN),
-    "make square": lambda image, model: _squared(image),
+    say("zoom out 1.5×"): lambda image, model: canvas.zoomed_out(image, 1.5, _size_of(image)),
+    say("zoom out 2×"): lambda image, model: canvas.zoomed_out(image, 2.0, _size_of(image)),
+    say("pan left"): lambda image, model: _panned(image, model, canvas.Direction.LEFT),
+    say("pan right"): lambda image, model: _panned(image, model, canvas.Direction.RIGHT),
+    say("pan up"): lambda image, model: _panned(image, model, canvas.Direction.UP),
+    say("pan down"): lambda image, model: _panned(image, model, canvas.Direction.DOWN),
+    say("make square"): lambda image, model: _squared(image),
 }
 """How a picture can be given room. The names stand in menus of old messages: never rename one."""
 
@@ -150,11 +162,11 @@ def grown(image: Image.Image, way: str, model: ModelInfo) -> Canvas:
         InvalidRequest: there is no such way, or the picture is as large as it can be.
     """
     if way not in WAYS:
-        raise InvalidRequest(f"I do not know that way; there are {', '.join(WAYS)}.")
+        raise InvalidRequest(say("I do not know that way; there are {ways}.", ways=joined(", ", WAYS)))
     whole = canvas.opaque(canvas.covering(image, _own_size(image, model)))
     ready = WAYS[way](whole, model)
     if (reason := model.size_reason(_size_of(ready.picture))) is not None:
-        raise InvalidRequest(f"There is no room left in that direction. {reason}")
+        raise InvalidRequest(say("There is no room left in that direction. {reason}", reason=reason))
     return ready
 
 
@@ -189,7 +201,7 @@ def _panned(image: Image.Image, model: ModelInfo, direction: canvas.Direction) -
 
 def _squared(image: Image.Image) -> Canvas:
     if image.width == image.height:
-        raise InvalidRequest("That picture is square already.")
+        raise InvalidRequest(say("That picture is square already."))
     return canvas.squared(image)
 
 

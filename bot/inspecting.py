@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from bot.card import Card, Tone
-from bot.cards import literal, shortened
+from bot.markdown import literal, shortened
 from bot.options import NOTHING, Typed
 from bot.recipe import command_line
 from generation.metadata import Settings

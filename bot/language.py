@@ -112,5 +112,6 @@ class Translator(app_commands.Translator):
     ) -> str | None:
         if context.location in NAMES and not isinstance(context.data, app_commands.ContextMenu):
             return None
-        said = language(locale.value).one(string.message)
-        return None if said == string.message else said
+        message, there = string.message, language(locale.value)
+        said = there(message) if isinstance(message, Sentence) else there.one(message)
+        return None if said == message else said

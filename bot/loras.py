@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.cards import literal
+from bot.markdown import literal
 from generation.loras import Lora, quoted
 from generation.model import ModelInfo
 from generation.prompting.loras import all_in_force, folded

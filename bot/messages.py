@@ -10,8 +10,9 @@ import discord
 from discord import ui
 
 from bot.card import Action, Attached, Card, Tone
-from bot.cards import MAX_ALT, shortened
+from bot.cards import MAX_ALT
 from bot.language import Language
+from bot.markdown import shortened
 from bot.recipe import command_line
 from generation.image import SmallerFile, fitted
 from generation.request import GenerationRequest

@@ -14,9 +14,11 @@ from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 from bot import pacing
 from bot.apologies import describe
 from bot.card import Action, Button, Card, Tone, custom_id
-from bot.cards import PROMPT_ON_CARD, attached, covered, literal, shortened
+from bot.cards import attached, covered
 from bot.delivery import Courier
+from bot.facts import PROMPT_ON_CARD
 from bot.language import language_of_server
+from bot.markdown import literal, shortened
 from bot.messages import NO_MENTIONS, files, first_button, layout, shrunk
 from bot.refusals import Connection, is_final, retry_after
 from generation.image import Picture, PictureGone

@@ -14,7 +14,7 @@ import discord
 from bot.acknowledgement import acknowledge
 from bot.apologies import describe
 from bot.bringing import Order
-from bot.cards import model_name
+from bot.facts import model_name
 from bot.house import House, Interaction
 from bot.language import language_here
 from bot.limits import Refused

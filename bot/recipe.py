@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.card import Card, Tone
-from bot.cards import listed, literal, model_name, shortened
+from bot.facts import listed, model_name
 from bot.loras import lora_lines, option
+from bot.markdown import literal, shortened
 from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size
 from generation.job import Job
 from generation.prompting.attention import words_of

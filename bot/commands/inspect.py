@@ -15,10 +15,10 @@ from discord import app_commands, ui
 from bot import bringing
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.cards import whole
 from bot.inspecting import as_text, command_for, inspected_card
 from bot.language import language_of
 from bot.limits import Refused
+from bot.markdown import whole
 from bot.messages import MAX_TEXT, NO_MENTIONS, layout
 from generation import canvas, metadata
 from generation.image import as_jpeg

@@ -15,9 +15,9 @@ from bot import bringing
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.card import Card, Tone
-from bot.cards import literal, shortened
 from bot.language import language_of
 from bot.limits import Refused
+from bot.markdown import literal, shortened
 from bot.may import may_keep_styles
 from bot.messages import NO_MENTIONS, layout
 from bot.options import MAX_CHOICES, suggest_styles

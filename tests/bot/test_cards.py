@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bot.card import Action, Card, Tone
-from bot.cards import calling, card_for, literal, shortened
+from bot.cards import calling, card_for
+from bot.markdown import literal, shortened
 from bot.recipe import VARIATIONS, command_line, settings_card
 from generation.catalogue import Family
 from generation.embeddings import Embeddings

@@ -1,0 +1,23 @@
+"""Text of strangers as Discord's markdown shows it: literally, in one line, and not too long."""
+
+from __future__ import annotations
+
+import re
+
+
+def literal(text: str) -> str:
+    """Markdown that shows exactly this text on one line: no formatting, no links, no mentions."""
+    text = whole(" ".join(text.split()))
+    text = re.sub(r"([\\`*_~|<>\[\]@])", r"\\\1", text)
+    text = text.replace("://", "\\://")
+    return re.sub(r"^(?:([#+-])|(\d+)\.)", lambda m: f"\\{m[1]}" if m[1] else f"{m[2]}\\.", text)
+
+
+def whole(text: str) -> str:
+    """The text without half characters, which files of strangers may hold and no message takes."""
+    return text.encode(errors="replace").decode()
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis, in at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
