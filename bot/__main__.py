@@ -36,6 +36,7 @@ from generation.upscalers import Upscalers
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
+from storage.people import People
 from storage.pictures import Pictures
 from storage.reviews import Reviews
 from storage.servers import Servers
@@ -132,6 +133,7 @@ async def serve(settings: Settings) -> None:
             deliveries=deliveries,
             styles=Styles(database),
             servers=servers,
+            people=await People.opened(database),
             reviews=reviews,
             safety=safety,
             studio=studio,

@@ -16,6 +16,7 @@ from generation.studio import Studio
 from generation.upscalers import Upscalers
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
+from storage.people import People
 from storage.pictures import Pictures
 from storage.reviews import Reviews
 from storage.servers import Servers
@@ -44,6 +45,7 @@ class House:
     deliveries: Deliveries
     styles: Styles
     servers: Servers
+    people: People
     reviews: Reviews
     safety: OwnerSafety
     studio: Studio
