@@ -18,6 +18,7 @@ from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
 from bot.commands.inspect import inspect, message_menus
 from bot.commands.moderate import moderate_command
+from bot.commands.prefer import PreferCommands
 from bot.commands.server import ServerCommands
 from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
@@ -82,6 +83,7 @@ class Atelier(discord.Client):
         for menu in message_menus():
             self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
+        self.tree.add_command(PreferCommands(choose_model=choose_model), guild=self._guild)
         self.tree.add_command(ServerCommands(), guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)
         self.tree.add_command(

@@ -21,6 +21,7 @@ from bot.may import MAY, Who, check
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
+from bot.preferring import layers
 from bot.recipe import settings_card
 from generation.job import Job, JobId
 
@@ -122,7 +123,8 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
         house = interaction.client.house
         job = await self.known_job(interaction)
         card = settings_card(job, house.shelf, parent_link=await self._parent_link(interaction, job))
-        view, files = with_command_line(card, job.request, house.shelf, language_of(interaction))
+        language = language_of(interaction)
+        view, files = with_command_line(card, job.request, house.shelf, language, layers(interaction))
         await interaction.followup.send(view=view, files=files, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @staticmethod

@@ -13,8 +13,10 @@ from bot.card import Action, Attached, Card, Tone
 from bot.cards import MAX_ALT
 from bot.language import Language
 from bot.markdown import shortened
+from bot.preferring import pinned
 from bot.recipe import command_line
 from generation.image import SmallerFile, fitted
+from generation.preferences import Preferences
 from generation.request import GenerationRequest
 from generation.sentence import say
 from generation.shelf import Shelf
@@ -169,10 +171,20 @@ def first_button(parts: Sequence[discord.Component]) -> str | None:
 
 
 def with_command_line(
-    card: Card, request: GenerationRequest, shelf: Shelf, language: Language
+    card: Card,
+    request: GenerationRequest,
+    shelf: Shelf,
+    language: Language,
+    preferences: Sequence[Preferences] = (),
 ) -> tuple[ui.LayoutView, list[discord.File]]:
-    """A card and, to be copied, the command that draws the same; as a file if it is too long to show."""
+    """A card and, to be copied, the command that draws the same; as a file if it is too long to show.
+
+    Args:
+        preferences: of who is to copy it.
+    """
     line = command_line(request, shelf)
+    if line is not None:
+        line = pinned(preferences, line)
     if line is None:
         gone = say("No command alone draws the same again, but Reroll draws another in the same way.")
         if request.upscale is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.options import Typed
+from bot.preferring import Preferred
 from generation.prompting.styles import Style, folded, shipped, shown
 from generation.request import InvalidRequest
 from storage.styles import Owner, OwnerKind
@@ -31,9 +32,20 @@ async def styled(interaction: Interaction, typed: Typed, style: str | None) -> T
     """What was typed, with the style of the name that was typed.
 
     Raises:
-        InvalidRequest: there is none of that name.
+        InvalidRequest: there is none of that name. One that is only preferred is left out then, and where it
+            has no room beside what was typed.
     """
-    return typed if style is None else replace(typed, style=await find_style(interaction, style))
+    if style is None:
+        return typed
+    try:
+        found = await find_style(interaction, style)
+        if isinstance(style, Preferred):
+            found.applied(typed.prompt, typed.negative_prompt or "")
+    except InvalidRequest:
+        if isinstance(style, Preferred):
+            return typed
+        raise
+    return replace(typed, style=found)
 
 
 async def find_style(interaction: Interaction, name: str) -> Style:

@@ -16,6 +16,7 @@ from bot.commands.drawing import OPTIONS
 from bot.controlling import TypedControl
 from bot.options import Typed
 from bot.orders import take_order
+from bot.preferring import preferred
 from bot.styles import styled
 from generation.controlnets import NO_PREPROCESSOR, Preprocessor
 from generation.request import InvalidRequest
@@ -90,6 +91,7 @@ async def control(
         strength=strength,
         hires=hires,
     )
+    typed, style = preferred(interaction, typed, style, shaped=False)
     wanted = [
         (
             TypedControl(

@@ -18,6 +18,7 @@ from bot.options import (
     suggest_sizes,
     suggest_styles,
 )
+from bot.preferring import layers, model_here
 from bot.styles import owner_of
 from generation.catalogue import ModelInfo
 from generation.controlfiles import MAX_NAME
@@ -138,5 +139,4 @@ def _holding(typed: str, names: Sequence[str]) -> list[Choice[str]]:
 
 def _chosen(interaction: Interaction) -> ModelInfo:
     """The model for which something is suggested: as far as it is chosen already."""
-    shelf = interaction.client.house.shelf
-    return shelf.find(interaction.namespace.model or "") or shelf.default
+    return model_here(interaction.namespace.model, layers(interaction), interaction.client.house.shelf)

@@ -14,6 +14,7 @@ from bot.commands.starting import start_order, styled_order
 from bot.looking import Brought
 from bot.options import ASPECTS, Typed, parse_enlarger
 from bot.orders import place_order
+from bot.preferring import preferred
 from generation.request import InvalidRequest
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ async def imagine(
         hires_strength=hires_strength,
         hires_by=hires_by,
     )
+    typed, style = preferred(interaction, typed, style, shaped=image is None)
     brought = None if look is None else Brought(file=look, weight=look_weight)
     if image is not None:
         await start_order(interaction, typed, image, style=style, look=brought)

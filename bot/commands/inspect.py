@@ -20,6 +20,7 @@ from bot.language import language_of
 from bot.limits import Refused
 from bot.markdown import whole
 from bot.messages import MAX_TEXT, NO_MENTIONS, layout
+from bot.preferring import layers, pinned
 from generation import canvas, metadata
 from generation.image import as_jpeg
 from generation.request import InvalidRequest
@@ -155,7 +156,7 @@ async def _show(interaction: Interaction, data: bytes) -> None:
     except InvalidRequest as reason:
         said = f"There is no `/imagine` line for it here. {reason}"
     else:
-        line = whole(line)
+        line = whole(pinned(layers(interaction), line))
         fenced = line.replace("```", "`\u200b`\u200b`")
         said = f"To draw something like it, copy this line:\n```\n{fenced}\n```"
         if view.content_length() + len(said) > MAX_TEXT:

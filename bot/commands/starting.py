@@ -15,6 +15,7 @@ from bot.commands.drawing import OPTIONS
 from bot.looking import Brought
 from bot.options import Typed
 from bot.orders import take_order
+from bot.preferring import preferred
 from bot.styles import styled
 from generation import canvas
 from generation.shelf import Shelf
@@ -130,6 +131,7 @@ async def inpaint(
         strength=strength,
         blur=blur,
     )
+    typed, style = preferred(interaction, typed, style, shaped=False)
     await start_order(interaction, typed, image, style=style, mask=mask, masked=True)
 
 
@@ -174,6 +176,7 @@ async def outpaint(
         clip_skip=clip_skip,
         strength=strength,
     )
+    typed, style = preferred(interaction, typed, style, shaped=False)
     shelf = interaction.client.house.shelf
     _check(typed, shelf, image)
 
