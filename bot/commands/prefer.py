@@ -10,8 +10,8 @@ from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.cards import literal, shortened
 from bot.commands.drawing import OPTIONS, Drawing
+from bot.markdown import literal, shortened
 from bot.options import ASPECTS, NOTHING, code, parse_model, parse_sampler
 from bot.preferring import layers, model_here, told, unfit
 from bot.styles import find_style
