@@ -195,7 +195,7 @@ def attached(job: Job, picture: Picture) -> Attached:
         alt=altered(alt, partial(shortened, limit=MAX_ALT)),
         data=picture.png,
     )
-    return covered(one) if is_suspect(job, picture) else one
+    return covered(one) if job.covered or is_suspect(job, picture) else one
 
 
 def covered(picture: Attached) -> Attached:
@@ -216,7 +216,7 @@ def _unfinished(job: Job, index: int, webp: bytes) -> Attached:
         alt=alt,
         data=webp,
     )
-    return one if job.safety is Safety.OFF else covered(one)
+    return covered(one) if job.covered or job.safety is not Safety.OFF else one
 
 
 def _waiting(event: Queued, shelf: Shelf) -> str:

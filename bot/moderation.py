@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -43,7 +44,8 @@ class Desk:
     """Lays what is held before the moderators of its server, in their channel if they have one, and keeps
     what they decide.
 
-    Entered after the courier. What an earlier run could not show is shown first.
+    Entered after the courier. What an earlier run could not show is shown first, and what it could not take
+    out of their channel is taken out.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Desk:
         self._reviews = reviews
         self._servers = servers
         self._courier = courier
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._hands = asyncio.Semaphore(AT_ONCE)
 
     async def __aenter__(self) -> Self:
@@ -70,7 +72,9 @@ class Desk:
             await self._pictures.forget(job_id)
         for held in await self._reviews.waiting():
             if held.message_id is None:
-                self._begin(held.job_id, resumed=True)
+                self._begin(held.job_id, partial(self._show_once, held.job_id), resumed=True)
+        for held in await self._reviews.left_open():
+            self._begin(held.job_id, partial(self._close_once, held.job_id))
         return self
 
     async def __aexit__(
@@ -79,14 +83,20 @@ class Desk:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def hear(self, event: JobEvent) -> None:
         """Take in an event; listener of the studio, so it only notes."""
         if isinstance(event, Finished) and event.job.review is Review.WAITING:
-            self._begin(event.job.id, resumed=False)
+            self._begin(event.job.id, partial(self._show_once, event.job.id))
+
+    async def lay_out(self, server: int) -> None:
+        """Show all that waits in this server in the channel that its moderators have now."""
+        for held in await self._reviews.waiting(server):
+            self._begin(held.job_id, partial(self._show_once, held.job_id), resumed=True)
 
     async def card(self, held: Held) -> Card | None:
         """What moderators see of it, with its pictures behind spoilers; None if these are gone."""
@@ -133,23 +143,35 @@ class Desk:
 
     # In the moderators' channel ---------------------------------------------------------------------------
 
-    def _begin(self, job_id: JobId, *, resumed: bool) -> None:
-        task = asyncio.create_task(self._show(job_id, resumed=resumed), name=f"review of {job_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _begin(self, job_id: JobId, act: Callable[[bool], Awaitable[None]], *, resumed: bool = False) -> None:
+        """Do that after what else is done for this job, as often as it takes."""
+        before = self._tasks.get(job_id)
+        task = asyncio.create_task(self._persist(job_id, act, resumed, before), name=f"review of {job_id}")
+        self._tasks[job_id] = task
+        task.add_done_callback(partial(self._ended, job_id))
 
-    async def _show(self, job_id: JobId, *, resumed: bool) -> None:
+    def _ended(self, job_id: JobId, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(job_id) is task:
+            del self._tasks[job_id]
+
+    async def _persist(
+        self,
+        job_id: JobId,
+        act: Callable[[bool], Awaitable[None]],
+        resumed: bool,
+        before: asyncio.Task[None] | None,
+    ) -> None:
+        if before is not None:
+            await asyncio.wait([before])
         attempt = 0
         while True:
             try:
                 async with self._hands:
-                    return await self._show_once(job_id, resumed=resumed)
+                    return await act(resumed)
             except discord.HTTPException as error:
                 if is_final(error, 0):
                     log.warning(
-                        "job %s: the moderators' channel does not take it: %s; /moderate shows it",
-                        job_id,
-                        describe(error),
+                        "job %s: the moderators' channel does not take it: %s", job_id, describe(error)
                     )
                     return None
                 wait = max(pacing.backoff(attempt + 1), retry_after(error))
@@ -162,32 +184,42 @@ class Desk:
             resumed = True  # Discord may have taken it although we did not hear so
             await asyncio.sleep(wait)
 
-    async def _show_once(self, job_id: JobId, *, resumed: bool) -> None:
+    async def _show_once(self, job_id: JobId, resumed: bool) -> None:
         held = await self._reviews.get(job_id)
         if held is None:
             return
         channel_id = (await self._servers.get(held.server)).moderators_channel
         if channel_id is None:
             return
-        channel = self._client.get_partial_messageable(channel_id, guild_id=held.server)
-        message = await self._earlier(channel, job_id) if resumed else None
-        if message is None:
-            waits = held.state is Review.WAITING and not held.is_forgotten
-            card = await self.card(held) if waits else None
-            if card is None:
-                return
-            card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
-            said_in = language_of_server(self._client, held.server)
-            message = await channel.send(
-                view=layout(card, said_in),
-                files=files(card, said_in),
-                allowed_mentions=NO_MENTIONS,
-                nonce=f"review-{job_id}",
-            )
-        await self._reviews.shown(job_id, channel_id, message.id)
-        now = await self._reviews.get(job_id)
-        if now is not None:
-            await self._close(now)  # unless it still waits
+        if held.message_id is None or held.channel_id != channel_id:
+            channel = self._client.get_partial_messageable(channel_id, guild_id=held.server)
+            message = await self._earlier(channel, job_id) if resumed else None
+            if message is None:
+                waits = held.state is Review.WAITING and not held.is_forgotten
+                card = await self.card(held) if waits else None
+                if card is None:
+                    return
+                card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+                said_in = language_of_server(self._client, held.server)
+                message = await channel.send(
+                    view=layout(card, said_in),
+                    files=files(card, said_in),
+                    allowed_mentions=NO_MENTIONS,
+                    nonce=f"review-{job_id}",
+                )
+            await self._reviews.shown(job_id, channel_id, message.id)
+            await self._remove_moved(held)
+        await self._close_once(job_id)  # unless it still waits
+
+    async def _remove_moved(self, held: Held) -> None:
+        """Remove the message in a channel that moderators had before."""
+        if held.channel_id is None or held.message_id is None:
+            return
+        channel = self._client.get_partial_messageable(held.channel_id, guild_id=held.server)
+        try:
+            await channel.get_partial_message(held.message_id).delete()
+        except (discord.HTTPException, *Connection) as error:
+            log.info("job %s: its earlier message to moderators stays: %s", held.job_id, describe(error))
 
     async def _earlier(self, channel: discord.PartialMessageable, job_id: JobId) -> discord.Message | None:
         wanted = custom_id(Action.APPROVE, job_id)
@@ -200,18 +232,30 @@ class Desk:
         return None
 
     async def _close(self, held: Held) -> None:
-        """Take what is decided or deleted out of the moderators' channel: its pictures and its buttons."""
-        waits = held.state is Review.WAITING and not held.is_forgotten
-        if waits or held.channel_id is None or held.message_id is None:
+        """Take what is decided or deleted out of the moderators' channel, at once or as soon as it can be."""
+        try:
+            await self._close_once(held.job_id)
+        except (discord.HTTPException, *Connection, DatabaseUnusable) as error:
+            log.info("job %s: its message to moderators stays for now: %s", held.job_id, describe(error))
+            self._begin(held.job_id, partial(self._close_once, held.job_id))
+
+    async def _close_once(self, job_id: JobId, resumed: bool = False) -> None:
+        """Take its pictures and its buttons out of that message, unless it still waits."""
+        held = await self._reviews.get(job_id)
+        if held is None or held.channel_id is None or held.message_id is None:
+            return
+        if held.state is Review.WAITING and not held.is_forgotten:
             return
         channel = self._client.get_partial_messageable(held.channel_id, guild_id=held.server)
         message = channel.get_partial_message(held.message_id)
         try:
-            said_in = language_of_server(self._client, held.server)
-            view = layout(decided_card(held), said_in)
+            view = layout(decided_card(held), language_of_server(self._client, held.server))
             await message.edit(view=view, attachments=[], allowed_mentions=NO_MENTIONS)
-        except (discord.HTTPException, *Connection) as error:
-            log.info("job %s: its message to moderators stays: %s", held.job_id, describe(error))
+        except discord.HTTPException as error:
+            if not is_final(error, 0):
+                raise
+            log.info("job %s: its message to moderators stays: %s", job_id, describe(error))
+        await self._reviews.closed(job_id)
 
 
 def _review_card(job: Job, pictures: Sequence[Picture]) -> Card:

@@ -64,6 +64,8 @@ class Job:
     """What was wanted with flagged pictures where and when it was asked."""
     private: bool = False
     """Only who asked may see it."""
+    covered: bool = False
+    """Whether all its pictures are hidden behind spoilers: that was wanted where and when it was asked."""
     review: Review | None = None
     """Where moderators are with it; None: nothing was held for them."""
     weight: int = 1

@@ -47,5 +47,5 @@ def is_clean(picture: Picture) -> bool:
 
 
 def is_suspect(job: Job, picture: Picture) -> bool:
-    """Whether this picture is to be hidden until somebody clicks on it."""
+    """Whether this picture is to be hidden until somebody clicks on it, for what the check says of it."""
     return job.safety is Safety.SPOILER and not is_clean(picture)

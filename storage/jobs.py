@@ -71,12 +71,12 @@ class Jobs:
                 INSERT INTO jobs (
                     id, asker, parent, prompt, negative_prompt, model, width, height,
                     steps, guidance, sampler, clip_skip, seed, count, more, safety, private,
-                    weight, state, created_at
+                    weight, covered, server, state, created_at
                 ) VALUES (
                     :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
                     :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more,
                     :safety, :private,
-                    :weight, 'queued', :created_at
+                    :weight, :covered, :server, 'queued', :created_at
                 )
                 """,
                 {
@@ -89,6 +89,8 @@ class Jobs:
                     "safety": job.safety,
                     "private": job.private,
                     "weight": job.weight,
+                    "covered": job.covered,
+                    "server": address.guild_id,
                     "created_at": job.created_at,
                 },
             )
@@ -213,5 +215,6 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         safety=Safety(row["safety"]),
         private=bool(row["private"]),
         weight=row["weight"],
+        covered=bool(row["covered"]),
         review=None if row["review"] is None else Review(row["review"]),
     )

@@ -41,7 +41,7 @@ class Reviews:
 
     async def waiting(self, server: int | None = None) -> tuple[Held, ...]:
         """All that waits for moderators, of one server or of all; what was held first comes first."""
-        of_server = "" if server is None else "AND server = ?"
+        of_server = "" if server is None else "AND reviews.server = ?"
         rows = await self._database.fetch_all(
             f"""
             {_SELECT} WHERE reviews.state = 'waiting' AND forgotten_at IS NULL {of_server}
@@ -65,6 +65,21 @@ class Reviews:
             await transaction.execute(
                 "UPDATE reviews SET channel_id = ?, message_id = ? WHERE job_id = ?",
                 (channel_id, message_id, job_id),
+            )
+
+    async def left_open(self) -> tuple[Held, ...]:
+        """What moderators have decided, or somebody has deleted, and is shown to moderators still."""
+        rows = await self._database.fetch_all(
+            f"{_SELECT} WHERE message_id IS NOT NULL "
+            "AND (reviews.state != 'waiting' OR forgotten_at IS NOT NULL)"
+        )
+        return tuple(_held(row) for row in rows)
+
+    async def closed(self, job_id: JobId) -> None:
+        """It is shown to moderators no more."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "UPDATE reviews SET channel_id = NULL, message_id = NULL WHERE job_id = ?", (job_id,)
             )
 
     async def decide(self, job_id: JobId, decision: Review, *, by: UserId) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -19,6 +21,7 @@ from bot.refusals import is_final
 from bot.safety import MEANINGS, is_server_of_ours, safety_here, warning
 from generation.job import UserId
 from generation.safety import Safety
+from storage.servers import ServerSettings
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -83,7 +86,7 @@ class ServerCommands(app_commands.Group):
         if flagged not in (*Safety, "owner"):
             raise Refused("That is none of the choices.")
         safety = None if flagged == "owner" else Safety(flagged)
-        await _change(interaction, server, safety=safety)
+        await _change(interaction, server, lambda was: replace(was, safety=safety))
         await _tell_all(interaction)
 
     @app_commands.command(name="moderators", description="Where pictures that wait for a moderator are shown")
@@ -96,7 +99,9 @@ class ServerCommands(app_commands.Group):
         server = await _acknowledge(interaction)
         if channel is not None:
             await _try(interaction, channel)
-        await _change(interaction, server, moderators_channel=None if channel is None else channel.id)
+        place = None if channel is None else channel.id
+        await _change(interaction, server, lambda was: replace(was, moderators_channel=place))
+        await interaction.client.house.desk.lay_out(server)
         await _tell_all(interaction)
 
 
@@ -114,8 +119,10 @@ async def _acknowledge(interaction: Interaction) -> int:
     return interaction.guild_id
 
 
-async def _change(interaction: Interaction, server: int, **changes: Any) -> None:
-    await interaction.client.house.servers.change(server, by=UserId(interaction.user.id), **changes)
+async def _change(
+    interaction: Interaction, server: int, edit: Callable[[ServerSettings], ServerSettings]
+) -> None:
+    await interaction.client.house.servers.change(server, edit, by=UserId(interaction.user.id))
 
 
 async def _try(interaction: Interaction, channel: app_commands.AppCommandChannel) -> None:

@@ -41,7 +41,7 @@ CREATE TABLE jobs (
     -- When its pictures were taken away; the settings stay.
     forgotten_at REAL
 , clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}', safety TEXT NOT NULL DEFAULT 'off'
-    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)), weight INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 1));
+    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)), server INTEGER, covered INTEGER NOT NULL DEFAULT 0, weight INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 1));
 
 CREATE TABLE migrations (
     number INTEGER PRIMARY KEY,
@@ -102,6 +102,16 @@ CREATE TABLE reviews (
     message_id INTEGER CHECK ((message_id IS NULL) = (channel_id IS NULL))
 ) WITHOUT ROWID;
 
+CREATE TABLE server_changes (
+    id INTEGER PRIMARY KEY,
+    server INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    was TEXT NOT NULL,
+    became TEXT NOT NULL,
+    changed_by INTEGER NOT NULL,
+    changed_at REAL NOT NULL
+);
+
 CREATE TABLE server_settings (
     server INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -136,8 +146,12 @@ CREATE INDEX jobs_by_day ON jobs (asker, created_at);
 
 CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
 
+CREATE INDEX jobs_of_servers ON jobs (server, settled_at) WHERE forgotten_at IS NULL AND server IS NOT NULL;
+
 CREATE INDEX jobs_unfinished ON jobs (created_at, id) WHERE settled_at IS NULL;
 
 CREATE INDEX pictures_by_digest ON pictures (digest);
 
 CREATE INDEX reviews_waiting ON reviews (server, held_at) WHERE state = 'waiting';
+
+CREATE INDEX server_changes_newest ON server_changes (server, id);

@@ -49,6 +49,21 @@ async def test_what_waits_is_told_by_server_in_its_order(jobs: Jobs, reviews: Re
     assert first == Held(job_id=two.id, server=3, state=Review.WAITING, held_at=first.held_at)
 
 
+async def test_what_is_decided_or_deleted_is_left_open_until_moderators_see_it_no_more(
+    jobs: Jobs, reviews: Reviews, pictures: Pictures
+) -> None:
+    decided, deleted, waits, unseen = [await held(jobs) for _ in range(4)]
+    for number, job in enumerate((decided, deleted, waits), start=1):
+        await reviews.shown(job.id, 70, number)
+    for job in (decided, unseen):
+        await reviews.decide(job.id, Review.APPROVED, by=MODERATOR)
+    await pictures.forget(deleted.id)
+
+    assert {each.job_id for each in await reviews.left_open()} == {decided.id, deleted.id}
+    await reviews.closed(decided.id)
+    assert [each.job_id for each in await reviews.left_open()] == [deleted.id]
+
+
 @pytest.mark.parametrize("decision", [Review.APPROVED, Review.REJECTED])
 async def test_the_first_decision_counts_and_is_to_be_told(
     jobs: Jobs, reviews: Reviews, deliveries: Deliveries, decision: Review

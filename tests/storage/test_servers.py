@@ -2,47 +2,169 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from generation.job import UserId
 from generation.safety import Safety
-from storage.database import Database
+from storage.database import Database, Transaction
+from storage.migrating import FOLDER
 from storage.servers import Servers, ServerSettings
 
 BY = UserId(8)
+
+EVERYTHING = ServerSettings(
+    safety=Safety.HOLD,
+    open_safety=Safety.REFUSE,
+    moderators_channel=2**60 + 1,
+    log_channel=5,
+    channels=(3, 2**60 + 2),
+    models=("Mini", "Öl"),
+    adult_models=("Öl",),
+    words=("bad", "two words"),
+    blocked=(7, 9),
+    spoilers=True,
+    language="es-ES",
+    retention=30,
+)
+
+
+async def decide(servers: Servers, server: int = 2, by: UserId = BY, **changes: Any) -> ServerSettings:
+    await servers.change(server, lambda was: replace(was, **changes), by=by)
+    return await servers.get(server)
 
 
 async def test_a_server_that_has_decided_nothing_is_as_the_owner_wants_it(servers: Servers) -> None:
     assert await servers.get(2) == ServerSettings()
 
 
-async def test_each_setting_is_decided_on_its_own_and_taken_back(servers: Servers) -> None:
-    await servers.change(2, by=BY, safety=Safety.HOLD)
-    both = await servers.change(2, by=BY, moderators_channel=2**60 + 1)
-    assert both == ServerSettings(safety=Safety.HOLD, moderators_channel=2**60 + 1)
-    assert await servers.get(2) == both
+async def test_all_settings_come_back_from_the_file(servers: Servers, database: Database) -> None:
+    await servers.change(2, lambda _: EVERYTHING, by=BY)
+
+    assert await servers.get(2) == EVERYTHING
+    assert await Servers(database).get(2) == EVERYTHING
     assert await servers.get(3) == ServerSettings()
-    assert await servers.change(2, by=BY, safety=None) == ServerSettings(moderators_channel=2**60 + 1)
 
 
-async def test_it_is_known_who_decided(servers: Servers, database: Database) -> None:
-    await servers.change(2, by=BY, safety=Safety.HOLD)
-    await servers.change(2, by=UserId(9), safety=Safety.OFF)
+async def test_each_setting_is_decided_on_its_own_and_taken_back(servers: Servers) -> None:
+    await decide(servers, safety=Safety.HOLD)
+    both = await decide(servers, moderators_channel=2**60 + 1)
+    assert both == ServerSettings(safety=Safety.HOLD, moderators_channel=2**60 + 1)
+    assert await decide(servers, safety=None) == ServerSettings(moderators_channel=2**60 + 1)
 
-    rows = await database.fetch_all("SELECT name, value, changed_by FROM server_settings")
-    assert [tuple(row) for row in rows] == [("safety", '"off"', 9)]
+
+async def test_it_is_known_who_changed_what_from_what_to_what(servers: Servers) -> None:
+    await decide(servers, safety=Safety.HOLD, words=("a", "b"))
+    await decide(servers, by=UserId(9), safety=Safety.OFF)
+    await decide(servers, words=("b", "c"))
+    await decide(servers, words=("b", "c"))
+
+    told = [(each.name, each.was, each.became, each.by) for each in await servers.changes(2, 9)]
+    assert told == [
+        ("words", ["a"], ["c"], 8),
+        ("safety", "hold", "off", 9),
+        ("words", [], ["a", "b"], 8),
+        ("safety", None, "hold", 8),
+    ]
+    assert [each.name for each in await servers.changes(2, 1)] == ["words"]
+    assert {name: each.by for name, each in (await servers.last_changes(2)).items()} == {
+        "safety": 9,
+        "words": 8,
+    }
+    assert await servers.last_changes(3) == {}
+
+
+async def test_two_who_change_one_list_at_once_both_have_their_way(servers: Servers) -> None:
+    def added(word: str) -> Any:
+        return servers.change(2, lambda was: replace(was, words=(*was.words, word)), by=BY)
+
+    await asyncio.gather(*(added(f"word {number}") for number in range(9)))
+
+    assert set((await servers.get(2)).words) == {f"word {number}" for number in range(9)}
+
+
+async def test_a_change_that_is_refused_changes_nothing(servers: Servers) -> None:
+    await decide(servers, retention=3)
+
+    def refuse(was: ServerSettings) -> ServerSettings:
+        raise LookupError(was.retention)
+
+    with pytest.raises(LookupError, match="3"):
+        await servers.change(2, refuse, by=BY)
+    assert await servers.get(2) == ServerSettings(retention=3)
+    assert len(await servers.changes(2, 9)) == 1
+
+
+async def test_what_was_read_while_somebody_changed_it_is_not_taken_for_the_newest(
+    servers: Servers, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = database.fetch_all
+
+    async def slow(sql: str, parameters: Any = ()) -> Any:
+        rows = await read(sql, parameters)
+        await servers.change(2, lambda was: replace(was, retention=3), by=BY)
+        return rows
+
+    monkeypatch.setattr(database, "fetch_all", slow)
+    await servers.get(2)
+    monkeypatch.undo()
+
+    assert await servers.get(2) == ServerSettings(retention=3)
+
+
+async def test_a_change_that_was_cancelled_at_its_end_is_known_nevertheless(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await servers.get(2)
+    end = Transaction.end
+
+    def cancelled(transaction: Transaction) -> None:
+        end(transaction)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    monkeypatch.setattr(Transaction, "end", cancelled)
+    task = asyncio.create_task(decide(servers, retention=3))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    monkeypatch.undo()
+
+    assert await servers.get(2) == ServerSettings(retention=3)
+
+
+async def test_once_read_a_setting_is_in_memory(servers: Servers, database: Database) -> None:
+    assert servers.known(2) is None
+    await decide(servers, retention=3)
+    async with database.transaction() as transaction:
+        await transaction.execute("DELETE FROM server_settings")
+
+    assert servers.known(2) == await servers.get(2) == ServerSettings(retention=3)
+
+
+async def test_how_long_pictures_are_kept_is_told_of_all_servers(servers: Servers) -> None:
+    await decide(servers, 2, retention=3)
+    await decide(servers, 3, retention=30)
+    await decide(servers, 4, safety=Safety.OFF)
+    await decide(servers, 2, retention=None)
+
+    assert await servers.retentions() == {3: 30}
 
 
 async def test_what_is_no_setting_is_not_kept(servers: Servers) -> None:
     with pytest.raises(TypeError):
-        await servers.change(2, by=BY, colour="red")
+        await decide(servers, colour="red")
     assert await servers.get(2) == ServerSettings()
 
 
 async def test_a_setting_of_a_later_version_is_passed_over_with_a_line_in_the_log(
     servers: Servers, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await servers.change(2, by=BY, safety=Safety.REFUSE)
+    await servers.change(2, lambda was: replace(was, safety=Safety.REFUSE), by=BY)
     async with database.transaction() as transaction:
         await transaction.execute("INSERT INTO server_settings VALUES (2, 'colour', '1', 8, 0)")
 
@@ -50,9 +172,29 @@ async def test_a_setting_of_a_later_version_is_passed_over_with_a_line_in_the_lo
     assert "colour" in caplog.text
 
 
-async def test_a_policy_that_is_not_known_is_no_permission(servers: Servers, database: Database) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [("safety", '"gentle"', "gentle"), ("channels", "3", "no list"), ("spoilers", "1", "neither")],
+)
+async def test_a_setting_that_cannot_be_read_is_no_permission(
+    servers: Servers, database: Database, name: str, value: str, complaint: str
+) -> None:
     async with database.transaction() as transaction:
-        await transaction.execute("""INSERT INTO server_settings VALUES (2, 'safety', '"gentle"', 8, 0)""")
+        await transaction.execute("INSERT INTO server_settings VALUES (2, ?, ?, 8, 0)", (name, value))
 
-    with pytest.raises(ValueError, match="gentle"):
-        await servers.get(2)
+    for _ in range(2):
+        with pytest.raises((ValueError, TypeError), match=complaint):
+            await servers.get(2)
+
+
+async def test_who_decided_before_there_was_a_list_of_changes_is_in_it(path: Path) -> None:
+    folder = path.parent / "older"
+    folder.mkdir()
+    for file in sorted(FOLDER.glob("*.sql"))[:8]:
+        (folder / file.name).write_bytes(file.read_bytes())
+    async with Database.open(path, migrations=folder) as old, old.transaction() as transaction:
+        await transaction.execute("""INSERT INTO server_settings VALUES (2, 'safety', '"hold"', 8, 12.5)""")
+
+    async with Database.open(path) as new:
+        [change] = await Servers(new).changes(2, 9)
+    assert (change.name, change.was, change.became, change.by, change.at) == ("safety", None, "hold", 8, 12.5)
