@@ -13,6 +13,7 @@ from enum import StrEnum
 from PIL import ExifTags, Image, ImageChops, ImageFilter, ImageOps
 
 from generation.request import InvalidRequest, Size
+from generation.sentence import say
 
 MAX_BYTES = 25 * 2**20
 MAX_PIXELS = 64_000_000
@@ -42,7 +43,11 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
-def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
+PICTURE, MASK = say("picture"), say("mask")
+"""What people are told that something they brought is."""
+
+
+def open_picture(data: bytes, *, what: str = PICTURE) -> Image.Image:
     """A PNG, JPEG or WebP file as RGB, or as RGBA if any of it is transparent; turned as its camera said.
 
     Raises:
@@ -50,7 +55,12 @@ def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
     """
     if len(data) > MAX_BYTES:
         raise InvalidRequest(
-            f"The {what} has {len(data) / 2**20:.0f} MB; I can take {MAX_BYTES // 2**20} at the most."
+            say(
+                "The {what} has {size:.0f} MB; I can take {most} at the most.",
+                what=what,
+                size=len(data) / 2**20,
+                most=MAX_BYTES // 2**20,
+            )
         )
     try:
         with warnings.catch_warnings():
@@ -66,21 +76,28 @@ def open_picture(data: bytes, *, what: str = "picture") -> Image.Image:
             raise InvalidRequest(_too_large(what))
         if min(width, height) < 8 or max(width, height) > MAX_PROPORTION * min(width, height):
             raise InvalidRequest(
-                f"The {what} is {width} by {height} pixels: too small or too narrow to start from."
+                say(
+                    "The {what} is {width} by {height} pixels: too small or too narrow to start from.",
+                    what=what,
+                    width=width,
+                    height=height,
+                )
             )
         if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MAX_SCANS:
             raise InvalidRequest(
-                f"The {what} is made so that it takes very long to open; please save it anew."
+                say("The {what} is made so that it takes very long to open; please save it anew.", what=what)
             )
         # Cameras put smaller ones of the same view behind a photo: those are "MPO", and stand still.
         if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-            raise InvalidRequest(f"The {what} moves; I can only start from one that stands still.")
+            raise InvalidRequest(
+                say("The {what} moves; I can only start from one that stands still.", what=what)
+            )
         try:
             image.load()
             turned = _turned(_in_8_bits(image))
             clear = turned.convert("RGBA") if turned.has_transparency_data else turned.convert("RGB")
         except Exception as error:
-            raise InvalidRequest(f"The {what} is damaged; please send it again.") from error
+            raise InvalidRequest(say("The {what} is damaged; please send it again.", what=what)) from error
     if clear.mode == "RGBA" and clear.getchannel("A").getextrema() == (FULL, FULL):
         return clear.convert("RGB")
     return clear
@@ -117,13 +134,15 @@ def _turned(image: Image.Image) -> Image.Image:
 
 
 def unreadable(what: str) -> str:
-    return f"What you brought as the {what} is no PNG, JPEG or WebP file that I can read."
+    return say("What you brought as the {what} is no PNG, JPEG or WebP file that I can read.", what=what)
 
 
 def _too_large(what: str) -> str:
-    return (
-        f"The {what} has too many pixels; I can take {MAX_PIXELS // 1_000_000} million, "
-        f"and {MAX_SIDE:,} on a side, at the most."
+    return say(
+        "The {what} has too many pixels; I can take {most} million, and {side:,} on a side, at the most.",
+        what=what,
+        most=MAX_PIXELS // 1_000_000,
+        side=MAX_SIDE,
     )
 
 
@@ -191,13 +210,19 @@ def mask_for(mask: Image.Image, picture: Image.Image) -> Image.Image:
         across, down = grey.width / picture.width, grey.height / picture.height
         if abs(across / down - 1) > 0.02:
             raise InvalidRequest(
-                f"The mask is {grey.width} by {grey.height} pixels and the picture {picture.width} by "
-                f"{picture.height}; they must have the same shape."
+                say(
+                    "The mask is {width} by {height} pixels and the picture {other_width} by "
+                    "{other_height}; they must have the same shape.",
+                    width=grey.width,
+                    height=grey.height,
+                    other_width=picture.width,
+                    other_height=picture.height,
+                )
             )
         grey = grey.resize(picture.size, Image.Resampling.BILINEAR)
     marked = grey.point(lambda level: FULL if level >= 128 else 0)
     if marked.getbbox() is None:
-        raise InvalidRequest("The mask marks nothing; paint white what I shall draw anew.")
+        raise InvalidRequest(say("The mask marks nothing; paint white what I shall draw anew."))
     return marked
 
 

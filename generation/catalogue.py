@@ -6,18 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from generation.distilled import distilled, native_of_turbo
 from generation.model import Defaults as Defaults
 from generation.model import Family as Family
 from generation.model import MemoryMode as MemoryMode
 from generation.model import ModelInfo as ModelInfo
+from generation.modelcard import with_card
 from generation.modelfiles import PICKLES, hub_snapshot, is_whole, read_json, tensor_shapes
 from generation.modelfiles import UnreadableModel as UnreadableModel
 from generation.pipelines import sounds_like_one, traits
 from generation.request import MAX_EDGE, MIN_EDGE, OWN_SAMPLER
 from generation.samplers import SAMPLERS
+from generation.sentence import say
 
 _DEFAULTS: Mapping[Family, Defaults] = {
     Family.SD1: Defaults(steps=25, guidance=7.0, sampler="DPM++ 2M Karras"),
@@ -70,20 +71,26 @@ def place_on_disk(source: str) -> Path | None:
         path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # too long, a home that nobody has, a NUL
         raise UnreadableModel(
-            f"That is neither the name of a model nor a place on this disk: {error}."
+            say("That is neither the name of a model nor a place on this disk: {error}.", error=error)
         ) from error
     if path.suffix.lower() in PICKLES:
         raise UnreadableModel(
-            f"The model {source} is a pickle, which can run any code when it is read, so I never open one. "
-            "Use the .safetensors version of it."
+            say(
+                "The model {source} is a pickle, which can run any code when it is read, so I never open "
+                "one. Use the .safetensors version of it.",
+                source=source,
+            )
         )
     if path.is_dir() or path.is_file():
         return path
     on_disk = path.is_absolute() or path.suffix == ".safetensors" or source.startswith((".", "~"))
     if on_disk or (path.parent.is_dir() and path.parent != Path()) or not _HUB_ID.fullmatch(source):
         raise UnreadableModel(
-            f"There is no model at {source}. Name a folder in diffusers' format, "
-            "a .safetensors file, or a Hugging Face id like stable-diffusion-v1-5/stable-diffusion-v1-5."
+            say(
+                "There is no model at {source}. Name a folder in diffusers' format, "
+                "a .safetensors file, or a Hugging Face id like stable-diffusion-v1-5/stable-diffusion-v1-5.",
+                source=source,
+            )
         )
     return None
 
@@ -113,7 +120,10 @@ def _info(
 def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
     if not (path / "model_index.json").is_file():
         raise UnreadableModel(
-            f"The folder {source} holds no model_index.json, so it is not a model in diffusers' format."
+            say(
+                "The folder {source} holds no model_index.json, so it is not a model in diffusers' format.",
+                source=source,
+            )
         )
     pipeline = read_json(path / "model_index.json").get("_class_name")
     if pipeline not in (*_PIPELINES, *_XL_PIPELINES):
@@ -130,7 +140,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
     unet, vae = read_json(path / "unet" / "config.json"), read_json(path / "vae" / "config.json")
     latents, inputs = vae.get("latent_channels", 4), unet.get("in_channels", 4)
     if inputs not in (latents, 2 * latents + 1):
-        raise UnreadableModel(_more_than_words(f"The model {source}", inputs))
+        raise UnreadableModel(_more_than_words(say("The model {source}", source=source), inputs))
     if weights:
         _need_weights(path, source, "unet/")
     if pipeline in _XL_PIPELINES:
@@ -144,7 +154,11 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         multiple = factor * 2 ** (len(unet["block_out_channels"]) - 1)
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableModel(
-            f"The configuration of the model {source} is not complete: {error!r}."
+            say(
+                "The configuration of the model {source} is not complete: {error}.",
+                source=source,
+                error=repr(error),
+            )
         ) from error
     info = replace(
         _info(path.resolve().name, source, family, native=native),
@@ -157,10 +171,15 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
 
 
 def _more_than_words(what: str, inputs: int) -> str:
-    kind = {5: "a depth model", 8: "an editing model (pix2pix)"}.get(inputs, "a model for something else")
-    return (
-        f"{what} is {kind}: its UNet reads {inputs} channels. "
-        "I draw with text-to-image models, which read 4, and inpainting models, which read 9."
+    kind = {5: say("a depth model"), 8: say("an editing model (pix2pix)")}.get(
+        inputs, say("a model for something else")
+    )
+    return say(
+        "{what} is {kind}: its UNet reads {inputs} channels. "
+        "I draw with text-to-image models, which read 4, and inpainting models, which read 9.",
+        what=what,
+        kind=kind,
+        inputs=inputs,
     )
 
 
@@ -201,7 +220,7 @@ def _with_extras(info: ModelInfo, path: Path) -> ModelInfo:
         known = frozenset(line.strip().casefold() for line in words.read_text("utf-8").splitlines())
         info = replace(info, words=known - {""})
     card = path / "atelier.json"
-    return _with_card(info, read_json(card)) if card.is_file() else info
+    return with_card(info, read_json(card)) if card.is_file() else info
 
 
 def _need_weights(path: Path, source: str, part: str) -> None:
@@ -209,47 +228,14 @@ def _need_weights(path: Path, source: str, part: str) -> None:
         return
     if any(path.glob(f"{part}*.bin")):
         raise UnreadableModel(
-            f"The model {source} keeps its weights in pickles (.bin), which can run any code when they "
-            "are read, so I never open them. Use a version with .safetensors files."
+            say(
+                "The model {source} keeps its weights in pickles (.bin), which can run any code when they "
+                "are read, so I never open them. Use a version with .safetensors files.",
+                source=source,
+            )
         )
-    raise UnreadableModel(f"The model {source} has no weights: {part} holds no .safetensors file.")
-
-
-def _with_card(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
-    """`atelier.json` in a model's folder says what suits it better than its family does."""
-    defaults = info.defaults
-    allowed = {"name", "steps", "guidance", "sampler", "min_edge", "max_edge", "note"}
-    if unknown := set(card) - allowed:
-        raise UnreadableModel(
-            f"The atelier.json of the model {info.source} says {', '.join(sorted(unknown))}, "
-            f"which I do not know; it may say {', '.join(sorted(allowed))}."
-        )
-    if card.get("sampler", defaults.sampler) not in info.samplers:
-        raise UnreadableModel(
-            f"The atelier.json of the model {info.source} names the sampler {card['sampler']}, "
-            f"which I do not know; it may be {', '.join(info.samplers)}."
-        )
-    try:
-        return _merged(info, card)
-    except (TypeError, ValueError) as error:
-        raise UnreadableModel(
-            f"The atelier.json of the model {info.source} holds a wrong value: {error}."
-        ) from error
-
-
-def _merged(info: ModelInfo, card: Mapping[str, Any]) -> ModelInfo:
-    defaults = info.defaults
-    return replace(
-        info,
-        name=str(card.get("name", info.name)),
-        defaults=Defaults(
-            steps=int(card.get("steps", defaults.steps)),
-            guidance=float(card.get("guidance", defaults.guidance)),
-            sampler=str(card.get("sampler", defaults.sampler)),
-        ),
-        min_edge=int(card.get("min_edge", info.min_edge)),
-        max_edge=int(card.get("max_edge", info.max_edge)),
-        note=card.get("note", info.note),
+    raise UnreadableModel(
+        say("The model {source} has no weights: {part} holds no .safetensors file.", source=source, part=part)
     )
 
 
@@ -261,19 +247,28 @@ _CROSS_ATTENTION = "model.diffusion_model.input_blocks.{}.transformer_blocks.0.a
 
 def _single_file(path: Path, source: str) -> ModelInfo:
     if path.suffix.lower() != ".safetensors":
-        raise UnreadableModel(f"The model {source} is not a .safetensors file, the only kind of file I open.")
+        raise UnreadableModel(
+            say("The model {source} is not a .safetensors file, the only kind of file I open.", source=source)
+        )
     shapes = tensor_shapes(path)
     if any(key.startswith(("lora_", "lycoris_")) or ".lora_" in key for key in shapes):
         raise UnreadableModel(
-            f"The file {source} is a LoRA, which goes on top of a model; name the model itself."
+            say(
+                "The file {source} is a LoRA, which goes on top of a model; name the model itself.",
+                source=source,
+            )
         )
     if _INPUT not in shapes:
         raise UnreadableModel(
-            f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint: it has no UNet of theirs in it."
+            say(
+                "The file {source} is no Stable Diffusion 1, 2 or XL checkpoint: "
+                "it has no UNet of theirs in it.",
+                source=source,
+            )
         )
     inputs = (shapes[_INPUT][1:2] or [0])[0]
     if inputs not in (4, 9):
-        raise UnreadableModel(_more_than_words(f"The file {source}", inputs))
+        raise UnreadableModel(_more_than_words(say("The file {source}", source=source), inputs))
     family = _family(shapes, source)
     if (folder := configuration_beside(path)) is None:
         info = _info(path.stem, source, family, native=native_of_turbo(path.stem))
@@ -281,13 +276,24 @@ def _single_file(path: Path, source: str) -> ModelInfo:
     info = replace(_folder(folder, str(folder), weights=False), source=source)
     if info.family is not family:
         raise UnreadableModel(
-            f"The file {source} is {family}, but the folder {folder.name}/ beside it configures "
-            f"{info.family}; put the configuration of its own family there, or rename the folder."
+            say(
+                "The file {source} is {family}, but the folder {folder}/ beside it configures "
+                "{other}; put the configuration of its own family there, or rename the folder.",
+                source=source,
+                family=family,
+                folder=folder.name,
+                other=info.family,
+            )
         )
     if info.inpainting != (inputs == 9):
         raise UnreadableModel(
-            f"The UNet of the file {source} reads {inputs} channels, but the folder {folder.name}/ beside it "
-            "configures another; put the configuration of a model of its own kind there."
+            say(
+                "The UNet of the file {source} reads {inputs} channels, but the folder {folder}/ beside it "
+                "configures another; put the configuration of a model of its own kind there.",
+                source=source,
+                inputs=inputs,
+                folder=folder.name,
+            )
         )
     return info
 
@@ -295,19 +301,27 @@ def _single_file(path: Path, source: str) -> ModelInfo:
 def _family(shapes: Mapping[str, list[int]], source: str) -> Family:
     if not any(key.startswith(("cond_stage_model.", "conditioner.")) for key in shapes):
         raise UnreadableModel(
-            f"The file {source} holds a UNet without a text encoder; use a checkpoint with all its parts."
+            say(
+                "The file {source} holds a UNet without a text encoder; use a checkpoint with all its parts.",
+                source=source,
+            )
         )
     if any(key.startswith("conditioner.embedders.1.") for key in shapes):
         return Family.SDXL
     if any(key.startswith("conditioner.embedders.0.") for key in shapes):
         raise UnreadableModel(
-            f"The file {source} is an SDXL refiner, which cannot draw alone; use the base model."
+            say(
+                "The file {source} is an SDXL refiner, which cannot draw alone; use the base model.",
+                source=source,
+            )
         )
     if shapes.get(_CROSS_ATTENTION.format("2.1"), [0])[-1] == 1024:
         return Family.SD2
     if shapes.get(_CROSS_ATTENTION.format("1.1"), [0])[-1] == 768:
         return Family.SD1
-    raise UnreadableModel(f"The file {source} is no Stable Diffusion 1, 2 or XL checkpoint that I know.")
+    raise UnreadableModel(
+        say("The file {source} is no Stable Diffusion 1, 2 or XL checkpoint that I know.", source=source)
+    )
 
 
 def configuration_beside(file: Path) -> Path | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from generation.model import Family, ModelInfo
 from generation.modelfiles import PICKLES, UnreadableModel, is_half, read_json, tensor_shapes
+from generation.sentence import say
 from generation.unetshape import UnetShape, shape_of
 
 MAX_NAME = 100
@@ -32,10 +33,13 @@ class Preprocessor(StrEnum):
     @property
     def missing(self) -> str:
         """What to do where nobody has named its weights; for the person."""
-        return (
-            f"I cannot make a {self} picture here: that needs weights, which the owner can name as "
-            f"{self.upper()}_MODEL. You can bring one that is made already, with the preprocessor "
-            f"`{NO_PREPROCESSOR}`."
+        return say(
+            "I cannot make a {kind} picture here: that needs weights, which the owner can name as "
+            "{setting}. You can bring one that is made already, with the preprocessor "
+            "`{none}`.",
+            kind=self,
+            setting=f"{self.upper()}_MODEL",
+            none=NO_PREPROCESSOR,
         )
 
 
@@ -93,14 +97,21 @@ class ControlNetInfo:
     def reject_reason(self, model: ModelInfo) -> str | None:
         """Why it cannot steer this model, as a sentence for the person; None if it can."""
         if model.family is not self.family:
-            takes = "" if model.family in _STEERED else ", which takes none"
-            return (
-                f"The ControlNet {self.name} is for {self.family}, and {model.name} is {model.family}{takes}."
+            known = {"name": self.name, "family": self.family, "model": model.name, "other": model.family}
+            if model.family in _STEERED:
+                return say("The ControlNet {name} is for {family}, and {model} is {other}.", **known)
+            return say(
+                "The ControlNet {name} is for {family}, and {model} is {other}, which takes none.", **known
             )
         theirs = shape_of(model)
         if theirs is not None and not self.shape.suits(theirs):
             why = _unlike(self.shape, theirs)
-            return f"The ControlNet {self.name} was made for another model than {model.name}: {why}."
+            return say(
+                "The ControlNet {name} was made for another model than {model}: {why}.",
+                name=self.name,
+                model=model.name,
+                why=why,
+            )
         return None
 
 
@@ -109,10 +120,18 @@ _STEERED = (Family.SD1, Family.SD2, Family.SDXL)
 
 def _unlike(mine: UnetShape, theirs: UnetShape) -> str:
     if mine.words is not None and mine.words != theirs.words:
-        return f"it reads prompts of width {mine.words}, and this model's have {theirs.words}"
-    return (
-        f"its layers begin with {mine.first} channels of {mine.latents}, "
-        f"and this model's with {theirs.first} of {theirs.latents}"
+        return say(
+            "it reads prompts of width {words}, and this model's have {theirs}",
+            words=mine.words,
+            theirs=theirs.words,
+        )
+    return say(
+        "its layers begin with {first} channels of {latents}, and this model's with "
+        "{other_first} of {other_latents}",
+        first=mine.first,
+        latents=mine.latents,
+        other_first=theirs.first,
+        other_latents=theirs.latents,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generation.modelfiles import PICKLES, UnreadableModel, tensor_shapes
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Learned:
         """The family, in words."""
         if (known := _KNOWN_WIDTHS.get(self.widths)) is not None:
             return known
-        return f"text encoders of width {' and '.join(map(str, self.widths))}"
+        return say("text encoders of width {widths}", widths=" and ".join(map(str, self.widths)))
 
 
 @dataclass(frozen=True, slots=True)

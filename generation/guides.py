@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from generation.sentence import say
 from generation.size import MAX_STEPS, SEEDS, Digest, InvalidRequest, Seed, Size
 
 MAX_BLUR = 64
@@ -33,11 +34,18 @@ class Start:
     def __post_init__(self) -> None:
         if not 0 < self.strength <= 1:
             raise InvalidRequest(
-                f"A strength of {self.strength:g} is not possible; choose more than 0, up to 1."
+                say(
+                    "A strength of {strength:g} is not possible; choose more than 0, up to 1.",
+                    strength=self.strength,
+                )
             )
         if not 0 <= self.blur <= MAX_BLUR:
             raise InvalidRequest(
-                f"A mask blur of {self.blur} is not possible; choose 0 to {MAX_BLUR} pixels."
+                say(
+                    "A mask blur of {blur} is not possible; choose 0 to {most} pixels.",
+                    blur=self.blur,
+                    most=MAX_BLUR,
+                )
             )
 
     @property
@@ -56,9 +64,20 @@ class Variation:
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < SEEDS:
-            raise InvalidRequest(f"The variation seed {self.seed} is out of range; choose 0 to {SEEDS - 1}.")
+            raise InvalidRequest(
+                say(
+                    "The variation seed {seed} is out of range; choose 0 to {last}.",
+                    seed=self.seed,
+                    last=SEEDS - 1,
+                )
+            )
         if not 0 <= self.strength <= 1:
-            raise InvalidRequest(f"A variation strength of {self.strength:g} is not possible; choose 0 to 1.")
+            raise InvalidRequest(
+                say(
+                    "A variation strength of {strength:g} is not possible; choose 0 to 1.",
+                    strength=self.strength,
+                )
+            )
 
 
 class Enlarger(StrEnum):
@@ -89,15 +108,24 @@ class Hires:
             raise ValueError("an upscaler has a name, and the other ways have none")
         if not 0 < self.strength <= 1:
             raise InvalidRequest(
-                f"A strength of {self.strength:g} for the second pass is not possible; "
-                "choose more than 0, up to 1."
+                say(
+                    "A strength of {strength:g} for the second pass is not possible; "
+                    "choose more than 0, up to 1.",
+                    strength=self.strength,
+                )
             )
         if not 1 <= self.steps <= MAX_STEPS:
-            raise InvalidRequest(f"{self.steps} steps are not possible; choose 1 to {MAX_STEPS}.")
+            raise InvalidRequest(
+                say("{steps} steps are not possible; choose 1 to {most}.", steps=self.steps, most=MAX_STEPS)
+            )
         if not self.steps_taken:
             raise InvalidRequest(
-                f"With a strength of {self.strength:g} no step of {self.steps} is left for the second pass; "
-                "choose a greater strength or more steps."
+                say(
+                    "With a strength of {strength:g} no step of {steps} is left for the second pass; "
+                    "choose a greater strength or more steps.",
+                    strength=self.strength,
+                    steps=self.steps,
+                )
             )
 
     @property
@@ -123,8 +151,12 @@ class Upscale:
     def __post_init__(self) -> None:
         if not LEAST_UPSCALE <= self.factor <= MAX_UPSCALE:
             raise InvalidRequest(
-                f"{self.factor:g} times as large is not possible; "
-                f"choose {LEAST_UPSCALE:g} to {MAX_UPSCALE:g}."
+                say(
+                    "{factor:g} times as large is not possible; choose {least:g} to {most:g}.",
+                    factor=self.factor,
+                    least=LEAST_UPSCALE,
+                    most=MAX_UPSCALE,
+                )
             )
 
 
@@ -140,8 +172,12 @@ class Adapter:
     def __post_init__(self) -> None:
         if not -MAX_ADAPTER_WEIGHT <= self.weight <= MAX_ADAPTER_WEIGHT:
             raise InvalidRequest(
-                f"A weight of {self.weight:g} for the LoRA is not possible; "
-                f"choose {-MAX_ADAPTER_WEIGHT:g} to {MAX_ADAPTER_WEIGHT:g}."
+                say(
+                    "A weight of {weight:g} for the LoRA is not possible; choose {least:g} to {most:g}.",
+                    weight=self.weight,
+                    least=-MAX_ADAPTER_WEIGHT,
+                    most=MAX_ADAPTER_WEIGHT,
+                )
             )
 
 
@@ -163,13 +199,20 @@ class Control:
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= MAX_CONTROL_WEIGHT:
             raise InvalidRequest(
-                f"A weight of {self.weight:g} for the control is not possible; "
-                f"choose 0 to {MAX_CONTROL_WEIGHT:g}."
+                say(
+                    "A weight of {weight:g} for the control is not possible; choose 0 to {most:g}.",
+                    weight=self.weight,
+                    most=MAX_CONTROL_WEIGHT,
+                )
             )
         if not 0 <= self.start < self.end <= 1:
             raise InvalidRequest(
-                f"A control from {self.start:g} to {self.end:g} of the steps is not possible; "
-                "both are 0 to 1, and it must begin before it ends."
+                say(
+                    "A control from {start:g} to {end:g} of the steps is not possible; "
+                    "both are 0 to 1, and it must begin before it ends.",
+                    start=self.start,
+                    end=self.end,
+                )
             )
 
 
@@ -184,6 +227,9 @@ class Look:
     def __post_init__(self) -> None:
         if not 0 < self.weight <= 1:
             raise InvalidRequest(
-                f"A weight of {self.weight:g} for the style picture is not possible; "
-                "choose more than 0, up to 1."
+                say(
+                    "A weight of {weight:g} for the style picture is not possible; "
+                    "choose more than 0, up to 1.",
+                    weight=self.weight,
+                )
             )

@@ -11,6 +11,7 @@ from typing import NewType
 from generation.image import Picture
 from generation.request import GenerationRequest
 from generation.safety import Review, Safety
+from generation.sentence import say
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)
@@ -103,8 +104,10 @@ class Loading:
     @property
     def so_far(self) -> str:
         """How far the fetching is, like "1.2 of 4.3 GB"."""
-        unit, bytes_ = ("GB", 1e9) if self.total >= 1e9 else ("MB", 1e6)
-        return f"{min(self.fetched, self.total) / bytes_:.1f} of {self.total / bytes_:.1f} {unit}"
+        fetched = min(self.fetched, self.total)
+        if self.total >= 1e9:
+            return say("{fetched:.1f} of {total:.1f} GB", fetched=fetched / 1e9, total=self.total / 1e9)
+        return say("{fetched:.1f} of {total:.1f} MB", fetched=fetched / 1e6, total=self.total / 1e6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

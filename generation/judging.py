@@ -8,12 +8,13 @@ from dataclasses import replace
 from generation.image import Picture
 from generation.job import Job, JobState
 from generation.safety import Review, Safety, Verdict
+from generation.sentence import say
 
-FLAGGED = (
+FLAGGED = say(
     "The safety check flags it, and flagged pictures are not shown here, so I have not kept it either. "
     "Another seed or other words may help."
 )
-UNCHECKED = (
+UNCHECKED = say(
     "Pictures are checked here before they are shown, and this one could not be, so I have not kept it. "
     "Whoever runs me finds the reason in the log."
 )

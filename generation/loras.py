@@ -18,6 +18,7 @@ from generation.model import Family, ModelInfo
 from generation.modelfiles import PICKLES, UnreadableModel, tensor_shapes
 from generation.prompting.loras import all_in_force, folded
 from generation.request import GenerationRequest, InvalidRequest
+from generation.sentence import first_of, say
 
 log = logging.getLogger(__name__)
 
@@ -63,14 +64,22 @@ class Lora:
     def made_for(self) -> str:
         """What kind of model, in words."""
         if self.width is None:
-            return "any model of its shapes"
-        return str(_KNOWN_WIDTHS.get(self.width) or f"a model that reads text of width {self.width}")
+            return say("any model of its shapes")
+        known = _KNOWN_WIDTHS.get(self.width)
+        if known is None:
+            return say("a model that reads text of width {width}", width=self.width)
+        return str(known)
 
     def reject_reason(self, model: ModelInfo) -> str | None:
         """Why this model cannot draw with it, as a sentence for a person, or None."""
         if self.width is None or not model.text_widths or self.width == sum(model.text_widths):
             return None
-        return f"The LoRA {quoted(self.name)} is made for {self.made_for}; {model.name} is of another kind."
+        return say(
+            "The LoRA {name} is made for {made_for}; {model} is of another kind.",
+            name=quoted(self.name),
+            made_for=self.made_for,
+            model=model.name,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +157,11 @@ class Loras:
             return found
         if found is not None:
             raise InvalidRequest(
-                f"The LoRA {quoted(found.name)} cannot be used: its file is broken; "
-                "the owner can see why with `python -m bot models check`."
+                say(
+                    "The LoRA {name} cannot be used: its file is broken; "
+                    "the owner can see why with `python -m bot models check`.",
+                    name=quoted(found.name),
+                )
             )
         raise InvalidRequest(_unknown(name, [lora.name for lora in there if isinstance(lora, Lora)]))
 
@@ -161,7 +173,7 @@ class Loras:
                 if (reason := lora.reject_reason(model)) is not None:
                     return reason
         except InvalidRequest as reason:
-            return str(reason)
+            return reason.sentence
         return None
 
     def triggers(self, name: str) -> tuple[str, ...]:
@@ -192,14 +204,15 @@ def quoted(name: str) -> str:
 def _unknown(name: str, known: list[str]) -> str:
     by_name = {folded(each): each for each in known}
     if near := difflib.get_close_matches(folded(name), by_name, n=1):
-        return f"I do not know the LoRA {quoted(name)}; did you mean {quoted(by_name[near[0]])}?"
+        return say(
+            "I do not know the LoRA {name}; did you mean {near}?",
+            name=quoted(name),
+            near=quoted(by_name[near[0]]),
+        )
     if not known:
-        return f"I do not know the LoRA {quoted(name)}; there are none here."
-    told = ", ".join(map(quoted, known[:MAX_NAMED]))
-    left = len(known) - MAX_NAMED
-    return (
-        f"I do not know the LoRA {quoted(name)}; there are {told}{f' and {left} more' if left > 0 else ''}."
-    )
+        return say("I do not know the LoRA {name}; there are none here.", name=quoted(name))
+    names = first_of(list(map(quoted, known)), MAX_NAMED)
+    return say("I do not know the LoRA {name}; there are {names}.", name=quoted(name), names=names)
 
 
 # Files ---------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from generation.prompting.loras import names_loras
 from generation.prompting.loras import reject_reason as loras_reason
 from generation.request import OWN_SAMPLER, GenerationRequest, Size
 from generation.samplers import SAMPLERS, sampler_reason
+from generation.sentence import say
 
 
 class Family(StrEnum):
@@ -162,7 +163,7 @@ class ModelInfo:
         """Why this model cannot draw this request, as a sentence for a person, or None."""
         if self.samplers == (OWN_SAMPLER,):
             if request.sampler != OWN_SAMPLER:
-                return f"{self.name} draws with a sampler of its own; leave the sampler out."
+                return say("{name} draws with a sampler of its own; leave the sampler out.", name=self.name)
         elif (reason := sampler_reason(request.sampler, request.steps)) is not None:
             return reason
         reasons = self._words_reason, self._ways_reason, self._look_reason
@@ -174,11 +175,17 @@ class ModelInfo:
 
     def _words_reason(self, request: GenerationRequest) -> str | None:
         if self.family is Family.OTHER:  # its prompts are language: brackets are brackets
-            return None if request.clip_skip == 1 else f"{self.name} takes no clip skip; leave it out."
-        if request.clip_skip > self.clip_layers:
             return (
-                f"The text encoder of {self.name} has {self.clip_layers} layers; "
-                f"choose a clip skip from 1 to {self.clip_layers}."
+                None
+                if request.clip_skip == 1
+                else say("{name} takes no clip skip; leave it out.", name=self.name)
+            )
+        if request.clip_skip > self.clip_layers:
+            return say(
+                "The text encoder of {name} has {clip_layers} layers; "
+                "choose a clip skip from 1 to {clip_layers}.",
+                name=self.name,
+                clip_layers=self.clip_layers,
             )
         if is_open(request):
             return None  # only what is chosen can be read
@@ -186,39 +193,53 @@ class ModelInfo:
 
     def _ways_reason(self, request: GenerationRequest) -> str | None:
         if self.family is Family.NOISE and request.controls:
-            return f"{self.name} draws noise, which no ControlNet steers."
+            return say("{name} draws noise, which no ControlNet steers.", name=self.name)
         if self.family is not Family.OTHER:
             return None
         ways = {
-            "a picture to start from": request.start is not None,
-            "a variation": bool(request.variations),
-            "a second, larger pass": request.hires is not None,
-            "a LoRA": names_loras(request),
-            "a ControlNet": bool(request.controls),
-            "a picture for its look": request.look is not None,
+            say("picture to start from"): request.start is not None,
+            say("variation"): bool(request.variations),
+            say("second, larger pass"): request.hires is not None,
+            say("LoRA"): names_loras(request),
+            say("ControlNet"): bool(request.controls),
+            say("picture for its look"): request.look is not None,
         }
         wanted = next((way for way, is_wanted in ways.items() if is_wanted), None)
-        return None if wanted is None else f"{self.name} draws from words alone; it takes no {wanted[2:]}."
+        return (
+            None
+            if wanted is None
+            else say("{name} draws from words alone; it takes no {wanted}.", name=self.name, wanted=wanted)
+        )
 
     def _look_reason(self, request: GenerationRequest) -> str | None:
         if request.look is None or self.ip_adapter is not None:
             return None
-        return (
-            f"{self.name} cannot take the look of a picture: its owner has to give it an IP-Adapter "
-            "(`ip_adapter` in models.toml)."
+        return say(
+            "{name} cannot take the look of a picture: its owner has to give it an IP-Adapter "
+            "(`ip_adapter` in models.toml).",
+            name=self.name,
         )
 
     def size_reason(self, size: Size) -> str | None:
         """Why this model cannot draw this size, as a sentence for a person, or None."""
         if min(size.width, size.height) < self.min_edge or max(size.width, size.height) > self.max_edge:
-            return (
-                f"{self.name} cannot draw {size}: each edge must be {self.min_edge} to {self.max_edge} "
-                f"pixels, and {self.native}x{self.native} suits it best."
+            return say(
+                "{name} cannot draw {size}: each edge must be {least} to {most} "
+                "pixels, and {native}x{native} suits it best.",
+                name=self.name,
+                size=size,
+                least=self.min_edge,
+                most=self.max_edge,
+                native=self.native,
             )
         if size.width % self.multiple or size.height % self.multiple:
-            return (
-                f"{self.name} cannot draw {size}: both edges must be multiples of {self.multiple}. "
-                f"The nearest that works is {self.nearest(size.width, size.height)}."
+            return say(
+                "{name} cannot draw {size}: both edges must be multiples of {multiple}. "
+                "The nearest that works is {nearest}.",
+                name=self.name,
+                size=size,
+                multiple=self.multiple,
+                nearest=self.nearest(size.width, size.height),
             )
         return None
 

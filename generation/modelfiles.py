@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from generation.sentence import Told
+from generation.sentence import Told, say
 
 PICKLES = {".ckpt", ".bin", ".pt", ".pth", ".pkl", ".pickle"}
 """Suffixes of files that can run any code when they are read."""
@@ -31,15 +31,17 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        raise UnreadableModel(f"The model's file {path} is missing.") from error
+        raise UnreadableModel(say("The model's file {path} is missing.", path=path)) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise UnreadableModel(f"The model's file {path} cannot be read: {error}.") from error
+        raise UnreadableModel(
+            say("The model's file {path} cannot be read: {error}.", path=path, error=error)
+        ) from error
     if not isinstance(value, dict):
-        raise UnreadableModel(f"The model's file {path} does not hold a JSON object.")
+        raise UnreadableModel(say("The model's file {path} does not hold a JSON object.", path=path))
     return value
 
 
-def tensor_shapes(path: Path, what: str = "model") -> dict[str, list[int]]:
+def tensor_shapes(path: Path, what: str = say("model")) -> dict[str, list[int]]:
     """Names and shapes of the tensors of a safetensors file: eight bytes of length, then JSON.
 
     Args:
@@ -56,9 +58,18 @@ def tensor_shapes(path: Path, what: str = "model") -> dict[str, list[int]]:
             raise ValueError(f"it should have {end:,} bytes and has {path.stat().st_size:,}; fetch it again")
         return {key: [int(edge) for edge in value["shape"]] for key, value in tensors.items()}
     except OSError as error:
-        raise UnreadableModel(f"The {what} {path} cannot be read: {error.strerror}.") from error
+        raise UnreadableModel(
+            say("The {what} {path} cannot be read: {error}.", what=what, path=path, error=error.strerror)
+        ) from error
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise UnreadableModel(f"The {what} {path} is not a whole safetensors file: {error}.") from error
+        raise UnreadableModel(
+            say(
+                "The {what} {path} is not a whole safetensors file: {error}.",
+                what=what,
+                path=path,
+                error=error,
+            )
+        ) from error
 
 
 def file_notes(path: Path) -> dict[str, str]:
@@ -93,11 +104,16 @@ def check_vae(place: Path, *, channels: int | None) -> None:
     try:
         is_folder, is_file = place.is_dir(), place.is_file()
     except OSError as error:
-        raise UnreadableModel(f"There is no VAE at {place}: {error.strerror}.") from error
+        raise UnreadableModel(
+            say("There is no VAE at {place}: {error}.", place=place, error=error.strerror)
+        ) from error
     if place.suffix.lower() in PICKLES:
         raise UnreadableModel(
-            f"The VAE {place} is a pickle, which can run any code when it is read, so I never open one. "
-            "Use the .safetensors version of it."
+            say(
+                "The VAE {place} is a pickle, which can run any code when it is read, so I never open one. "
+                "Use the .safetensors version of it.",
+                place=place,
+            )
         )
     if is_folder:
         found = _vae_folder(place)
@@ -105,31 +121,59 @@ def check_vae(place: Path, *, channels: int | None) -> None:
         shapes = tensor_shapes(place)
         if any(key.startswith(("first_stage_model.", "decoder.mid.", "encoder.mid.")) for key in shapes):
             raise UnreadableModel(
-                f"The VAE {place} names its weights as checkpoints do; use the version in diffusers' format."
+                say(
+                    "The VAE {place} names its weights as checkpoints do; "
+                    "use the version in diffusers' format.",
+                    place=place,
+                )
             )
         if "decoder.mid_block.resnets.0.conv1.weight" not in shapes:
-            raise UnreadableModel(f"The file {place} holds no VAE.")
+            raise UnreadableModel(say("The file {place} holds no VAE.", place=place))
         found = (shapes.get("decoder.conv_in.weight", [])[1:2] or [0])[0]
     else:
         raise UnreadableModel(
-            f"There is no VAE at {place}; name a folder in diffusers' format or a .safetensors file."
+            say(
+                "There is no VAE at {place}; name a folder in diffusers' format or a .safetensors file.",
+                place=place,
+            )
         )
     if channels is not None and found != channels:
         raise UnreadableModel(
-            f"The VAE {place} has {found} channels in its latents, and this model's have {channels}."
+            say(
+                "The VAE {place} has {found} channels in its latents, and this model's have {channels}.",
+                place=place,
+                found=found,
+                channels=channels,
+            )
         )
 
 
 def _vae_folder(folder: Path) -> int:
     """The number of channels of a VAE's latents."""
     if not (folder / "config.json").is_file():
-        inside = f"; its VAE is {folder / 'vae'}" if (folder / "vae" / "config.json").is_file() else ""
-        raise UnreadableModel(f"The folder {folder} holds no config.json, so it is no VAE{inside}.")
+        inside = (
+            say("; its VAE is {folder}", folder=folder / "vae")
+            if (folder / "vae" / "config.json").is_file()
+            else ""
+        )
+        raise UnreadableModel(
+            say(
+                "The folder {folder} holds no config.json, so it is no VAE{inside}.",
+                folder=folder,
+                inside=inside,
+            )
+        )
     config = read_json(folder / "config.json")
     if config.get("_class_name") != "AutoencoderKL":
-        raise UnreadableModel(f"The folder {folder} holds {config.get('_class_name')}, not an AutoencoderKL.")
+        raise UnreadableModel(
+            say(
+                "The folder {folder} holds {kind}, not an AutoencoderKL.",
+                folder=folder,
+                kind=config.get("_class_name"),
+            )
+        )
     if not any(folder.glob("*.safetensors")):
-        raise UnreadableModel(f"The VAE {folder} has no weights in a .safetensors file.")
+        raise UnreadableModel(say("The VAE {folder} has no weights in a .safetensors file.", folder=folder))
     channels = config.get("latent_channels", 4)
     return channels if isinstance(channels, int) else 0
 
@@ -147,21 +191,28 @@ def check_taesd(source: str) -> None:
     try:
         is_here, is_near = folder.is_dir(), folder.parent.is_dir() and folder.parent != Path()
     except OSError as error:
-        raise UnreadableModel(f"There is no taesd at {source}: {error.strerror}.") from error
+        raise UnreadableModel(
+            say("There is no taesd at {source}: {error}.", source=source, error=error.strerror)
+        ) from error
     if not is_here:
         if is_near or not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", source):
             raise UnreadableModel(
-                f"There is no taesd at {source}; name a folder in diffusers' format, "
-                "or a Hugging Face id like madebyollin/taesd."
+                say(
+                    "There is no taesd at {source}; name a folder in diffusers' format, "
+                    "or a Hugging Face id like madebyollin/taesd.",
+                    source=source,
+                )
             )
         if (snapshot := hub_snapshot(source)) is None:
             return
         folder = snapshot
     config = read_json(folder / "config.json")
     if config.get("_class_name") != "AutoencoderTiny":
-        raise UnreadableModel(f"{source} is no taesd: it holds {config.get('_class_name')}.")
+        raise UnreadableModel(
+            say("{source} is no taesd: it holds {kind}.", source=source, kind=config.get("_class_name"))
+        )
     if not any(folder.glob("*.safetensors")):
-        raise UnreadableModel(f"The taesd {source} has no weights in a .safetensors file.")
+        raise UnreadableModel(say("The taesd {source} has no weights in a .safetensors file.", source=source))
 
 
 def hub_snapshot(repo: str) -> Path | None:

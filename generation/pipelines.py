@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.modelfiles import UnreadableModel, read_json
+from generation.sentence import say
 
 _ANOTHER_TASK = re.compile(
     r"Inpaint|Img2Img|Image2Image|ImageToImage|Pix2Pix|Depth2Img|Edit(?!or)|Layered|Variation|Upscale"
@@ -102,9 +103,13 @@ def traits(folder: Path, source: str) -> Traits:
     """
     name = read_json(folder / "model_index.json").get("_class_name")
     if not isinstance(name, str):
-        raise UnreadableModel(f"The model {source} brings code of its own, which I never run.")
+        raise UnreadableModel(
+            say("The model {source} brings code of its own, which I never run.", source=source)
+        )
     if _ANOTHER_TASK.search(name):
-        raise UnreadableModel(f"The model {source} is a {name}; I draw with text-to-image models.")
+        raise UnreadableModel(
+            say("The model {source} is a {name}; I draw with text-to-image models.", source=source, name=name)
+        )
     denoiser = _optional(folder / "transformer") or _optional(folder / "unet")
     factor = _factor(_optional(folder / "vae") or _optional(folder / "vqvae"))
     sample = denoiser.get("sample_size")

@@ -20,9 +20,12 @@ from generation.guides import Look as Look
 from generation.guides import Start as Start
 from generation.guides import Upscale as Upscale
 from generation.guides import Variation as Variation
+from generation.sentence import say
 from generation.size import MAX_EDGE as MAX_EDGE
 from generation.size import MAX_STEPS as MAX_STEPS
 from generation.size import MIN_EDGE as MIN_EDGE
+from generation.size import NEGATIVE_PROMPT as NEGATIVE_PROMPT
+from generation.size import PROMPT as PROMPT
 from generation.size import SEEDS as SEEDS
 from generation.size import Digest as Digest
 from generation.size import InvalidRequest as InvalidRequest
@@ -48,14 +51,21 @@ class Wording:
 
     def __post_init__(self) -> None:
         if not any(char.isprintable() and not char.isspace() for char in self.prompt):
-            raise InvalidRequest("The prompt is empty; say what the picture should show.")
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            raise InvalidRequest(say("The prompt is empty; say what the picture should show."))
+        for name, text in ((PROMPT, self.prompt), (NEGATIVE_PROMPT, self.negative_prompt)):
             if len(text) > MAX_PROMPT:
                 raise InvalidRequest(
-                    f"The {name} has {len(text):,} characters; I can take {MAX_PROMPT:,} at the most."
+                    say(
+                        "The {name} has {number:,} characters; I can take {most:,} at the most.",
+                        name=name,
+                        number=len(text),
+                        most=MAX_PROMPT,
+                    )
                 )
             if any("\ud800" <= char <= "\udfff" for char in text):
-                raise InvalidRequest(f"The {name} holds half a character; please type it anew.")
+                raise InvalidRequest(
+                    say("The {name} holds half a character; please type it anew.", name=name)
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,40 +109,72 @@ class GenerationRequest:
     def __post_init__(self) -> None:
         Wording(prompt=self.prompt, negative_prompt=self.negative_prompt)
         if not 1 <= self.steps <= MAX_STEPS:
-            raise InvalidRequest(f"{self.steps} steps are not possible; choose 1 to {MAX_STEPS}.")
+            raise InvalidRequest(
+                say("{steps} steps are not possible; choose 1 to {most}.", steps=self.steps, most=MAX_STEPS)
+            )
         if not 0 <= self.guidance <= MAX_GUIDANCE:
             raise InvalidRequest(
-                f"A guidance of {self.guidance:g} is not possible; choose 0 to {MAX_GUIDANCE:g}."
+                say(
+                    "A guidance of {guidance:g} is not possible; choose 0 to {most:g}.",
+                    guidance=self.guidance,
+                    most=MAX_GUIDANCE,
+                )
             )
         if not 1 <= self.count <= MAX_COUNT:
-            raise InvalidRequest(f"{self.count} pictures at once are not possible; choose 1 to {MAX_COUNT}.")
+            raise InvalidRequest(
+                say(
+                    "{count} pictures at once are not possible; choose 1 to {most}.",
+                    count=self.count,
+                    most=MAX_COUNT,
+                )
+            )
         if not 0 <= self.seed < SEEDS:
-            raise InvalidRequest(f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}.")
+            raise InvalidRequest(
+                say("The seed {seed} is out of range; choose 0 to {last}.", seed=self.seed, last=SEEDS - 1)
+            )
         if not 1 <= self.clip_skip <= MAX_CLIP_SKIP:
             raise InvalidRequest(
-                f"A clip skip of {self.clip_skip} is not possible; choose 1 to {MAX_CLIP_SKIP}."
+                say(
+                    "A clip skip of {clip_skip} is not possible; choose 1 to {most}.",
+                    clip_skip=self.clip_skip,
+                    most=MAX_CLIP_SKIP,
+                )
             )
         if self.chosen is not None and len(self.chosen) != self.count:
             raise ValueError(f"there are {len(self.chosen)} prompts for {self.count} pictures")
         if len(self.adapters) > MAX_ADAPTERS:
             raise InvalidRequest(
-                f"{len(self.adapters)} LoRAs are too many; choose {MAX_ADAPTERS} at the most."
+                say(
+                    "{number} LoRAs are too many; choose {most} at the most.",
+                    number=len(self.adapters),
+                    most=MAX_ADAPTERS,
+                )
             )
         if len({each.name for each in self.adapters}) < len(self.adapters):
-            raise InvalidRequest("Name each LoRA once; its weight says how strong it is.")
+            raise InvalidRequest(say("Name each LoRA once; its weight says how strong it is."))
         if len(self.controls) > MAX_CONTROLS:
             raise InvalidRequest(
-                f"{len(self.controls)} controls are too many; choose {MAX_CONTROLS} at the most."
+                say(
+                    "{number} controls are too many; choose {most} at the most.",
+                    number=len(self.controls),
+                    most=MAX_CONTROLS,
+                )
             )
         if self.hires is not None:
             if self.start is not None:
-                raise InvalidRequest("A second, larger pass is for pictures that start from words alone.")
+                raise InvalidRequest(
+                    say("A second, larger pass is for pictures that start from words alone.")
+                )
             if self.hires.size.pixels <= self.size.pixels:
-                raise InvalidRequest(f"The second pass must be larger than {self.size}.")
+                raise InvalidRequest(say("The second pass must be larger than {size}.", size=self.size))
         if not self.first_steps:
             raise InvalidRequest(
-                f"With a strength of {self.start.strength:g} none of {self.steps} steps is left; "  # type: ignore[union-attr]
-                "choose a greater strength or more steps."
+                say(
+                    "With a strength of {strength:g} none of {steps} steps is left; "
+                    "choose a greater strength or more steps.",
+                    strength=self.start.strength,  # type: ignore[union-attr]
+                    steps=self.steps,
+                )
             )
 
     @property

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 
+from generation.sentence import enumerated, say
+
 _Overrides = Mapping[str, str | bool | int]
 
 
@@ -202,13 +204,24 @@ def unknown_sampler(text: str) -> str:
                     for spec in SAMPLERS.values()
                     if spec.sampler == row.name
                 ]
-                return f"{row.name} has no schedule {schedule}; it has {_listed(has)}."
+                return say(
+                    "{sampler} has no schedule {schedule}; it has {names}.",
+                    sampler=row.name,
+                    schedule=schedule,
+                    names=enumerated(has),
+                )
     shown = text[:40].replace("`", "'")
     if near := get_close_matches(wanted, _BY_SPELLING, n=1, cutoff=0.6):
-        return f"I do not know the sampler `{shown}`; did you mean `{_BY_SPELLING[near[0]].name}`?"
-    return (
-        f"I do not know the sampler `{shown}`; I have {_listed([row.name for row in _TABLE])}, "
-        "most of them with schedules as in `DPM++ 2M Karras`."
+        return say(
+            "I do not know the sampler `{shown}`; did you mean `{name}`?",
+            shown=shown,
+            name=_BY_SPELLING[near[0]].name,
+        )
+    return say(
+        "I do not know the sampler `{shown}`; I have {names}, "
+        "most of them with schedules as in `DPM++ 2M Karras`.",
+        shown=shown,
+        names=enumerated([row.name for row in _TABLE]),
     )
 
 
@@ -217,9 +230,10 @@ def sampler_reason(name: str, steps: int) -> str | None:
     if (spec := SAMPLERS.get(name)) is None:
         return unknown_sampler(name)
     if spec.max_steps is not None and steps > spec.max_steps:
-        return f"{spec.name} takes {spec.max_steps} steps at the most, not {steps}."
+        return say(
+            "{sampler} takes {most} steps at the most, not {steps}.",
+            sampler=spec.name,
+            most=spec.max_steps,
+            steps=steps,
+        )
     return None
-
-
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -44,6 +44,7 @@ class Sentence(str):
         plural: tuple[str, int] | None = None,
         parts: tuple[str, ...] | None = None,
     ) -> Self:
+        values = {name: _kept(value) for name, value in values.items()}
         made = super().__new__(cls, _filled(_English(), template, values, plural, parts))
         made._template, made._values, made._plural, made._parts = template, values, plural, parts
         return made
@@ -105,6 +106,13 @@ def enumerated(parts: Sequence[str]) -> Sentence:
     return say("{some} and {last}", some=joined(", ", parts[:-1]), last=parts[-1])
 
 
+def first_of(names: Sequence[str], most: int) -> str:
+    """The names as a list in a sentence, or so many of them and how many there are beside."""
+    shown = ", ".join(names[:most])
+    left = len(names) - most
+    return say("{names} and {left} more", names=shown, left=left) if left > 0 else shown
+
+
 class Told(Exception):  # noqa: N818 - its message is a sentence for people
     """What is raised with a sentence as its only argument: ``raise CannotDraw(say("No {x}.", x=x))``."""
 
@@ -157,6 +165,17 @@ def _filled(
 
 def _in(catalogue: Catalogue, value: object) -> object:
     return value.within(catalogue) if isinstance(value, Sentence) else value
+
+
+def _kept(value: object) -> object:
+    """A value as it is shown, so that a sentence holds nothing but text, numbers and sentences."""
+    if isinstance(value, Told):
+        return value.sentence
+    if isinstance(value, Sentence) or type(value) in (str, int, float):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value) if isinstance(value, int) else float(value)
+    return str(value)
 
 
 def _plain(value: object) -> object:

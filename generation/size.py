@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NewType, Self
 
-from generation.sentence import Told
+from generation.sentence import Told, say
 
 Seed = NewType("Seed", int)
 
@@ -17,6 +17,9 @@ MAX_STEPS = 150
 
 MIN_EDGE, MAX_EDGE = 64, 4096
 """Pixels; what one model can do is narrower, see :meth:`generation.catalogue.ModelInfo.reject_reason`."""
+
+PROMPT, NEGATIVE_PROMPT = say("prompt"), say("negative prompt")
+"""What people call them."""
 
 Digest = NewType("Digest", str)
 """Which file: the SHA-256 of its content, in hexadecimal."""
@@ -37,10 +40,17 @@ class Size:
         for edge in (self.width, self.height):
             if not MIN_EDGE <= edge <= MAX_EDGE:
                 raise InvalidRequest(
-                    f"A size of {self} is not possible: each edge must be {MIN_EDGE} to {MAX_EDGE} pixels."
+                    say(
+                        "A size of {size} is not possible: each edge must be {least} to {most} pixels.",
+                        size=self,
+                        least=MIN_EDGE,
+                        most=MAX_EDGE,
+                    )
                 )
             if edge % 8:
-                raise InvalidRequest(f"A size of {self} is not possible: both edges must be multiples of 8.")
+                raise InvalidRequest(
+                    say("A size of {size} is not possible: both edges must be multiples of 8.", size=self)
+                )
 
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
@@ -55,7 +65,9 @@ class Size:
         match = re.fullmatch(r"\s*(\d{1,5})\s*[xX*×]\s*(\d{1,5})\s*", text)
         if match is None:
             shown = text[:40].replace("`", "'")
-            raise InvalidRequest(f"I could not read the size `{shown}`; write it like `512x768`.")
+            raise InvalidRequest(
+                say("I could not read the size `{shown}`; write it like `512x768`.", shown=shown)
+            )
         return cls(width=int(match[1]), height=int(match[2]))
 
     @classmethod

@@ -48,12 +48,17 @@ from generation.model import ModelInfo
 from generation.queue import FairQueue
 from generation.readiness import Readiness
 from generation.safety import Safety
+from generation.sentence import say
 from generation.store import JobStore
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """A picture during which the worker died is drawn again, alone, twice at the most."""
+GAVE_UP = say(
+    "Drawing this stopped the drawing process {times} times, so I gave it up. Other settings may work.",
+    times=MAX_ATTEMPTS,
+)
 
 Listener = Callable[[JobEvent], None]
 Student = Callable[[ModelInfo], None]
@@ -191,7 +196,7 @@ class Studio:
         except (PictureGone, OSError) as error:
             log.warning("cannot read what %s starts from: %r", task.id, error)
             if live := self._land(task.id):
-                self._fail(live, "The picture that this starts from is not kept any more.")
+                self._fail(live, say("The picture that this starts from is not kept any more."))
             return None
         live = self._jobs.get(task.id.job)
         if live is None or live.ending:
@@ -305,11 +310,7 @@ class Studio:
             if live := self._land(task):
                 live.deaths[task.index] += 1
                 if live.deaths[task.index] >= MAX_ATTEMPTS:
-                    self._fail(
-                        live,
-                        f"Drawing this stopped the drawing process {MAX_ATTEMPTS} times, so I gave it up. "
-                        "Other settings may work.",
-                    )
+                    self._fail(live, GAVE_UP)
                 else:
                     self._suspects.add(part_of(task))
                     self._again(live, task)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from generation.modelfiles import PICKLES, UnreadableModel, tensor_shapes
 from generation.request import Enlarger, InvalidRequest
+from generation.sentence import first_of, say
 
 log = logging.getLogger(__name__)
 
@@ -96,16 +97,17 @@ class Upscalers:
         if not names:
             raise InvalidRequest(NONE_HERE)
         shown = typed[:MAX_NAME].replace("`", "'")
-        told = ", ".join(f"`{name}`" for name in names[:MAX_NAMED])
-        more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-        raise InvalidRequest(f"I do not know the upscaler `{shown}`; there are {told}{more}.")
+        told = first_of([f"`{name}`" for name in names], MAX_NAMED)
+        raise InvalidRequest(
+            say("I do not know the upscaler `{shown}`; there are {names}.", shown=shown, names=told)
+        )
 
     def path_of(self, name: str) -> Path | None:
         """The file of an upscaler; None if it is not there, or not any more."""
         return next((f.path for f in self.survey() if f.name == name and f.problem is None), None)
 
 
-NONE_HERE = (
+NONE_HERE = say(
     "I have no upscaler here: whoever runs me can put one into the folder that UPSCALERS names. "
     "The Upscale button under a picture has its model draw it again, larger."
 )

@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
         engine = _open_engine(options, say)
         Worker(engine, inbox, say).run()
     except UnreadableModel as error:
-        say(Unavailable(reason=str(error)))
+        say(Unavailable(reason=error.sentence))
         status = UNREADABLE
     except Exception:
         log.exception("the worker cannot go on")

@@ -12,6 +12,7 @@ from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import Digest, GenerationRequest, InvalidRequest
 from generation.safety import Review, Safety
+from generation.sentence import Sentence, joined, say
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
 from storage.pictures import Pictures, digest_of, insert_inputs, insert_pictures
@@ -19,7 +20,7 @@ from storage.reviews import hold
 
 log = logging.getLogger(__name__)
 
-OUTDATED = "This was asked before I was changed, and I cannot draw it any more."
+OUTDATED = say("This was asked before I was changed, and I cannot draw it any more.")
 
 _COLUMNS = (
     "prompt",
@@ -155,7 +156,7 @@ class Jobs:
         async with self._pictures.saved(pictures) as digests, self._database.transaction() as transaction:
             changed = await transaction.execute(
                 "UPDATE jobs SET state = ?, failure = ?, settled_at = ? WHERE id = ? AND settled_at IS NULL",
-                (job.state, job.failure, time.time(), job.id),
+                (job.state, _written(job.failure), time.time(), job.id),
             )
             if not changed:
                 return False
@@ -184,8 +185,23 @@ def _reject_reason(row: Row) -> str | None:
     try:
         _job(row)
     except InvalidRequest as reason:
-        return str(reason)
+        return reason.sentence
     return None
+
+
+def _written(sentence: str | None) -> str | None:
+    """A failure as it is kept: a sentence as JSON, so that it can be said in any language later."""
+    return json.dumps(sentence.plain()) if isinstance(sentence, Sentence) else sentence
+
+
+def _read(kept: str | None) -> str | None:
+    """A failure that was kept. Earlier versions kept plain text, which stays what it is."""
+    if kept is None or not kept.startswith("{"):
+        return kept
+    try:
+        return Sentence.from_plain(json.loads(kept))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return kept
 
 
 def _job(row: Row, *, checked: bool = True) -> Job:
@@ -198,10 +214,10 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         try:
             request = GenerationRequest.from_plain({**_settings(row), **json.loads(row["more"])})
         except InvalidRequest as reason:
-            raise InvalidRequest(f"{OUTDATED} {reason}") from None
+            raise InvalidRequest(joined(" ", (OUTDATED, reason.sentence))) from None
         except (KeyError, TypeError, ValueError) as error:
             log.warning("job %s was kept by another version: %r", row["id"], error)
-            raise InvalidRequest(f"{OUTDATED} Please ask anew.") from error
+            raise InvalidRequest(joined(" ", (OUTDATED, say("Please ask anew.")))) from error
     else:
         request = GenerationRequest.unchecked(_settings(row))
     return Job(
@@ -211,7 +227,7 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         created_at=row["created_at"],
         parent=None if row["parent"] is None else JobId(row["parent"]),
         state=JobState(row["state"]),
-        failure=row["failure"],
+        failure=_read(row["failure"]),
         safety=Safety(row["safety"]),
         private=bool(row["private"]),
         weight=row["weight"],

@@ -16,6 +16,7 @@ from generation.image import PictureGone as PictureGone
 from generation.job import JobId
 from generation.request import Digest, Seed, Size
 from generation.safety import Verdict
+from generation.sentence import say
 from storage import disk
 from storage.database import Database, Transaction, to_the_end
 
@@ -66,7 +67,7 @@ class Pictures:
         if not rows:
             job = await self._database.fetch_one("SELECT forgotten_at FROM jobs WHERE id = ?", (job_id,))
             if job is not None and job["forgotten_at"] is not None:
-                raise PictureGone("The pictures of this job were deleted.")
+                raise PictureGone(say("The pictures of this job were deleted."))
         return tuple(
             StoredPicture(
                 job_id=JobId(row["job_id"]),
@@ -97,9 +98,9 @@ class Pictures:
         try:
             content, found = await asyncio.to_thread(_read, self._path(digest))
         except FileNotFoundError as error:
-            raise PictureGone("The file of this picture is not there any more.") from error
+            raise PictureGone(say("The file of this picture is not there any more.")) from error
         if found != digest:
-            raise PictureGone("The file of this picture is damaged.")
+            raise PictureGone(say("The file of this picture is damaged."))
         return content
 
     @asynccontextmanager

@@ -10,6 +10,7 @@ from enum import StrEnum
 from generation.job import UserId
 from generation.prompting.styles import MAX_STYLES, Style, folded
 from generation.request import InvalidRequest
+from generation.sentence import say
 from storage.database import Database, Row
 
 
@@ -97,8 +98,12 @@ class Styles:
                     writes.append(style)
             if (count := len(there) + len(found["new"])) > MAX_STYLES:
                 raise InvalidRequest(
-                    f"That would be {count:,} styles, and I keep {MAX_STYLES:,} at the most; "
-                    "delete some that nobody needs. Nothing was saved."
+                    say(
+                        "That would be {count:,} styles, and I keep {most:,} at the most; "
+                        "delete some that nobody needs. Nothing was saved.",
+                        count=count,
+                        most=MAX_STYLES,
+                    )
                 )
             await transaction.execute_many(
                 """

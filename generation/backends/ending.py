@@ -7,6 +7,7 @@ import contextlib
 import signal
 
 from generation.messages import Leave
+from generation.sentence import say
 from generation.wire import encode
 
 _LEAVE_S = 1.5  # time a worker has to leave by itself
@@ -48,10 +49,14 @@ def stdout(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
 
 
 def how_it_ended(status: int | None) -> str:
-    """An exit status in words that follow "the drawing process"."""
+    """An exit status as part of a sentence."""
     if status is not None and status < 0:
         with contextlib.suppress(ValueError):
             name = signal.Signals(-status).name
-            hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-            return f"was ended by {name}{hint}"
-    return f"ended with status {status}"
+            if name == "SIGKILL":
+                return say(
+                    "the drawing process was ended by {signal}, as the system does when memory runs out",
+                    signal=name,
+                )
+            return say("the drawing process was ended by {signal}", signal=name)
+    return say("the drawing process ended with status {status}", status=status)

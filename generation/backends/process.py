@@ -35,6 +35,7 @@ from generation.messages import (
     Watch,
 )
 from generation.request import GenerationRequest
+from generation.sentence import say
 from generation.wire import encode, read_report
 
 log = logging.getLogger(__name__)
@@ -236,9 +237,11 @@ class ProcessBackend:
                     continue
                 backoff = self._restart if unavailable is None else self._reread
                 if unavailable is None and failures >= FAILED_STARTS:
-                    unavailable = (
-                        f"The drawing process ended {FAILED_STARTS} times in a row before it could draw; "
-                        f"the last time {reason}. I keep trying."
+                    unavailable = say(
+                        "The drawing process ended {times} times in a row before it could draw; "
+                        "the last time {reason}. I keep trying.",
+                        times=FAILED_STARTS,
+                        reason=reason,
                     )
                 if unavailable is not None and unavailable != said:
                     said = unavailable
@@ -256,7 +259,7 @@ class ProcessBackend:
         try:
             process = await self._spawn()
         except OSError as error:
-            return None, f"the drawing process could not be started ({error})", False
+            return None, say("the drawing process could not be started ({error})", error=error), False
         self._process = process
         was_ready, unavailable, hung = False, None, None
         self._achieved, self._batches = False, {}
@@ -285,8 +288,13 @@ class ProcessBackend:
             await put_down(process)
         if hung is not None:
             seconds = self._patience[Phase.DRAWING if hung is Phase.IDLE else hung]
-            return None, f"the drawing process hung ({hung}: no sign of life for {seconds:g} s)", was_ready
-        return unavailable, f"the drawing process {how_it_ended(process.returncode)}", was_ready
+            reason = say(
+                "the drawing process hung ({phase}: no sign of life for {seconds:g} s)",
+                phase=hung,
+                seconds=seconds,
+            )
+            return None, reason, was_ready
+        return unavailable, how_it_ended(process.returncode), was_ready
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # A program of its own rather than multiprocessing's child, which would import the bot's __main__.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,11 +24,13 @@ from generation.catalogue import Family
 from generation.engine.building import building
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hashes_of
+from generation.engine.lorafiles import fits, prefixed, quietly
 from generation.engine.memory import Memory, footprint, is_out_of_memory
 from generation.engine.models import Model
 from generation.loras import Lora, Loras, quoted, version_of
 from generation.prompting.loras import in_force
 from generation.request import GenerationRequest
+from generation.sentence import Sentence, say
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,6 @@ SHARE = 2
 """Those that are not in force may stay as long as all need at most one in SHARE of the UNet's own bytes."""
 _numbers = itertools.count()
 """Of the names that PEFT has for them."""
-_BARE = ("unet.", "text_encoder.", "text_encoder_2.")
 
 
 @dataclass(slots=True)
@@ -189,8 +189,12 @@ class Adapters:
             with building(PATIENCE_S):
                 yield
         except TimeoutError as error:
+            name = quoted(lora.name)
             raise CannotDraw(
-                f"Another model is being read, so the LoRA {quoted(lora.name)} cannot be just now; try again."
+                say(
+                    "Another model is being read, so the LoRA {lora} cannot be just now; try again.",
+                    lora=name,
+                )
             ) from error
 
     def _make_room(self, wanted: int, fitted: Fitted) -> None:
@@ -202,13 +206,13 @@ class Adapters:
                 self._unload(lora)
 
     def _load(self, lora: Lora) -> _Loaded:
-        key = f"lora_{next(_numbers)}"
+        key, names = f"lora_{next(_numbers)}", self._names(lora)
         loader: Any = StableDiffusionLoraLoaderMixin
         if self._model.info.family is Family.SDXL:
             loader = StableDiffusionXLLoraLoaderMixin
         try:
             sha256, autov3 = hashes_of(lora.path)
-            with _quietly():
+            with quietly():
                 state, alphas, notes = loader.lora_state_dict(
                     str(lora.path),
                     unet_config=self._model.unet.config,
@@ -217,8 +221,8 @@ class Adapters:
                     return_lora_metadata=True,
                 )
             if version_of(lora.path) != lora.version:
-                raise CannotDraw(f"The LoRA {quoted(lora.name)} was changed just now; please ask again.")
-            state, notes = _prefixed(state), _prefixed(notes)
+                raise CannotDraw(say("The LoRA {lora} was changed just now; please ask again.", **names))
+            state, notes = prefixed(state), prefixed(notes)
             touched = self._checked(lora, state)
             for part, weights in touched.items():
                 self._put_into(part, key, state, alphas, notes, loader, weights)
@@ -232,8 +236,7 @@ class Adapters:
                 raise
             log.error("could not load the LoRA %s", lora.path, exc_info=error)
             raise CannotDraw(
-                f"The LoRA {quoted(lora.name)} could not be loaded into {self._model.info.name}; "
-                "the owner's log says why."
+                say("The LoRA {lora} could not be loaded into {model}; the owner's log says why.", **names)
             ) from error
         used = sum(tensor.numel() for weights in touched.values() for tensor in weights.values())
         log.info("loaded the LoRA %s", lora.name)
@@ -262,14 +265,14 @@ class Adapters:
                 touched[part.name] = _as_peft(mine, part)
                 layers = dict(part.module.named_modules())
                 for name in touched[part.name]:
-                    if not _fits(name, touched[part.name], layers):
-                        raise CannotDraw(
-                            f"The LoRA {quoted(lora.name)} does not fit {self._model.info.name}: what it "
-                            f"changes in {name.partition('.lora_')[0]} is not there, or of another shape."
-                        )
+                    if not fits(name, touched[part.name], layers):
+                        raise CannotDraw(_misfit(name.partition(".lora_")[0], self._names(lora)))
         if not touched:
-            raise CannotDraw(f"The LoRA {quoted(lora.name)} changes nothing of {self._model.info.name}.")
+            raise CannotDraw(say("The LoRA {lora} changes nothing of {model}.", **self._names(lora)))
         return touched
+
+    def _names(self, lora: Lora) -> dict[str, str]:
+        return {"lora": quoted(lora.name), "model": self._model.info.name}
 
     def _put_into(
         self,
@@ -288,7 +291,7 @@ class Adapters:
             "metadata": notes or None,
             "low_cpu_mem_usage": True,
         }
-        with self._memory.changing(part.module), _quietly():
+        with self._memory.changing(part.module), quietly():
             if part is self._unet:
                 loader.load_lora_into_unet(state, unet=part.module, **arguments)
             else:
@@ -317,7 +320,7 @@ class Adapters:
         for part in self._parts:
             if key not in getattr(part.module, "peft_config", {}):
                 continue
-            with self._memory.changing(part.module), _quietly():
+            with self._memory.changing(part.module), quietly():
                 delete_adapter_layers(part.module, key)
                 if not getattr(part.module, "peft_config", None):
                     recurse_remove_peft_layers(part.module)
@@ -337,13 +340,6 @@ class Adapters:
 # Files ---------------------------------------------------------------------------------------------------
 
 
-def _prefixed(state: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`save_lora_adapter` of a UNet alone names no part."""
-    if not state or any(name.startswith(_BARE) for name in state):
-        return dict(state or {})
-    return {f"unet.{name}": value for name, value in state.items()}
-
-
 def _as_peft(weights: Mapping[str, torch.Tensor], part: _Part) -> Mapping[str, torch.Tensor]:
     """Under the names that diffusers' loaders make of them."""
     if part.name == "unet":
@@ -360,37 +356,16 @@ def _as_peft(weights: Mapping[str, torch.Tensor], part: _Part) -> Mapping[str, t
     return named
 
 
-def _fits(name: str, weights: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> bool:
-    """Whether a weight `layer.lora_A.weight` or `layer.lora_B.weight` is made for a layer that is there, and
-    so is the other, without which PEFT would leave a layer that no memory holds."""
-    place, _, which = name.partition(".lora_")
-    layer = layers.get(place)
-    weight = getattr(layer, "weight", None) if layer is not None else None
-    if which not in ("A.weight", "B.weight") or weight is None or weight.ndim not in (2, 4):
-        return False
-    down, up = (weights.get(f"{place}.lora_{side}.weight") for side in "AB")
-    if down is None or up is None or not down.ndim == up.ndim == weight.ndim:
-        return False
-    is_whole = 0 < down.shape[0] == up.shape[1]
-    return is_whole and down.shape[1:] == weight.shape[1:] and up.shape[0] == weight.shape[0]
+def _busy(lora: Lora) -> Sentence:
+    return say(
+        "Another model is being read, so the LoRA {lora} cannot be just now; try again.",
+        lora=quoted(lora.name),
+    )
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """In here the libraries do not warn that a LoRA has no part for one encoder, that it is not the only one,
-    that it was in force when it left, or that its weights are new: they are read just then."""
-    loggers = [
-        logging.getLogger(name)
-        for name in ("diffusers.loaders.peft", "diffusers.loaders.lora_base", "transformers.modeling_utils")
-    ]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
-            warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted", UserWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+def _misfit(layer: str, names: Mapping[str, str]) -> Sentence:
+    return say(
+        "The LoRA {lora} does not fit {model}: what it changes in {layer} is not there, or of another shape.",
+        **names,
+        layer=layer,
+    )

@@ -19,6 +19,7 @@ from generation.engine.failures import CannotDraw
 from generation.engine.fetching import first_line
 from generation.engine.poses import Poses
 from generation.modelfiles import UnreadableModel
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,9 @@ class Annotators:
                 raise CannotDraw(preprocessor.missing)
             self._reader = self._reader or ThreadPoolExecutor(1, thread_name_prefix="annotator")
             future = self._reader.submit(_read, preprocessor, source)
-            self._readings[preprocessor] = Awaited(future, f"what makes a {preprocessor} picture")
+            self._readings[preprocessor] = Awaited(
+                future, say("what makes a {kind} picture", kind=preprocessor)
+            )
         reading = self._readings[preprocessor]
         if not reading.is_over():
             return False
@@ -100,7 +103,10 @@ class Annotators:
             log.error("%s", error)
             del self._readings[preprocessor]
             raise CannotDraw(
-                f"What makes a {preprocessor} picture cannot be used at the moment; the owner's log says why."
+                say(
+                    "What makes a {kind} picture cannot be used at the moment; the owner's log says why.",
+                    kind=preprocessor,
+                )
             ) from error
         return True
 

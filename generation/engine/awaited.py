@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from generation.engine.failures import CannotDraw
+from generation.sentence import say
 
 STILL_S = 540.0
 """So long a reading may take before those who wait for it are refused."""
@@ -39,5 +40,7 @@ class Awaited(Generic[_T]):
         if self.future.done():
             return True
         if self.now() - self.began > STILL_S:
-            raise CannotDraw(f"Reading {self.what} stood still, so I gave it up; try again later.")
+            raise CannotDraw(
+                say("Reading {what} stood still, so I gave it up; try again later.", what=self.what)
+            )
         return False

@@ -17,6 +17,7 @@ from generation.engine.looks import Looks, Seen
 from generation.engine.models import Model
 from generation.engine.steering import NOT_STEERED, Steerer, Steering
 from generation.messages import Calls, Task, TaskId
+from generation.sentence import say
 
 BUCKETS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Row counts that a padded call may have: few, so that a compiled UNet or a tuned kernel is used again."""
@@ -212,7 +213,7 @@ def place_in_call(calls: Calls, number: int) -> tuple[int, int]:
         if number < length:
             return rows, first
         number -= length
-    raise CannotDraw("Its record tells of fewer calls of the UNet than it takes: it is not complete.")
+    raise CannotDraw(say("Its record tells of fewer calls of the UNet than it takes: it is not complete."))
 
 
 def bucket(rows: int) -> int:

@@ -27,6 +27,7 @@ from generation.engine.hashes import unchanged
 from generation.engine.memory import Memory, footprint, free, is_out_of_memory
 from generation.engine.models import Model
 from generation.modelfiles import UnreadableModel
+from generation.sentence import Sentence, say
 
 log = logging.getLogger(__name__)
 
@@ -143,10 +144,21 @@ class ControlPool:
         except UnreadableModel as error:
             log.error("%s", error)
             self._refuse(
-                name, f"The ControlNet {name} cannot be used at the moment; the owner's log says why."
+                name,
+                say(
+                    "The ControlNet {name} cannot be used at the moment; the owner's log says why.", name=name
+                ),
             )
         if (reason := misfit(net.module, self._model)) is not None:
-            self._refuse(name, f"The ControlNet {name} does not fit {self._model.info.name}: {reason}.")
+            self._refuse(
+                name,
+                say(
+                    "The ControlNet {name} does not fit {model}: {reason}.",
+                    name=name,
+                    model=self._model.info.name,
+                    reason=reason,
+                ),
+            )
         self.let_go(in_hand, kept=KEPT - 1)
         if self._model.device.type == "cuda":  # as the UNet
             net.module.to(memory_format=torch.channels_last)
@@ -165,14 +177,14 @@ class ControlPool:
         if reason and self._now() - began < BROKEN_S:
             raise CannotDraw(reason)
         if (info := self._known.find(name)) is None:
-            raise CannotDraw(f"I do not have the ControlNet {name} any more.")
+            raise CannotDraw(say("I do not have the ControlNet {name} any more.", name=name))
         if (unfit := info.reject_reason(self._model.info)) is not None:
             raise CannotDraw(unfit)
         if self._reader is None:
             self._reader = ThreadPoolExecutor(1, thread_name_prefix="controlnet")
         dtype, mode = self._model.dtype, self._model.info.memory
         future = self._reader.submit(load, info, dtype, mode)
-        self._readings[name] = Awaited(future, f"the ControlNet {name}", self._now)
+        self._readings[name] = Awaited(future, say("the ControlNet {name}", name=name), self._now)
 
 
 def load(info: ControlNetInfo, dtype: torch.dtype, mode: MemoryMode = MemoryMode.FAST) -> ControlNet:
@@ -237,23 +249,43 @@ _CONFIGURATIONS: Mapping[Family, Mapping[str, Any]] = {
 """What a ControlNetModel made from a UNet of these families has; the rest is diffusers' default."""
 
 
+_MISFITS: Mapping[str, Callable[[object, object], Sentence]] = {
+    "cross_attention_dim": lambda mine, theirs: say(
+        "it reads prompts of width {mine}, and the model {theirs}", mine=mine, theirs=theirs
+    ),
+    "block_out_channels": lambda mine, theirs: say(
+        "its layers have {mine} channels, and the model's {theirs}", mine=mine, theirs=theirs
+    ),
+    "layers_per_block": lambda mine, theirs: say(
+        "its blocks have {mine} layers, and the model's {theirs}", mine=mine, theirs=theirs
+    ),
+    "addition_embed_type": lambda mine, theirs: say(
+        "it is told {mine} besides the prompt, and the model {theirs}", mine=mine, theirs=theirs
+    ),
+}
+"""By what must be the same of a ControlNet and a model: what is wrong if it is not."""
+
+
 def misfit(net: Any, model: Model) -> str | None:
     """Why the residuals or inputs of a ControlNet are not those of a model, as part of a sentence."""
     mine, theirs = net.config, model.unet.config
-    for key, what in (
-        ("cross_attention_dim", "it reads prompts of width {}, and the model {}"),
-        ("block_out_channels", "its layers have {} channels, and the model's {}"),
-        ("layers_per_block", "its blocks have {} layers, and the model's {}"),
-        ("addition_embed_type", "it is told {} besides the prompt, and the model {}"),
-    ):
-        if _plain(mine.get(key)) != _plain(theirs.get(key)):
-            return what.format(_plain(mine.get(key)), _plain(theirs.get(key)))
+    for key, told in _MISFITS.items():
+        if (values := [_plain(mine.get(key)), _plain(theirs.get(key))])[0] != values[1]:
+            return told(*values)
     latents = model.vae.config.latent_channels  # a UNet made for inpainting reads more besides them
     if mine.in_channels != latents:
-        return f"it reads latents of {mine.in_channels} channels, and the model {latents}"
+        return say(
+            "it reads latents of {channels} channels, and the model {latents}",
+            channels=mine.in_channels,
+            latents=latents,
+        )
     factor = 2 ** (len(mine.conditioning_embedding_out_channels) - 1)
     if factor != model.vae_factor:
-        return f"it makes pictures {factor} times smaller, and the model {model.vae_factor} times"
+        return say(
+            "it makes pictures {factor} times smaller, and the model {own} times",
+            factor=factor,
+            own=model.vae_factor,
+        )
     return None
 
 

@@ -23,6 +23,7 @@ from generation.engine.preprocessing import found, in_size
 from generation.engine.steering import NOT_STEERED, Steerer, Steering, as_pixels
 from generation.messages import Blob, Task
 from generation.request import Control, GenerationRequest, Size
+from generation.sentence import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ class Controls:
 
     def _made(self, task: Task, control: Control) -> Image.Image:
         if control.picture not in task.inputs:
-            raise CannotDraw("The picture that this is steered by is not there any more.")
+            raise CannotDraw(say("The picture that this is steered by is not there any more."))
         picture = Image.open(io.BytesIO(task.inputs[control.picture])).convert("RGB")
         if control.preprocessor is None:
             return picture
@@ -155,7 +156,13 @@ def _names(request: GenerationRequest) -> Collection[str]:
 
 def _preprocessor(name: str) -> Preprocessor:
     if name not in list(Preprocessor):
-        raise CannotDraw(f"I do not know the preprocessor {name}; there are {', '.join(Preprocessor)}.")
+        raise CannotDraw(
+            say(
+                "I do not know the preprocessor {name}; there are {listed}.",
+                name=name,
+                listed=", ".join(Preprocessor),
+            )
+        )
     return Preprocessor(name)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
 from generation.engine.weighted import only_weights
+from generation.sentence import say
 
 FULL = 255
 
@@ -45,7 +46,7 @@ class Depths:
             self._model.to("cpu")
         span = float(levels.max() - levels.min())
         if not np.isfinite(levels).all() or span <= 0:
-            raise CannotDraw("I found no depth in the picture, so nothing to go by; take a clearer one.")
+            raise CannotDraw(say("I found no depth in the picture, so nothing to go by; take a clearer one."))
         near = (levels - levels.min()) / span
         if self._is_metric:
             near = 1 - near

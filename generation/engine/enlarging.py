@@ -25,6 +25,7 @@ from generation.engine.upscalers import Upscaler, UpscalerShelf
 from generation.messages import Blob, Drawn, Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import UnreadablePicture, read, write_png
 from generation.request import Digest, Upscale
+from generation.sentence import say
 
 ROOM = 8
 LOOK_S = 0.02
@@ -187,7 +188,7 @@ def _wanted(task: Task) -> Upscale:
 
 def _opened(files: Mapping[Digest, Blob], wanted: Upscale) -> Image.Image:
     if wanted.picture not in files:
-        raise CannotDraw("The picture that this starts from is not there any more.")
+        raise CannotDraw(say("The picture that this starts from is not there any more."))
     picture = Image.open(io.BytesIO(files[wanted.picture]))
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
@@ -199,5 +200,7 @@ def _drawn(png: Blob) -> dict[str, Any]:
     except UnreadablePicture:
         record = None
     if record is None:
-        raise CannotDraw("That picture does not say how it was drawn; bring its file to `/upscale` instead.")
+        raise CannotDraw(
+            say("That picture does not say how it was drawn; bring its file to `/upscale` instead.")
+        )
     return {name: record[name] for name in (*_DRAWN, *_REFINED) if name in record}

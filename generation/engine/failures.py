@@ -10,11 +10,11 @@ from generation.engine.memory import is_out_of_memory
 from generation.messages import TaskId
 from generation.model import public
 from generation.request import GenerationRequest, InvalidRequest
-from generation.sentence import Told
+from generation.sentence import Told, say
 
 log = logging.getLogger(__name__)
 
-RAN_AWAY = (
+RAN_AWAY = say(
     "The model drew nothing at all: its numbers ran away. A lower guidance, more steps or another sampler "
     "may help."
 )
@@ -32,7 +32,11 @@ def check(info: ModelInfo, request: GenerationRequest) -> None:
     """
     if request.model != info.source:
         raise CannotDraw(
-            f"This was to be drawn with {public(request.model)}, but {info.name} is the model now."
+            say(
+                "This was to be drawn with {wanted}, but {model} is the model now.",
+                wanted=public(request.model),
+                model=info.name,
+            )
         )
     if (reason := info.reject_reason(request)) is not None:
         raise CannotDraw(reason)
@@ -44,6 +48,6 @@ def sentence(tasks: Sequence[TaskId], error: Exception) -> str:
         return error.sentence
     if is_out_of_memory(error):
         log.warning("out of memory: %s", error)
-        return "There is not enough memory to draw this; a smaller size may fit. Nothing else was lost."
+        return say("There is not enough memory to draw this; a smaller size may fit. Nothing else was lost.")
     log.error("could not draw %s", tasks, exc_info=error)
-    return f"Drawing this went wrong ({type(error).__name__}); the log has the details."
+    return say("Drawing this went wrong ({kind}); the log has the details.", kind=type(error).__name__)

@@ -12,6 +12,7 @@ from diffusers import DiffusionPipeline
 from generation.catalogue import ModelInfo, UnreadableModel, describe
 from generation.modelfiles import hub_snapshot, is_whole
 from generation.refiner import check_base, check_refiner
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,12 @@ def _fetch(repo: str, *, half: bool) -> Path:
             failure = error
             break
     raise UnreadableModel(
-        f"The model {repo} could not be fetched from Hugging Face: {first_line(failure).rstrip('.')}. "
-        "Check the name and the network, or set MODEL to a folder or a .safetensors file."
+        say(
+            "The model {repo} could not be fetched from Hugging Face: {error}. "
+            "Check the name and the network, or set MODEL to a folder or a .safetensors file.",
+            repo=repo,
+            error=first_line(failure).rstrip("."),
+        )
     ) from failure
 
 

@@ -15,8 +15,9 @@ from generation.engine.models import Model
 from generation.engine.tiles import Enlargement
 from generation.engine.upscalers import UpscalerShelf
 from generation.messages import Entered, Phase
+from generation.sentence import say
 
-NO_UPSCALERS = "I have no upscalers here any more; choose another way to make the second pass larger."
+NO_UPSCALERS = say("I have no upscalers here any more; choose another way to make the second pass larger.")
 
 
 class Growing:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from generation.modelfiles import MAX_HEADER, UnreadableModel, is_half
+from generation.sentence import say
 
 
 def hash_vae(place: Path) -> str:
@@ -38,7 +39,7 @@ def unchanged(path: Path) -> Iterator[str]:
         before.st_ino,
     ):
         raise UnreadableModel(
-            f"{path.name} was changed while it was read; it is read anew when it is asked for."
+            say("{path} was changed while it was read; it is read anew when it is asked for.", path=path.name)
         )
 
 

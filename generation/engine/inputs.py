@@ -15,6 +15,7 @@ from generation.engine.failures import CannotDraw
 from generation.engine.models import Model
 from generation.messages import Blob
 from generation.request import Digest, Start
+from generation.sentence import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def start_mask(files: Mapping[Digest, Blob], start: Start) -> Image.Image | None
 
 def _opened(files: Mapping[Digest, Blob], digest: Digest) -> Image.Image:
     if digest not in files:
-        raise CannotDraw("The picture that this starts from is not there any more.")
+        raise CannotDraw(say("The picture that this starts from is not there any more."))
     return Image.open(io.BytesIO(files[digest]))
 
 

@@ -152,7 +152,7 @@ class PipelineEngine:
         try:
             check(self._model.info, task.request)
         except CannotDraw as error:
-            self._say(TaskFailed(task=task.id, reason=str(error)))
+            self._say(TaskFailed(task=task.id, reason=error.sentence))
             return
         be_ready(self._guard, task, self._model.info)
         self._say(Entered(phase=Phase.DRAWING, task=task.id))

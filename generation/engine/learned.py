@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from generation.embeddings import Embeddings, Found, Learned, divided
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import digest_of
+from generation.sentence import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +75,22 @@ def _read(learned: Learned, names: Sequence[str] | None) -> Vectors:
         status = learned.path.stat()
     except (OSError, SafetensorError) as error:
         raise CannotDraw(
-            f"The learned word {learned.word} cannot be used: its file cannot be read any more."
+            say(
+                "The learned word {word} cannot be used: its file cannot be read any more.", word=learned.word
+            )
         ) from error
     tensors = [tensor.reshape(-1, tensor.shape[-1]) for tensor in tensors]
     is_another = (status.st_mtime_ns, status.st_size) != learned.version  # perhaps since its hash was taken
     if is_another or any(len(tensor) != learned.vectors for tensor in tensors):
-        raise CannotDraw(f"The file of the learned word {learned.word} has just been changed; try again.")
+        raise CannotDraw(
+            say("The file of the learned word {word} has just been changed; try again.", word=learned.word)
+        )
     if not all(bool(tensor.isfinite().all()) for tensor in tensors):
         raise CannotDraw(
-            f"The learned word {learned.word} cannot be used: its file holds what are no numbers."
+            say(
+                "The learned word {word} cannot be used: its file holds what are no numbers.",
+                word=learned.word,
+            )
         )
     return Vectors(learned=learned, hash=digest, tensors=tuple(tensors))
 

@@ -30,6 +30,7 @@ from generation.looks import check_ip_adapter, image_encoder_of
 from generation.messages import Task
 from generation.modelfiles import UnreadableModel
 from generation.request import Digest, GenerationRequest
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class Looks:
             return True
         if self._reading is None:
             thread = ThreadPoolExecutor(1, thread_name_prefix="look")
-            whose = f"the IP-Adapter of {self._model.info.name}"
+            whose = say("the IP-Adapter of {model}", model=self._model.info.name)
             self._reading = Awaited(thread.submit(_read, self._model), whose)
             thread.shutdown(wait=False)
         if not self._reading.is_over():
@@ -102,8 +103,10 @@ class Looks:
             else:
                 log.error("could not read the IP-Adapter %s", self._model.info.ip_adapter, exc_info=error)
             raise CannotDraw(
-                f"The IP-Adapter of {self._model.info.name} cannot be used at the moment; "
-                "the owner's log says why."
+                say(
+                    "The IP-Adapter of {model} cannot be used at the moment; the owner's log says why.",
+                    model=self._model.info.name,
+                )
             ) from error
         self._memory.join_unet(adapter.layers)
         self._adapter, self._reading = adapter, None
@@ -129,7 +132,7 @@ class Looks:
         assert self._adapter is not None, "what is not read yet is waited for"
         key = look.picture, rows
         if look.picture not in task.inputs:
-            raise CannotDraw("The picture whose look this is to have is not there any more.")
+            raise CannotDraw(say("The picture whose look this is to have is not there any more."))
         if key not in self._kept:
             picture = Image.open(io.BytesIO(task.inputs[look.picture])).convert("RGB")
             self._kept[key] = self._tokens(self._adapter, picture, rows)

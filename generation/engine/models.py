@@ -37,6 +37,7 @@ from generation.engine.hashes import hash_file, hash_folder, hash_vae, in_thread
 from generation.engine.threads import drawing_threads
 from generation.engine.tiny import load_tiny
 from generation.modelfiles import variant_of
+from generation.sentence import joined, say
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,11 @@ def choose_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UnreadableModel(
-            f"DEVICE is {name}, which torch cannot use here ({first_line(error)}); try DEVICE=auto or cpu."
+            say(
+                "DEVICE is {name}, which torch cannot use here ({error}); try DEVICE=auto or cpu.",
+                name=name,
+                error=first_line(error),
+            )
         ) from error
     return device
 
@@ -163,7 +168,9 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.float16
     if name not in _DTYPES:
-        raise UnreadableModel(f"DTYPE is {name}; it may be auto, {', '.join(_DTYPES)}.")
+        raise UnreadableModel(
+            say("DTYPE is {name}; it may be auto, {dtypes}.", name=name, dtypes=", ".join(_DTYPES))
+        )
     return _DTYPES[name]
 
 
@@ -202,31 +209,46 @@ def loading(info: ModelInfo, where: torch.device, kind: torch.dtype) -> Iterator
         raise
     except torch.OutOfMemoryError as error:
         raise UnreadableModel(
-            f"The model {info.source} does not fit into the memory of {where}; "
-            "try DTYPE=float16, a smaller model, or DEVICE=cpu."
+            say(
+                "The model {model} does not fit into the memory of {where}; "
+                "try DTYPE=float16, a smaller model, or DEVICE=cpu.",
+                model=info.source,
+                where=where,
+            )
         ) from error
     except LocalEntryNotFoundError as error:
         raise UnreadableModel(
-            f"The model {info.source} could not be loaded: a single file needs its family's configuration "
-            "(small files) from Hugging Face the first time, and they could not be fetched. Connect once, or "
-            f"put them into a folder {Path(info.source).stem}/ beside it: model_index.json, scheduler/, "
-            "tokenizer/ and the config.json of text_encoder/, unet/ and vae/, as in any model of its family."
+            say(
+                "The model {model} could not be loaded: a single file needs its family's configuration "
+                "(small files) from Hugging Face the first time, and they could not be fetched. Connect "
+                "once, or put them into a folder {stem}/ beside it: model_index.json, scheduler/, "
+                "tokenizer/ and the config.json of text_encoder/, unet/ and vae/, as in any model of its "
+                "family.",
+                model=info.source,
+                stem=Path(info.source).stem,
+            )
         ) from error
     except Exception as error:  # whatever a broken file makes the libraries raise, the owner gets a sentence
         log.exception("could not load %s", info.source)
         raise UnreadableModel(
-            f"The model {info.source} could not be loaded: {_cause(info, error)}"
+            say(
+                "The model {model} could not be loaded: {cause}", model=info.source, cause=_cause(info, error)
+            )
         ) from error
 
 
 def _cause(info: ModelInfo, error: Exception) -> str:
     beside = configuration_beside(Path(info.source).expanduser())
-    hint = f" Is the folder {beside.name}/ beside it this model's configuration?" if beside else ""
     if isinstance(error, NotImplementedError) and "meta tensor" in str(error):
         # diffusers passes over what a file lacks; such a tensor stays a shape without numbers, on "meta",
         # and cannot be moved anywhere.
-        return f"it lacks weights that its configuration asks for.{hint}"
-    return f"{first_line(error)}{hint}"
+        cause: str = say("it lacks weights that its configuration asks for.")
+    else:
+        cause = first_line(error)
+    if not beside:
+        return cause
+    hint = say("Is the folder {folder}/ beside it this model's configuration?", folder=beside.name)
+    return joined(" ", (cause, hint))
 
 
 def _load(info: ModelInfo, home: torch.device, kind: torch.dtype) -> Model:
@@ -326,7 +348,9 @@ def other_vae(source: str, own: Any, dtype: torch.dtype) -> Any:
     try:
         own.load_state_dict(load_file(path))
     except RuntimeError as error:
-        raise UnreadableModel(f"The VAE {source} is not made like this model's own: {error}") from error
+        raise UnreadableModel(
+            say("The VAE {source} is not made like this model's own: {error}", source=source, error=error)
+        ) from error
     return own
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
 from generation.engine.engine import ModelEngine
 from generation.engine.reading import Finish, Tell
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,11 @@ class Modes:
                     raise
                 if not self.spares(model):
                     raise UnreadableModel(
-                        f"There is not memory enough to draw with {model.name}, not even one picture; "
-                        "try DTYPE=float16 or a smaller model."
+                        say(
+                            "There is not memory enough to draw with {model}, not even one picture; "
+                            "try DTYPE=float16 or a smaller model.",
+                            model=model.name,
+                        )
                     ) from error
                 error.__traceback__ = None  # it holds the frames, and those what was read
             gc.collect()

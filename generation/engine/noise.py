@@ -23,6 +23,7 @@ from generation.engine.reading import Tell
 from generation.messages import Drawn, Entered, Phase, Previewed, Stepped, Stopped, Task, TaskFailed, TaskId
 from generation.metadata import write_png
 from generation.safety import Verdict
+from generation.sentence import say
 
 SLOW_STEP_S = 0.05
 FETCH_S = 1.5
@@ -127,7 +128,7 @@ class NoiseEngine:
                 _hang()
             if "fail" in words:
                 self._task = None
-                self._say(TaskFailed(task=task.id, reason="This cannot be drawn, as its prompt asks."))
+                self._say(TaskFailed(task=task.id, reason=say("This cannot be drawn, as its prompt asks.")))
                 return
         if "slow" in words:
             time.sleep(SLOW_STEP_S)

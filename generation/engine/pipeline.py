@@ -19,6 +19,7 @@ from generation.engine.fetching import first_line, place_of
 from generation.engine.hashes import hash_folder, hash_vae, in_thread
 from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae, tiny_of
 from generation.modelfiles import read_json, variant_of
+from generation.sentence import say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +94,13 @@ def _class(name: str, source: str) -> Any:
     cls = getattr(diffusers, name, None)
     if not (inspect.isclass(cls) and issubclass(cls, DiffusionPipeline)):
         raise UnreadableModel(
-            f"The model {source} is a {name}, which diffusers {diffusers.__version__} does not know; "
-            "a newer diffusers may."
+            say(
+                "The model {source} is a {name}, which diffusers {version} does not know; "
+                "a newer diffusers may.",
+                source=source,
+                name=name,
+                version=diffusers.__version__,
+            )
         )
     parameters = inspect.signature(cls.__call__).parameters
     needed = {
@@ -104,7 +110,9 @@ def _class(name: str, source: str) -> Any:
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     } - {"self", "prompt"}
     if "prompt" not in parameters or needed or "num_frames" in parameters:
-        raise UnreadableModel(f"The model {source} is a {name}; I draw with text-to-image models.")
+        raise UnreadableModel(
+            say("The model {source} is a {name}; I draw with text-to-image models.", source=source, name=name)
+        )
     return cls
 
 
@@ -142,8 +150,12 @@ def _place(pipe: Any, memory: MemoryMode, where: torch.device, kind: torch.dtype
                 )
             except ValueError as error:
                 raise UnreadableModel(
-                    f"This model cannot be on {where} a few layers at a time ({first_line(error)}); "
-                    'use it with memory = "small".'
+                    say(
+                        "This model cannot be on {where} a few layers at a time ({error}); "
+                        'use it with memory = "small".',
+                        where=where,
+                        error=first_line(error),
+                    )
                 ) from error
         case _:
             assert_never(memory)

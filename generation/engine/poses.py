@@ -17,6 +17,7 @@ from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
 from generation.engine.weighted import only_weights
 from generation.modelfiles import UnreadableModel
+from generation.sentence import say
 
 Joint: TypeAlias = "tuple[float, float] | None"
 """Where it is, in pixels; None: it is not seen."""
@@ -97,7 +98,9 @@ class Poses:
             for each in models:
                 each.to("cpu")
         if not any(any(joint is not None for joint in person) for person in people):
-            raise CannotDraw("I found nobody in the picture whose pose I could tell; take a clearer one.")
+            raise CannotDraw(
+                say("I found nobody in the picture whose pose I could tell; take a clearer one.")
+            )
         return skeletons(people, picture.width, picture.height)
 
     def _people(self, picture: Image.Image, device: torch.device) -> list[Sequence[Joint]]:

@@ -29,6 +29,7 @@ from generation.engine.uploads import to_device
 from generation.messages import Task
 from generation.request import Enlarger, GenerationRequest, Hires, Size, Variation
 from generation.samplers import SAMPLERS
+from generation.sentence import say
 
 SCORE, NEGATIVE_SCORE = 6.0, 2.5
 """How beautiful a refiner is told that a picture is to be, and is not to be: as diffusers tells it."""
@@ -166,7 +167,7 @@ class Preparation:
         chunks = self.chunks(request)
         asked = _asked(model, self._prompts, second, chunks, self._adapters.reading(first.loras))
         if dict(asked.learned) != first.record.get("embeddings", {}):  # the record is of both passes
-            raise CannotDraw("A learned word was changed while this was being drawn; please ask again.")
+            raise CannotDraw(say("A learned word was changed while this was being drawn; please ask again."))
         image = Image(
             task=first.task,
             scheduler=scheduler,

@@ -10,11 +10,12 @@ from generation.controlfiles import Preprocessor
 from generation.engine.edges import edges
 from generation.engine.failures import CannotDraw
 from generation.request import Size
+from generation.sentence import say
 
 FULL = 255
 NOTHING_FOUND = {
-    Preprocessor.EDGES: "I found no edges in the picture, so nothing to go by; take a clearer one.",
-    Preprocessor.LINEART: "I found no lines in the picture, so nothing to go by; take a clearer one.",
+    Preprocessor.EDGES: say("I found no edges in the picture, so nothing to go by; take a clearer one."),
+    Preprocessor.LINEART: say("I found no lines in the picture, so nothing to go by; take a clearer one."),
 }
 
 

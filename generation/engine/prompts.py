@@ -18,6 +18,7 @@ from generation.engine.memory import Memory
 from generation.engine.models import Model, TextEncoder
 from generation.engine.uploads import to_device
 from generation.prompting.attention import Part, Piece, parts_of
+from generation.sentence import say
 
 MAX_CHUNKS = 8
 """Every chunk of a prompt is read by every call of the UNet."""
@@ -163,7 +164,13 @@ class PromptEncoder:
         model = self._model
         wide = model.info.family is Family.SDXL
         if clip_skip > (layers := int(encoder.model.config.num_hidden_layers)):
-            raise CannotDraw(f"{model.info.name} cannot skip so much: its clip skip may be 1 to {layers}.")
+            raise CannotDraw(
+                say(
+                    "{model} cannot skip so much: its clip skip may be 1 to {layers}.",
+                    model=model.info.name,
+                    layers=layers,
+                )
+            )
         ids, mask = _framed(encoder, chunk)
         vectors = {
             place: token.vector for place, token in enumerate(chunk, start=1) if token.vector is not None
@@ -192,8 +199,13 @@ class PromptEncoder:
         if (count := max(map(len, chunked))) > MAX_CHUNKS:
             tokens = max(sum(map(len, chunks)) for chunks in chunked)
             raise CannotDraw(
-                f"The prompt is too long: {tokens} tokens in {count} chunks, and I read {MAX_CHUNKS} chunks. "
-                "Please shorten it; emoji and other alphabets need many tokens."
+                say(
+                    "The prompt is too long: {tokens} tokens in {chunks} chunks, and I read {most} chunks. "
+                    "Please shorten it; emoji and other alphabets need many tokens.",
+                    tokens=tokens,
+                    chunks=count,
+                    most=MAX_CHUNKS,
+                )
             )
         return chunked
 

@@ -30,6 +30,7 @@ from generation.messages import (
 )
 from generation.model import public
 from generation.modelfiles import hub_snapshot
+from generation.sentence import joined, say
 from generation.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ class Rack:
 
     def _hand_to(self, engine: ModelEngine, source: str, task: Task) -> None:
         if source in self._misjudged and (reason := engine.info.reject_reason(task.request)) is not None:
-            self._say(TaskFailed(task=task.id, reason=f"{reason} {_MISJUDGED}"))
+            self._say(TaskFailed(task=task.id, reason=joined(" ", (reason, _MISJUDGED))))
         else:
             engine.admit(task)
 
@@ -230,7 +231,12 @@ class Rack:
         model = self._shelf.by_source(source)
         assert model is not None, "only models of the shelf are waited for"
         if source in self._stuck:
-            self._refuse(source, f"Reading the model {model.name} has been standing still. {_LATER}")
+            self._refuse(
+                source,
+                joined(
+                    " ", (say("Reading the model {model} has been standing still.", model=model.name), _LATER)
+                ),
+            )
             return
         if self._now() - self._broken.get(source, -BROKEN_S) < BROKEN_S:
             self._refuse(source)
@@ -324,7 +330,18 @@ class Rack:
         model = self._shelf.by_source(reading.source)
         name = reading.source if model is None else model.name
         self._refuse(
-            reading.source, f"Reading the model {name} stood still for {lasted}, so I gave it up. {_LATER}"
+            reading.source,
+            joined(
+                " ",
+                (
+                    say(
+                        "Reading the model {model} stood still for {lasted}, so I gave it up.",
+                        model=name,
+                        lasted=lasted,
+                    ),
+                    _LATER,
+                ),
+            ),
         )
 
     def _install(self, source: str, engine: ModelEngine) -> None:
@@ -339,7 +356,9 @@ class Rack:
         model = self._shelf.by_source(source)
         name = source if model is None else model.name
         for task in self._waiting.pop(source, ()):
-            because = reason or f"The model {name} cannot be used at the moment; the owner's log says why."
+            because = reason or say(
+                "The model {model} cannot be used at the moment; the owner's log says why.", model=name
+            )
             self._say(TaskFailed(task=task.id, reason=because))
 
     def _put_away(self, source: str) -> None:
@@ -349,10 +368,10 @@ class Rack:
         gc.collect()
 
 
-_LATER = "Other models draw; try this one again later. The owner's log says more."
+_LATER = say("Other models draw; try this one again later. The owner's log says more.")
 
 
-_MISJUDGED = (
+_MISJUDGED = say(
     "Until it was fetched I knew this model only by its name; with /imagine it can be asked for anew."
 )
 
@@ -363,7 +382,9 @@ def _takes(info: ModelInfo) -> tuple[object, ...]:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:g} seconds"
+    if seconds >= 120:
+        return say("{minutes:.0f} minutes", minutes=seconds / 60)
+    return say("{seconds:g} seconds", seconds=seconds)
 
 
 def weight_on_disk(model: ModelInfo) -> int:

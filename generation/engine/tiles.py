@@ -14,6 +14,7 @@ from generation.canvas import covering
 from generation.engine.failures import CannotDraw
 from generation.engine.upscalers import TILE, Upscaler
 from generation.request import Size
+from generation.sentence import say
 
 LEAST_TILE = 64
 """Pixels along the edge of a tile, before it is enlarged."""
@@ -110,8 +111,15 @@ def _passes(edges: tuple[int, int], size: Size, upscaler: Upscaler) -> Iterator[
             return
         if width * height * upscaler.scale**2 > MAX_PIXELS:
             raise CannotDraw(
-                f"{upscaler.name} makes pictures {upscaler.scale} times as large, which of {width}x{height} "
-                "would be more pixels than I have room for; choose a smaller picture or a smaller upscaler."
+                say(
+                    "{upscaler} makes pictures {scale} times as large, which of {width}x{height} "
+                    "would be more pixels than I have room for; choose a smaller picture or a smaller "
+                    "upscaler.",
+                    upscaler=upscaler.name,
+                    scale=upscaler.scale,
+                    width=width,
+                    height=height,
+                )
             )
         yield width, height
         width, height = width * upscaler.scale, height * upscaler.scale
@@ -145,7 +153,12 @@ def _enlarged(upscaler: Upscaler, picture: Image.Image) -> Image.Image:
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
     enlarged = upscaler(pixels)[0]
     if not bool(torch.isfinite(enlarged).all()):
-        raise CannotDraw(f"{upscaler.name} made nothing of this: its numbers ran away. Choose another one.")
+        raise CannotDraw(
+            say(
+                "{upscaler} made nothing of this: its numbers ran away. Choose another one.",
+                upscaler=upscaler.name,
+            )
+        )
     levels = enlarged.clamp(0, 1).mul(255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 

@@ -12,6 +12,7 @@ from generation.catalogue import UnreadableModel
 from generation.engine.downloads import fetch
 from generation.engine.fetching import first_line
 from generation.modelfiles import check_taesd
+from generation.sentence import say
 
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
 
@@ -30,11 +31,18 @@ def load_tiny(source: str, *, channels: int | None, device: torch.device, dtype:
         folder = path if path.exists() else fetch(source, FILES)
         tiny = AutoencoderTiny.from_pretrained(str(folder), dtype=dtype, use_safetensors=True)
     except Exception as error:  # whatever a broken file makes the libraries raise
-        raise UnreadableModel(f"The taesd {source} could not be loaded: {first_line(error)}") from error
+        raise UnreadableModel(
+            say("The taesd {source} could not be loaded: {error}", source=source, error=first_line(error))
+        ) from error
     check_taesd(source)
     found = tiny.config.latent_channels
     if channels is not None and found != channels:
         raise UnreadableModel(
-            f"The taesd {source} has {found} channels in its latents, and this model's have {channels}."
+            say(
+                "The taesd {source} has {found} channels in its latents, and this model's have {channels}.",
+                source=source,
+                found=found,
+                channels=channels,
+            )
         )
     return tiny.eval().requires_grad_(False).to(device)

@@ -13,10 +13,11 @@ from generation.engine.entry import Entry
 from generation.engine.failures import CannotDraw
 from generation.engine.memory import APART, LAYERED, Memory, is_out_of_memory
 from generation.engine.models import Model
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
-_NOT_COMPILED = "It was drawn by a compiled model, which cannot be compiled here."
+_NOT_COMPILED = say("It was drawn by a compiled model, which cannot be compiled here.")
 
 
 class Twin:

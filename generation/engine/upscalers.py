@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hash_file
+from generation.sentence import say
 from generation.upscalers import Upscalers
 
 log = logging.getLogger(__name__)
@@ -84,12 +85,14 @@ class UpscalerShelf:
         path = self._files.path_of(name)
         if path is None:
             gone: Future[Upscaler] = Future()
-            gone.set_exception(CannotDraw(f"The upscaler {name} is not among the upscalers any more."))
+            gone.set_exception(
+                CannotDraw(say("The upscaler {name} is not among the upscalers any more.", name=name))
+            )
             return gone
         try:
             key = name, path.stat().st_mtime_ns
         except OSError as error:
-            raise CannotDraw(f"The upscaler {name} went away just now.") from error
+            raise CannotDraw(say("The upscaler {name} went away just now.", name=name)) from error
         if self._last is None or self._last[0] != key or _has_failed(self._last[1]):
             self._last = (
                 None  # its memory goes before the next one comes, unless somebody still works with it
@@ -109,13 +112,21 @@ class UpscalerShelf:
             model = spandrel.ModelLoader().load_from_state_dict(load_file(path))
         except Exception as error:
             log.error("could not read the upscaler %s", path, exc_info=error)
-            raise CannotDraw(f"The upscaler {name} cannot be read; the owner's log says why.") from error
+            raise CannotDraw(
+                say("The upscaler {name} cannot be read; the owner's log says why.", name=name)
+            ) from error
         if not isinstance(model, spandrel.ImageModelDescriptor) or model.purpose != "SR" or model.scale < 2:
             raise CannotDraw(
-                f"{name} is a {model.architecture.name} that enlarges nothing; choose another upscaler."
+                say(
+                    "{name} is a {architecture} that enlarges nothing; choose another upscaler.",
+                    name=name,
+                    architecture=model.architecture.name,
+                )
             )
         if (model.input_channels, model.output_channels) != (3, 3):
-            raise CannotDraw(f"The upscaler {name} is not for pictures in colour; choose another.")
+            raise CannotDraw(
+                say("The upscaler {name} is not for pictures in colour; choose another.", name=name)
+            )
         if model.tiling is spandrel.ModelTiling.INTERNAL:
             log.info("%s makes tiles of its own; it gets ours all the same", name)
         dtype = self._kind(model)

@@ -27,6 +27,7 @@ from generation.metadata.settings import (
     as_steps,
 )
 from generation.metadata.workflow import executed
+from generation.sentence import say
 
 MAX_NODES = 5000
 _MAX_DEPTH = 40
@@ -39,7 +40,7 @@ _MAX_PASSES = 20
 _MAX_JOINED = 8000
 """Characters in a text that nodes have joined."""
 
-NO_SAMPLER = "This picture holds a ComfyUI workflow, but I cannot tell what in it drew the picture."
+NO_SAMPLER = say("This picture holds a ComfyUI workflow, but I cannot tell what in it drew the picture.")
 
 _LATENTS = ("latent_image", "latent", "latents", "samples", "optional_latent")
 _PIXELS = ("pixels", "image", "images")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from generation.metadata.exif import Texts, exif_texts
 from generation.metadata.settings import MAX_BYTES, MAX_TEXT, UnreadablePicture
+from generation.sentence import say
 
 _MAX_TEXTS = 32
 """Text chunks that are looked at; each may be packed and take a hundredth of a second."""
@@ -34,7 +35,7 @@ def texts_of(data: bytes) -> Texts:
     elif data.startswith(_JPEG):
         parts = _jpeg_parts(data)
     else:
-        raise UnreadablePicture("This is not a PNG, JPEG or WebP file that I can read.")
+        raise UnreadablePicture(say("This is not a PNG, JPEG or WebP file that I can read."))
     for part in parts:
         if texts := exif_texts(part):
             return texts

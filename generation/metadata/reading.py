@@ -24,6 +24,7 @@ from generation.metadata.settings import (
 from generation.metadata.stealth import hidden_text
 from generation.metadata.writing import OWN_CHUNK, PARAMETERS_CHUNK, png_names
 from generation.request import GenerationRequest
+from generation.sentence import say
 
 if TYPE_CHECKING:  # messages carry pictures, which carry settings
     from generation.messages import Calls
@@ -100,7 +101,7 @@ def calls_of(record: Record) -> Calls:
         # Version 0.1 drew one picture at a time, so each had all the rows.
         return tuple((int(rows), 0, int(calls)) for rows, calls in record["unet_rows"])
     except (KeyError, TypeError, ValueError) as error:
-        raise UnreadablePicture("This picture does not say how its steps were computed.") from error
+        raise UnreadablePicture(say("This picture does not say how its steps were computed.")) from error
 
 
 def _own(text: str | None) -> Settings | None:

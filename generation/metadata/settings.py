@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from generation.request import GenerationRequest, InvalidRequest, Seed, Size
-from generation.sentence import Told
+from generation.sentence import Told, say
 
 Record = Mapping[str, Any]
 """What a picture's bits depend on besides its request: model, versions, device; plain JSON."""
@@ -23,7 +23,7 @@ MAX_BYTES = 4 * MAX_TEXT
 MAX_NAME = 200
 """Characters in the name of a model or a sampler; of a longer one the beginning is told."""
 
-NO_SETTINGS = "This picture holds no settings."
+NO_SETTINGS = say("This picture holds no settings.")
 
 
 class UnreadablePicture(Told, ValueError):  # noqa: N818 - it is a sentence for a person

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 from generation.prompting.loras import without_loras
-from generation.request import InvalidRequest, Wording
+from generation.request import NEGATIVE_PROMPT, PROMPT, InvalidRequest, Wording
+from generation.sentence import joined, say
 
 MAX_WEIGHT = 10.0
 MAX_PARTS = 8
@@ -42,7 +43,7 @@ Part = tuple[Piece, ...]
 """What stands between two BREAKs; empty for a prompt without a word."""
 
 
-def parts_of(prompt: str, name: str = "prompt") -> tuple[Part, ...]:
+def parts_of(prompt: str, name: str = PROMPT) -> tuple[Part, ...]:
     """The parts of a prompt, at least one; of several, none is without a word.
 
     A prompt without a mark is one piece that counts once, letter for letter. LoRAs in it are no words.
@@ -71,7 +72,9 @@ def parts_of(prompt: str, name: str = "prompt") -> tuple[Part, ...]:
                 opened.append((mark, len(texts)))
             case "closing":
                 if not opened or _CLOSING[opened[-1][0][0]] != mark["closing"]:
-                    raise _unmatched(name, mark["closing"], prompt[: mark.end()][-20:], "that closes nothing")
+                    raise _unmatched(
+                        name, mark["closing"], prompt[: mark.end()][-20:], say("that closes nothing")
+                    )
                 opening, first = opened.pop()
                 factor = _factor(opening[0], mark["weight"])
                 for index in range(first, len(weights)):
@@ -79,8 +82,10 @@ def parts_of(prompt: str, name: str = "prompt") -> tuple[Part, ...]:
             case "bar":
                 if opened and opened[-1][0][0] == "[":
                     raise InvalidRequest(
-                        "I cannot change words while a picture is drawn, as in `[a|b]`; "
-                        "`{a|b}` chooses one of them for each picture."
+                        say(
+                            "I cannot change words while a picture is drawn, as in `[a|b]`; "
+                            "`{{a|b}}` chooses one of them for each picture."
+                        )
                     )
                 texts.append("|")
                 weights.append(1.0)
@@ -88,19 +93,29 @@ def parts_of(prompt: str, name: str = "prompt") -> tuple[Part, ...]:
                 breaks.append(len(texts))
     if opened:
         opening, _ = opened[-1]
-        raise _unmatched(name, opening[0], prompt[opening.start() :][:20], "that is never closed")
+        raise _unmatched(name, opening[0], prompt[opening.start() :][:20], say("that is never closed"))
     texts.append(prompt[read:])
     weights.append(1.0)
     if (most := max(weights)) > MAX_WEIGHT:
         raise InvalidRequest(
-            f"The brackets of the {name} make a weight of {most:.3g}; {MAX_WEIGHT:g} is the most."
+            say(
+                "The brackets of the {name} make a weight of {weight:.3g}; {most:g} is the most.",
+                name=name,
+                weight=most,
+                most=MAX_WEIGHT,
+            )
         )
     written = list(zip(texts, weights, strict=True))
     parts = [_merged(written[begin:end]) for begin, end in zip([0, *breaks], [*breaks, None], strict=True)]
     full = tuple(part for part in parts if any(piece.text.strip() for piece in part))
     if len(full) > MAX_PARTS:
         raise InvalidRequest(
-            f"BREAK divides the {name} into {len(full)} parts; I can read {MAX_PARTS} at the most."
+            say(
+                "BREAK divides the {name} into {number} parts; I can read {most} at the most.",
+                name=name,
+                number=len(full),
+                most=MAX_PARTS,
+            )
         )
     return full or (parts[0],)
 
@@ -109,9 +124,9 @@ def reject_reason(wording: Wording) -> str | None:
     """Why these prompts cannot be read, as a sentence for a person, or None."""
     try:
         parts_of(wording.prompt)
-        parts_of(wording.negative_prompt, "negative prompt")
+        parts_of(wording.negative_prompt, NEGATIVE_PROMPT)
     except InvalidRequest as reason:
-        return str(reason)
+        return reason.sentence
     return None
 
 
@@ -132,16 +147,24 @@ def _factor(bracket: str, weight: str | None) -> float:
     if bracket == "[":
         if weight is not None:
             raise InvalidRequest(
-                f"I cannot change words while a picture is drawn, as `[...:{weight}]` asks; "
-                "a weight stands between round brackets, like `(word:1.2)`."
+                say(
+                    "I cannot change words while a picture is drawn, as `[...:{weight}]` asks; "
+                    "a weight stands between round brackets, like `(word:1.2)`.",
+                    weight=weight,
+                )
             )
         return 1 / _BRACKET
     if weight is None:
         return _BRACKET
     factor = float(weight)
     if not 0 <= factor <= MAX_WEIGHT:
-        hint = " What shall not be there goes into the negative prompt." if factor < 0 else ""
-        raise InvalidRequest(f"A weight of {weight[:20]} is not possible; choose 0 to {MAX_WEIGHT:g}.{hint}")
+        wrong = say(
+            "A weight of {weight} is not possible; choose 0 to {most:g}.", weight=weight[:20], most=MAX_WEIGHT
+        )
+        if factor < 0:
+            hint = say("What shall not be there goes into the negative prompt.")
+            raise InvalidRequest(joined(" ", (wrong, hint)))
+        raise InvalidRequest(wrong)
     return factor
 
 
@@ -161,6 +184,12 @@ def _merged(written: list[tuple[str, float]]) -> Part:
 def _unmatched(name: str, bracket: str, near: str, why: str) -> InvalidRequest:
     shown = near.replace("`", "'")
     return InvalidRequest(
-        f"The {name} has a `{bracket}` {why}, at `{shown}`. "
-        f"Write `\\{bracket}` for a bracket that shall weigh nothing."
+        say(
+            "The {name} has a `{bracket}` {why}, at `{shown}`. "
+            "Write `\\{bracket}` for a bracket that shall weigh nothing.",
+            name=name,
+            bracket=bracket,
+            why=why,
+            shown=shown,
+        )
     )

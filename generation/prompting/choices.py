@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
 
-from generation.request import MAX_PROMPT, GenerationRequest, InvalidRequest
+from generation.request import MAX_PROMPT, PROMPT, GenerationRequest, InvalidRequest
+from generation.sentence import say
 
 MAX_DEPTH = 10
 """Choices within choices."""
@@ -100,7 +101,7 @@ def read_line(line: str, name: str) -> Option:
     return Option(read(line[begin:], name), chance)
 
 
-def read(prompt: str, name: str = "prompt") -> Text:
+def read(prompt: str, name: str = PROMPT) -> Text:
     """What a prompt leaves open.
 
     Args:
@@ -121,10 +122,14 @@ def read(prompt: str, name: str = "prompt") -> Text:
             top.text.append(Wildcard(mark["wildcard"]))
         elif mark["opening"]:
             if prompt[: mark.start()].endswith("$"):
-                raise InvalidRequest(f"The {name} names a variable with `${{`; I know none.")
+                raise InvalidRequest(say("The {name} names a variable with `${{`; I know none.", name=name))
             if len(stack) > MAX_DEPTH:
                 raise InvalidRequest(
-                    f"The {name} has braces within braces, more than {MAX_DEPTH} deep; I cannot read those."
+                    say(
+                        "The {name} has braces within braces, more than {most} deep; I cannot read those.",
+                        name=name,
+                        most=MAX_DEPTH,
+                    )
                 )
             chance, done = _chance(prompt, done)
             stack.append(_Open(mark=mark, chance=chance))
@@ -133,14 +138,14 @@ def read(prompt: str, name: str = "prompt") -> Text:
             top.chance, done = _chance(prompt, done)
         elif mark["closing"]:
             if len(stack) == 1:
-                raise _unmatched(name, "}", prompt[: mark.end()][-20:], "that closes nothing")
+                raise _unmatched(name, "}", prompt[: mark.end()][-20:], say("that closes nothing"))
             top.end_option(name)
             stack.pop()
             stack[-1].text.append(top.choice(name))
         else:
             top.write(mark[0])
     if (mark_left_open := stack[-1].mark) is not None:
-        raise _unmatched(name, "{", prompt[mark_left_open.start() :][:20], "that is never closed")
+        raise _unmatched(name, "{", prompt[mark_left_open.start() :][:20], say("that is never closed"))
     stack[0].write(prompt[done:])
     return tuple(stack[0].text)
 
@@ -169,13 +174,19 @@ class _Open:
     def end_option(self, name: str) -> None:
         if not any(not isinstance(item, str) or item.strip() for item in self.text):
             raise InvalidRequest(
-                f"A choice of the {name} has an empty alternative. Write `{{0-1$$word}}` for a word that is "
-                "there now and then."
+                say(
+                    "A choice of the {name} has an empty alternative. Write `{{0-1$$word}}` for a word that "
+                    "is there now and then.",
+                    name=name,
+                )
             )
         if any(isinstance(item, str) and "$$" in item for item in self.text):
             raise InvalidRequest(
-                f"A choice of the {name} does not say well how many it takes; "
-                "write it like `{2$$a|b|c}` or `{1-2$$a|b|c}`."
+                say(
+                    "A choice of the {name} does not say well how many it takes; "
+                    "write it like `{{2$$a|b|c}}` or `{{1-2$$a|b|c}}`.",
+                    name=name,
+                )
             )
         self.options.append(Option(tuple(self.text), self.chance))
         self.text, self.chance = [], 1.0
@@ -191,14 +202,23 @@ class _Open:
         )
         possible = sum(option.chance > 0 for option in choice.options)
         if not choice.least <= choice.most <= possible or choice.most == 0:
-            wanted = f"{choice.least} to {choice.most}" if choice.least < choice.most else f"{choice.most}"
+            wanted = (
+                say("{least} to {most}", least=choice.least, most=choice.most)
+                if choice.least < choice.most
+                else str(choice.most)
+            )
             raise InvalidRequest(
-                f"A choice of the {name} takes {wanted} of {possible}, which is not possible."
+                say(
+                    "A choice of the {name} takes {wanted} of {possible}, which is not possible.",
+                    name=name,
+                    wanted=wanted,
+                    possible=possible,
+                )
             )
         return choice
 
 
-def choose(text: Text, random: Random, lines: Callable[[str], Lines], name: str = "prompt") -> str:
+def choose(text: Text, random: Random, lines: Callable[[str], Lines], name: str = PROMPT) -> str:
     """The text after all its choices; the same state of `random` chooses the same.
 
     Args:
@@ -224,11 +244,17 @@ def choose(text: Text, random: Random, lines: Callable[[str], Lines], name: str 
                     letters += between.join(written(option.text) for option in _some(item, random))
             if len(letters) > MAX_PROMPT:
                 raise InvalidRequest(
-                    f"With what is chosen, the {name} becomes longer than the {MAX_PROMPT:,} characters "
-                    "that I can take."
+                    say(
+                        "With what is chosen, the {name} becomes longer than the {most:,} characters "
+                        "that I can take.",
+                        name=name,
+                        most=MAX_PROMPT,
+                    )
                 )
             if draws > MAX_DRAWS:
-                raise InvalidRequest(f"The {name} leaves more than {MAX_DRAWS:,} choices open.")
+                raise InvalidRequest(
+                    say("The {name} leaves more than {most:,} choices open.", name=name, most=MAX_DRAWS)
+                )
         return letters
 
     return written(text)
@@ -251,8 +277,11 @@ def _chance(text: str, begin: int) -> tuple[float, int]:
     chance = float(found["number"])
     if not 0 <= chance <= MAX_CHANCE:
         raise InvalidRequest(
-            f"A chance of {found['number'][:20]} is not possible, as in `{{2::a|b}}`; "
-            f"choose 0 to {MAX_CHANCE:,.0f}."
+            say(
+                "A chance of {chance} is not possible, as in `{{2::a|b}}`; choose 0 to {most:,.0f}.",
+                chance=found["number"][:20],
+                most=MAX_CHANCE,
+            )
         )
     return chance, found.end()
 
@@ -260,6 +289,12 @@ def _chance(text: str, begin: int) -> tuple[float, int]:
 def _unmatched(name: str, brace: str, near: str, why: str) -> InvalidRequest:
     shown = near.replace("`", "'")
     return InvalidRequest(
-        f"The {name} has a `{brace}` {why}, at `{shown}`. "
-        f"Write `\\{brace}` for a brace that shall choose nothing."
+        say(
+            "The {name} has a `{brace}` {why}, at `{shown}`. "
+            "Write `\\{brace}` for a brace that shall choose nothing.",
+            name=name,
+            brace=brace,
+            why=why,
+            shown=shown,
+        )
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from generation.guides import MAX_ADAPTERS, Adapter
 from generation.prompting.choices import is_open
 from generation.request import GenerationRequest
+from generation.sentence import say
 from generation.size import InvalidRequest
 
 _TAG = re.compile(r"<lora:([^<>]*)>", re.IGNORECASE)
@@ -28,7 +29,9 @@ def loras_in(prompt: str) -> tuple[Adapter, ...]:
     """
     if (begun := _BEGUN.search(without_loras(prompt))) is not None:
         rest = without_loras(prompt)[begun.start() :][:30].replace("`", "'")
-        raise InvalidRequest(f"At `{rest}` a LoRA is named without an end; write it like `<lora:name:0.8>`.")
+        raise InvalidRequest(
+            say("At `{rest}` a LoRA is named without an end; write it like `<lora:name:0.8>`.", rest=rest)
+        )
     return tuple(_read(match[1]) for match in _TAG.finditer(prompt))
 
 
@@ -51,13 +54,21 @@ def in_force(request: GenerationRequest) -> tuple[Adapter, ...]:
     named = (*request.adapters, *loras_in(request.prompt))
     if _TAG.search(request.negative_prompt):
         raise InvalidRequest(
-            "A LoRA stands in the prompt, not in the negative prompt; with a weight below 0, "
-            "like `<lora:name:-0.5>`, it draws away from what it learned."
+            say(
+                "A LoRA stands in the prompt, not in the negative prompt; with a weight below 0, "
+                "like `<lora:name:-0.5>`, it draws away from what it learned."
+            )
         )
     if len(named) > MAX_ADAPTERS:
-        raise InvalidRequest(f"{len(named)} LoRAs are too many; choose {MAX_ADAPTERS} at the most.")
+        raise InvalidRequest(
+            say(
+                "{number} LoRAs are too many; choose {most} at the most.",
+                number=len(named),
+                most=MAX_ADAPTERS,
+            )
+        )
     if len({folded(each.name) for each in named}) < len(named):
-        raise InvalidRequest("Name each LoRA once; its weight says how strong it is.")
+        raise InvalidRequest(say("Name each LoRA once; its weight says how strong it is."))
     return named
 
 
@@ -80,7 +91,7 @@ def reject_reason(request: GenerationRequest) -> str | None:
     try:
         list(all_in_force(request))
     except InvalidRequest as reason:
-        return str(reason)
+        return reason.sentence
     return None
 
 
@@ -108,14 +119,24 @@ def _read(text: str) -> Adapter:
     name, *weights = (part.strip() for part in text.split(":"))
     shown = text[:60].replace("`", "'")
     if not name:
-        raise InvalidRequest(f"`{shown}` names no LoRA; write it like `name:0.8`.")
+        raise InvalidRequest(say("`{shown}` names no LoRA; write it like `name:0.8`.", shown=shown))
     if len(weights) > 1:
         raise InvalidRequest(
-            f"`{shown}` has more than one weight; one is for all that the LoRA changes, "
-            f"like `{name[:40]}:0.8`."
+            say(
+                "`{shown}` has more than one weight; one is for all that the LoRA changes, "
+                "like `{name}:0.8`.",
+                shown=shown,
+                name=name[:40],
+            )
         )
     if not weights:
         return Adapter(name=name)
     if _NUMBER.fullmatch(weights[0]) is None:
-        raise InvalidRequest(f"`{shown}` has a weight that is no number; write it like `{name[:40]}:0.8`.")
+        raise InvalidRequest(
+            say(
+                "`{shown}` has a weight that is no number; write it like `{name}:0.8`.",
+                shown=shown,
+                name=name[:40],
+            )
+        )
     return Adapter(name=name, weight=float(weights[0]))

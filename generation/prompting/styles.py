@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from generation.request import MAX_PROMPT, InvalidRequest, Wording
+from generation.request import MAX_PROMPT, NEGATIVE_PROMPT, PROMPT, InvalidRequest, Wording
+from generation.sentence import say
 
 MAX_NAME = 100
 """Characters in a name: what Discord takes of a choice."""
@@ -37,23 +38,39 @@ class Style:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise InvalidRequest("The style has no name.")
+            raise InvalidRequest(say("The style has no name."))
         if len(self.name) > MAX_NAME or not self.name.isprintable() or self.name != tidy(self.name):
             raise InvalidRequest(
-                f"The name {shown(self.name)} is not possible for a style: it has {MAX_NAME} characters "
-                "at the most, and all of them can be seen."
+                say(
+                    "The name {name} is not possible for a style: it has {most} characters "
+                    "at the most, and all of them can be seen.",
+                    name=shown(self.name),
+                    most=MAX_NAME,
+                )
             )
         if not self.prompt.strip() and not self.negative_prompt.strip():
-            raise InvalidRequest(f"The style {shown(self.name)} holds no prompt and no negative prompt.")
-        for what, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            raise InvalidRequest(
+                say("The style {name} holds no prompt and no negative prompt.", name=shown(self.name))
+            )
+        for what, text in ((PROMPT, self.prompt), (NEGATIVE_PROMPT, self.negative_prompt)):
             if len(text) > MAX_PROMPT:
                 raise InvalidRequest(
-                    f"The {what} of the style {shown(self.name)} has {len(text):,} characters; "
-                    f"I can take {MAX_PROMPT:,} at the most."
+                    say(
+                        "The {what} of the style {name} has {number:,} characters; "
+                        "I can take {most:,} at the most.",
+                        what=what,
+                        name=shown(self.name),
+                        number=len(text),
+                        most=MAX_PROMPT,
+                    )
                 )
             if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
                 raise InvalidRequest(
-                    f"The {what} of the style {shown(self.name)} holds a character that is none."
+                    say(
+                        "The {what} of the style {name} holds a character that is none.",
+                        what=what,
+                        name=shown(self.name),
+                    )
                 )
 
     @property
@@ -73,11 +90,17 @@ class Style:
             InvalidRequest: they become empty, or too long.
         """
         prompts = _merged(self.prompt, prompt), _merged(self.negative_prompt, negative_prompt)
-        for what, text in zip(("prompt", "negative prompt"), prompts, strict=True):
+        for what, text in zip((PROMPT, NEGATIVE_PROMPT), prompts, strict=True):
             if len(text) > MAX_PROMPT:
                 raise InvalidRequest(
-                    f"With the style {shown(self.name)} the {what} has {len(text):,} characters; "
-                    f"I can take {MAX_PROMPT:,} at the most."
+                    say(
+                        "With the style {name} the {what} has {number:,} characters; "
+                        "I can take {most:,} at the most.",
+                        name=shown(self.name),
+                        what=what,
+                        number=len(text),
+                        most=MAX_PROMPT,
+                    )
                 )
         return Wording(prompt=prompts[0], negative_prompt=prompts[1])
 
@@ -134,8 +157,11 @@ def read_csv(data: bytes) -> StylesFile:
     if not {"name", "prompt"} <= columns.keys():
         first = ",".join(header)
         raise InvalidRequest(
-            f"The first line of the file must name its columns, `{','.join(COLUMNS)}`; "
-            + (f"it is {shown(first)}." if first.strip() else "it is empty.")
+            say(
+                "The first line of the file must name its columns, `{columns}`; it is {line}.",
+                columns=",".join(COLUMNS),
+                line=shown(first) if first.strip() else say("empty"),
+            )
         )
     found: dict[str, tuple[int, Style]] = {}
     problems = []
@@ -145,17 +171,25 @@ def read_csv(data: bytes) -> StylesFile:
         try:
             style = _style(row, columns)
         except InvalidRequest as reason:
-            problems.append(f"Line {line}: {reason}")
+            problems.append(say("Line {line}: {reason}", line=line, reason=reason))
             continue
         if style.key in found:
             earlier, _ = found.pop(style.key)
             problems.append(
-                f"Line {earlier}: {shown(style.name)} is there again in line {line}, and that one counts."
+                say(
+                    "Line {earlier}: {name} is there again in line {line}, and that one counts.",
+                    earlier=earlier,
+                    name=shown(style.name),
+                    line=line,
+                )
             )
         found[style.key] = line, style
         if len(found) > MAX_STYLES:
             raise InvalidRequest(
-                f"The file holds more than {MAX_STYLES:,} styles; divide it, and take what you need."
+                say(
+                    "The file holds more than {most:,} styles; divide it, and take what you need.",
+                    most=MAX_STYLES,
+                )
             )
     return StylesFile(styles=tuple(style for _, style in found.values()), problems=tuple(problems))
 
@@ -167,13 +201,17 @@ def _decoded(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidRequest(
-            "The file is not text in UTF-8; save it as CSV in UTF-8 (in a spreadsheet: `CSV UTF-8`)."
+            say("The file is not text in UTF-8; save it as CSV in UTF-8 (in a spreadsheet: `CSV UTF-8`).")
         ) from error
 
 
 def too_large(size: int) -> str:
     """The sentence about a file of so many bytes."""
-    return f"The file has {size / 2**20:.1f} MB; I can take {MAX_BYTES // 2**20} at the most."
+    return say(
+        "The file has {size:.1f} MB; I can take {most} at the most.",
+        size=size / 2**20,
+        most=MAX_BYTES // 2**20,
+    )
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -187,8 +225,11 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise InvalidRequest(
-                f"I cannot read the file from line {line} on: a quote is never closed, or stands inside of "
-                'quotes without being doubled. Write `"a ""big"" circle"` for quotes in a text.'
+                say(
+                    "I cannot read the file from line {line} on: a quote is never closed, or stands inside "
+                    'of quotes without being doubled. Write `"a ""big"" circle"` for quotes in a text.',
+                    line=line,
+                )
             ) from error
         yield line, row
 

@@ -20,14 +20,17 @@ from generation.prompting.choices import (
     read,
     read_line,
 )
-from generation.request import GenerationRequest, InvalidRequest, Wording
+from generation.request import NEGATIVE_PROMPT, PROMPT, GenerationRequest, InvalidRequest, Wording
+from generation.sentence import first_of, joined, say
 
 MAX_DEPTH = 8
 """Lists that lead to other lists."""
 MAX_BYTES = 2**20
 """Of one list."""
 MAX_NAMED = 10
-_TOO_DEEP = f"The wildcards of this prompt lead to others, more than {MAX_DEPTH} deep; I cannot read those."
+_TOO_DEEP = say(
+    "The wildcards of this prompt lead to others, more than {most} deep; I cannot read those.", most=MAX_DEPTH
+)
 
 
 class Wildcards:
@@ -53,7 +56,7 @@ class Wildcards:
         if not is_open(request):
             return request
         lists = _Lists(self._folder)
-        texts = read(prompts[0]), read(prompts[1], "negative prompt")
+        texts = read(prompts[0]), read(prompts[1], NEGATIVE_PROMPT)
         for text in texts:
             lists.look_through(text, ())
 
@@ -61,7 +64,7 @@ class Wildcards:
             seed = request.image(picture).seed
             prompt, negative = (
                 choose(text, Random(f"{seed} {name}"), lists.lines, name)
-                for text, name in zip(texts, ("prompt", "negative prompt"), strict=True)
+                for text, name in zip(texts, (PROMPT, NEGATIVE_PROMPT), strict=True)
             )
             return Wording(prompt=prompt, negative_prompt=negative)
 
@@ -108,7 +111,11 @@ class _Lists:
         if key in path:
             way = " → ".join(f"__{each}__" for each in (*path[path.index(key) :], key))
             raise InvalidRequest(
-                f"The wildcard `__{name}__` includes itself (`{way}`); the owner must mend it."
+                say(
+                    "The wildcard `__{name}__` includes itself (`{way}`); the owner must mend it.",
+                    name=name,
+                    way=way,
+                )
             )
         if key not in self._depths:
             if len(path) > MAX_DEPTH:
@@ -131,42 +138,48 @@ class _Lists:
             raise InvalidRequest(self._unknown(name))
         try:
             if file.stat().st_size > MAX_BYTES:
-                raise InvalidRequest(f"The wildcard `__{name}__` is too long a list to be read.")
+                raise InvalidRequest(
+                    say("The wildcard `__{name}__` is too long a list to be read.", name=name)
+                )
             text = file.read_text("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InvalidRequest(
-                f"The wildcard `__{name}__` cannot be used: its file is not text in UTF-8."
+                say("The wildcard `__{name}__` cannot be used: its file is not text in UTF-8.", name=name)
             ) from error
         except OSError as error:
             raise InvalidRequest(
-                f"The wildcard `__{name}__` cannot be used: {error.strerror or 'its file cannot be read'}."
+                say(
+                    "The wildcard `__{name}__` cannot be used: {problem}.",
+                    name=name,
+                    problem=error.strerror or say("its file cannot be read"),
+                )
             ) from error
         lines = Lines(
-            _option(line.strip(), f"wildcard `__{name}__` (line {number})")
+            _option(line.strip(), say("wildcard `__{name}__` (line {line})", name=name, line=number))
             for number, line in enumerate(text.splitlines(), start=1)
             if line.strip() and not line.lstrip().startswith("#")
         )
         if not lines.possible:
             raise InvalidRequest(
-                f"The wildcard `__{name}__` is an empty list; nothing can be chosen from it."
+                say("The wildcard `__{name}__` is an empty list; nothing can be chosen from it.", name=name)
             )
         return lines
 
     def _unknown(self, name: str) -> str:
         shown = name[:60]
         known = list(self._files)
-        hint = "there are none here"
         if near := difflib.get_close_matches(_folded(name), known, n=1):
-            hint = f"did you mean `__{near[0]}__`?"
+            hint = say(
+                "I do not know the wildcard `__{name}__`; did you mean `__{near}__`?",
+                name=shown,
+                near=near[0],
+            )
         elif known:
-            named = ", ".join(f"`__{each}__`" for each in known[:MAX_NAMED])
-            left = len(known) - MAX_NAMED
-            hint = f"there are {named}" + (f" and {left} more" if left > 0 else "")
-        stop = "" if hint.endswith("?") else "."
-        return (
-            f"I do not know the wildcard `__{shown}__`; {hint}{stop} "
-            "Write `\\_\\_` for underscores that shall choose nothing."
-        )
+            names = first_of([f"`__{each}__`" for each in known], MAX_NAMED)
+            hint = say("I do not know the wildcard `__{name}__`; there are {names}.", name=shown, names=names)
+        else:
+            hint = say("I do not know the wildcard `__{name}__`; there are none here.", name=shown)
+        return joined(" ", (hint, say("Write `\\_\\_` for underscores that shall choose nothing.")))
 
 
 def _option(line: str, name: str) -> Option:

@@ -1,0 +1,56 @@
+"""What is in the file of a LoRA: under which names, whether it fits a model, and read without warnings."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+_BARE = ("unet.", "text_encoder.", "text_encoder_2.")
+
+
+def prefixed(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`save_lora_adapter` of a UNet alone names no part."""
+    if not state or any(name.startswith(_BARE) for name in state):
+        return dict(state or {})
+    return {f"unet.{name}": value for name, value in state.items()}
+
+
+def fits(name: str, weights: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> bool:
+    """Whether a weight `layer.lora_A.weight` or `layer.lora_B.weight` is made for a layer that is there, and
+    so is the other, without which PEFT would leave a layer that no memory holds."""
+    place, _, which = name.partition(".lora_")
+    layer = layers.get(place)
+    weight = getattr(layer, "weight", None) if layer is not None else None
+    if which not in ("A.weight", "B.weight") or weight is None or weight.ndim not in (2, 4):
+        return False
+    down, up = (weights.get(f"{place}.lora_{side}.weight") for side in "AB")
+    if down is None or up is None or not down.ndim == up.ndim == weight.ndim:
+        return False
+    is_whole = 0 < down.shape[0] == up.shape[1]
+    return is_whole and down.shape[1:] == weight.shape[1:] and up.shape[0] == weight.shape[0]
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """In here the libraries do not warn that a LoRA has no part for one encoder, that it is not the only one,
+    that it was in force when it left, or that its weights are new: they are read just then."""
+    loggers = [
+        logging.getLogger(name)
+        for name in ("diffusers.loaders.peft", "diffusers.loaders.lora_base", "transformers.modeling_utils")
+    ]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
+            warnings.filterwarnings("ignore", "Adapter .* was active which is now deleted", UserWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
