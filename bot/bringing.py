@@ -26,6 +26,8 @@ from generation.shelf import Shelf
 DEFAULT_STRENGTH, INPAINT_STRENGTH, OUTPAINT_STRENGTH = 0.7, 0.9, 0.9
 SEAM_BLUR = 4
 FETCH_SECONDS = 30.0
+PICTURE, MASK = say("picture"), say("mask")
+"""What people call what they bring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def started(
     if masked:
         marked = canvas.transparent_part(image) if mask is None else None
         if mask is not None:
-            marked = canvas.mask_for(canvas.open_picture(mask, what=say("mask")), image)
+            marked = canvas.mask_for(canvas.open_picture(mask, what=MASK), image)
         if marked is None:
             raise InvalidRequest(
                 say(

@@ -11,7 +11,7 @@ from typing import assert_never
 from bot.bringing import WAYS
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.checked import CHECKED_FIRST, held, notes
-from bot.facts import PROMPT_ON_CARD, chosen, facts, hints, is_brought, name_of, seeds
+from bot.facts import BROUGHT, chosen, facts, hints, is_brought, name_of, prompt_of, seeds
 from bot.markdown import literal, shortened
 from generation.image import Picture
 from generation.job import (
@@ -53,7 +53,7 @@ def card_for(
     """
     job = event.job
     request = job.request
-    prompt = f"> {literal(shortened(request.prompt, PROMPT_ON_CARD))}"
+    prompt = joined("", ("> ", prompt_of(request)))
     settings = facts(request, shelf)
     text: tuple[str, ...]
     small: tuple[str, ...] = (settings, CHECKED_FIRST) if job.safety.hides else (settings,)
@@ -182,7 +182,8 @@ def calling(card: Card, asker: UserId) -> Card:
 
 def attached(job: Job, picture: Picture) -> Attached:
     """One picture as a file: its alt text is the prompt, as far as Discord takes it."""
-    alt: str = " ".join(job.request.image(picture.index).prompt.split())
+    one_request = job.request.image(picture.index)
+    alt: str = BROUGHT if is_brought(one_request) else " ".join(one_request.prompt.split())
     if job.request.count > 1:
         alt = say(
             "Picture {number} of {all}: {prompt}",

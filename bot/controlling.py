@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 
 from bot import bringing
 from bot.bringing import Order
-from bot.options import Typed, code
+from bot.options import MAX_NAMED, Typed, code, some
 from generation import canvas
 from generation.catalogue import ModelInfo
 from generation.controlnets import NO_PREPROCESSOR, ControlNetInfo, ControlNets, Kind, Preprocessor
 from generation.request import Control, Digest, InvalidRequest
+from generation.sentence import say
 from generation.shelf import Shelf
-
-MAX_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +42,10 @@ class TypedControl:
             return found
         if not fitting:
             raise InvalidRequest(
-                f"I have no ControlNet for {code(model.name)}. The owner can put some into the folder "
-                "`controlnets`."
+                say(
+                    "I have no ControlNet for {model}. The owner can put some into the folder `controlnets`.",
+                    model=code(model.name),
+                )
             )
         if self.name is None:
             return next((info for info in fitting if info.kind is Kind.EDGES), fitting[0])
@@ -52,7 +53,13 @@ class TypedControl:
             kind := next((info for info in fitting if info.kind == self.name.strip().casefold()), None)
         ) is not None:
             return kind
-        raise InvalidRequest(f"I do not know the ControlNet {code(self.name)}; there are {_named(fitting)}.")
+        raise InvalidRequest(
+            say(
+                "I do not know the ControlNet {name}; there are {nets}.",
+                name=code(self.name),
+                nets=some([code(info.name) for info in fitting], MAX_NAMED),
+            )
+        )
 
     def control(self, known: ControlNets, model: ModelInfo, picture: Digest) -> Control:
         """The part of a request.
@@ -80,16 +87,12 @@ def _preprocessor(typed: str | None, kind: Kind, known: ControlNets) -> Preproce
         chosen = Preprocessor(name)
     else:
         names = ", ".join(map(code, (*Preprocessor, NO_PREPROCESSOR)))
-        raise InvalidRequest(f"I do not know the preprocessor {code(typed)}; there are {names}.")
+        raise InvalidRequest(
+            say("I do not know the preprocessor {name}; there are {names}.", name=code(typed), names=names)
+        )
     if chosen is not None and chosen not in known.preprocessors:
         raise InvalidRequest(chosen.missing)
     return chosen
-
-
-def _named(nets: Sequence[ControlNetInfo]) -> str:
-    names = ", ".join(code(info.name) for info in nets[:MAX_NAMED])
-    left = len(nets) - MAX_NAMED
-    return f"{names} and {left} more" if left > 0 else names
 
 
 def check(typed: Typed, controls: Sequence[TypedControl], known: ControlNets, shelf: Shelf) -> None:

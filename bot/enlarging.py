@@ -14,7 +14,8 @@ from PIL import Image
 from bot.bringing import Order, as_file
 from bot.card import Action, Card, Entry, Menu, Tone
 from bot.cards import attached
-from bot.options import MAX_CHOICES
+from bot.facts import BROUGHT
+from bot.options import MAX_CHOICES, not_so_large
 from generation import canvas
 from generation.image import Picture
 from generation.job import Job
@@ -30,13 +31,12 @@ from generation.request import (
     Size,
     Upscale,
 )
+from generation.sentence import say
 
 FACTORS = (2.0, 3.0, 4.0)
 """What the menu under a picture offers."""
 DEFAULT_FACTOR = 2.0
-AGAIN = "by drawing it again, with new details"
-BROUGHT = "A picture that somebody brought"
-"""Stands where a prompt stands, since none is known."""
+AGAIN = say("By drawing it again, with new details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,15 @@ class Choice:
     upscaler: str | None
 
     def __str__(self) -> str:
+        """As :meth:`parse` reads it; it stands in menus of old messages."""
+        return str(self.said)
+
+    @property
+    def said(self) -> str:
+        """As people read it."""
         if self.upscaler is None:
-            return AGAIN.capitalize()
-        return f"{self.factor:g}× with {self.upscaler}"
+            return AGAIN
+        return say("{factor:g}× with {upscaler}", factor=self.factor, upscaler=self.upscaler)
 
     @classmethod
     def parse(cls, text: str) -> Choice:
@@ -58,14 +64,16 @@ class Choice:
         Raises:
             InvalidRequest: it is nothing that stood there.
         """
-        if text == AGAIN.capitalize():
+        if text == AGAIN:
             return cls(1.0, None)
         if (match := re.fullmatch(r"(\d+(?:\.\d+)?)× with (.+)", text)) is None:
-            raise InvalidRequest("I do not know that way to make a picture larger.")
+            raise InvalidRequest(say("I do not know that way to make a picture larger."))
         return cls(float(match[1]), match[2])
 
 
-def choices(edges: tuple[int, int], upscalers: Sequence[str], pixels: int, *, again: bool) -> tuple[str, ...]:
+def choices(
+    edges: tuple[int, int], upscalers: Sequence[str], pixels: int, *, again: bool
+) -> tuple[Choice, ...]:
     """What the menu under a picture of this size offers, as many as Discord shows.
 
     Args:
@@ -78,11 +86,16 @@ def choices(edges: tuple[int, int], upscalers: Sequence[str], pixels: int, *, ag
     most = _most(edges, pixels)
     factors = [factor for factor in FACTORS if factor <= most] or [int(most * 10) / 10]
     if factors[-1] < LEAST_UPSCALE:
-        raise InvalidRequest(f"It is as large as I can make it: {edges[0]}x{edges[1]}.")
+        raise InvalidRequest(as_large_as_can_be(f"{edges[0]}x{edges[1]}"))
     last = [Choice(1.0, None)] if again else []
     room = MAX_CHOICES - len(last)
     ways = [Choice(factor, name) for name in upscalers for factor in factors]
-    return tuple(map(str, (*ways[:room], *last)))
+    return (*ways[:room], *last)
+
+
+def as_large_as_can_be(size: Size | str) -> str:
+    """A picture of this size cannot be made any larger."""
+    return say("It is as large as I can make it: {size}.", size=size)
 
 
 def _most(edges: tuple[int, int], pixels: int) -> float:
@@ -90,19 +103,19 @@ def _most(edges: tuple[int, int], pixels: int) -> float:
     return min(MAX_UPSCALE, MAX_EDGE / max(edges), math.sqrt(pixels / (width * height)))
 
 
-def enlarging_card(job: Job, picture: Picture, ways: tuple[str, ...]) -> Card:
+def enlarging_card(job: Job, picture: Picture, ways: tuple[Choice, ...]) -> Card:
     """Asks how a picture is to be made larger."""
     edges = f"{picture.size.width} × {picture.size.height}"
     return Card(
         tone=Tone.DONE,
-        text=(f"It is {edges}. How shall I make it larger?",),
+        text=(say("It is {size}. How shall I make it larger?", size=edges),),
         pictures=(attached(job, picture),),
         menu=Menu(
             action=Action.ENLARGE,
             job=job.id,
             index=picture.index,
-            placeholder="Make it larger…",
-            entries=tuple(Entry(way, way) for way in ways),
+            placeholder=say("Make it larger…"),
+            entries=tuple(Entry(str(way), way.said) for way in ways),
         ),
     )
 
@@ -134,7 +147,7 @@ def brought(data: bytes, upscaler: str, factor: float, pixels: int, model: Model
     digest, files = as_file(image)
     upscale = Upscale(picture=digest, upscaler=upscaler, factor=factor, size=size, brought=True)
     request = GenerationRequest(
-        prompt=BROUGHT,
+        prompt=str(BROUGHT),
         model=model.source,
         size=size,
         steps=1,
@@ -149,15 +162,27 @@ def brought(data: bytes, upscaler: str, factor: float, pixels: int, model: Model
 def _size(edges: tuple[int, int], factor: float, pixels: int) -> Size:
     """The nearest that a picture can have: its edges are multiples of 8."""
     if not LEAST_UPSCALE <= factor <= MAX_UPSCALE:
-        raise InvalidRequest(
-            f"{factor:g} times as large is not possible; choose {LEAST_UPSCALE:g} to {MAX_UPSCALE:g}."
-        )
+        raise InvalidRequest(not_so_large(factor, LEAST_UPSCALE, MAX_UPSCALE))
     if factor > (most := _most(edges, pixels)):
-        told = "it is as large as I can make it"
-        if most >= LEAST_UPSCALE:
-            told = f"choose {LEAST_UPSCALE:g} to {int(most * 100) / 100:g}"
+        size = f"{edges[0]}x{edges[1]}"
+        if most < LEAST_UPSCALE:
+            raise InvalidRequest(
+                say(
+                    "A picture of {size} cannot be made {factor:g} times as large here; "
+                    "it is as large as I can make it.",
+                    size=size,
+                    factor=factor,
+                )
+            )
         raise InvalidRequest(
-            f"A picture of {edges[0]}x{edges[1]} cannot be made {factor:g} times as large here; {told}."
+            say(
+                "A picture of {size} cannot be made {factor:g} times as large here; "
+                "choose {least:g} to {most:g}.",
+                size=size,
+                factor=factor,
+                least=LEAST_UPSCALE,
+                most=int(most * 100) / 100,
+            )
         )
     width, height = (min(MAX_EDGE, max(8, round(edge * factor / 8) * 8)) for edge in edges)
     return Size(width=width, height=height)

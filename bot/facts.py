@@ -16,11 +16,18 @@ from generation.shelf import Shelf
 PROMPT_ON_CARD = 300
 NEGATIVE_ON_CARD = 150
 MAX_MISFITS = 3
+BROUGHT = say("A picture that somebody brought")
+"""Stands where a prompt stands, since none is known."""
 
 
 def is_brought(request: GenerationRequest) -> bool:
     """Whether it only makes a picture larger that somebody brought, so that nothing else is known of it."""
     return request.upscale is not None and request.upscale.brought
+
+
+def prompt_of(request: GenerationRequest) -> str:
+    """What it shall show, on one line and shown as it was typed."""
+    return BROUGHT if is_brought(request) else literal(shortened(request.prompt, PROMPT_ON_CARD))
 
 
 def facts(request: GenerationRequest, shelf: Shelf) -> str:

@@ -11,7 +11,7 @@ from bot import bringing
 from bot.bringing import Order
 from bot.card import Attached, Card, Tone
 from bot.cards import can_be_drawn_again
-from bot.enlarging import Choice, choices, enlarged
+from bot.enlarging import Choice, as_large_as_can_be, choices, enlarged
 from bot.house import Interaction
 from bot.limits import Refused
 from bot.orders import GONE, model_of, take_order
@@ -24,6 +24,7 @@ from generation.job import Job, JobId
 from generation.metadata import read
 from generation.request import Digest, GenerationRequest, Size, Start, new_seed
 from generation.safety import Review
+from generation.sentence import say
 from storage.pictures import StoredPicture
 
 UPSCALE_FACTOR, LEAST_FACTOR = 2.0, 1.25
@@ -50,7 +51,7 @@ async def vary(interaction: Interaction, job_id: JobId, index: int, strength: fl
 
 async def ways_to_enlarge(
     interaction: Interaction, job_id: JobId, index: int
-) -> tuple[Job, Picture, tuple[str, ...]]:
+) -> tuple[Job, Picture, tuple[Choice, ...]]:
     """A picture and how it can be made larger; no ways if there is no upscaler: its model can draw it again.
 
     Raises:
@@ -89,17 +90,19 @@ async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
 
     def larger(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
         if not can_be_drawn_again(request):
-            raise Refused("I have no upscaler here, and there is no model that could draw it again, larger.")
+            raise Refused(
+                say("I have no upscaler here, and there is no model that could draw it again, larger.")
+            )
         size = request.final_size
         fits = min(model.max_edge / max(size.width, size.height), (limits.pixels / size.pixels) ** 0.5)
         factor = min(UPSCALE_FACTOR, fits)
         if factor < LEAST_FACTOR:
-            raise Refused(f"It is as large as I can make it: {size}.")
+            raise Refused(as_large_as_can_be(size))
         width, height = (
             int(edge * factor) // model.multiple * model.multiple for edge in (size.width, size.height)
         )
         if width * height <= size.pixels:
-            raise Refused(f"It is as large as I can make it: {size}.")
+            raise Refused(as_large_as_can_be(size))
         whole = canvas.covering(canvas.open_picture(data), Size(width=width, height=height))
         return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH, enlarged=True)
 
@@ -135,9 +138,10 @@ async def control_card(interaction: Interaction, job_id: JobId) -> Card:
             data = await interaction.client.house.pictures.read_file(digest)
         except PictureGone:
             raise Refused(GONE) from None
-        alt = f"What {control.model} was shown: {control.preprocessor or 'a control picture'}"
+        shown_as = control.preprocessor or say("a control picture")
+        alt = say("What {model} was shown: {picture}", model=control.model, picture=shown_as)
         shown.append(Attached(name=f"control-{number}.png", alt=alt, data=data))
-    lines = [f"**Steered by** {steered_by(control)}" for control in job.request.controls]
+    lines = [say("**Steered by** {control}", control=steered_by(control)) for control in job.request.controls]
     return Card(tone=Tone.DONE, text=tuple(lines), pictures=tuple(shown))
 
 
@@ -195,7 +199,7 @@ async def _found(interaction: Interaction, job_id: JobId, index: int) -> tuple[J
     if job is None:
         raise Refused(GONE)
     if job.review is Review.WAITING:
-        raise Refused("That waits for a moderator; until it is let pass nobody can go on from it.")
+        raise Refused(say("That waits for a moderator; until it is let pass nobody can go on from it."))
     if not job.may_be_seen:  # its files go a moment after the decision, or at the next start
         raise Refused(GONE)
     try:

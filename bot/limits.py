@@ -11,7 +11,7 @@ from typing import Protocol
 
 from generation.job import UserId
 from generation.request import GenerationRequest
-from generation.sentence import Told
+from generation.sentence import Told, count, say
 
 CLOSING_PATIENCE = 5.0
 """Seconds; the database is given as long to take an order."""
@@ -36,23 +36,32 @@ class Limits:
         """Why the owner does not want this drawn, or None."""
         if request.final_size.pixels > self.pixels:
             edge = int(self.pixels**0.5) // 8 * 8
-            return (
-                f"{request.final_size} is larger than I may draw here; "
-                f"a square can be {edge}x{edge}, and other shapes have as many pixels at the most."
+            return say(
+                "{size} is larger than I may draw here; "
+                "a square can be {edge}x{edge}, and other shapes have as many pixels at the most.",
+                size=request.final_size,
+                edge=edge,
             )
         steps = max(request.steps, request.steps_taken)
         if steps > self.steps:
-            return f"{steps} steps are more than I may take here; choose 1 to {self.steps}."
+            return say(
+                "{steps} steps are more than I may take here; choose 1 to {most}.",
+                steps=steps,
+                most=self.steps,
+            )
         return None
 
 
 def full_reason(limits: Limits, *, waiting: int, of_asker: int) -> str | None:
     """Why nobody, or not this person, can put another request into the queue, or None."""
     if of_asker >= limits.waiting_per_person:
-        many = "a request" if of_asker == 1 else f"{of_asker} requests"
-        return f"You have {many} waiting already; ask again when one of them is done."
+        return count(
+            "You have a request waiting already; ask again when it is done.",
+            "You have {number} requests waiting already; ask again when one of them is done.",
+            of_asker,
+        )
     if waiting >= limits.waiting:
-        return "The queue is full at the moment; please ask again in a little while."
+        return say("The queue is full at the moment; please ask again in a little while.")
     return None
 
 
@@ -86,7 +95,7 @@ class Places:
             Refused: there is none, or nothing can be drawn until the owner mends it.
         """
         if self._accepted.unavailable is not None:
-            raise Refused(f"I cannot draw at the moment. {self._accepted.unavailable}")
+            raise Refused(say("I cannot draw at the moment. {reason}", reason=self._accepted.unavailable))
         reason = full_reason(
             self._limits,
             waiting=self._accepted.waiting + self._promised.total(),

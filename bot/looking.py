@@ -13,11 +13,12 @@ from bot.bringing import Order
 from bot.options import Typed
 from generation import canvas
 from generation.request import Digest, InvalidRequest, Look
+from generation.sentence import say
 from generation.shelf import Shelf
 
 LARGEST = 1024
 """Pixels along the longer edge of what is kept; an image encoder sees a few hundred."""
-_WHAT = "picture for the look"
+_WHAT = say("picture for the look")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,14 @@ from bot.apologies import describe
 from bot.card import Action, Button, Card, Tone, custom_id
 from bot.cards import attached, covered
 from bot.delivery import Courier
-from bot.facts import PROMPT_ON_CARD
+from bot.facts import prompt_of
 from bot.language import language_of_server
-from bot.markdown import literal, shortened
 from bot.messages import NO_MENTIONS, files, first_button, layout, shrunk
 from bot.refusals import Connection, is_final, retry_after
 from generation.image import Picture, PictureGone
 from generation.job import Finished, Job, JobEvent, JobId, UserId
 from generation.safety import Review, Verdict
+from generation.sentence import enumerated, joined, say
 from storage.database import DatabaseUnusable
 from storage.jobs import Jobs
 from storage.pictures import Pictures
@@ -263,36 +263,43 @@ def _review_card(job: Job, pictures: Sequence[Picture]) -> Card:
     unsure = [
         picture.index + 1 for picture in pictures if picture.verdict not in (Verdict.FLAGGED, Verdict.CLEAN)
     ]
-    many = job.request.count > 1
     lines = []
-    if found:
-        lines.append(f"The safety check flags {_which(found) if many else 'it'}.")
-    if unsure:
-        lines.append(f"The safety check could not look at {_which(unsure) if many else 'it'}.")
+    if job.request.count == 1:
+        if found:
+            lines.append(say("The safety check flags it."))
+        if unsure:
+            lines.append(say("The safety check could not look at it."))
+    else:
+        if found:
+            lines.append(say("The safety check flags {pictures}.", pictures=_which(found)))
+        if unsure:
+            lines.append(say("The safety check could not look at {pictures}.", pictures=_which(unsure)))
     return Card(
         tone=Tone.WAITING,
         text=(
-            f"> {literal(shortened(job.request.prompt, PROMPT_ON_CARD))}",
-            f"**Waiting for you.** {' '.join(lines)}",
+            joined("", ("> ", prompt_of(job.request))),
+            say("**Waiting for you.** {reasons}", reasons=joined(" ", lines)),
         ),
         pictures=tuple(covered(attached(job, picture)) for picture in pictures),
-        small=(f"asked by <@{job.asker}> <t:{int(job.created_at)}:R>",),
+        small=(say("asked by {who}", who=f"<@{job.asker}> <t:{int(job.created_at)}:R>"),),
         buttons=(
-            Button(action=Action.APPROVE, job=job.id, label="Let it pass"),
-            Button(action=Action.REJECT, job=job.id, label="Reject"),
+            Button(action=Action.APPROVE, job=job.id, label=say("Let it pass")),
+            Button(action=Action.REJECT, job=job.id, label=say("Reject")),
         ),
     )
 
 
 def _which(numbers: Sequence[int]) -> str:
-    *first, last = map(str, numbers)
-    return f"pictures {', '.join(first)} and {last}" if first else f"picture {last}"
+    if len(numbers) == 1:
+        return say("picture {number}", number=numbers[0])
+    return say("pictures {numbers}", numbers=enumerated(list(map(str, numbers))))
 
 
 def decided_card(held: Held) -> Card:
     """What became of something that was held."""
     if held.state is Review.WAITING:
-        return Card(tone=Tone.CANCELLED, text=("**Deleted** before anybody decided.",))
-    approved = held.state is Review.APPROVED
-    said = "**Let pass**" if approved else "**Rejected**, and not kept,"
-    return Card(tone=Tone.DONE if approved else Tone.CANCELLED, text=(f"{said} by <@{held.decided_by}>.",))
+        return Card(tone=Tone.CANCELLED, text=(say("**Deleted** before anybody decided."),))
+    who = f"<@{held.decided_by}>"
+    if held.state is Review.APPROVED:
+        return Card(tone=Tone.DONE, text=(say("**Let pass** by {who}.", who=who),))
+    return Card(tone=Tone.CANCELLED, text=(say("**Rejected**, and not kept, by {who}.", who=who),))

@@ -24,17 +24,18 @@ from generation.request import (
     new_seed,
 )
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
+from generation.sentence import joined, say
 from generation.shelf import Shelf
 from generation.upscalers import Upscalers
 
 ASPECTS: dict[str, tuple[int, int]] = {
-    "square 1:1": (1, 1),
-    "landscape 3:2": (3, 2),
-    "landscape 4:3": (4, 3),
-    "wide 16:9": (16, 9),
-    "portrait 2:3": (2, 3),
-    "portrait 3:4": (3, 4),
-    "tall 9:16": (9, 16),
+    say("square 1:1"): (1, 1),
+    say("landscape 3:2"): (3, 2),
+    say("landscape 4:3"): (4, 3),
+    say("wide 16:9"): (16, 9),
+    say("portrait 2:3"): (2, 3),
+    say("portrait 3:4"): (3, 4),
+    say("tall 9:16"): (9, 16),
 }
 MAX_CHOICES = 25
 """What Discord shows of an autocompletion."""
@@ -96,8 +97,11 @@ class Typed:
         """
         if self.seed is not None and not 0 <= self.seed < SEEDS:
             raise InvalidRequest(
-                f"The seed {self.seed} is out of range; choose 0 to {SEEDS - 1}, "
-                "or leave it out for a new one."
+                say(
+                    "The seed {seed} is out of range; choose 0 to {most}, or leave it out for a new one.",
+                    seed=self.seed,
+                    most=SEEDS - 1,
+                )
             )
         model = self.chosen_model(shelf)
         words = self._wording(model)
@@ -136,12 +140,12 @@ class Typed:
     def _hires(self, model: ModelInfo, size: Size) -> Hires | None:
         if self.hires is None:
             if self.hires_strength is not None or self.hires_by is not None:
-                raise InvalidRequest("A second pass needs to know how much larger it is; give it as `hires`.")
+                raise InvalidRequest(
+                    say("A second pass needs to know how much larger it is; give it as `hires`.")
+                )
             return None
         if not LEAST_HIRES <= self.hires <= MOST_HIRES:
-            raise InvalidRequest(
-                f"{self.hires:g} times as large is not possible; choose {LEAST_HIRES:g} to {MOST_HIRES:g}."
-            )
+            raise InvalidRequest(not_so_large(self.hires, LEAST_HIRES, MOST_HIRES))
         return Hires(
             size=larger_size(size, self.hires, model),
             steps=model.defaults.steps if self.steps is None else self.steps,
@@ -154,14 +158,14 @@ class Typed:
             return ()
         seed = new_seed() if self.variation_seed is None else Seed(self.variation_seed)
         if self.seed is None:
-            raise InvalidRequest("A variation needs the seed that it varies; give it as `seed`.")
+            raise InvalidRequest(say("A variation needs the seed that it varies; give it as `seed`."))
         strength = SUBTLE if self.variation_strength is None else self.variation_strength
         return (Variation(seed=seed, strength=strength),)
 
     def typed_size(self, model: ModelInfo) -> Size | None:
         """The size that was typed, or that of the aspect; None if neither was."""
         if self.aspect is not None and self.size is not None:
-            raise InvalidRequest("An aspect and a size together do not go; choose one of them.")
+            raise InvalidRequest(say("An aspect and a size together do not go; choose one of them."))
         if self.size is not None:
             return Size.parse(self.size)
         return None if self.aspect is None else aspect_size(self.aspect, model)
@@ -186,7 +190,14 @@ def parse_enlarger(text: str, upscalers: Upscalers) -> str:
     if (name := text.strip().casefold()) in OWN_ENLARGERS:
         return name
     if not upscalers.names:
-        raise InvalidRequest(f"{code(text)} makes nothing larger here; choose {' or '.join(OWN_ENLARGERS)}.")
+        raise InvalidRequest(
+            say(
+                "{name} makes nothing larger here; choose {pixels} or {latents}.",
+                name=code(text),
+                pixels=Enlarger.PIXELS.value,
+                latents=Enlarger.LATENTS.value,
+            )
+        )
     return upscalers.find(text)
 
 
@@ -194,7 +205,9 @@ def aspect_size(aspect: str, model: ModelInfo) -> Size:
     """The size in which this model draws an aspect."""
     ratio = ASPECTS.get(aspect)
     if ratio is None:
-        raise InvalidRequest(f"I do not know that aspect; there are {', '.join(ASPECTS)}.")
+        raise InvalidRequest(
+            say("I do not know that aspect; there are {aspects}.", aspects=joined(", ", ASPECTS))
+        )
     return Size.from_aspect(ratio, native=model.native, multiple=model.multiple)
 
 
@@ -211,15 +224,33 @@ def parse_model(text: str, shelf: Shelf) -> ModelInfo:
     if (found := shelf.find(text)) is not None:
         return found
     if (near := shelf.nearest(text)) is not None:
-        raise InvalidRequest(f"I do not know the model {code(text)}; did you mean {code(near.name)}?")
-    raise InvalidRequest(f"I do not know the model {code(text)}; there are {named(shelf)}.")
+        raise InvalidRequest(
+            say("I do not know the model {name}; did you mean {near}?", name=code(text), near=code(near.name))
+        )
+    raise InvalidRequest(
+        say("I do not know the model {name}; there are {models}.", name=code(text), models=named(shelf))
+    )
+
+
+def not_so_large(factor: float, least: float, most: float) -> str:
+    """A picture cannot be made so many times as large."""
+    return say(
+        "{factor:g} times as large is not possible; choose {least:g} to {most:g}.",
+        factor=factor,
+        least=least,
+        most=most,
+    )
 
 
 def named(shelf: Shelf) -> str:
     """The names of the models, as many as people can take in."""
-    names = ", ".join(code(model.name) for model in shelf.models[:MAX_NAMED])
-    left = len(shelf.models) - MAX_NAMED
-    return f"{names} and {left} more" if left > 0 else names
+    return some([code(model.name) for model in shelf.models], MAX_NAMED)
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """So many of the names, and how many more there are."""
+    left, shown = len(names) - most, ", ".join(names[:most])
+    return say("{names} and {left} more", names=shown, left=left) if left > 0 else shown
 
 
 def code(text: str) -> str:

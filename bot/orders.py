@@ -24,12 +24,13 @@ from generation.catalogue import ModelInfo
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId, new_job_id
 from generation.request import GenerationRequest, new_seed
+from generation.sentence import say
 from generation.shelf import Shelf
 from storage.deliveries import Address
 
 log = logging.getLogger(__name__)
 
-GONE = "I no longer have that picture."
+GONE = say("I no longer have that picture.")
 
 
 async def place_order(
@@ -85,9 +86,11 @@ def model_of(request: GenerationRequest, house: House) -> ModelInfo:
 
 
 def _not_here(request: GenerationRequest, shelf: Shelf) -> str:
-    return (
-        f"That was drawn with {code(model_name(request, shelf))}, which I do not have any more. "
-        f"With `/imagine` you can draw with {named(shelf)}."
+    return say(
+        "That was drawn with {model}, which I do not have any more. "
+        "With `/imagine` you can draw with {models}.",
+        model=code(model_name(request, shelf)),
+        models=named(shelf),
     )
 
 
@@ -106,7 +109,7 @@ async def take_order(
     asker = UserId(interaction.user.id)
     channel_id = interaction.channel_id
     if channel_id is None:
-        raise Refused("I cannot tell which channel this is, so I could not bring you a picture.")
+        raise Refused(say("I cannot tell which channel this is, so I could not bring you a picture."))
     with house.places.promised(asker):
         try:
             message_id = await acknowledge(interaction, thinking=True)

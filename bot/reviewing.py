@@ -21,12 +21,13 @@ from bot.messages import NO_MENTIONS, files, layout, shrunk
 from bot.moderation import decided_card
 from generation.job import UserId
 from generation.safety import Review
+from generation.sentence import say
 from storage.reviews import Held
 
 log = logging.getLogger(__name__)
 
 _JOB = r"(?P<job>[0-9a-z]{16})"
-GONE = "That is not waiting any more: its pictures were deleted."
+GONE = say("That is not waiting any more: its pictures were deleted.")
 
 
 async def show_held(interaction: Interaction, card: Card, said: str | None = None) -> None:
@@ -53,7 +54,7 @@ async def find_held(interaction: Interaction, button: JobItem[Any]) -> Held:
             raise Refused(_decided(held))
         raise Refused(GONE)
     if not await may_decide(interaction, held):
-        raise Refused("Only who may manage messages where it was asked can look at it and decide.")
+        raise Refused(say("Only who may manage messages where it was asked can look at it and decide."))
     return held
 
 
@@ -64,8 +65,10 @@ async def may_decide(interaction: Interaction, held: Held) -> bool:
 
 
 def _decided(held: Held) -> str:
-    became = "let it pass" if held.state is Review.APPROVED else "rejected it"
-    return f"<@{held.decided_by}> has {became} already."
+    who = f"<@{held.decided_by}>"
+    if held.state is Review.APPROVED:
+        return say("{who} has let it pass already.", who=who)
+    return say("{who} has rejected it already.", who=who)
 
 
 class ReviewButton(JobButton, template=f"{Action.REVIEW}:{_JOB}"):

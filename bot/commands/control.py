@@ -11,7 +11,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot import bringing, controlling
-from bot.bringing import Order
+from bot.bringing import MASK, PICTURE, Order
 from bot.commands.drawing import OPTIONS
 from bot.controlling import TypedControl
 from bot.options import Typed
@@ -20,6 +20,7 @@ from bot.preferring import preferred
 from bot.styles import styled
 from generation.controlnets import NO_PREPROCESSOR, Preprocessor
 from generation.request import InvalidRequest
+from generation.sentence import say
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -95,7 +96,7 @@ async def control(
     wanted = [
         (
             TypedControl(
-                picture="picture",
+                picture=PICTURE,
                 name=control,
                 preprocessor=preprocessor,
                 weight=weight,
@@ -107,15 +108,18 @@ async def control(
     ]
     if picture2 is not None:
         second = TypedControl(
-            picture="second picture", name=control2, preprocessor=preprocessor2, weight=weight2
+            picture=say("second picture"), name=control2, preprocessor=preprocessor2, weight=weight2
         )
         wanted.append((second, picture2))
     elif any(each is not None for each in (control2, preprocessor2, weight2)):
-        raise InvalidRequest("A second ControlNet needs a picture of its own; give me one as `picture2`.")
+        raise InvalidRequest(
+            say("A second ControlNet needs a picture of its own; give me one as `picture2`.")
+        )
     if image is None and (mask is not None or strength is not None):
-        what = "strength" if mask is None else "mask"
-        raise InvalidRequest(f"A {what} is about a picture to start from; give me one as `image`.")
-    started = {"picture to start from": image, "mask": mask}
+        if mask is None:
+            raise InvalidRequest(say("A strength is about a picture to start from; give me one as `image`."))
+        raise InvalidRequest(say("A mask is about a picture to start from; give me one as `image`."))
+    started: dict[str, discord.Attachment | None] = {say("picture to start from"): image, MASK: mask}
     await control_order(interaction, typed, wanted, started, style=style)
 
 

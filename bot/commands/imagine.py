@@ -16,6 +16,7 @@ from bot.options import ASPECTS, Typed, parse_enlarger
 from bot.orders import place_order
 from bot.preferring import preferred
 from generation.request import InvalidRequest
+from generation.sentence import say
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -65,9 +66,9 @@ async def imagine(
 ) -> None:
     """Draw a picture from words."""
     if strength is not None and image is None:
-        raise InvalidRequest("A strength says how far to go from a picture; give me one as `image`.")
+        raise InvalidRequest(say("A strength says how far to go from a picture; give me one as `image`."))
     if look_weight is not None and look is None:
-        raise InvalidRequest("A weight of the look needs a picture that has it; give me one as `look`.")
+        raise InvalidRequest(say("A weight of the look needs a picture that has it; give me one as `look`."))
     if hires_by is not None:
         hires_by = await asyncio.to_thread(parse_enlarger, hires_by, interaction.client.house.upscalers)
     typed = Typed(

@@ -15,6 +15,7 @@ from discord import app_commands, ui
 from bot import bringing
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
+from bot.bringing import PICTURE
 from bot.inspecting import as_text, command_for, inspected_card
 from bot.language import language_of
 from bot.limits import Refused
@@ -37,9 +38,9 @@ MAX_PICTURES = 4
 @app_commands.describe(image="A picture of A1111, Forge, ComfyUI, InvokeAI, SwarmUI, NovelAI or mine")
 async def inspect(interaction: Interaction, image: discord.Attachment) -> None:
     """Show you the settings that are inside a picture's file."""
-    bringing.check_attachment(image, "picture")
+    bringing.check_attachment(image, PICTURE)
     await acknowledge(interaction, thinking=True, ephemeral=True)
-    await _show(interaction, await bringing.fetched(image, "picture"))
+    await _show(interaction, await bringing.fetched(image, PICTURE))
 
 
 def message_menus() -> list[app_commands.ContextMenu]:
@@ -134,8 +135,8 @@ def _shows(media: Media) -> bool:
 
 async def _fetched(file: Media) -> bytes:
     if isinstance(file, discord.Attachment):
-        bringing.check_attachment(file, "picture")
-        return await bringing.fetched(file, "picture")
+        bringing.check_attachment(file, PICTURE)
+        return await bringing.fetched(file, PICTURE)
     try:
         async with asyncio.timeout(bringing.FETCH_SECONDS):
             return await file.read()

@@ -11,11 +11,12 @@ from bot.apologies import tell
 from bot.card import Action
 from bot.may import check
 from bot.reviewing import may_decide, show_held
+from generation.sentence import count, say
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
-UNREADABLE = (
+UNREADABLE = say(
     "The pictures that wait cannot be read any more: their files are damaged or gone. Delete on their cards "
     "takes them away."
 )
@@ -37,13 +38,17 @@ async def _moderate(interaction: Interaction) -> None:
     of_server = await interaction.client.house.reviews.waiting(interaction.guild_id)
     waiting = [held for held in of_server if await may_decide(interaction, held)]
     if not waiting:
-        await tell(interaction, "Nothing is waiting for moderators.")
+        await tell(interaction, say("Nothing is waiting for moderators."))
         return
     # One whose file is damaged must not stand in the way of those behind it.
     for held in waiting:
         if (card := await interaction.client.house.desk.card(held)) is not None:
             left = len(waiting) - 1
-            many = f"{left} more {'waits' if left == 1 else 'wait'}; `/moderate` shows the next."
+            many = count(
+                "{number} more waits; `/moderate` shows the next.",
+                "{number} more wait; `/moderate` shows the next.",
+                left,
+            )
             await show_held(interaction, card, many if left else None)
             return
     await tell(interaction, UNREADABLE)

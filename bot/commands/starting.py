@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot import bringing
-from bot.bringing import WAYS, Order
+from bot.bringing import MASK, PICTURE, WAYS, Order
 from bot.commands.drawing import OPTIONS
 from bot.looking import Brought
 from bot.options import Typed
@@ -46,13 +46,13 @@ async def start_order(
     shelf = interaction.client.house.shelf
     _check(typed, shelf, image)
     if mask is not None:
-        bringing.check_attachment(mask, "mask")
+        bringing.check_attachment(mask, MASK)
     if look is not None:
         look.check(typed, shelf)
 
     async def find() -> Order:
-        picture = await bringing.fetched(image, "picture")
-        marked = None if mask is None else await bringing.fetched(mask, "mask")
+        picture = await bringing.fetched(image, PICTURE)
+        marked = None if mask is None else await bringing.fetched(mask, MASK)
         worded = await styled(interaction, typed, style)
         return await bringing.one_by_one(
             partial(bringing.started, worded, shelf, picture, mask=marked, masked=masked)
@@ -82,7 +82,7 @@ async def styled_order(
 
 def _check(typed: Typed, shelf: Shelf, image: discord.Attachment) -> None:
     """Refuse at once what is wrong whatever the picture shows."""
-    bringing.check_attachment(image, "picture")
+    bringing.check_attachment(image, PICTURE)
     typed.request(shelf)
 
 
@@ -185,7 +185,7 @@ async def outpaint(
         return bringing.on_canvas(worded, shelf, bringing.grown(whole, way, worded.chosen_model(shelf)))
 
     async def find() -> Order:
-        data = await bringing.fetched(image, "picture")
+        data = await bringing.fetched(image, PICTURE)
         worded = await styled(interaction, typed, style)
         return await bringing.one_by_one(partial(make, worded, data))
 

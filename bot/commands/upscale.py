@@ -10,8 +10,9 @@ import discord
 from discord import app_commands
 
 from bot import bringing
-from bot.bringing import Order
+from bot.bringing import PICTURE, Order
 from bot.enlarging import DEFAULT_FACTOR, brought
+from bot.options import not_so_large
 from bot.orders import take_order
 from generation.request import LEAST_UPSCALE, MAX_UPSCALE, InvalidRequest
 from generation.upscalers import NONE_HERE
@@ -35,19 +36,17 @@ async def upscale(
 ) -> None:
     """Make a picture larger."""
     house = interaction.client.house
-    bringing.check_attachment(image, "picture")
+    bringing.check_attachment(image, PICTURE)
     wanted = DEFAULT_FACTOR if factor is None else factor
     if not LEAST_UPSCALE <= wanted <= MAX_UPSCALE:
-        raise InvalidRequest(
-            f"{wanted:g} times as large is not possible; choose {LEAST_UPSCALE:g} to {MAX_UPSCALE:g}."
-        )
+        raise InvalidRequest(not_so_large(wanted, LEAST_UPSCALE, MAX_UPSCALE))
     names = await asyncio.to_thread(lambda: house.upscalers.names)
     if not names:
         raise InvalidRequest(NONE_HERE)
     name = names[0] if upscaler is None else await asyncio.to_thread(house.upscalers.find, upscaler)
 
     async def find() -> Order:
-        data = await bringing.fetched(image, "picture")
+        data = await bringing.fetched(image, PICTURE)
         make = partial(brought, data, name, wanted, house.limits.pixels, house.shelf.default)
         return await bringing.one_by_one(make)
 

@@ -72,20 +72,20 @@ def test_only_upscalers_are_offered_and_each_other_file_gets_its_sentence(tmp_pa
 
 
 def test_what_can_be_chosen_fits_the_limits() -> None:
-    assert choices((512, 768), ("a", "b"), 4096 * 4096, again=True) == (
+    assert tuple(map(str, choices((512, 768), ("a", "b"), 4096 * 4096, again=True))) == (
         "2× with a",
         "3× with a",
         "4× with a",
         "2× with b",
         "3× with b",
         "4× with b",
-        AGAIN.capitalize(),
+        AGAIN,
     )
-    assert choices((2048, 512), ("a",), 4096 * 4096, again=False) == ("2× with a",)
-    assert choices((3000, 3000), ("a",), 4096 * 4096, again=False) == ("1.3× with a",)
+    assert choices((2048, 512), ("a",), 4096 * 4096, again=False) == (Choice(2.0, "a"),)
+    assert choices((3000, 3000), ("a",), 4096 * 4096, again=False) == (Choice(1.3, "a"),)
     many = choices((64, 64), [str(number) for number in range(40)], 4096 * 4096, again=True)
     assert len(many) == 25
-    assert many[-1] == AGAIN.capitalize()
+    assert many[-1].said == AGAIN
     with pytest.raises(InvalidRequest, match="It is as large as I can make it: 4000x4000"):
         choices((4000, 4000), ("a",), 4096 * 4096, again=True)
     with pytest.raises(InvalidRequest, match="I do not know that way"):
