@@ -11,9 +11,13 @@ import discord
 from bot.acknowledgement import is_acknowledged
 from bot.language import language_of
 from bot.limits import Refused
+from bot.markdown import shortened
 from bot.messages import NO_MENTIONS
 from generation.request import InvalidRequest
 from generation.sentence import say
+
+MAX_SAID = 2000
+"""Characters that Discord takes in a message without a layout."""
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,7 @@ def sentence_for(error: BaseException) -> str:
 
 async def tell(interaction: discord.Interaction, sentence: str) -> None:
     """Say a sentence to the person who pressed or typed, in their language, to nobody else. Never raises."""
-    said = language_of(interaction)(sentence)
+    said = shortened(language_of(interaction)(sentence), MAX_SAID)
     try:
         if is_acknowledged(interaction):
             await interaction.followup.send(said, ephemeral=True, allowed_mentions=NO_MENTIONS)

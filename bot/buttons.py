@@ -24,6 +24,7 @@ from bot.orders import GONE, reroll
 from bot.preferring import layers
 from bot.recipe import settings_card
 from generation.job import Job, JobId
+from generation.sentence import say
 
 _JOB = r"(?P<job>[0-9a-z]{16})"
 _INDEX = r"(?P<index>\d)"
@@ -91,11 +92,11 @@ class CancelButton(JobButton, template=f"{Action.CANCEL}:{_JOB}"):
         studio = interaction.client.house.studio
         event = studio.latest(self.job_id)
         if event is None:
-            raise Refused("That request has ended already; there is nothing left to cancel.")
+            raise Refused(say("That request has ended already; there is nothing left to cancel."))
         check(interaction, Action.CANCEL, event.job)
         await acknowledge(interaction)
         if not await studio.cancel(self.job_id):
-            await tell(interaction, "That request ended just now; there is nothing left to cancel.")
+            await tell(interaction, say("That request ended just now; there is nothing left to cancel."))
 
 
 class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
@@ -112,7 +113,7 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
         try:
             await interaction.delete_original_response()
         except discord.NotFound:
-            raise Refused("That message is gone already, and I have forgotten its pictures.") from None
+            raise Refused(say("That message is gone already, and I have forgotten its pictures.")) from None
 
 
 class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):

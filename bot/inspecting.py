@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 
 from bot.card import Card, Tone
 from bot.markdown import literal, shortened
@@ -12,6 +13,7 @@ from bot.recipe import command_line
 from generation.metadata import Settings
 from generation.request import SEEDS, InvalidRequest
 from generation.samplers import find_sampler
+from generation.sentence import altered, joined, say
 from generation.shelf import Shelf
 
 MAX_SHOWN = 600
@@ -20,16 +22,21 @@ MAX_SHOWN = 600
 
 def inspected_card(settings: Settings) -> Card:
     """Everything that was read, shown as it is: nothing in it formats or calls anybody."""
-    lines = ["### What its file says"]
-    tool = "a tool that I do not know" if settings.tool is None else f"**{settings.tool}**"
+    lines: list[str] = [say("### What its file says")]
+    tool = say("a tool that I do not know") if settings.tool is None else f"**{settings.tool}**"
     if settings.prompt:
-        lines.append(f"**Prompt** {literal(shortened(settings.prompt, MAX_SHOWN))}")
+        lines.append(say("**Prompt** {prompt}", prompt=literal(shortened(settings.prompt, MAX_SHOWN))))
     if settings.negative_prompt:
-        lines.append(f"**Negative prompt** {literal(shortened(settings.negative_prompt, MAX_SHOWN))}")
+        negative = literal(shortened(settings.negative_prompt, MAX_SHOWN))
+        lines.append(say("**Negative prompt** {negative}", negative=negative))
     for name, value in _numbers(settings):
-        lines.append(f"**{name}** {value if re.fullmatch(r'[0-9.x]+', value) else literal(value)}")
-    lines.append(f"-# Written by {tool}; nobody can tell whether a file says the truth.")
+        lines.append(joined(" ", (joined("", ("**", name, "**")), altered(value, _shown))))
+    lines.append(say("-# Written by {tool}; nobody can tell whether a file says the truth.", tool=tool))
     return Card(tone=Tone.DONE, text=tuple(lines))
+
+
+def _shown(value: str) -> str:
+    return value if re.fullmatch(r"[0-9.x]+", value) else literal(value)
 
 
 def _numbers(settings: Settings) -> list[tuple[str, str]]:
@@ -38,30 +45,33 @@ def _numbers(settings: Settings) -> list[tuple[str, str]]:
     if settings.model_hash is not None and settings.model_hash:
         model = settings.model_hash if model is None else f"{model} ({settings.model_hash})"
     told: list[tuple[str, object]] = [
-        ("Model", model),
-        ("Size", settings.size),
-        ("Steps", settings.steps),
-        ("Guidance", settings.guidance),
-        ("Sampler", settings.sampler),
-        ("Seed", settings.seed),
-        ("Clip skip", settings.clip_skip if settings.clip_skip != 1 else None),
-        ("Strength", settings.strength),
-        ("Mask blur", settings.mask_blur),
-        ("Second pass", _times(settings.hires_upscale, settings.hires_upscaler)),
-        ("Made larger", _times(settings.upscale_by, settings.upscaler)),
-        ("Variation seed", settings.variation_seed),
-        ("Variation strength", settings.variation_strength),
+        (say("Model"), model),
+        (say("Size"), settings.size),
+        (say("Steps"), settings.steps),
+        (say("Guidance"), settings.guidance),
+        (say("Sampler"), settings.sampler),
+        (say("Seed"), settings.seed),
+        (say("Clip skip"), settings.clip_skip if settings.clip_skip != 1 else None),
+        (say("Strength"), settings.strength),
+        (say("Mask blur"), settings.mask_blur),
+        (say("Second pass"), _times(settings.hires_upscale, settings.hires_upscaler)),
+        (say("Made larger"), _times(settings.upscale_by, settings.upscaler)),
+        (say("Variation seed"), settings.variation_seed),
+        (say("Variation strength"), settings.variation_strength),
     ]
-    shown = [
-        (name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in told if value
-    ]
-    return [(name, shortened(value, 200)) for name, value in shown]
+    return [(name, altered(_text(value), partial(shortened, limit=200))) for name, value in told if value]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _times(factor: float | None, by: str | None) -> str | None:
     if factor is None:
         return by
-    return f"{factor:g}" if by is None else f"by {by}, {factor:g} times"
+    return f"{factor:g}" if by is None else say("by {upscaler}, {factor:g} times", upscaler=by, factor=factor)
 
 
 def as_text(settings: Settings) -> str | None:
@@ -85,7 +95,7 @@ def command_for(settings: Settings, shelf: Shelf) -> str:
         if line is not None:
             return line
     if not settings.prompt:
-        raise InvalidRequest("It says no prompt.")
+        raise InvalidRequest(say("It says no prompt."))
     sampler = find_sampler(settings.sampler or "")
     typed = Typed(
         prompt=settings.prompt,

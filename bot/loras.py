@@ -9,6 +9,7 @@ from generation.loras import Lora, quoted
 from generation.model import ModelInfo
 from generation.prompting.loras import all_in_force, folded
 from generation.request import Adapter, GenerationRequest, InvalidRequest
+from generation.sentence import say
 from generation.shelf import Shelf
 
 MAX_SUGGESTED = 25
@@ -56,8 +57,15 @@ def lora_lines(request: GenerationRequest, shelf: Shelf) -> list[str]:
 
 
 def _line(adapter: Adapter, triggers: Sequence[str]) -> str:
-    line = f"**LoRA** {quoted(adapter.name)} with weight {adapter.weight:g}"
-    return f"{line}; trigger words: {literal(', '.join(triggers))}" if triggers else line
+    name, weight = quoted(adapter.name), adapter.weight
+    if not triggers:
+        return say("**LoRA** {name} with weight {weight:g}", name=name, weight=weight)
+    return say(
+        "**LoRA** {name} with weight {weight:g}; trigger words: {words}",
+        name=name,
+        weight=weight,
+        words=literal(", ".join(triggers)),
+    )
 
 
 def option(adapters: Sequence[Adapter]) -> str:

@@ -250,7 +250,7 @@ def named(shelf: Shelf) -> str:
 def some(names: Sequence[str], most: int) -> str:
     """So many of the names, and how many more there are."""
     left, shown = len(names) - most, ", ".join(names[:most])
-    return say("{names} and {left} more", names=shown, left=left) if left > 0 else shown
+    return say("{names} and {left:,} more", names=shown, left=left) if left > 0 else shown
 
 
 def code(text: str) -> str:

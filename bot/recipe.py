@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.card import Card, Tone
-from bot.facts import listed, model_name
+from bot.facts import BROUGHT, is_brought, listed, model_name
 from bot.loras import lora_lines, option
 from bot.markdown import literal, shortened
 from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size
 from generation.job import Job
 from generation.prompting.attention import words_of
-from generation.request import OWN_SAMPLER, Control, GenerationRequest, Wording
+from generation.request import OWN_SAMPLER, Control, Enlarger, GenerationRequest, Hires, Seed, Wording
+from generation.sentence import count, say
 from generation.shelf import Shelf
 
 VARIATIONS = 4
@@ -21,69 +24,109 @@ def settings_card(job: Job, shelf: Shelf, *, parent_link: str | None) -> Card:
     request = job.request
     seeds = dict.fromkeys(request.image(index).seed for index in range(request.count))
     seeds_said = ", ".join(f"`{seed}`" for seed in seeds)
-    lines = [
-        "### Settings",
-        f"**Prompt** {literal(shortened(request.prompt, 600))}",
-        f"**Model** {literal(model_name(request, shelf))}",
-        f"**Size** {request.size}",
-        f"**Steps** {request.steps}",
-        f"**Guidance** {request.guidance:g}",
-        f"**Sampler** {literal(request.sampler)}",
-        f"**Seed** {seeds_said}" if len(seeds) == 1 else f"**Seeds**, one for each picture: {seeds_said}",
-        f"**Asked by** <@{job.asker}> <t:{int(job.created_at)}:f>",
+    one_seed = say("**Seed** {seed}", seed=seeds_said)
+    lines: list[str] = [
+        say("### Settings"),
+        say("**Prompt** {prompt}", prompt=literal(shortened(request.prompt, 600))),
+        say("**Model** {model}", model=literal(model_name(request, shelf))),
+        say("**Size** {size}", size=request.size),
+        say("**Steps** {steps}", steps=request.steps),
+        say("**Guidance** {guidance:g}", guidance=request.guidance),
+        say("**Sampler** {sampler}", sampler=literal(request.sampler)),
+        one_seed if len(seeds) == 1 else say("**Seeds**, one for each picture: {seeds}", seeds=seeds_said),
+        say("**Asked by** {who}", who=f"<@{job.asker}> <t:{int(job.created_at)}:f>"),
     ]
-    if request.upscale is not None and request.upscale.brought:
-        lines = [lines[0], f"**Picture** {literal(request.prompt)}", *_enlarged(request), lines[-1]]
+    if is_brought(request):
+        lines = [lines[0], say("**Picture** {picture}", picture=BROUGHT), *_enlarged(request), lines[-1]]
     else:
         lines += _palette(request) + lora_lines(request, shelf) + _learned(request, shelf)
     if request.negative_prompt:
-        lines.insert(2, f"**Negative prompt** {literal(shortened(request.negative_prompt, 600))}")
+        negative = literal(shortened(request.negative_prompt, 600))
+        lines.insert(2, say("**Negative prompt** {negative}", negative=negative))
     if job.parent is not None:
-        lines.append(f"**Comes from** {parent_link or f'`{job.parent}`'}")
-    lines.append(f"-# Request `{job.id}`")
+        lines.append(say("**Comes from** {parent}", parent=parent_link or f"`{job.parent}`"))
+    lines.append(say("-# Request {job}", job=f"`{job.id}`"))
     return Card(tone=Tone.DONE, text=tuple(lines))
 
 
 def _palette(request: GenerationRequest) -> list[str]:
     """What it has besides words and numbers, a line each."""
-    lines = []
+    lines: list[str] = []
     if request.style is not None:
-        lines.append(f"**Style** {literal(request.style)}, which its prompts were made with")
+        style = literal(request.style)
+        lines.append(say("**Style** {style}, which its prompts were made with", style=style))
     if request.chosen is not None:
-        lines.append(f"**Chosen** {listed(request.chosen)}")
+        lines.append(say("**Chosen** {words}", words=listed(request.chosen)))
     if request.clip_skip > 1:
-        lines.append(f"**Clip skip** {request.clip_skip}")
+        lines.append(say("**Clip skip** {layers}", layers=request.clip_skip))
     if (start := request.start) is not None:
-        larger = ", made larger for this second pass," if start.enlarged else ","
-        lines.append(f"**Starts from** a picture{larger} with strength {start.strength:g}")
+        said = say("**Starts from** a picture, with strength {strength:g}", strength=start.strength)
+        if start.enlarged:
+            said = say(
+                "**Starts from** a picture, made larger for this second pass, with strength {strength:g}",
+                strength=start.strength,
+            )
+        lines.append(said)
         if start.mask is not None:
-            lines.append(f"**Drawn anew** only inside a mask, with {start.blur} pixels of blur")
+            lines.append(
+                count(
+                    "**Drawn anew** only inside a mask, with {number} pixel of blur",
+                    "**Drawn anew** only inside a mask, with {number} pixels of blur",
+                    start.blur,
+                )
+            )
     if (hires := request.hires) is not None:
-        by = (
-            f"from its {hires.enlarger}"
-            if hires.upscaler is None
-            else f"by the upscaler {code(hires.upscaler)}"
-        )
-        lines.append(f"**Then** {hires.size} {by}, with strength {hires.strength:g}")
-    lines += [f"**Steered by** {steered_by(control)}" for control in request.controls]
+        lines.append(_second_pass(hires))
+    lines += [say("**Steered by** {control}", control=steered_by(each)) for each in request.controls]
     if request.look is not None:
-        lines.append(f"**Look** of a picture, with weight {request.look.weight:g}")
+        lines.append(say("**Look** of a picture, with weight {weight:g}", weight=request.look.weight))
     lines += _enlarged(request)
     return lines + _varied(request)
 
 
+def _second_pass(hires: Hires) -> str:
+    size, strength = hires.size, hires.strength
+    if hires.upscaler is not None:
+        return say(
+            "**Then** {size} by the upscaler {upscaler}, with strength {strength:g}",
+            size=size,
+            upscaler=code(hires.upscaler),
+            strength=strength,
+        )
+    if hires.enlarger is Enlarger.LATENTS:
+        return say(
+            "**Then** {size} from its latents, with strength {strength:g}", size=size, strength=strength
+        )
+    return say("**Then** {size} from its pixels, with strength {strength:g}", size=size, strength=strength)
+
+
 def steered_by(control: Control) -> str:
     """A control, for people."""
-    is_always = (control.start, control.end) == (0, 1)
-    when = "" if is_always else f", from {control.start:.0%} to {control.end:.0%} of the steps"
-    made = "a control picture that was brought" if control.preprocessor is None else control.preprocessor
-    return f"{code(control.model)}: {made}, with weight {control.weight:g}{when}"
+    made = control.preprocessor or say("a control picture that was brought")
+    net, weight = code(control.model), control.weight
+    if (control.start, control.end) == (0, 1):
+        return say("{net}: {made}, with weight {weight:g}", net=net, made=made, weight=weight)
+    return say(
+        "{net}: {made}, with weight {weight:g}, from {start:.0%} to {end:.0%} of the steps",
+        net=net,
+        made=made,
+        weight=weight,
+        start=control.start,
+        end=control.end,
+    )
 
 
 def _enlarged(request: GenerationRequest) -> list[str]:
     if (upscale := request.upscale) is None:
         return []
-    return [f"**Made larger** {upscale.factor:g} times by {code(upscale.upscaler)}, to {upscale.size}"]
+    return [
+        say(
+            "**Made larger** {factor:g} times by {upscaler}, to {size}",
+            factor=upscale.factor,
+            upscaler=code(upscale.upscaler),
+            size=upscale.size,
+        )
+    ]
 
 
 def _learned(request: GenerationRequest, shelf: Shelf) -> list[str]:
@@ -93,7 +136,7 @@ def _learned(request: GenerationRequest, shelf: Shelf) -> list[str]:
     texts = [words_of(text) for words in request.wordings for text in (words.prompt, words.negative_prompt)]
     if not (used := shelf.embeddings.used(texts, model.text_widths)):
         return []
-    return [f"**Learned words** {', '.join(code(each.word) for each in used[:MAX_NAMED])}"]
+    return [say("**Learned words** {words}", words=", ".join(code(each.word) for each in used[:MAX_NAMED]))]
 
 
 def _varied(request: GenerationRequest) -> list[str]:
@@ -101,13 +144,22 @@ def _varied(request: GenerationRequest) -> list[str]:
     if not request.variations:
         return []
     *before, last = request.variations
-    lines = [f"**Varied** by {each.strength:g} towards seed `{each.seed}`" for each in before[-VARIATIONS:]]
+    lines: list[str] = [_varied_towards(each.strength, [each.seed]) for each in before[-VARIATIONS:]]
     if more := len(before[:-VARIATIONS]):
-        lines.insert(0, f"**Varied** {'once' if more == 1 else f'{more} times'} before that")
+        lines.insert(0, count("**Varied** once before that", "**Varied** {number} times before that", more))
     seeds = [request.image(index).variations[-1].seed for index in range(request.count)]
-    whose = "seed" if len(seeds) == 1 else "seeds, one for each picture:"
+    return [*lines, _varied_towards(last.strength, seeds)]
+
+
+def _varied_towards(strength: float, seeds: Sequence[Seed]) -> str:
     said = ", ".join(f"`{seed}`" for seed in seeds)
-    return [*lines, f"**Varied** by {last.strength:g} towards {whose} {said}"]
+    if len(seeds) == 1:
+        return say("**Varied** by {strength:g} towards seed {seed}", strength=strength, seed=said)
+    return say(
+        "**Varied** by {strength:g} towards seeds, one for each picture: {seeds}",
+        strength=strength,
+        seeds=said,
+    )
 
 
 def command_line(request: GenerationRequest, shelf: Shelf) -> str | None:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from generation.checkers import on_disk
 from generation.model import Family
 from generation.safety import Safety
+from generation.sentence import say
 from generation.shelf import Shelf
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
 MEANINGS = {
-    Safety.OFF: "nothing is checked",
-    Safety.SPOILER: "hidden behind a spoiler",
-    Safety.HOLD: "held until a moderator lets it pass",
-    Safety.REFUSE: "neither shown nor kept",
+    Safety.OFF: say("nothing is checked"),
+    Safety.SPOILER: say("hidden behind a spoiler"),
+    Safety.HOLD: say("held until a moderator lets it pass"),
+    Safety.REFUSE: say("neither shown nor kept"),
 }
 """What happens to a flagged picture."""
 
@@ -58,12 +59,16 @@ def warning(safety: Safety, owner: OwnerSafety, shelf: Shelf) -> str | None:
     drawn = [model for model in shelf.models if model.family is not Family.NOISE]
     if safety is Safety.OFF or all(on_disk(owner.checker, model) is not None for model in drawn):
         return None
-    until = f"every picture that cannot be checked is {MEANINGS[safety]}"
     if owner.may_fetch:
-        return f"The safety checker is fetched first, when somebody draws; until it is here, {until}."
-    return (
-        f"I have no safety checker for all of my models, so {until}. Whoever runs me can change that: "
-        "docs/safety.md says how."
+        return say(
+            "The safety checker is fetched first, when somebody draws; until it is here, every picture that "
+            "cannot be checked is {treated}.",
+            treated=MEANINGS[safety],
+        )
+    return say(
+        "I have no safety checker for all of my models, so every picture that cannot be checked is "
+        "{treated}. Whoever runs me can change that: docs/safety.md says how.",
+        treated=MEANINGS[safety],
     )
 
 

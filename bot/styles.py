@@ -10,6 +10,7 @@ from bot.options import Typed
 from bot.preferring import Preferred
 from generation.prompting.styles import Style, folded, shipped, shown
 from generation.request import InvalidRequest
+from generation.sentence import say
 from storage.styles import Owner, OwnerKind
 
 if TYPE_CHECKING:
@@ -61,5 +62,17 @@ async def find_style(interaction: Interaction, name: str) -> Style:
     names = {folded(known): known for known in await styles.names(owner)}
     names |= {style.key: style.name for style in shipped() if style.key not in names}
     near = difflib.get_close_matches(folded(name), names, n=1)
-    hint = f"did you mean {shown(names[near[0]])}?" if near else "`/styles list` shows which there are."
-    raise InvalidRequest(f"I do not know the style {shown(name)}; {hint}")
+    if near:
+        raise InvalidRequest(
+            say(
+                "I do not know the style {name}; did you mean {near}?",
+                name=shown(name),
+                near=shown(names[near[0]]),
+            )
+        )
+    raise InvalidRequest(
+        say(
+            "I do not know the style {name}; `/styles list` shows which there are.",
+            name=shown(name),
+        )
+    )

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from discord import app_commands
 
 from bot.acknowledgement import acknowledge
-from bot.apologies import tell
-from bot.options import code
+from bot.apologies import MAX_SAID, tell
+from bot.options import code, some
 from generation.embeddings import Learned
+from generation.sentence import count, joined, say
 from generation.shelf import Shelf
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
-MAX_SAID = 2000
-"""Characters that Discord takes in a message without a layout."""
-MAX_WORDS = 300
-"""Of these, what the lists have besides names."""
+MAX_WORDS = 450
+"""Of these, what the lists have besides names, in any language."""
 MAX_GROUPS = 3
 
 
@@ -42,22 +41,25 @@ def told(shelf: Shelf) -> str:
     others = [each for each in shelf.embeddings.known if each.problem is None and each.widths not in kinds]
     shown = dict(list(lists.items())[:MAX_GROUPS])
     room = (MAX_SAID - MAX_WORDS - sum(map(len, shown))) // (len(shown) + 1)
-    lines = [f"{who}: {_listed(learned, room)}" for who, learned in shown.items()]
+    lines: list[str] = [joined(": ", (who, _listed(learned, room))) for who, learned in shown.items()]
     if (left := len(lists) - len(shown)) > 0:
-        lines.append(f"and so for {left} more kinds of models")
+        lines.append(
+            count("and so for {number} more kind of models", "and so for {number} more kinds of models", left)
+        )
     if lines:
-        lines.insert(0, "These words were learned beside the models; write them into a prompt like others.")
+        lines.insert(
+            0, say("These words were learned beside the models; write them into a prompt like others.")
+        )
     else:
-        lines.append("No words were learned beside the models; the owner can put some into a folder.")
+        lines.append(say("No words were learned beside the models; the owner can put some into a folder."))
     if others:
-        lines.append(f"-# For models that are not here: {_listed(others, room)}")
-    return "\n".join(lines)
+        lines.append(say("-# For models that are not here: {words}", words=_listed(others, room)))
+    return joined("\n", lines)
 
 
 def _whose(shelf: Shelf, widths: Sequence[int]) -> str:
     names = [model.name for model in shelf.models if model.text_widths == widths]
-    left = len(names) - MAX_GROUPS
-    return ", ".join(map(code, names[:MAX_GROUPS])) + (f" and {left} more" if left > 0 else "")
+    return some(list(map(code, names)), MAX_GROUPS)
 
 
 def _listed(learned: Sequence[Learned], room: int) -> str:
@@ -67,5 +69,5 @@ def _listed(learned: Sequence[Learned], room: int) -> str:
         if sum(len(name) + 2 for name in names) + len(code(each.word)) > room:
             break
         names.append(code(each.word))
-    left = len(learned) - len(names)
-    return ", ".join(names) + (f" and {left:,} more" if left else "")
+    left, told = len(learned) - len(names), ", ".join(names)
+    return say("{names} and {left:,} more", names=told, left=left) if left else told

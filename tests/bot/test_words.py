@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from bot.commands.words import MAX_SAID, told
+from bot.apologies import MAX_SAID
+from bot.commands.words import told
 from generation.embeddings import Embeddings
 from generation.shelf import Shelf
 from tests.bot.things import MODEL, SHELF
@@ -35,7 +36,12 @@ def test_very_many_words_for_very_many_models_fit_into_a_message(tmp_path: Path)
     known.refresh()
     said = told(Shelf(models=tuple(models), default=models[0], embeddings=known))
     assert len(said) <= MAX_SAID
-    for words in ("These words were learned", "and 1 more: `a_word", "and so for 1 more kinds", "`stranger`"):
+    for words in (
+        "These words were learned",
+        "and 1 more: `a_word",
+        "and so for 1 more kind of",
+        "`stranger`",
+    ):
         assert words in said
 
 
