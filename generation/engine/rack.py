@@ -113,7 +113,7 @@ class Rack:
         self._is_drawing = False
         self._turns: Turns[str] = Turns()
         with alive(lambda: False):
-            say(Loading(model=shelf.default.source))
+            self._say(Loading(model=shelf.default.source))
             tell = functools.partial(self._tell, shelf.default.source)
             self._install(shelf.default.source, self._modes.begun(shelf.default, read, tell))
 
