@@ -18,6 +18,7 @@ from generation.catalogue import describe
 from generation.engine.reading import Finish, Reading, Tell
 from generation.messages import Draw, Drawn, Entered, Leave, Loading, Phase, Ready, Report, Unavailable
 from generation.safety import DEFAULT_CHECKER
+from generation.sentence import Sentence
 from generation.wire import encode, read_command
 from generation.worker import UNREADABLE, _read
 from tests.generation.toys import NOISE, a_task
@@ -68,6 +69,8 @@ def test_a_worker_without_a_model_says_why_and_ends() -> None:
         told = next_report(worker)
         assert isinstance(told, Unavailable)
         assert "is a pickle" in told.reason
+        assert isinstance(told.reason, Sentence), "it can be said in other languages"
+        assert told.reason.plain()["with"] == {"source": "weights.ckpt"}
         assert next_report(worker) is None
     assert worker.returncode == UNREADABLE
 

@@ -11,6 +11,7 @@ import pytest
 
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import MAX_PROMPT, InvalidRequest, Seed, Start, Variation, Wording
+from generation.sentence import Sentence, count, say
 from generation.store import JobStore
 from storage.database import Database
 from storage.deliveries import Deliveries, DeliveryState
@@ -260,6 +261,50 @@ async def test_a_failed_job_says_why(jobs: Jobs, deliveries: Deliveries) -> None
     assert settled is not None
     assert (settled.state, settled.failure) == (JobState.FAILED, "The worker died three times.")
     assert await deliveries.owed() == (job.id,)
+
+
+class Loud:
+    """A language in which everything is loud."""
+
+    def one(self, template: str) -> str:
+        return template.replace("was", "WAS")
+
+    def one_of(self, singular: str, plural: str, number: int) -> str:
+        return "{number} TIMES"
+
+
+async def test_a_failure_can_be_said_in_another_language_after_a_restart_too(path: Path) -> None:
+    times = count("once", "{number} times", 3)
+    reason = say(
+        "The worker {name} was lost {times}; it had {share:.0%}.", name="{x}", times=times, share=0.25
+    )
+    async with Database.open(path) as database:
+        jobs = Jobs(database, Pictures(database, path.parent / "pictures"))
+        job = await kept(jobs)
+        assert await jobs.settle(job.moved(JobState.FAILED, failure=reason))
+
+    async with Database.open(path) as database:
+        again = await Jobs(database, Pictures(database, path.parent / "pictures")).outlined(job.id)
+    assert again is not None
+    assert again.failure == "The worker {x} was lost 3 times; it had 25%."
+    assert isinstance(again.failure, Sentence)
+    assert again.failure.within(Loud()) == "The worker {x} WAS lost 3 TIMES; it had 25%."
+
+
+@pytest.mark.parametrize(
+    "plain", ["The worker died.", "{", '{"a": 1}', '{"say": "{x}", "with": {}}', '{"say": 1, "with": {}}']
+)
+async def test_a_failure_that_was_kept_as_plain_text_is_told_as_it_was(
+    jobs: Jobs, database: Database, plain: str
+) -> None:
+    job = await kept(jobs)
+    await jobs.settle(job.moved(JobState.FAILED, failure="x"))
+    async with database.transaction() as transaction:
+        await transaction.execute("UPDATE jobs SET failure = ?", (plain,))
+
+    told = await jobs.get(job.id)
+    assert told is not None
+    assert told.failure == plain
 
 
 async def test_a_cancelled_job_is_settled_too(jobs: Jobs, deliveries: Deliveries) -> None:

@@ -28,6 +28,7 @@ from generation.messages import (
     Unavailable,
 )
 from generation.request import Digest, Seed, Start
+from generation.sentence import Sentence
 from tests.generation.toys import NOISE, Bench, a_request, a_task
 from tests.posix import needs_signals
 
@@ -350,6 +351,7 @@ async def test_a_task_that_cannot_be_drawn_fails_and_the_worker_goes_on() -> Non
         await backend.submit(good)
         failed = await ear.until(is_about(bad, TaskFailed))
         assert isinstance(failed, TaskFailed)
+        assert isinstance(failed.reason, Sentence), "it can be said in other languages"
         assert failed.reason.endswith(".")
         await ear.until(is_about(good, Drawn))
 
