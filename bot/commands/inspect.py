@@ -25,6 +25,7 @@ from bot.preferring import layers, pinned
 from generation import canvas, metadata
 from generation.image import as_jpeg
 from generation.request import InvalidRequest
+from generation.sentence import say
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -68,12 +69,12 @@ async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> N
     for file in files:
         data = await _fetched(file)
         if not data.startswith(b"\x89PNG"):
-            raise Refused("That is no PNG file; only those have something to gain by that.")
+            raise Refused(say("That is no PNG file; only those have something to gain by that."))
         jpeg = await jpeg_of(data)
         if len(jpeg) > interaction.filesize_limit:
-            raise Refused("Its JPEG file is larger than Discord takes here.")
+            raise Refused(say("Its JPEG file is larger than Discord takes here."))
         await interaction.followup.send(
-            "With its settings inside; what was transparent is white.",
+            language_of(interaction)(say("With its settings inside; what was transparent is white.")),
             file=discord.File(io.BytesIO(jpeg), filename="picture.jpg"),
             ephemeral=True,
             allowed_mentions=NO_MENTIONS,
@@ -105,7 +106,7 @@ def _files(message: discord.Message) -> list[Media]:
     """
     files = list(_uploaded(message))[:MAX_PICTURES]
     if not files:
-        raise Refused("There is no picture in that message.")
+        raise Refused(say("There is no picture in that message."))
     return files
 
 
@@ -141,7 +142,9 @@ async def _fetched(file: Media) -> bytes:
         async with asyncio.timeout(bringing.FETCH_SECONDS):
             return await file.read()
     except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError):
-        raise Refused("I could not fetch that picture from Discord; please try again.") from None
+        raise Refused(
+            say("I could not fetch the {what} from Discord; please try again.", what=PICTURE)
+        ) from None
 
 
 async def _show(interaction: Interaction, data: bytes) -> None:
@@ -149,19 +152,20 @@ async def _show(interaction: Interaction, data: bytes) -> None:
     try:
         settings = await bringing.one_by_one(partial(metadata.read, data))
     except metadata.UnreadablePicture as reason:
-        await tell(interaction, str(reason))
+        await tell(interaction, reason.sentence)
         return
-    view, files = layout(inspected_card(settings), language_of(interaction)), []
+    said_in = language_of(interaction)
+    view, files = layout(inspected_card(settings), said_in), []
     try:
         line = command_for(settings, interaction.client.house.shelf)
     except InvalidRequest as reason:
-        said = f"There is no `/imagine` line for it here. {reason}"
+        said = said_in(say("There is no `/imagine` line for it here. {reason}", reason=reason.sentence))
     else:
         line = whole(pinned(layers(interaction), line))
         fenced = line.replace("```", "`\u200b`\u200b`")
-        said = f"To draw something like it, copy this line:\n```\n{fenced}\n```"
+        said = f"{said_in(say('To draw something like it, copy this line:'))}\n```\n{fenced}\n```"
         if view.content_length() + len(said) > MAX_TEXT:
-            said = "To draw something like it, copy the line in imagine.txt:"
+            said = said_in(say("To draw something like it, copy the line in imagine.txt:"))
             files.append(("imagine.txt", line))
     view.add_item(ui.TextDisplay(said))
     if (text := as_text(settings)) is not None:

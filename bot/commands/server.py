@@ -14,6 +14,7 @@ from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
+from bot.language import language_of_server
 from bot.limits import Refused
 from bot.may import may_manage_server
 from bot.messages import NO_MENTIONS
@@ -21,6 +22,7 @@ from bot.refusals import is_final
 from bot.safety import MEANINGS, is_server_of_ours, safety_here, warning
 from generation.job import UserId
 from generation.safety import Safety
+from generation.sentence import joined, say
 from storage.servers import ServerSettings
 
 if TYPE_CHECKING:
@@ -42,13 +44,13 @@ class WhereToShow(app_commands.Transformer):
         return value
 
 
-_OWNERS = "as the owner of the bot has it"
-_TRY_AGAIN = "Discord did not let me try that channel just now; please try again. Nothing has changed."
-OPEN = (
+_OWNERS = say("as the owner of the bot has it")
+_TRY_AGAIN = say("Discord did not let me try that channel just now; please try again. Nothing has changed.")
+OPEN = say(
     "⚠️ Everybody in this server can see that channel, and with it what waits there, behind spoilers. "
     "Choose one that only moderators see."
 )
-_HELLO = "Pictures that wait for a moderator will be shown here."
+_HELLO = say("Pictures that wait for a moderator will be shown here.")
 
 
 class ServerCommands(app_commands.Group):
@@ -75,7 +77,7 @@ class ServerCommands(app_commands.Group):
     @app_commands.choices(
         flagged=[
             *(
-                Choice(name=f"{safety}: {meaning}", value=safety.value)
+                Choice(name=joined(": ", (safety.value, meaning)), value=safety.value)
                 for safety, meaning in MEANINGS.items()
             ),
             Choice(name=_OWNERS, value="owner"),
@@ -84,7 +86,7 @@ class ServerCommands(app_commands.Group):
     async def safety(self, interaction: Interaction, flagged: str) -> None:
         server = await _acknowledge(interaction)
         if flagged not in (*Safety, "owner"):
-            raise Refused("That is none of the choices.")
+            raise Refused(say("That is none of the choices."))
         safety = None if flagged == "owner" else Safety(flagged)
         await _change(interaction, server, lambda was: replace(was, safety=safety))
         await _tell_all(interaction)
@@ -112,9 +114,9 @@ async def _acknowledge(interaction: Interaction) -> int:
         Refused: this person may not decide for it.
     """
     if not may_manage_server(interaction) or interaction.guild_id is None:
-        raise Refused("Only who may manage the server can decide that, and only in the server.")
+        raise Refused(say("Only who may manage the server can decide that, and only in the server."))
     if not is_server_of_ours(interaction):
-        raise Refused("I am no member of this server; invite me first.")
+        raise Refused(say("I am no member of this server; invite me first."))
     await acknowledge(interaction, thinking=True, ephemeral=True)
     return interaction.guild_id
 
@@ -133,13 +135,17 @@ async def _try(interaction: Interaction, channel: app_commands.AppCommandChannel
     """
     try:
         place = interaction.client.get_partial_messageable(channel.id, guild_id=interaction.guild_id)
-        await place.send(_HELLO, allowed_mentions=NO_MENTIONS)
+        said_in = language_of_server(interaction.client, interaction.guild_id or 0)
+        await place.send(said_in(_HELLO), allowed_mentions=NO_MENTIONS)
     except discord.HTTPException as error:
         if not is_final(error, 0):
             raise Refused(_TRY_AGAIN) from None
         raise Refused(
-            f"I may not write in <#{channel.id}>; let me see it, write and attach files there. "
-            "Nothing has changed."
+            say(
+                "I may not write in {channel}; let me see it, write and attach files there. "
+                "Nothing has changed.",
+                channel=f"<#{channel.id}>",
+            )
         ) from None
     except (aiohttp.ClientError, OSError, TimeoutError):
         raise Refused(_TRY_AGAIN) from None
@@ -157,17 +163,20 @@ async def _tell_all(interaction: Interaction) -> None:
     assert interaction.guild_id is not None, "it was acknowledged"
     decided = await house.servers.get(interaction.guild_id)
     safety = await safety_here(interaction)
-    whose = f", {_OWNERS}" if decided.safety is None else ""
-    lines = [f"**Flagged pictures** {safety}: {MEANINGS[safety]}{whose}."]
+    flagged = joined(": ", (safety.value, MEANINGS[safety]))
+    if decided.safety is None:
+        flagged = joined(", ", (flagged, _OWNERS))
+    lines: list[str] = [say("**Flagged pictures** {flagged}.", flagged=flagged)]
     if decided.moderators_channel is not None:
-        lines.append(f"**Moderators** see what waits for them in <#{decided.moderators_channel}>.")
+        place = f"<#{decided.moderators_channel}>"
+        lines.append(say("**Moderators** see what waits for them in {channel}.", channel=place))
         if _is_open(interaction, decided.moderators_channel):
             lines.append(OPEN)
     else:
-        lines.append("**Moderators** see what waits for them with `/moderate`.")
+        lines.append(say("**Moderators** see what waits for them with `/moderate`."))
     if safety.hides:
-        lines.append("-# There are no previews while pictures are drawn, since those are not checked.")
+        lines.append(say("-# There are no previews while pictures are drawn, since those are not checked."))
     problem = await asyncio.to_thread(warning, safety, house.safety, house.shelf)
     if problem is not None:
-        lines.append(f"-# {problem}")
-    await tell(interaction, "\n".join(lines))
+        lines.append(joined("", ("-# ", problem)))
+    await tell(interaction, joined("\n", lines))

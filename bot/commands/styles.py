@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import discord
@@ -25,6 +26,7 @@ from bot.styles import find_style, owner_of, shipped_style
 from generation.job import UserId
 from generation.prompting import choices
 from generation.prompting.styles import MAX_BYTES, Style, read_csv, shipped, shown, tidy, too_large, write_csv
+from generation.sentence import altered, count, joined, say
 from storage.styles import Saved
 
 if TYPE_CHECKING:
@@ -56,12 +58,15 @@ class StyleCommands(app_commands.Group):
         own = await interaction.client.house.styles.of(owner_of(interaction))
         keys = {style.key for style in own}
         along = [style for style in shipped() if style.key not in keys]
+        mine = _listed(own) if own else say("There are none yet.")
         lines = [
-            f"**{_whose(interaction).capitalize()}** {_listed(own) if own else 'There are none yet.'}",
-            f"**Styles that come along** {_listed(along)}",
-            "-# `/imagine` uses one of them with `style`; `/styles show` shows what it holds.",
+            say("**The styles of this server** {styles}", styles=mine),
+            say("**Styles that come along** {styles}", styles=_listed(along)),
+            say("-# `/imagine` uses one of them with `style`; `/styles show` shows what it holds."),
         ]
-        await tell(interaction, "\n".join(lines))
+        if interaction.guild_id is None:
+            lines[0] = say("**Your styles** {styles}", styles=mine)
+        await tell(interaction, joined("\n", lines))
 
     @app_commands.command(name="show", description="What a style holds")
     @app_commands.describe(name="Which style")
@@ -69,8 +74,12 @@ class StyleCommands(app_commands.Group):
         await _acknowledge(interaction)
         style = await find_style(interaction, name)
         own = await interaction.client.house.styles.get(owner_of(interaction), name)
-        where = "comes along" if own is None else f"one of {_whose(interaction)}"
-        lines = (f"### {literal(style.name)}", *_prompts(style), f"-# {where}")
+        where = say("-# comes along")
+        if own is not None:
+            where = say("-# one of the styles of this server")
+            if interaction.guild_id is None:
+                where = say("-# one of your styles")
+        lines = (f"### {literal(style.name)}", *_prompts(style), where)
         view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
         await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
@@ -97,12 +106,17 @@ class StyleCommands(app_commands.Group):
         styles, owner = interaction.client.house.styles, owner_of(interaction)
         before = await styles.get(owner, style.name)
         await styles.save(owner, [style], by=UserId(interaction.user.id))
-        said = f"Saved {shown(style.name)} as one of {_whose(interaction)}."
+        said = say("Saved {style} as one of the styles of this server.", style=shown(style.name))
+        if interaction.guild_id is None:
+            said = say("Saved {style} as one of your styles.", style=shown(style.name))
         if before is not None and before != style:
-            said = f"Changed {shown(style.name)}. Before, it was:"
+            said = say("Changed {style}. Before, it was:", style=shown(style.name))
             await _show(interaction, said, before)
         elif shipped_style(style.name) is not None:
-            await tell(interaction, f"{said} Here it takes the place of the one that comes along.")
+            await tell(
+                interaction,
+                joined(" ", (said, say("Here it takes the place of the one that comes along."))),
+            )
         else:
             await tell(interaction, said)
 
@@ -115,9 +129,14 @@ class StyleCommands(app_commands.Group):
         style = await styles.get(owner, name)
         if style is None or not await styles.delete(owner, name):
             along = await find_style(interaction, name)
-            raise Refused(f"{shown(along.name)} comes along with me and cannot be deleted.")
-        back = " The one that comes along is back in its place." if shipped_style(name) is not None else ""
-        await _show(interaction, f"Deleted {shown(style.name)}.{back} It was:", style)
+            raise Refused(say("{style} comes along with me and cannot be deleted.", style=shown(along.name)))
+        said = say("Deleted {style}. It was:", style=shown(style.name))
+        if shipped_style(name) is not None:
+            said = say(
+                "Deleted {style}. The one that comes along is back in its place. It was:",
+                style=shown(style.name),
+            )
+        await _show(interaction, said, style)
 
     @app_commands.command(name="import", description="Save the styles of a styles.csv as A1111 keeps it")
     @app_commands.describe(
@@ -131,13 +150,13 @@ class StyleCommands(app_commands.Group):
         if file.size > MAX_BYTES:
             raise Refused(too_large(file.size))
         await _acknowledge(interaction)
-        read = await asyncio.to_thread(read_csv, await bringing.fetched(file, "file"))
+        read = await asyncio.to_thread(read_csv, await bringing.fetched(file, say("file")))
         if not read.styles:
-            raise Refused(" ".join(["There is no style in that file.", *_left_out(read.problems)]))
+            raise Refused(joined(" ", [say("There is no style in that file."), *_left_out(read.problems)]))
         saved = await interaction.client.house.styles.save(
             owner_of(interaction), read.styles, by=UserId(interaction.user.id), overwrite=overwrite
         )
-        await tell(interaction, "\n".join([*_told(saved), *_left_out(read.problems)]))
+        await tell(interaction, joined("\n", [*_told(saved), *_left_out(read.problems)]))
 
     @app_commands.command(
         name="export", description="All styles that are saved here, as a styles.csv for A1111"
@@ -146,10 +165,10 @@ class StyleCommands(app_commands.Group):
         await _acknowledge(interaction)
         own = await interaction.client.house.styles.of(owner_of(interaction))
         if not own:
-            raise Refused("No styles are saved here yet; `/styles save` saves one.")
+            raise Refused(say("No styles are saved here yet; `/styles save` saves one."))
         file = discord.File(io.BytesIO(await asyncio.to_thread(write_csv, own)), filename="styles.csv")
         await interaction.followup.send(
-            f"Here is the file with {_many(len(own))}.",
+            language_of(interaction)(say("Here is the file with {styles}.", styles=_many(len(own)))),
             file=file,
             ephemeral=True,
             allowed_mentions=NO_MENTIONS,
@@ -181,13 +200,11 @@ async def _acknowledge(interaction: Interaction) -> None:
 def _check_keeper(interaction: Interaction) -> None:
     if not may_keep_styles(interaction):
         raise Refused(
-            "Only who may manage messages or the server can change its styles; in a direct message with me "
-            "you can keep some of your own."
+            say(
+                "Only who may manage messages or the server can change its styles; in a direct message with "
+                "me you can keep some of your own."
+            )
         )
-
-
-def _whose(interaction: Interaction) -> str:
-    return "your styles" if interaction.guild_id is None else "the styles of this server"
 
 
 def _listed(styles: Sequence[Style]) -> str:
@@ -199,13 +216,20 @@ def _listed(styles: Sequence[Style]) -> str:
             break
         listed.append(name)
     left = len(styles) - len(listed)
-    more = f" and {left:,} more; `/styles export` brings all" if left else ""
-    return f"{', '.join(listed)}{more}"
+    names = ", ".join(listed)
+    if not left:
+        return names
+    return say("{names} and {left:,} more; `/styles export` brings all", names=names, left=left)
 
 
 def _prompts(style: Style) -> list[str]:
-    held = (("Prompt", style.prompt), ("Negative prompt", style.negative_prompt))
-    return [f"**{what}** {shortened(literal(text), MAX_SHOWN)}" for what, text in held if text]
+    lines: list[str] = []
+    if style.prompt:
+        lines.append(say("**Prompt** {prompt}", prompt=shortened(literal(style.prompt), MAX_SHOWN)))
+    if style.negative_prompt:
+        negative = shortened(literal(style.negative_prompt), MAX_SHOWN)
+        lines.append(say("**Negative prompt** {negative}", negative=negative))
+    return lines
 
 
 async def _show(interaction: Interaction, said: str, style: Style) -> None:
@@ -213,31 +237,40 @@ async def _show(interaction: Interaction, said: str, style: Style) -> None:
     await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
 
-def _told(saved: Saved) -> list[str]:
+def _told(saved: Saved) -> Sequence[str]:
     """What came of an import, in sentences."""
-    done = [
-        f"{what} {_many(len(names))}"
-        for what, names in (("saved", saved.new), ("changed", saved.changed))
-        if names
-    ]
-    lines = [f"I have {' and '.join(done)}." if done else "Nothing has changed."]
+    new, changed = _many(len(saved.new)), _many(len(saved.changed))
+    if saved.new and saved.changed:
+        lines = [say("I have saved {new} and changed {changed}.", new=new, changed=changed)]
+    elif saved.new:
+        lines = [say("I have saved {new}.", new=new)]
+    elif saved.changed:
+        lines = [say("I have changed {changed}.", changed=changed)]
+    else:
+        lines = [say("Nothing has changed.")]
     if saved.same:
-        lines.append(f"Here already, just the same: {_many(len(saved.same))}.")
+        lines.append(say("Here already, just the same: {styles}.", styles=_many(len(saved.same))))
     if saved.kept:
-        names = shortened(", ".join(shown(name) for name in saved.kept), 300)
         lines.append(
-            f"Left out, for their names are taken here: {names}. With `overwrite` they replace what is here."
+            say(
+                "Left out, for their names are taken here: {names}. With `overwrite` they replace what is "
+                "here.",
+                names=shortened(", ".join(shown(name) for name in saved.kept), 300),
+            )
         )
     return lines
 
 
-def _many(count: int) -> str:
-    return "one style" if count == 1 else f"{count:,} styles"
+def _many(number: int) -> str:
+    return count("one style", "{number:,} styles", number)
 
 
 def _left_out(problems: Sequence[str]) -> list[str]:
     if not problems:
         return []
-    shown_ones = [shortened(problem, 220) for problem in problems[:MAX_PROBLEMS]]
-    left = len(problems) - len(shown_ones)
-    return [*shown_ones, *([f"And {left:,} more lines are left out."] if left else [])]
+    shown_ones = [altered(problem, partial(shortened, limit=220)) for problem in problems[:MAX_PROBLEMS]]
+    if left := len(problems) - len(shown_ones):
+        shown_ones.append(
+            count("And {number:,} more line is left out.", "And {number:,} more lines are left out.", left)
+        )
+    return shown_ones
