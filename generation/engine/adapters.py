@@ -23,8 +23,7 @@ from diffusers.utils import (
 from generation.catalogue import Family
 from generation.engine.building import building
 from generation.engine.failures import CannotDraw
-from generation.engine.hashes import hashes_of
-from generation.engine.lorafiles import fits, prefixed, quietly
+from generation.engine.lorafiles import Hashes, fits, prefixed, quietly
 from generation.engine.memory import Memory, footprint, is_out_of_memory
 from generation.engine.models import Model
 from generation.loras import Lora, Loras, quoted, version_of
@@ -92,6 +91,7 @@ class Adapters:
         ]
         self._loaded: OrderedDict[Lora, _Loaded] = OrderedDict()
         """The most recently used last."""
+        self._hashes = Hashes()
         self._room = footprint(model.unet) // SHARE
 
     @property
@@ -113,6 +113,18 @@ class Adapters:
             if (reason := lora.reject_reason(self._model.info)) is not None:
                 raise CannotDraw(reason)
         return tuple(sorted(fitted.items(), key=lambda each: each[0].name.casefold()))
+
+    def are_here(self, fitted: Fitted) -> bool:
+        """Whether these can be put in force without keeping others waiting; their files are read from now on.
+
+        Raises:
+            CannotDraw: one has been waited for too long.
+        """
+        return self._hashes.are_here([lora for lora, _ in fitted if lora not in self._loaded])
+
+    def wait(self, seconds: float) -> None:
+        """Until something that is waited for is here, but not longer than this."""
+        self._hashes.wait(seconds)
 
     def for_unet(self, fitted: Fitted) -> None:
         """Put these in force for the next calls of the UNet, and no others.
@@ -211,7 +223,7 @@ class Adapters:
         if self._model.info.family is Family.SDXL:
             loader = StableDiffusionXLLoraLoaderMixin
         try:
-            sha256, autov3 = hashes_of(lora.path)
+            sha256, autov3 = self._hashes.take(lora)
             with quietly():
                 state, alphas, notes = loader.lora_state_dict(
                     str(lora.path),

@@ -37,10 +37,16 @@ class Awaited(Generic[_T]):
         Raises:
             CannotDraw: there is none, and there has been none for too long.
         """
-        if self.future.done():
-            return True
+        if not self.future.done():
+            self.check()
+        return self.future.done()
+
+    def check(self) -> None:
+        """
+        Raises:
+            CannotDraw: it has been awaited for too long.
+        """
         if self.now() - self.began > STILL_S:
             raise CannotDraw(
                 say("Reading {what} stood still, so I gave it up; try again later.", what=self.what)
             )
-        return False

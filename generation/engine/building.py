@@ -35,6 +35,14 @@ def building(patience: float = -1) -> Iterator[None]:
         _lock.release()
 
 
+def is_free(patience: float = 0) -> bool:
+    """Whether nobody makes modules of files now, or within so many seconds."""
+    free = _lock.acquire(timeout=patience)
+    if free:
+        _lock.release()
+    return free
+
+
 def one_at_a_time(read: Callable[_P, _T]) -> Callable[_P, _T]:
     """What reads a file makes its modules while nobody else does."""
 

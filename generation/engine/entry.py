@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from PIL.Image import Image as Picture
@@ -12,7 +12,7 @@ from generation.engine.compiling import Shape
 from generation.engine.memory import is_out_of_memory
 from generation.engine.tiles import Enlargement
 from generation.messages import Task
-from generation.request import Enlarger
+from generation.request import Enlarger, GenerationRequest
 
 
 @dataclass(slots=True, eq=False)
@@ -91,3 +91,9 @@ class Entry:
     def shape(self) -> Shape:
         """What the twin must be ready for."""
         return self.admitted_as.height, self.admitted_as.width, self.admitted_as.chunks
+
+
+def drawn(entries: Iterable[Entry], *, or_ready: bool = False) -> list[GenerationRequest]:
+    """What is in flight, and, if so said, what may be with its next turn."""
+    flying = [e for e in entries if e.image or e.first_pass or (or_ready and not e.waits)]
+    return [entry.task.request for entry in flying]

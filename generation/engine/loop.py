@@ -25,7 +25,7 @@ from generation.engine.compiling import Compiled
 from generation.engine.controls import Controls
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
-from generation.engine.entry import Entry
+from generation.engine.entry import Entry, drawn
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.finishing import finished
 from generation.engine.growing import Growing
@@ -40,7 +40,6 @@ from generation.engine.twin import Twin
 from generation.engine.upscalers import UpscalerShelf
 from generation.loras import Loras
 from generation.messages import Entered, Phase, Stepped, Stopped, Task, TaskFailed, TaskId
-from generation.request import GenerationRequest
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +197,7 @@ class DiffusionEngine:
             wait(self._encoding, return_when=FIRST_COMPLETED)
         elif self._entries and not waiting and growing is None:
             self._controls.wait(LOOK_S)
+            self._adapters.wait(LOOK_S)
         self._encoding = {future for future in self._encoding if not future.done()}
         if self._caps.lowered or self._memory.is_short:
             self._take_memory_back()
@@ -206,11 +206,13 @@ class DiffusionEngine:
         """Whether it cannot be drawn yet: it is being enlarged, or what is to guide it is being read."""
         if entry.is_growing or entry.is_held(self._entries, self._undecoded):
             return True
-        if entry.image is not None or not (entry.task.request.controls or entry.task.request.look):
+        if entry.image is not None:
             return False
         with self._edge([entry.task.id]):
             try:
-                if self._controls.are_here(entry.task.request, self._drawn(or_ready=True)):
+                in_hand = drawn(self._entries, or_ready=True)
+                has_loras = self._adapters.are_here(entry.admitted_as.loras)  # both are begun
+                if self._controls.are_here(entry.task.request, in_hand) and has_loras:
                     return False
                 if not entry.waits:
                     self._say(Entered(phase=Phase.LOADING, task=entry.task.id))
@@ -218,11 +220,6 @@ class DiffusionEngine:
                 if not self._is_shortage(error):
                     raise
         return True
-
-    def _drawn(self, *, or_ready: bool = False) -> list[GenerationRequest]:
-        """What is in flight, and, if so said, what may be with its next turn."""
-        flying = [e for e in self._entries if e.image or e.first_pass or (or_ready and not e.waits)]
-        return [entry.task.request for entry in flying]
 
     # The batch ----------------------------------------------------------------------------------------------
 
@@ -365,7 +362,7 @@ class DiffusionEngine:
         self._short_with = None
         make_room(self._guard)
         in_hand = {lora for entry in self._entries for lora, _ in entry.admitted_as.loras}
-        made_room = self._controls.make_room(self._drawn()), self._adapters.shed(in_hand)
+        made_room = self._controls.make_room(drawn(self._entries)), self._adapters.shed(in_hand)
         return any(made_room) or self._memory.climb()
 
     def _take_memory_back(self) -> None:

@@ -4,11 +4,65 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+from generation.engine.awaited import Awaited
+from generation.engine.building import is_free
+from generation.engine.hashes import hashes_of
+from generation.loras import Lora, quoted
+from generation.sentence import say
+
+
+class Hashes:
+    """Of the files of LoRAs, read once for that beside the drawing; then they are soon read again."""
+
+    def __init__(self) -> None:
+        self._reading: dict[Lora, Awaited[tuple[str, str]]] = {}
+
+    def are_here(self, loras: Sequence[Lora]) -> bool:
+        """Whether these can be put into a model without keeping others waiting; else they are read now.
+
+        Raises:
+            CannotDraw: one has been waited for too long.
+        """
+        over = [self._is_over(lora) for lora in loras]  # all are begun
+        if not all(over):
+            return False
+        if not loras or is_free():
+            return True
+        for lora in loras:
+            self._reading[lora].check()
+        return False
+
+    def wait(self, seconds: float) -> None:
+        """Until something that is waited for is here, but not longer than this."""
+        if reading := [each.future for each in self._reading.values() if not each.future.done()]:
+            wait(reading, timeout=seconds)
+        else:
+            is_free(seconds)
+
+    def take(self, lora: Lora) -> tuple[str, str]:
+        """See :func:`generation.engine.hashes.hashes_of`; read now, if nobody has.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        reading = self._reading.pop(lora, None)
+        return hashes_of(lora.path) if reading is None else reading.future.result()
+
+    def _is_over(self, lora: Lora) -> bool:
+        if lora not in self._reading:
+            thread = ThreadPoolExecutor(1, thread_name_prefix="lora")
+            whose = say("the LoRA {lora}", lora=quoted(lora.name))
+            self._reading[lora] = Awaited(thread.submit(hashes_of, lora.path), whose)
+            thread.shutdown(wait=False)
+        return self._reading[lora].is_over()
+
 
 _BARE = ("unet.", "text_encoder.", "text_encoder_2.")
 
