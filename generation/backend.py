@@ -40,6 +40,10 @@ class Backend(Protocol):
         """Ask for a look at a task while it is being drawn; it may come as Previewed, or not."""
         ...
 
+    def free(self) -> None:
+        """Ask for the memory of the models as soon as nothing is in hand; they come back when needed."""
+        ...
+
     def reports(self) -> AsyncIterator[Report]:
         """What happens, in order, until the backend closes. One reader."""
         ...

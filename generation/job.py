@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NewType
 
+from generation.hold import Hold
 from generation.image import Picture
 from generation.request import GenerationRequest
 from generation.safety import Review, Safety
@@ -119,6 +120,8 @@ class Queued:
     """1 for the next in line, counted in jobs."""
     loading: Loading | None = None
     """It waits for this model, which is being fetched or read: its own, or the first of a new worker."""
+    hold: Hold = Hold.NONE
+    """Why nothing of it is drawn although it could be."""
     trouble: str | None = None
     """Why nothing can be drawn until the owner mends it; the job is kept until then."""
 

@@ -66,11 +66,17 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Free:
+    """Put all models away as soon as nothing is in hand; each is told as PutAway. A task that comes first
+    undoes this, and whichever model is asked for comes back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
     """Finish nothing more and exit."""
 
 
-Command = Draw | Cancel | Watch | Leave
+Command = Draw | Cancel | Watch | Free | Leave
 
 
 # From the worker: exactly one of Drawn, Failed, Stopped, Lost ends each task ------------------------------
@@ -110,6 +116,14 @@ class Ready:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotLoaded:
     """A model that was on its way is not any more. Those it was read for are told apart from this."""
+
+    model: str
+    """Its source."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAway:
+    """A model is not in memory any more: it is in nobody's hand, and its memory was wanted."""
 
     model: str
     """Its source."""
@@ -183,6 +197,7 @@ Report = (
     | Loading
     | Ready
     | NotLoaded
+    | PutAway
     | Unavailable
     | Stepped
     | Previewed

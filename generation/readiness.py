@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from generation.backend import Backend
 from generation.job import Loading
-from generation.messages import Entered, Lost, NotLoaded, Phase, Ready, Report, Stepped, Unavailable
+from generation.messages import Entered, Lost, NotLoaded, Phase, PutAway, Ready, Report, Stepped, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ class Readiness:
         """Those whose worker has its first model, and can draw something."""
         self._down: dict[Backend, str] = {}
         self._loading: dict[Backend, Loading] = {}
+        self._loaded: dict[Backend, frozenset[str]] = {}
 
     def take_in(self, backend: Backend, report: Report) -> bool:
         """Note what a report says about where it comes from; whether anything is different now."""
@@ -29,6 +30,7 @@ class Readiness:
             case Entered(phase=Phase.STARTING) | Lost():
                 self._ready.discard(backend)
                 self._loading.pop(backend, None)
+                self._loaded.pop(backend, None)
             case Entered(phase=Phase.LOADING):
                 pass  # of what, it says itself
             case Entered() | Stepped():
@@ -36,7 +38,11 @@ class Readiness:
                 self._down.pop(backend, None)
             case Loading():
                 self._loading[backend] = report
+            case PutAway(model=model):
+                self._loaded[backend] = self._loaded.get(backend, frozenset()) - {model}
             case Ready(model=model) | NotLoaded(model=model):
+                if isinstance(report, Ready):
+                    self._loaded[backend] = self._loaded.get(backend, frozenset()) | {model}
                 if (on_its_way := self._loading.get(backend)) is not None and on_its_way.model == model:
                     del self._loading[backend]
             case Unavailable(reason=reason):
@@ -52,6 +58,16 @@ class Readiness:
         if len(self._down) < len(self._backends):
             return None
         return next(iter(self._down.values()), None)
+
+    @property
+    def loaded(self) -> frozenset[str]:
+        """The sources of all models that are in some memory now."""
+        return frozenset().union(*self._loaded.values())
+
+    @property
+    def on_their_way(self) -> tuple[Loading, ...]:
+        """The models that are being fetched or read."""
+        return tuple(self._loading.values())
 
     def loading(self, model: str) -> Loading | None:
         """What a request for this model waits for, of the models that are on their way.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Self, assert_never
 
 from generation.backend import Backend
+from generation.hold import Hold
 from generation.image import PictureGone
 from generation.job import (
     Cancelled,
@@ -26,7 +27,7 @@ from generation.job import (
 )
 from generation.judging import judged
 from generation.live import Eye as Eye
-from generation.live import Flight, Live, Part, part_of
+from generation.live import Live, part_of
 from generation.messages import (
     Drawn,
     Entered,
@@ -35,6 +36,7 @@ from generation.messages import (
     NotLoaded,
     Phase,
     Previewed,
+    PutAway,
     Ready,
     Report,
     Stepped,
@@ -45,11 +47,10 @@ from generation.messages import (
     Unavailable,
 )
 from generation.model import ModelInfo
-from generation.queue import FairQueue
 from generation.readiness import Readiness
-from generation.safety import Safety
 from generation.sentence import say
 from generation.store import JobStore
+from generation.workload import Workload
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +72,14 @@ class Studio:
     one of its own tasks ends the `async with` body: a studio that cannot go on does not pretend to.
     """
 
-    def __init__(self, backends: Sequence[Backend], store: JobStore) -> None:
+    def __init__(self, backends: Sequence[Backend], store: JobStore, *, hold: Hold = Hold.NONE) -> None:
         self._backends = tuple(backends)
         self._store = store
         self._listeners: list[Listener] = []
         self._students: list[Student] = []
-        self._jobs: dict[JobId, Live] = {}
-        self._queue: FairQueue[Part] = FairQueue()
-        self._flights: dict[TaskId, Flight] = {}
-        self._suspects: set[Part] = set()
+        self._load = Workload(hold)
         self._readiness = Readiness(backends)
+        self._emptied = asyncio.Event()
         self._wake = asyncio.Event()
         self._stack = AsyncExitStack()
         self._own: list[asyncio.Task[None]] = []
@@ -126,14 +125,12 @@ class Studio:
 
     def submit(self, job: Job) -> None:
         """Take a job that is kept already. It is queued when this returns."""
-        self._jobs[job.id] = Live(job=job, event=Queued(job=job, place=0))
-        for index in range(job.request.count):
-            self._queue.push(Part(job.id, index), job.asker, job.weight)
+        self._load.add(job)
         self._changed()
 
     async def cancel(self, job_id: JobId) -> bool:
         """Take a job back. False: it is unknown or has ended, or the studio closes and keeps it for later."""
-        live = self._jobs.get(job_id)
+        live = self._load.jobs.get(job_id)
         if live is None or live.ending or self._closing.is_set():
             return False
         # Shielded: whoever pressed the button may be gone before it is kept.
@@ -142,7 +139,7 @@ class Studio:
 
     def latest(self, job_id: JobId) -> JobEvent | None:
         """The newest event of a job that has not ended."""
-        live = self._jobs.get(job_id)
+        live = self._load.jobs.get(job_id)
         return live.event if live else None
 
     def watch(self, job_id: JobId, eye: Eye) -> int:
@@ -150,27 +147,83 @@ class Studio:
 
         Returns how many pictures those are: none where pictures must be checked before they may be seen.
         """
-        if (live := self._jobs.get(job_id)) is None or live.job.safety.hides:
+        if (live := self._load.jobs.get(job_id)) is None or live.job.safety.hides:
             return 0
         live.eye = eye
-        watched = [t for t, flight in self._flights.items() if t.job == job_id and flight.begun]
+        watched = [t for t, flight in self._load.flights.items() if t.job == job_id and flight.begun]
         for task in watched:
-            self._flights[task].backend.watch(task)
+            self._load.flights[task].backend.watch(task)
         return len(watched)
 
     @property
     def waiting(self) -> int:
         """How many jobs are accepted and have not ended."""
-        return sum(not live.ending for live in self._jobs.values())
+        return self._load.waiting()
 
     def waiting_of(self, asker: UserId) -> int:
         """How many of them are this person's."""
-        return sum(not live.ending and live.job.asker == asker for live in self._jobs.values())
+        return self._load.waiting(asker)
+
+    @property
+    def standing(self) -> tuple[JobEvent, ...]:
+        """How each job stands: those that are being drawn, then the others in the order of their turns."""
+        return self._load.standing()
+
+    @property
+    def readiness(self) -> Readiness:
+        """What the backends have said about themselves."""
+        return self._readiness
 
     @property
     def unavailable(self) -> str | None:
         """Why nothing can be drawn until the owner mends it, or None."""
         return self._readiness.unavailable
+
+    # What the owner decides ---------------------------------------------------------------------------------
+
+    @property
+    def hold(self) -> Hold:
+        """What keeps drawing back."""
+        return self._load.hold
+
+    async def pause(self) -> None:
+        """Have nothing drawn until :meth:`resume`. What is being drawn waits again, before all others."""
+        await self._hold_back(Hold.PAUSED)
+
+    def drain(self) -> None:
+        """Have what has begun drawn to its end, and then nothing until :meth:`resume`."""
+        if self.hold is not Hold.PAUSED:
+            self._load.hold = Hold.DRAINING
+            self._changed()
+
+    def resume(self) -> None:
+        """Draw again."""
+        self._load.hold = Hold.NONE
+        self._changed()
+
+    async def free(self, patience: float) -> bool:
+        """Have all models put away. What is being drawn waits again; unless paused, until the next request.
+
+        Args:
+            patience: seconds to wait for it; whether that was enough. They go all the same.
+        """
+        is_paused = self.hold in (Hold.PAUSED, Hold.DRAINING)
+        await self._hold_back(Hold.PAUSED if is_paused else Hold.RESTING)
+        for backend in self._backends:
+            backend.free()
+        try:
+            await asyncio.wait_for(self._emptied.wait(), patience)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _hold_back(self, hold: Hold) -> None:
+        self._load.hold = hold
+        for task, flight in list(self._load.flights.items()):
+            await flight.backend.cancel(task)
+        for live in self._load.jobs.values():
+            self._load.set_back(live)
+        self._changed()
 
     # Feeding ----------------------------------------------------------------------------------------------
 
@@ -178,14 +231,17 @@ class Studio:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while (chosen := self._choose()) is not None:
-                part, task, backend = chosen
-                # No await between taking and noting: a part is always in the queue, in flight or drawn.
-                self._queue.take(part)
-                self._jobs[part.job].attempts[part.index] += 1
-                self._flights[task.id] = Flight(task=task, backend=backend)
-                if (ready := await self._with_files(task)) is not None:
+            while (chosen := self._load.take_next(self._backends)) is not None:
+                task, backend = chosen
+                if (ready := await self._with_files(task)) is None:
+                    continue
+                if not self.hold.stops:
                     await backend.submit(ready)
+                elif live := self._load.land(task.id):
+                    self._load.again(live, task.id)
+            if self.hold is Hold.DRAINING and self._load.is_drained():
+                self._load.hold = Hold.PAUSED
+                self._changed()
 
     async def _with_files(self, task: Task) -> Task | None:
         """The task and what it starts from; None if that is gone, or if nobody wants it any more."""
@@ -195,41 +251,14 @@ class Studio:
             inputs = await self._store.files(task.request)
         except (PictureGone, OSError) as error:
             log.warning("cannot read what %s starts from: %r", task.id, error)
-            if live := self._land(task.id):
+            if live := self._load.land(task.id):
                 self._fail(live, say("The picture that this starts from is not kept any more."))
             return None
-        live = self._jobs.get(task.id.job)
+        live = self._load.jobs.get(task.id.job)
         if live is None or live.ending:
-            self._flights.pop(task.id, None)
+            self._load.flights.pop(task.id, None)
             return None
         return replace(task, inputs=inputs)
-
-    def _choose(self) -> tuple[Part, Task, Backend] | None:
-        """The first part in fair order for which a backend gives no reason to refuse."""
-        holds: dict[Backend, list[Part]] = {backend: [] for backend in self._backends}
-        for task_id, flight in self._flights.items():
-            holds[flight.backend].append(part_of(task_id))
-        open_ = {b for b, held in holds.items() if self._suspects.isdisjoint(held)}
-        for part in self._queue:
-            if not open_:
-                break
-            task = self._task(part)
-            for backend in self._backends:
-                if backend not in open_:
-                    continue
-                if part in self._suspects and holds[backend]:
-                    open_.discard(backend)  # let it run empty, so that the suspect is drawn there alone
-                elif backend.reject_reason(task) is None:
-                    return part, task, backend
-        return None
-
-    def _task(self, part: Part) -> Task:
-        live = self._jobs[part.job]
-        return Task(
-            id=TaskId(job=part.job, index=part.index, attempt=live.attempts[part.index] + 1),
-            request=live.job.request.image(part.index),
-            checked=live.job.safety is not Safety.OFF,
-        )
 
     # Reports ----------------------------------------------------------------------------------------------
 
@@ -239,14 +268,20 @@ class Studio:
 
     def _take_in(self, backend: Backend, report: Report) -> None:
         is_news = self._readiness.take_in(backend, report)
+        if self._readiness.loaded or self._readiness.on_their_way:
+            self._emptied.clear()
+        else:
+            self._emptied.set()
         match report:
             case Entered(phase=phase, task=task):
                 if task is not None and phase is not Phase.LOADING:
                     self._begin(task)
                 self._changed()
-            case Loading() | NotLoaded() | Unavailable():
+            case Loading() | NotLoaded() | Unavailable() | PutAway():
                 pass
             case Ready(info=info):
+                if self.hold.stops:  # a worker that has just begun, and nothing is to be drawn
+                    backend.free()
                 for student in self._students:
                     student(info)
             case Stepped(task=task, step=step, steps=steps):
@@ -258,19 +293,21 @@ class Studio:
                 if (live := self._begin(task)) and live.eye is not None:
                     live.eye(task.index, webp)
             case Drawn(task=task):
-                if live := self._land(task):
+                if live := self._load.land(task):
                     live.take_in(report)
                     if len(live.drawn) == live.job.request.count:
                         ended, live.drawn = judged(live.running, live.drawn)
                         self._spawn_end(live, ended)
+                    elif self.hold.stops:
+                        self._load.set_back(live)
                 self._changed()
             case TaskFailed(task=task, reason=reason):
-                if live := self._land(task):
+                if live := self._load.land(task):
                     self._fail(live, reason)
                 self._changed()
             case Stopped(task=task):
-                if live := self._land(task):  # nobody asked for that: it is still wanted
-                    self._again(live, task)
+                if live := self._load.land(task):  # nobody asked for that: it is still wanted
+                    self._load.again(live, task)
                 self._changed()
             case Lost(suspects=suspects, bystanders=bystanders, reason=reason):
                 self._recover(suspects, bystanders, reason)
@@ -282,8 +319,8 @@ class Studio:
 
     def _begin(self, task: TaskId) -> Live | None:
         """Note that a task is being drawn; None if nobody wants it any more."""
-        flight = self._flights.get(task)
-        live = self._jobs.get(task.job)
+        flight = self._load.flights.get(task)
+        live = self._load.jobs.get(task.job)
         if flight is None or live is None or live.ending:
             return None
         flight.begun = True
@@ -294,37 +331,21 @@ class Studio:
             self._changed()
         return live
 
-    def _land(self, task: TaskId) -> Live | None:
-        """Take a task out of the air; the job it belongs to, or None if its outcome does not matter."""
-        if self._flights.pop(task, None) is None:
-            return None  # a late report of an earlier attempt
-        self._suspects.discard(part_of(task))
-        live = self._jobs.get(task.job)
-        return None if live is None or live.ending else live
-
     def _recover(self, suspects: tuple[TaskId, ...], bystanders: tuple[TaskId, ...], reason: str) -> None:
         log.warning(
             "lost a worker (%s); %d in hand, %d waiting there", reason, len(suspects), len(bystanders)
         )
         for task in suspects:
-            if live := self._land(task):
+            if live := self._load.land(task):
                 live.deaths[task.index] += 1
                 if live.deaths[task.index] >= MAX_ATTEMPTS:
                     self._fail(live, GAVE_UP)
                 else:
-                    self._suspects.add(part_of(task))
-                    self._again(live, task)
+                    self._load.suspects.add(part_of(task))
+                    self._load.again(live, task)
         for task in bystanders:
-            if live := self._land(task):
-                self._again(live, task)
-
-    def _again(self, live: Live, task: TaskId) -> None:
-        live.steps.pop(task.index, None)
-        self._queue.push_first(part_of(task), live.job.asker)
-        others_begun = any(f.begun for t, f in self._flights.items() if t.job == live.job.id)
-        if live.job.state is JobState.RUNNING and not live.drawn and not others_begun:
-            live.job = live.job.moved(JobState.QUEUED)
-            live.event = Queued(job=live.job, place=0)  # its place follows with everybody's
+            if live := self._load.land(task):
+                self._load.again(live, task)
 
     # Ends -------------------------------------------------------------------------------------------------
 
@@ -338,11 +359,8 @@ class Studio:
 
     async def _end(self, live: Live, ended: Job) -> None:
         """Keep the end of a job, then say it. Until it is kept the job stays, whatever the disk says."""
-        for index in range(ended.request.count):
-            part = Part(ended.id, index)
-            self._queue.remove(part)
-            self._suspects.discard(part)
-        for task, flight in list(self._flights.items()):
+        self._load.forget(ended)
+        for task, flight in list(self._load.flights.items()):
             if task.job == ended.id:
                 await flight.backend.cancel(task)
         pictures = tuple(live.drawn[index] for index in sorted(live.drawn))
@@ -358,7 +376,7 @@ class Studio:
                 return  # the next start finds it unfinished and draws it again
             except TimeoutError:
                 delay = min(delay * 2, 30.0)
-        del self._jobs[ended.id]
+        del self._load.jobs[ended.id]
         match ended.state:
             case JobState.DONE:
                 self._tell(Finished(job=ended, pictures=pictures if ended.may_be_seen else ()))
@@ -372,23 +390,15 @@ class Studio:
 
     def _changed(self) -> None:
         """Something moved: tell who waits where they stand now, and look for work to hand out."""
-        for place, job_id in enumerate(self._in_line(), start=1):
-            live = self._jobs[job_id]
+        for place, job_id in enumerate(self._load.in_line(), start=1):
+            live = self._load.jobs[job_id]
             loading = self._readiness.loading(live.job.request.model)
-            event = Queued(job=live.job, place=place, loading=loading, trouble=self.unavailable)
+            event = Queued(
+                job=live.job, place=place, loading=loading, hold=self.hold, trouble=self.unavailable
+            )
             if live.event != event:
                 self._emit(live, event)
         self._wake.set()
-
-    def _in_line(self) -> Iterator[JobId]:
-        """The jobs of which nothing is drawn yet, in the order of their turns."""
-        seen: set[JobId] = set()
-        handed_over = (part_of(task) for task in self._flights)
-        for part in (*handed_over, *self._queue):
-            live = self._jobs.get(part.job)
-            if part.job not in seen and live and not live.ending and live.job.state is JobState.QUEUED:
-                seen.add(part.job)
-                yield part.job
 
     def _emit(self, live: Live, event: JobEvent) -> None:
         live.event = event

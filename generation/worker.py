@@ -31,6 +31,7 @@ from generation.messages import (
     Cancel,
     Draw,
     Entered,
+    Free,
     Leave,
     Phase,
     Report,
@@ -84,8 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), name="commands", daemon=True).start()
     try:
         say(Entered(phase=Phase.LOADING))
-        engine = _open_engine(options, say)
-        Worker(engine, inbox, say).run()
+        engine, free = _open_engine(options, say)
+        Worker(engine, inbox, say, free=free, unload_after=options.unload_after).run()
     except UnreadableModel as error:
         say(Unavailable(reason=error.sentence))
         status = UNREADABLE
@@ -103,6 +104,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     which.add_argument("--model", help="the only one")
     which.add_argument("--models", type=Path, help="a file that describes several")
     parser.add_argument("--memory", type=float, help="GiB that loaded models may need together")
+    parser.add_argument("--unload-after", type=float, help="seconds without work; then models are put away")
     parser.add_argument("--loras", type=Path, help="a folder of LoRAs")
     parser.add_argument("--embeddings", type=Path, help="a folder of words that were learned beside models")
     parser.add_argument("--upscalers", type=Path, help="a folder of models that make pictures larger")
@@ -125,16 +127,32 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-Inbox = queue.SimpleQueue[Draw | Cancel | Watch]
+Inbox = queue.SimpleQueue[Draw | Cancel | Watch | Free]
 
 
 class Worker:
     """The loop of the worker process: commands are taken between two ticks of the engine."""
 
-    def __init__(self, engine: Engine, inbox: Inbox, say: Say) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        inbox: Inbox,
+        say: Say,
+        *,
+        free: Callable[[], None] = lambda: None,
+        unload_after: float | None = None,
+    ) -> None:
+        """
+        Args:
+            free: puts away what the engine has in memory; called when nothing is in hand.
+            unload_after: seconds without work after which that is done unasked; None: never.
+        """
         self._engine = engine
         self._inbox = inbox
         self._say = say
+        self._free = free
+        self._unload_after = unload_after
+        self._is_to_free = False
         self._waiting: deque[Task] = deque()
 
     def run(self) -> NoReturn:
@@ -142,17 +160,32 @@ class Worker:
         while True:
             if not self._engine.busy and not self._waiting:
                 self._say(Entered(phase=Phase.IDLE))
-                self._take(self._inbox.get())
+                self._idle()
             while not self._inbox.empty():
                 self._take(self._inbox.get())
             while self._waiting and self._engine.room:
                 self._engine.admit(self._waiting.popleft())
             self._engine.tick()
 
-    def _take(self, command: Draw | Cancel | Watch) -> None:
+    def _idle(self) -> None:
+        """Wait for a command; put the models away first if that is wanted, or after a while."""
+        if not self._is_to_free:
+            try:
+                self._take(self._inbox.get(timeout=self._unload_after))
+            except queue.Empty:
+                self._is_to_free = True
+        if self._is_to_free and self._inbox.empty():
+            self._is_to_free = False
+            self._free()
+            self._take(self._inbox.get())
+
+    def _take(self, command: Draw | Cancel | Watch | Free) -> None:
         match command:
             case Draw(task=task):
+                self._is_to_free = False
                 self._waiting.append(task)
+            case Free():
+                self._is_to_free = True
             case Cancel(task=task_id):
                 if not self._engine.cancel(task_id):
                     waiting = next((task for task in self._waiting if task.id == task_id), None)
@@ -165,8 +198,13 @@ class Worker:
                 assert_never(command)
 
 
-def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> Engine:
-    from generation.engine.rack import Rack, weight_on_disk
+def _open_engine(
+    options: argparse.Namespace, say: Callable[[Report], None]
+) -> tuple[Engine, Callable[[], None]]:
+    """What draws, and what puts away all that it has in memory."""
+    from generation.engine.footprints import weight_on_disk
+    from generation.engine.giving import give_back
+    from generation.engine.rack import Rack
 
     shelf = read_shelf(options.models) if options.models else Shelf.one(options.model)
     for info in shelf.models:
@@ -174,7 +212,7 @@ def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> 
             log.info("%s", info.note)
     budget = None if options.memory is None else int(options.memory * 2**30)
     upscalers = None if options.upscalers is None else _upscalers(options)
-    return Rack(
+    rack = Rack(
         shelf,
         lambda info, tell: _read(info, options, say, tell, upscalers),
         say,
@@ -184,6 +222,18 @@ def _open_engine(options: argparse.Namespace, say: Callable[[Report], None]) -> 
         alive=lambda is_needless: _heartbeat(say, unless=is_needless),
         enlarging=_enlarging(upscalers, options, say),
     )
+
+    def free() -> None:
+        if upscalers is not None:
+            upscalers.put_away()
+        if "generation.engine.guard" in sys.modules:
+            from generation.engine.guard import the_guard
+
+            the_guard(options.safety_checker, options.safety_fetch, options.device).put_away()
+        rack.put_all_away()
+        give_back()
+
+    return rack, free
 
 
 def _upscalers(options: argparse.Namespace) -> UpscalerShelf:

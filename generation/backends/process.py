@@ -19,11 +19,13 @@ from generation.messages import (
     Draw,
     Drawn,
     Entered,
+    Free,
     Loading,
     Lost,
     NotLoaded,
     Phase,
     Previewed,
+    PutAway,
     Ready,
     Report,
     Stepped,
@@ -114,6 +116,7 @@ class ProcessBackend:
         patience: Mapping[Phase, float] | None = None,
         restart: Backoff = Backoff(first=1.0, most=60.0),
         reread: Backoff = Backoff(first=30.0, most=600.0),
+        unload_after: float | None = None,
     ) -> None:
         """
         Args:
@@ -126,6 +129,7 @@ class ProcessBackend:
             graphs: what is compiled records CUDA graphs.
             safety_checker: a folder or a name on Hugging Face; None: the usual one.
             safety_fetch: it may be fetched when it is first wanted.
+            unload_after: seconds without work after which all models are put away; None: never.
             folders: the owner's, by what is in them: `embeddings`, `upscalers`; see generation/worker.py.
         """
         chosen = ["--model", str(model)] if models is None else ["--models", str(models.absolute())]
@@ -134,6 +138,7 @@ class ProcessBackend:
         self._arguments = [*chosen, "--device", device, "--dtype", dtype, "--patience", str(still)]
         more = {
             "--memory": memory,
+            "--unload-after": unload_after,
             "--batch": batch,
             "--calibration": calibration and calibration.absolute(),
             "--compile": compiled and compiled.absolute(),
@@ -206,6 +211,9 @@ class ProcessBackend:
     def watch(self, task: TaskId) -> None:
         if task in self._held:
             self._send(Watch(task=task))
+
+    def free(self) -> None:
+        self._send(Free())
 
     async def reports(self) -> AsyncIterator[Report]:
         while (report := await self._reports.get()) is not None:
@@ -324,7 +332,7 @@ class ProcessBackend:
                 self._phase = Phase.DRAWING
                 self._held[task].begun = self._held[task].drawn = True
                 self._held[task].left = steps - step
-            case Loading() | NotLoaded() | Previewed():
+            case Loading() | NotLoaded() | PutAway() | Previewed():
                 pass
             case Drawn(task=task) | TaskFailed(task=task) | Stopped(task=task):
                 del self._held[task]
@@ -359,7 +367,7 @@ class ProcessBackend:
         patience = self._patience.get(phase)
         return None if patience is None else asyncio.get_running_loop().time() + patience
 
-    def _send(self, command: Draw | Cancel | Watch) -> None:
+    def _send(self, command: Draw | Cancel | Watch | Free) -> None:
         if self._process is not None:  # else it has just died, and what it held is told as lost
             stdin(self._process).write(encode(command))
 

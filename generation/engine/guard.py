@@ -185,6 +185,12 @@ class Guard:
         if reading is not None and reading.done() and reading.exception() is None:
             reading.result().leave()
 
+    def put_away(self) -> None:
+        """Let go of the checker while nothing is checked; it is read again when it is next expected."""
+        with self._lock:
+            if self._reading is not None and self._reading.done() and self._reading.exception() is None:
+                self._reading = None
+
     def _read(self, reading: Future[Checker], info: ModelInfo | None) -> None:
         try:
             folder = self._place(info)

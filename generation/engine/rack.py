@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import gc
 import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.engine import Engine, ModelEngine
+from generation.engine.giving import give_back
 from generation.engine.modes import Modes, is_shortage
 from generation.engine.reading import Alive, Finish, Reading, Tell
 from generation.engine.turns import Turns
@@ -21,6 +20,7 @@ from generation.messages import (
     Loading,
     NotLoaded,
     Phase,
+    PutAway,
     Ready,
     Report,
     Stopped,
@@ -29,7 +29,6 @@ from generation.messages import (
     TaskId,
 )
 from generation.model import public
-from generation.modelfiles import hub_snapshot
 from generation.sentence import joined, say
 from generation.shelf import Shelf
 
@@ -119,7 +118,7 @@ class Rack:
 
     @property
     def batch(self) -> int:
-        return max(engine.batch for engine in self._engines.values())
+        return max((engine.batch for engine in self._engines.values()), default=1)
 
     @property
     def footprint(self) -> int:
@@ -202,6 +201,11 @@ class Rack:
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
+
+    def put_all_away(self) -> None:
+        """Let go of all models while nothing is in hand; each is read again when somebody asks for it."""
+        for source in list(self._engines):
+            self._put_away(source)
 
     # Models come and go -------------------------------------------------------------------------------------
 
@@ -365,7 +369,8 @@ class Rack:
         log.info("putting %s away: its memory is needed", source)
         self._engines.pop(source).close()
         del self._owed[source]
-        gc.collect()
+        give_back()
+        self._say(PutAway(model=source))
 
 
 _LATER = say("Other models draw; try this one again later. The owner's log says more.")
@@ -385,16 +390,3 @@ def _duration(seconds: float) -> str:
     if seconds >= 120:
         return say("{minutes:.0f} minutes", minutes=seconds / 60)
     return say("{seconds:g} seconds", seconds=seconds)
-
-
-def weight_on_disk(model: ModelInfo) -> int:
-    """About how many bytes a model's weights need, from its files; 0 for one that must be fetched first."""
-    return sum(_weight(source) for source in (model.source, model.refiner) if source is not None)
-
-
-def _weight(source: str) -> int:
-    path = hub_snapshot(source) or Path(source).expanduser()
-    if path.is_file():
-        return path.stat().st_size
-    files = [file for file in path.glob("*/*.safetensors") if not file.name.endswith(".fp16.safetensors")]
-    return sum(file.stat().st_size for file in files or path.glob("*/*.safetensors"))

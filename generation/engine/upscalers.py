@@ -100,6 +100,10 @@ class UpscalerShelf:
             self._last = key, self._reader.submit(self._read, name, path)
         return self._last[1]
 
+    def put_away(self) -> None:
+        """Let go of the one in memory while nobody works with it."""
+        self._last = None
+
     def close(self) -> None:
         self._reader.shutdown(cancel_futures=True)
         self._last = None

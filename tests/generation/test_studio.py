@@ -54,6 +54,7 @@ class HandBackend:
         self.watched: list[TaskId] = []
         self.reports_: asyncio.Queue[Report] = asyncio.Queue()
         self.is_open = False
+        self.freed = 0
 
     async def __aenter__(self) -> Self:
         self.is_open = True
@@ -77,6 +78,9 @@ class HandBackend:
 
     async def cancel(self, task: TaskId) -> None:
         self.cancelled.append(task)
+
+    def free(self) -> None:
+        self.freed += 1
 
     async def reports(self) -> AsyncIterator[Report]:
         while True:

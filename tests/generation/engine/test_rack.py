@@ -14,7 +14,8 @@ import pytest
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.engine import ModelEngine
 from generation.engine.noise import NoiseEngine
-from generation.engine.rack import BROKEN_S, Rack, weight_on_disk
+from generation.engine.footprints import weight_on_disk
+from generation.engine.rack import BROKEN_S, Rack
 from generation.engine.reading import Finish, Tell
 from generation.job import JobId
 from generation.messages import (

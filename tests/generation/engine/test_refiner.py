@@ -22,7 +22,7 @@ from generation.engine.hashes import hash_file
 from generation.engine.loop import DiffusionEngine
 from generation.engine.memory import APART
 from generation.engine.models import Model, load
-from generation.engine.rack import weight_on_disk
+from generation.engine.footprints import weight_on_disk
 from generation.loras import Loras
 from generation.messages import Drawn, Previewed, Stepped, Stopped
 from generation.metadata import read
