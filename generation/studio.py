@@ -27,7 +27,7 @@ from generation.job import (
 )
 from generation.judging import judged
 from generation.live import Eye as Eye
-from generation.live import Live, part_of
+from generation.live import Live
 from generation.messages import (
     Drawn,
     Entered,
@@ -50,12 +50,10 @@ from generation.model import ModelInfo
 from generation.readiness import Readiness
 from generation.sentence import say
 from generation.store import JobStore
-from generation.workload import Workload
+from generation.workload import MAX_ATTEMPTS, Workload
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-"""A picture during which the worker died is drawn again, alone, twice at the most."""
 GAVE_UP = say(
     "Drawing this stopped the drawing process {times} times, so I gave it up. Other settings may work.",
     times=MAX_ATTEMPTS,
@@ -80,6 +78,7 @@ class Studio:
         self._load = Workload(hold)
         self._readiness = Readiness(backends)
         self._emptied = asyncio.Event()
+        self._emptied.set()
         self._wake = asyncio.Event()
         self._stack = AsyncExitStack()
         self._own: list[asyncio.Task[None]] = []
@@ -335,17 +334,8 @@ class Studio:
         log.warning(
             "lost a worker (%s); %d in hand, %d waiting there", reason, len(suspects), len(bystanders)
         )
-        for task in suspects:
-            if live := self._load.land(task):
-                live.deaths[task.index] += 1
-                if live.deaths[task.index] >= MAX_ATTEMPTS:
-                    self._fail(live, GAVE_UP)
-                else:
-                    self._load.suspects.add(part_of(task))
-                    self._load.again(live, task)
-        for task in bystanders:
-            if live := self._load.land(task):
-                self._load.again(live, task)
+        for live in self._load.lost(suspects, bystanders):
+            self._fail(live, GAVE_UP)
 
     # Ends -------------------------------------------------------------------------------------------------
 

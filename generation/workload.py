@@ -13,6 +13,9 @@ from generation.messages import Task, TaskId
 from generation.queue import FairQueue
 from generation.safety import Safety
 
+MAX_ATTEMPTS = 3
+"""A picture during which the worker died is drawn again, alone, twice at the most."""
+
 
 class Workload:
     """The jobs that have not ended. Decides and does nothing: the studio does.
@@ -50,7 +53,7 @@ class Workload:
     # Handing over -----------------------------------------------------------------------------------------
 
     def take_next(self, backends: Sequence[Backend]) -> tuple[Task, Backend] | None:
-        """Take the first picture in fair order for which a backend gives no reason to refuse: it flies now."""
+        """Take the first picture in fair order for which a backend gives no reason to refuse; it flies."""
         if self.hold.stops:
             return None
         chosen = next_fit(self._queue, self._task, backends, flights=self.flights, suspects=self.suspects)
@@ -87,6 +90,25 @@ class Workload:
         self.suspects.discard(part_of(task))
         live = self.jobs.get(task.job)
         return None if live is None or live.ending else live
+
+    def lost(self, suspects: Sequence[TaskId], bystanders: Sequence[TaskId]) -> list[Live]:
+        """A worker was lost: what it drew is suspect and will be drawn alone, what waited there waits again.
+
+        Returns the jobs to be given up, since a worker was lost over them too often.
+        """
+        given_up = []
+        for task in suspects:
+            if live := self.land(task):
+                live.deaths[task.index] += 1
+                if live.deaths[task.index] >= MAX_ATTEMPTS:
+                    given_up.append(live)
+                else:
+                    self.suspects.add(part_of(task))
+                    self.again(live, task)
+        for task in bystanders:
+            if live := self.land(task):
+                self.again(live, task)
+        return given_up
 
     def again(self, live: Live, task: TaskId) -> None:
         """A picture that had its turn and did not get what it came for waits again, before all others."""

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import pytest
 
+from generation.catalogue import describe
+from generation.hold import Hold
 from generation.image import Picture, PictureGone
 from generation.job import (
     Cancelled,
@@ -29,6 +31,8 @@ from generation.messages import (
     Lost,
     Phase,
     Previewed,
+    PutAway,
+    Ready,
     Report,
     Stepped,
     Stopped,
@@ -38,7 +42,8 @@ from generation.messages import (
     Unavailable,
 )
 from generation.request import Digest, GenerationRequest, Start
-from generation.studio import MAX_ATTEMPTS, Studio
+from generation.studio import Studio
+from generation.workload import MAX_ATTEMPTS
 from tests.generation.test_job import a_job
 from tests.generation.test_request import REQUEST
 
@@ -498,3 +503,123 @@ async def test_more_than_a_hundred_queued_jobs_all_come_to_an_end() -> None:
             drawn += 1
         await story.until(lambda: len(story.store.settled) == 150)
         assert story.studio.waiting == 0
+
+
+# What the owner decides -----------------------------------------------------------------------------------
+
+
+async def test_a_pause_takes_back_what_is_drawn_and_resuming_draws_it_first() -> None:
+    async with Story(HandBackend(room=2)) as story:
+        drawn, other = story.ask(person=1, count=2), story.ask(person=2)
+        first = await story.took(1)
+        story.backend.draw(first.id)
+        await story.took(2)
+        await story.took(3)
+        held = list(story.backend.held)
+        for task in held:
+            story.backend.begin(task)
+        await story.until(lambda: isinstance(story.of(other)[-1], Progressed))
+        await story.studio.pause()
+        assert story.backend.cancelled == held
+        for task in held:
+            del story.backend.held[task]
+            story.backend.say(Stopped(task=task))
+        for job in (drawn, other):
+
+            def is_told(job: Job = job) -> bool:
+                event = story.of(job)[-1]
+                return isinstance(event, Queued) and event.hold is Hold.PAUSED and event.place > 0
+
+            await story.until(is_told)
+        late = story.ask(person=3)
+        await asyncio.sleep(0.02)
+        assert len(story.backend.taken) == 3
+        assert [event.job.id for event in story.studio.standing] == [other.id, drawn.id, late.id]
+        story.studio.resume()
+        for count in (4, 5, 6):
+            story.backend.draw((await story.took(count)).id)
+        assert {task.id.job for task in story.backend.taken[3:5]} == {drawn.id, other.id}
+        await story.until(lambda: len(story.store.settled) == 3)
+        assert len(story.store.settled[drawn.id][1]) == 2, (
+            "what was drawn before the pause is not drawn twice"
+        )
+        assert len(story.backend.taken) == 6
+
+
+async def test_draining_finishes_the_jobs_that_have_begun_and_no_others() -> None:
+    async with Story() as story:
+        begun, waiting = story.ask(person=1, count=2), story.ask(person=2)
+        task = await story.took(1)
+        story.backend.begin(task.id)
+        await story.until(lambda: isinstance(story.of(begun)[-1], Progressed))
+        story.studio.drain()
+        assert story.studio.hold is Hold.DRAINING
+        story.backend.draw(task.id)
+        assert (await story.took(2)).id.job == begun.id, "though the other person's turn has come"
+        story.backend.draw(story.backend.taken[1].id)
+        await story.until(lambda: story.studio.hold is Hold.PAUSED)
+        await story.until(lambda: begun.id in story.store.settled)
+        assert isinstance(event := story.of(waiting)[-1], Queued)
+        assert event.hold is Hold.PAUSED
+        story.studio.resume()
+        assert (await story.took(3)).id.job == waiting.id
+
+
+async def test_a_studio_that_was_paused_draws_nothing_and_keeps_no_model() -> None:
+    job = a_job()
+    story = Story(store=ListStore([job]))
+    story.studio = Studio(story.backends, story.store, hold=Hold.PAUSED)
+    story.studio.listen(story.events.append)
+    async with story:
+        story.backend.say(Ready(model="models/mini", images=1, info=describe("fake:noise")))
+        await story.until(lambda: story.backend.freed)
+        assert not story.backend.taken
+        story.studio.resume()
+        assert (await story.took(1)).id.job == job.id
+
+
+async def test_freed_models_stay_away_until_somebody_asks() -> None:
+    async with Story() as story:
+        story.backend.say(Ready(model="fake:noise", images=1, info=describe("fake:noise")))
+        waiting = story.ask(person=1)
+        task = await story.took(1)
+        await story.until(lambda: story.studio.readiness.loaded)
+        freeing = asyncio.ensure_future(story.studio.free(10))
+        await story.until(lambda: story.backend.freed)
+        assert story.backend.cancelled == [task.id]
+        del story.backend.held[task.id]
+        story.backend.say(Stopped(task=task.id))
+        await asyncio.sleep(0.02)
+        assert not freeing.done()
+        story.backend.say(PutAway(model="fake:noise"))
+        assert await freeing
+        assert isinstance(event := story.of(waiting)[-1], Queued)
+        assert event.hold is Hold.RESTING
+        assert len(story.backend.taken) == 1
+        other = story.ask(person=2)
+        assert story.studio.hold is Hold.NONE
+        story.backend.draw((await story.took(2)).id)
+        story.backend.draw((await story.took(3)).id)
+        await story.until(lambda: other.id in story.store.settled)
+        assert waiting.id in story.store.settled
+
+
+async def test_models_that_are_freed_while_it_is_paused_wait_for_the_owner() -> None:
+    async with Story() as story:
+        await story.studio.pause()
+        assert await story.studio.free(5)
+        assert story.backend.freed == 1
+        story.ask()
+        await asyncio.sleep(0.02)
+        assert (story.studio.hold, story.backend.taken) == (Hold.PAUSED, [])
+
+
+async def test_the_weight_of_a_job_decides_how_often_its_asker_is_drawn() -> None:
+    async with Story() as story:
+        jobs = [a_job(asker=UserId(n), weight=n, request=replace(REQUEST, count=4)) for n in (1, 2)]
+        for job in jobs:
+            story.studio.submit(job)
+        for count in range(1, 7):
+            story.backend.draw((await story.took(count)).id)
+        names = ["ab"[task.id.job == jobs[1].id] for task in story.backend.taken]
+        assert "".join(names[:6]) == "abbabb"

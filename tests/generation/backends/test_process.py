@@ -20,6 +20,7 @@ from generation.messages import (
     Loading,
     Lost,
     Phase,
+    PutAway,
     Report,
     Stepped,
     Stopped,
@@ -27,9 +28,9 @@ from generation.messages import (
     TaskFailed,
     Unavailable,
 )
-from generation.request import Digest, Seed, Start
+from generation.request import Digest, Seed, Size, Start
 from generation.sentence import Sentence
-from tests.generation.toys import NOISE, Bench, a_request, a_task
+from tests.generation.toys import MINI, NOISE, Bench, a_request, a_task
 from tests.posix import needs_signals
 
 HOLD = 1 + SPARE  # the noise engine draws one at a time
@@ -428,3 +429,64 @@ async def test_a_download_buys_no_time_for_a_worker_that_hangs_in_a_step(tmp_pat
         for _ in range(3):
             await ear.until(is_coming)
         assert backend._due == deadline is not None
+
+
+# Freeing --------------------------------------------------------------------------------------------------
+
+
+def memory_of(pid: int) -> int:
+    """Bytes that a process has in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def is_put_away(report: Report) -> bool:
+    return isinstance(report, PutAway)
+
+
+@needs_proc
+async def test_the_memory_of_a_freed_model_comes_back_and_so_does_the_model() -> None:
+    size = Size(width=128, height=128)
+    tasks = [a_task(a_request(MINI, size=size, steps=2), job=job) for job in ("before", "after")]
+    async with ProcessBackend(model=MINI, device="cpu", batch=1) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(tasks[0])
+        first = await ear.until(is_about(tasks[0], Drawn))
+        needed = memory_of(pid_of(backend))
+        backend.free()
+        assert await ear.until(is_put_away) == PutAway(model=MINI)
+        assert memory_of(pid_of(backend)) < needed - 20 * 2**20, "the weights alone are 38 MB"
+        await backend.submit(tasks[1])
+        second = await ear.until(is_about(tasks[1], Drawn))
+        assert isinstance(first, Drawn)
+        assert isinstance(second, Drawn)
+        assert first.png == second.png
+
+
+async def test_models_leave_when_there_is_nothing_to_do_for_a_while() -> None:
+    task = a_task()
+    async with ProcessBackend(model=NOISE, unload_after=0.1) as backend:
+        ear = Ear(backend)
+        await ear.until(is_put_away)
+        await backend.submit(task)
+        await ear.until(is_about(task, Drawn))
+        await ear.until(is_put_away)
+
+
+async def test_models_are_freed_after_what_is_in_hand_unless_more_comes_first() -> None:
+    first, second = (a_task(a_request(prompt="slow", steps=4), job=job) for job in ("first", "second"))
+    async with ProcessBackend(model=NOISE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        await backend.submit(first)
+        backend.free()
+        await ear.until(is_put_away)
+        assert any(isinstance(report, Drawn) for report in ear.heard)
+        await backend.submit(second)
+        await ear.until(is_about(second, Stepped))
+        backend.free()
+        await backend.submit(first)
+        await ear.until(is_about(first, Drawn))
+        await ear.until(lambda report: isinstance(report, Entered) and report.phase is Phase.IDLE)
+        assert sum(map(is_put_away, ear.heard)) == 1

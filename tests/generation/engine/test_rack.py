@@ -13,8 +13,8 @@ import pytest
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.engine import ModelEngine
-from generation.engine.noise import NoiseEngine
 from generation.engine.footprints import weight_on_disk
+from generation.engine.noise import NoiseEngine
 from generation.engine.rack import BROKEN_S, Rack
 from generation.engine.reading import Finish, Tell
 from generation.job import JobId
@@ -22,6 +22,7 @@ from generation.messages import (
     Drawn,
     Entered,
     Phase,
+    PutAway,
     Ready,
     Report,
     Stepped,
@@ -338,6 +339,25 @@ def test_what_waits_for_a_model_can_be_taken_back() -> None:
     racked.finish()
     assert not racked.rack.cancel(waiting.id)
     assert not racked.drawn_with()
+
+
+def test_all_models_can_be_put_away_and_come_back_when_they_are_asked_for() -> None:
+    racked = Racked()
+    racked.rack.admit(racked.task("two", "1"))
+    racked.finish()
+    racked.rack.put_all_away()
+    assert racked.rack.loaded == ()
+    assert [each.model for each in racked.said if isinstance(each, PutAway)] == ["fake:one", "fake:two"]
+    assert racked.rack.batch == 1
+    assert not racked.rack.busy
+    racked.unreadable["two"] = UnreadableModel("Its disk is gone.")
+    for number, name in enumerate(("two", "one"), start=2):
+        racked.rack.admit(racked.task(name, f"{number}"))
+    racked.finish()
+    assert racked.drawn_with() == {"1": "two", "3": "one"}
+    assert racked.was_read == ["one", "two", "two", "one"]
+    [failed] = [each for each in racked.said if isinstance(each, TaskFailed)]
+    assert failed.task.job == "2"
 
 
 def test_two_models_take_turns() -> None:

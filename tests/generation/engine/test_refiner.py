@@ -18,11 +18,11 @@ from PIL import Image, ImageChops
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.compiling import Compiled
+from generation.engine.footprints import weight_on_disk
 from generation.engine.hashes import hash_file
 from generation.engine.loop import DiffusionEngine
 from generation.engine.memory import APART
 from generation.engine.models import Model, load
-from generation.engine.footprints import weight_on_disk
 from generation.loras import Loras
 from generation.messages import Drawn, Previewed, Stepped, Stopped
 from generation.metadata import read
