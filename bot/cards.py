@@ -13,6 +13,7 @@ from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.checked import CHECKED_FIRST, held, notes
 from bot.facts import BROUGHT, chosen, facts, hints, is_brought, name_of, prompt_of, seeds
 from bot.markdown import literal, shortened
+from generation.hold import Hold
 from generation.image import Picture
 from generation.job import (
     Cancelled,
@@ -228,6 +229,17 @@ def _waiting(event: Queued, shelf: Shelf) -> str:
         return say(
             "**I cannot draw at the moment.** {trouble} Your request is kept. {line}",
             trouble=altered(event.trouble, literal),
+            line=line,
+        )
+    if event.hold is Hold.RESTING:
+        return say(
+            "**Resting.** My models were put away for now. Your request is kept, and drawn when the next one "
+            "comes or my owner lets me go on. {line}",
+            line=line,
+        )
+    if event.hold is not Hold.NONE:
+        return say(
+            "**Paused.** My owner has paused me. Your request is kept, and drawn when I may go on. {line}",
             line=line,
         )
     if event.loading is not None:

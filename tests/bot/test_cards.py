@@ -15,6 +15,7 @@ from bot.markdown import literal, shortened
 from bot.recipe import VARIATIONS, command_line, settings_card
 from generation.catalogue import Family
 from generation.embeddings import Embeddings
+from generation.hold import Hold
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
 from generation.request import OWN_SAMPLER, SEEDS, Hires, Seed, Size, Variation, Wording
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
@@ -31,6 +32,16 @@ def actions(card: Card) -> list[Action]:
 
 def finished(of: Job, seconds: float | None = None) -> Card:
     return card_for(Finished(job=done(of), pictures=pictures(of)), SHELF, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"), [(Hold.PAUSED, "Paused"), (Hold.DRAINING, "Paused"), (Hold.RESTING, "Resting")]
+)
+def test_who_waits_while_drawing_is_held_back_is_told_that_the_request_is_kept(hold: Hold, said: str) -> None:
+    shown = words(card_for(Queued(job=job(), place=3, hold=hold, loading=Loading()), SHELF))
+    assert f"**{said}.**" in shown
+    assert "Your request is kept" in shown
+    assert "You are number 3 in line." in shown
 
 
 def test_a_waiting_job_shows_its_place_and_can_be_cancelled() -> None:

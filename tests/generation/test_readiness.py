@@ -6,7 +6,7 @@ import pytest
 
 from generation.catalogue import describe
 from generation.job import Job, Progressed, Queued
-from generation.messages import Entered, Loading, Lost, NotLoaded, Phase, Ready, Report, Stepped
+from generation.messages import Entered, Loading, Lost, NotLoaded, Phase, PutAway, Ready, Report, Stepped
 from generation.model import ModelInfo
 from tests.generation.test_studio import HandBackend, Story
 
@@ -68,6 +68,21 @@ async def test_a_model_that_does_not_come_after_all_is_not_waited_for_on_any_car
         await story.until(lambda: Loading(model="another") in loadings(story, other))
         story.backend.say(end)
         await story.until(lambda: loadings(story, other)[-1] is None)
+
+
+async def test_which_models_are_in_memory_is_known() -> None:
+    async with Story() as story:
+        for report in (
+            Ready(model="one", images=1, info=MODEL),
+            Ready(model="two", images=1, info=MODEL),
+            PutAway(model="one"),
+            Loading(model="three"),
+        ):
+            story.backend.say(report)
+        await story.until(lambda: story.studio.readiness.on_their_way)
+        assert story.studio.readiness.loaded == {"two"}
+        story.backend.say(Lost(suspects=(), bystanders=(), reason="killed"))
+        await story.until(lambda: not story.studio.readiness.loaded)
 
 
 async def test_what_a_model_turns_out_to_be_is_told() -> None:
