@@ -11,6 +11,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot.answering import answer_form, is_form
 from bot.apologies import apologise, describe
 from bot.buttons import ITEMS
 from bot.commands.control import control
@@ -99,6 +100,10 @@ class Atelier(discord.Client):
     async def setup_hook(self) -> None:
         await asyncio.to_thread(languages)  # files: they are read before anybody waits
         await self.tree.set_translator(Translator())
+
+    async def on_interaction(self, interaction: discord.Interaction[Atelier]) -> None:
+        if is_form(interaction):  # the client's own dispatch knows only forms that this process has sent
+            await answer_form(interaction)
 
     async def on_connect(self) -> None:
         self.connected.set()

@@ -99,6 +99,15 @@ def started(
                 )
             )
     size = typed.typed_size(model) or fitting_size(image, model)
+    return on_canvas(typed, shelf, cut_to(size, image, marked))
+
+
+def cut_to(size: Size, image: Image.Image, marked: Image.Image | None) -> Canvas:
+    """A picture, and what is marked in it, in the size in which it will be drawn.
+
+    Raises:
+        InvalidRequest: nothing of what was marked is left.
+    """
     # Cut to size first: what follows takes as long and as much memory as the picture is large.
     whole = canvas.opaque(canvas.covering(image, size))
     if marked is not None:
@@ -111,7 +120,7 @@ def started(
                     size=size,
                 )
             )
-    return on_canvas(typed, shelf, Canvas(picture=whole, mask=marked))
+    return Canvas(picture=whole, mask=marked)
 
 
 def on_canvas(typed: Typed, shelf: Shelf, ready: Canvas, *, strength: float | None = None) -> Order:
@@ -165,14 +174,14 @@ def grown(image: Image.Image, way: str, model: ModelInfo) -> Canvas:
     """
     if way not in WAYS:
         raise InvalidRequest(say("I do not know that way; there are {ways}.", ways=joined(", ", WAYS)))
-    whole = canvas.opaque(canvas.covering(image, _own_size(image, model)))
+    whole = canvas.opaque(canvas.covering(image, own_size(image, model)))
     ready = WAYS[way](whole, model)
     if (reason := model.size_reason(_size_of(ready.picture))) is not None:
         raise InvalidRequest(say("There is no room left in that direction. {reason}", reason=reason))
     return ready
 
 
-def _own_size(image: Image.Image, model: ModelInfo) -> Size:
+def own_size(image: Image.Image, model: ModelInfo) -> Size:
     """The picture's own size if the model draws it, else the nearest that it draws well."""
 
     def snapped(edge: int) -> int:

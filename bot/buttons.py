@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 import discord
 
 from bot.acknowledgement import acknowledge
+from bot.answering import known_job, open_edit, open_inpaint, open_style
 from bot.apologies import apologise, tell
 from bot.card import Action, Card
-from bot.cards import PICTURE, chosen_card
+from bot.cards import PICTURE, SAVE_STYLE, chosen_card
 from bot.enlarging import enlarging_card
 from bot.further import control_card, enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
 from bot.house import Interaction
@@ -63,16 +64,6 @@ class JobItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
         """
         raise NotImplementedError
 
-    async def known_job(self, interaction: Interaction) -> Job:
-        """The button's job, from memory if it is still waiting or running, else from the database."""
-        house = interaction.client.house
-        if (event := house.studio.latest(self.job_id)) is not None:
-            return event.job
-        job = await house.jobs.get(self.job_id)
-        if job is None:
-            raise Refused(GONE)
-        return job
-
 
 class JobButton(JobItem[discord.ui.Button[Any]], template=r"(?!)"):
     """A button; see :class:`JobItem`."""
@@ -122,7 +113,7 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
     async def pressed(self, interaction: Interaction) -> None:
         await acknowledge(interaction, thinking=True, ephemeral=True)
         house = interaction.client.house
-        job = await self.known_job(interaction)
+        job = await known_job(interaction, self.job_id)
         card = settings_card(job, house.shelf, parent_link=await self._parent_link(interaction, job))
         language = language_of(interaction)
         view, files = with_command_line(card, job.request, house.shelf, language, layers(interaction))
@@ -138,6 +129,20 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
         place = delivery.address
         server = "@me" if place.guild_id is None else str(place.guild_id)
         return f"https://discord.com/channels/{server}/{place.channel_id}/{place.message_id}"
+
+
+class EditButton(JobButton, template=f"{Action.EDIT}:{_JOB}"):
+    """Ask what shall be different, and draw that."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await open_edit(interaction, self.job_id)
+
+
+class InpaintButton(JobButton, template=f"{Action.INPAINT}:{_JOB}:{_INDEX}"):
+    """Ask for a mask, and draw that part of the picture anew."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await open_inpaint(interaction, self.job_id, self.index)
 
 
 class VaryButton(JobButton, template=f"{Action.VARY}:{_JOB}:{_INDEX}"):
@@ -178,6 +183,9 @@ class GrowMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.GROW}:{_JOB}:
     """What is around the picture."""
 
     async def pressed(self, interaction: Interaction) -> None:
+        if self.item.values[0] == SAVE_STYLE:
+            await open_style(interaction, self.job_id)
+            return
         await grow(interaction, self.job_id, self.index, self.item.values[0])
 
 
@@ -185,6 +193,9 @@ class ChooseMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.CHOOSE}:{_J
     """One of several pictures: show it privately with all that can be done with it."""
 
     async def pressed(self, interaction: Interaction) -> None:
+        if self.item.values[0] == SAVE_STYLE:
+            await open_style(interaction, self.job_id)
+            return
         number = self.item.values[0].removeprefix(PICTURE)
         if not number.isdecimal():
             raise Refused(GONE)
@@ -225,4 +236,6 @@ ITEMS: tuple[type[JobItem[Any]], ...] = (
     GrowMenu,
     ChooseMenu,
     ControlButton,
+    EditButton,
+    InpaintButton,
 )

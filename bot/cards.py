@@ -84,11 +84,12 @@ def card_for(
             )
             buttons = (
                 Button(action=Action.REROLL, job=job.id, label=say("Reroll")),
+                Button(action=Action.EDIT, job=job.id, label=say("Edit")),
                 Button(action=Action.SETTINGS, job=job.id, label=say("Settings")),
                 Button(action=Action.DELETE, job=job.id, label=say("Delete")),
             )
             if request.upscale is not None:  # nothing of it is left to chance
-                buttons = buttons[1:]
+                buttons = buttons[2 if request.upscale.brought else 1 :]
             elif request.controls:
                 buttons += (Button(action=Action.CONTROL, job=job.id, label=say("Control picture")),)
             indices = [picture.index for picture in event.pictures]
@@ -124,35 +125,44 @@ def can_be_drawn_again(request: GenerationRequest) -> bool:
 def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu | None]:
     """The ways to go on from one picture."""
     if not can_be_drawn_again(job.request):
-        return (Button(action=Action.UPSCALE, job=job.id, index=index, label=say("Upscale")),), None
+        only = None if is_brought(job.request) else _more(job, index, ())
+        return (Button(action=Action.UPSCALE, job=job.id, index=index, label=say("Upscale")),), only
     labels = {
         Action.VARY: say("Vary a little"),
         Action.DIFFER: say("Vary a lot"),
         Action.UPSCALE: say("Upscale"),
+        Action.INPAINT: say("Inpaint"),
     }
     buttons = tuple(
         Button(action=action, job=job.id, index=index, label=label) for action, label in labels.items()
     )
-    return buttons, Menu(
+    return buttons, _more(job, index, tuple(WAYS))
+
+
+def _more(job: Job, index: int, ways: tuple[str, ...]) -> Menu:
+    return Menu(
         action=Action.GROW,
         job=job.id,
         index=index,
-        placeholder=say("Draw what is around it…"),
-        entries=tuple(Entry(str(way), way) for way in WAYS),
+        placeholder=say("More: zoom out, pan, save as a style…") if ways else say("More…"),
+        entries=(*(Entry(str(way), way) for way in ways), _SAVE),
     )
 
 
-PICTURE = "Picture "
-"""What the value of a choice of pictures begins with: it is what old messages show."""
+PICTURE, SAVE_STYLE = "Picture ", "save as a style"
+"""What the value of a choice of pictures begins with, and another one: they stand in old messages."""
+
+_SAVE = Entry(SAVE_STYLE, say("save as a style"))
 
 
 def _choice(job: Job, indices: Sequence[int]) -> Menu:
     return Menu(
         action=Action.CHOOSE,
         job=job.id,
-        placeholder=say("Go on from one of them…"),
-        entries=tuple(
-            Entry(f"{PICTURE}{index + 1}", say("Picture {number}", number=index + 1)) for index in indices
+        placeholder=say("More: go on from one of them, save as a style…"),
+        entries=(
+            *(Entry(f"{PICTURE}{index + 1}", say("Picture {number}", number=index + 1)) for index in indices),
+            _SAVE,
         ),
     )
 
@@ -300,8 +310,10 @@ def _duration(seconds: float) -> str:
 
 
 def _after_an_end(job: Job, again: str) -> tuple[Button, ...]:
-    return (
+    buttons = (
         Button(action=Action.REROLL, job=job.id, label=again),
+        Button(action=Action.EDIT, job=job.id, label=say("Edit")),
         Button(action=Action.SETTINGS, job=job.id, label=say("Settings")),
         Button(action=Action.DELETE, job=job.id, label=say("Delete")),
     )
+    return tuple(b for b in buttons if b.action is not Action.EDIT or not is_brought(job.request))

@@ -104,7 +104,7 @@ async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
         if width * height <= size.pixels:
             raise Refused(as_large_as_can_be(size))
         whole = canvas.covering(canvas.open_picture(data), Size(width=width, height=height))
-        return _on(request, Canvas(picture=whole), UPSCALE_STRENGTH, enlarged=True)
+        return on_canvas(request, Canvas(picture=whole), UPSCALE_STRENGTH, enlarged=True)
 
     await _go_on(interaction, job_id, index, larger)
 
@@ -114,7 +114,7 @@ async def grow(interaction: Interaction, job_id: JobId, index: int, way: str) ->
 
     def wider(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
         ready = bringing.grown(canvas.open_picture(data), way, model)
-        return _on(replace(request, seed=new_seed(), controls=()), ready, bringing.OUTPAINT_STRENGTH)
+        return on_canvas(replace(request, seed=new_seed(), controls=()), ready, bringing.OUTPAINT_STRENGTH)
 
     await _go_on(interaction, job_id, index, wider)
 
@@ -169,7 +169,7 @@ async def _go_on(interaction: Interaction, job_id: JobId, index: int, make: Make
     await take_order(interaction, looked_up, parent=job_id)
 
 
-def _on(request: GenerationRequest, ready: Canvas, strength: float, *, enlarged: bool = False) -> Order:
+def on_canvas(request: GenerationRequest, ready: Canvas, strength: float, *, enlarged: bool = False) -> Order:
     """The request again, on this canvas and in its size."""
     picture, files = bringing.as_file(ready.picture)
     mask = None

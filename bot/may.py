@@ -38,13 +38,16 @@ MAY: Mapping[Action, Who] = {
     Action.GROW: Who.EVERYBODY,
     Action.CHOOSE: Who.EVERYBODY,
     Action.CONTROL: Who.EVERYBODY,
+    Action.EDIT: Who.EVERYBODY,
+    Action.INPAINT: Who.EVERYBODY,
+    Action.STYLE: Who.EVERYBODY,
     Action.CANCEL: Who.ASKER,
     Action.DELETE: Who.ASKER,
     Action.REVIEW: Who.MODERATORS,
     Action.APPROVE: Who.MODERATORS,
     Action.REJECT: Who.MODERATORS,
 }
-"""Each action has its line; what a style may be saved under is for :func:`may_keep_styles` besides."""
+"""Each action has its line. Who may save a style depends on where: :func:`may_keep_styles` says that."""
 
 _MODERATORS_ONLY = say("Only moderators, who may manage messages here, can look at it and decide.")
 REFUSALS: Mapping[Action, str] = {

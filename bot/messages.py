@@ -49,6 +49,8 @@ STYLES = {
     Action.DIFFER: (discord.ButtonStyle.secondary, "🌿"),
     Action.UPSCALE: (discord.ButtonStyle.secondary, "🔍"),
     Action.CONTROL: (discord.ButtonStyle.secondary, "📐"),
+    Action.EDIT: (discord.ButtonStyle.secondary, "✏️"),
+    Action.INPAINT: (discord.ButtonStyle.secondary, "🖌️"),
     Action.REVIEW: (discord.ButtonStyle.secondary, "👁️"),
     Action.APPROVE: (discord.ButtonStyle.success, "✅"),
     Action.REJECT: (discord.ButtonStyle.danger, "🚫"),

@@ -67,13 +67,29 @@ def focus(data: Json, name: str) -> None:
     next(option for option in options if option["name"] == name)["focused"] = True
 
 
-def modal(definition: Json, values: Mapping[str, object]) -> Json:
-    """The `data` of a modal; `values` by label or custom_id. What is not named keeps what was in it."""
-    left = dict(values)
+def modal(definition: Json, values: Mapping[str, object]) -> tuple[Json, list[File]]:
+    """The `data` of a modal, and the files that go with it; `values` by label or custom_id.
+
+    What is not named keeps what was in it. The value of a file upload is a `File`, or a list of them.
+    """
+    files: list[File] = []
+    left = {name: _sent(value, files) for name, value in values.items()}
     components = [_filled(part, left, part.get("label")) for part in definition["components"]]
     if left:
         raise PersonError(f"The modal has no field {', '.join(left)}.")
-    return {"id": definition["id"], "custom_id": definition["custom_id"], "components": components}
+    data: Json = {"id": definition["id"], "custom_id": definition["custom_id"], "components": components}
+    data["attachments"] = [{"id": str(index), "filename": filename(file)} for index, file in enumerate(files)]
+    return data, files
+
+
+def _sent(value: object, files: list[File]) -> object:
+    """The value as it is sent: files as their places among `files`, which they join."""
+    given = value if isinstance(value, list) else [value]
+    brought = [one for one in given if isinstance(one, Path | tuple)]
+    if not brought:
+        return value
+    files += brought
+    return [str(number) for number in range(len(files) - len(brought), len(files))]
 
 
 def _filled(part: Json, left: dict[str, object], label: str | None) -> Json:

@@ -117,12 +117,15 @@ class Person(Client):
         *,
         timeout: float = PATIENCE,  # noqa: ASYNC109
     ) -> Asked:
-        """Send an open modal; `values` by label or custom_id. What is not named keeps what was in it."""
+        """Send an open modal; `values` by label or custom_id. What is not named keeps what was in it.
+
+        The value of a file upload is a `File`, or a list of them.
+        """
         modal = asked.modal if isinstance(asked, Asked) else asked
         if modal is None:
             raise PersonError("The bot's answer was not a modal, so there is nothing to submit.")
-        data = bodies.modal(modal, values or {})
-        return await self._interact(self._body(5, modal["channel_id"], data), [], timeout)
+        data, files = bodies.modal(modal, values or {})
+        return await self._interact(self._body(5, modal["channel_id"], data), files, timeout)
 
     # Reading
 

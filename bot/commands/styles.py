@@ -96,34 +96,12 @@ class StyleCommands(app_commands.Group):
         prompt: str | None = None,
         negative_prompt: str | None = None,
     ) -> None:
-        _check_keeper(interaction)
-        style = Style(
-            name=tidy(name), prompt=(prompt or "").strip(), negative_prompt=(negative_prompt or "").strip()
-        )
-        choices.read(style.prompt)
-        choices.read(style.negative_prompt, "negative prompt")
-        await _acknowledge(interaction)
-        styles, owner = interaction.client.house.styles, owner_of(interaction)
-        before = await styles.get(owner, style.name)
-        await styles.save(owner, [style], by=UserId(interaction.user.id))
-        said = say("Saved {style} as one of the styles of this server.", style=shown(style.name))
-        if interaction.guild_id is None:
-            said = say("Saved {style} as one of your styles.", style=shown(style.name))
-        if before is not None and before != style:
-            said = say("Changed {style}. Before, it was:", style=shown(style.name))
-            await _show(interaction, said, before)
-        elif shipped_style(style.name) is not None:
-            await tell(
-                interaction,
-                joined(" ", (said, say("Here it takes the place of the one that comes along."))),
-            )
-        else:
-            await tell(interaction, said)
+        await keep_style(interaction, name, prompt or "", negative_prompt or "")
 
     @app_commands.command(name="delete", description="Delete a style")
     @app_commands.describe(name="Which style")
     async def delete(self, interaction: Interaction, name: str) -> None:
-        _check_keeper(interaction)
+        check_keeper(interaction)
         await _acknowledge(interaction)
         styles, owner = interaction.client.house.styles, owner_of(interaction)
         style = await styles.get(owner, name)
@@ -146,7 +124,7 @@ class StyleCommands(app_commands.Group):
     async def import_(
         self, interaction: Interaction, file: discord.Attachment, overwrite: bool = False
     ) -> None:
-        _check_keeper(interaction)
+        check_keeper(interaction)
         if file.size > MAX_BYTES:
             raise Refused(too_large(file.size))
         await _acknowledge(interaction)
@@ -197,7 +175,36 @@ async def _acknowledge(interaction: Interaction) -> None:
     await acknowledge(interaction, thinking=True, ephemeral=True)
 
 
-def _check_keeper(interaction: Interaction) -> None:
+async def keep_style(interaction: Interaction, name: str, prompt: str, negative_prompt: str) -> None:
+    """Save a style where somebody is, or change the one of that name, and say so to them.
+
+    Raises:
+        Refused, InvalidRequest: they may not, or it cannot be.
+    """
+    check_keeper(interaction)
+    style = Style(name=tidy(name), prompt=prompt.strip(), negative_prompt=negative_prompt.strip())
+    choices.read(style.prompt)
+    choices.read(style.negative_prompt, "negative prompt")
+    await _acknowledge(interaction)
+    styles, owner = interaction.client.house.styles, owner_of(interaction)
+    before = await styles.get(owner, style.name)
+    await styles.save(owner, [style], by=UserId(interaction.user.id))
+    said = say("Saved {style} as one of the styles of this server.", style=shown(style.name))
+    if interaction.guild_id is None:
+        said = say("Saved {style} as one of your styles.", style=shown(style.name))
+    if before is not None and before != style:
+        said = say("Changed {style}. Before, it was:", style=shown(style.name))
+        await _show(interaction, said, before)
+    elif shipped_style(style.name) is not None:
+        await tell(
+            interaction,
+            joined(" ", (said, say("Here it takes the place of the one that comes along."))),
+        )
+    else:
+        await tell(interaction, said)
+
+
+def check_keeper(interaction: Interaction) -> None:
     if not may_keep_styles(interaction):
         raise Refused(
             say(

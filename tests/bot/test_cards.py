@@ -10,14 +10,25 @@ from typing import Any
 import pytest
 
 from bot.card import Action, Card, Tone
-from bot.cards import calling, card_for
+from bot.cards import SAVE_STYLE, calling, card_for
 from bot.markdown import literal, shortened
 from bot.recipe import VARIATIONS, command_line, settings_card
 from generation.catalogue import Family
 from generation.embeddings import Embeddings
 from generation.hold import Hold
 from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
-from generation.request import OWN_SAMPLER, SEEDS, Hires, Seed, Size, Variation, Wording
+from generation.request import (
+    OWN_SAMPLER,
+    SEEDS,
+    Control,
+    Digest,
+    Hires,
+    Seed,
+    Size,
+    Upscale,
+    Variation,
+    Wording,
+)
 from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
 from tests.generation.toys import write_safetensors
 
@@ -93,8 +104,27 @@ def test_a_result_shows_all_settings_whose_it_is_and_how_long_it_took() -> None:
         assert fact in said
 
 
-def test_a_result_can_be_rerolled_inspected_and_deleted() -> None:
-    assert actions(finished(job())) == [Action.REROLL, Action.SETTINGS, Action.DELETE]
+def test_a_result_can_be_rerolled_edited_inspected_and_deleted() -> None:
+    assert actions(finished(job())) == [Action.REROLL, Action.EDIT, Action.SETTINGS, Action.DELETE]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_result_has_two_rows_of_five_buttons_at_the_most_and_a_menu(count: int) -> None:
+    control = Control(model="mini-edges", picture=Digest("0" * 64))
+    card = finished(job(count=count, controls=(control,)))
+    assert max(len(card.buttons), len(card.further)) <= 5
+    assert card.menu is not None
+    assert len(card.menu.entries) <= 25
+    assert SAVE_STYLE in [entry.value for entry in card.menu.entries]
+
+
+def test_what_was_only_brought_to_be_enlarged_cannot_be_edited() -> None:
+    size = Size(width=256, height=256)
+    upscale = Upscale(upscaler="x2", factor=2.0, picture=Digest("0" * 64), size=size, brought=True)
+    brought = job("A picture that somebody brought", upscale=upscale)
+    assert actions(finished(brought)) == [Action.SETTINGS, Action.DELETE]
+    failed = brought.moved(JobState.FAILED, failure="It broke.")
+    assert Action.EDIT not in actions(card_for(Failed(job=failed), SHELF))
 
 
 def test_a_result_has_one_described_file_for_each_picture() -> None:

@@ -31,7 +31,7 @@ async def test_who_asked_can_cancel_while_it_is_drawn_and_have_it_after_all(stag
     asked, card = await drawing(stage)
     await stage.anna.press(card, "Cancel")
     cancelled = await stage.anna.answer(asked, says("Cancelled"))
-    assert button_labels(cancelled) == ["Draw it after all", "Settings", "Delete"]
+    assert button_labels(cancelled) == ["Draw it after all", "Edit", "Settings", "Delete"]
     again = await stage.anna.press(cancelled, "Draw it after all")
     card = await running(stage.anna, again)
     await stage.anna.press(card, "Cancel")

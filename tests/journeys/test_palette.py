@@ -187,17 +187,42 @@ async def test_an_upscaled_picture_is_the_same_as_large_as_the_model_can(stage: 
 
 async def test_what_is_around_a_picture_is_drawn_from_its_menu(stage: Stage) -> None:
     card = await draws(stage.anna, "a red circle on a white background", seed=11)
-    asked = await stage.bruno.select(card, "Draw what is around it…", ["zoom out 2×"])
+    asked = await stage.bruno.select(card, "More: zoom out, pan, save as a style…", ["zoom out 2×"])
     wider = await result(stage.bruno, asked)
     (png,) = await files_of(stage.bruno, wider)
     assert pixels(png).size == (128, 128)
     assert request_of(png).start is not None
 
 
+async def test_part_of_a_picture_is_drawn_anew_from_a_form(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    (before,) = await files_of(stage.anna, card)
+    form = await stage.bruno.press(card, "Inpaint")
+    mask = Image.new("L", (256, 256))
+    mask.paste(255, (0, 0, 256, 128))
+    asked = await stage.bruno.submit(
+        form, {"What shall be there": "a blue square", "Where": a_file(mask, "mask.png")}
+    )
+    again = await result(stage.bruno, asked)
+    assert "> a blue square" in text_of(again)
+    assert "part of a picture, strength 0.9" in text_of(again)
+    (after,) = await files_of(stage.bruno, again)
+    below = (0, 72, 128, 128)
+    assert pixels(after).crop(below).tobytes() == pixels(before).crop(below).tobytes()
+    assert pixels(after).tobytes() != pixels(before).tobytes()
+    for values, sentence in (
+        ({"Where": ("notes.txt", b"words")}, "that I can read"),
+        ({"Where": a_file(Image.new("L", (300, 100), 255), "mask.png")}, "must have the same shape"),
+        ({"Where": a_file(mask, "mask.png"), "Strength": "2"}, "`2` is no strength"),
+    ):
+        refused = await stage.bruno.submit(await stage.bruno.press(card, "Inpaint"), values)
+        assert sentence in await told(stage.bruno, refused)
+
+
 async def test_one_of_several_pictures_is_chosen_first(stage: Stage) -> None:
     card = await draws(stage.anna, "a red circle", seed=20, count=3)
     choice = await stage.bruno.answer(
-        await stage.bruno.select(card, "Go on from one of them…", ["Picture 2"])
+        await stage.bruno.select(card, "More: go on from one of them, save as a style…", ["Picture 2"])
     )
     assert "Picture 2 of 3" in text_of(choice)
     assert len(pictures_of(choice)) == 1
@@ -261,7 +286,8 @@ async def test_a_mask_of_another_shape_is_refused(stage: Stage) -> None:
 async def test_a_deleted_picture_is_no_start_any_more(stage: Stage) -> None:
     card = await draws(stage.anna, "a red circle", image=a_file(a_circle()), steps=4, count=2)
     choice = await stage.anna.answer(
-        await stage.anna.select(card, "Go on from one of them…", ["Picture 1"]), pictures_of
+        await stage.anna.select(card, "More: go on from one of them, save as a style…", ["Picture 1"]),
+        pictures_of,
     )
     await stage.anna.press(card, "Delete")
     await stage.anna.until(lambda: card["id"] not in stage.anna.seen)
@@ -292,6 +318,6 @@ async def test_a_second_pass_draws_it_larger(stage: Stage) -> None:
     assert await drawn_again(stage, png)
     asked = await stage.bruno.press(card, "Upscale")
     assert "as large as I can make it: 192x192" in await told(stage.bruno, asked)
-    asked = await stage.bruno.select(card, "Draw what is around it…", ["zoom out 1.5×"])
+    asked = await stage.bruno.select(card, "More: zoom out, pan, save as a style…", ["zoom out 1.5×"])
     wider = await result(stage.bruno, asked)
     assert pixels((await files_of(stage.bruno, wider))[0]).size == (192, 192)

@@ -85,7 +85,7 @@ async def test_what_is_flagged_hides_behind_a_spoiler_and_what_is_clean_does_not
 
     # Also where it is shown again, and to one person alone.
     several = await draws(stage.anna, "a flag", count=2)
-    asked = await stage.bruno.select(several, "Go on from one of them…", ["Picture 2"])
+    asked = await stage.bruno.select(several, "More: go on from one of them, save as a style…", ["Picture 2"])
     assert galleries(await private(stage.bruno, asked))[0]["spoiler"]
 
     clean = await draws(stage.anna, "a red circle")
@@ -286,7 +286,9 @@ async def test_what_is_refused_is_neither_shown_nor_kept(stage: Stage) -> None:
     assert 0 < len(kept) < 4
     assert f"{4 - len(kept)} of 4 did not pass the safety check and are not kept" in text_of(some)
     number = kept[-1]["filename"].removesuffix(".png").rpartition("-")[2]
-    asked = await stage.bruno.select(some, "Go on from one of them…", [f"Picture {number}"])
+    asked = await stage.bruno.select(
+        some, "More: go on from one of them, save as a style…", [f"Picture {number}"]
+    )
     assert f"Picture {number} of 4" in text_of(await private(stage.bruno, asked))
 
 

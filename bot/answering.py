@@ -1,0 +1,210 @@
+"""What the forms of buttons ask, and what becomes of what somebody sends: Edit, Inpaint and Save as style."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import discord
+
+from bot import bringing
+from bot.apologies import apologise
+from bot.bringing import INPAINT_STRENGTH, Order
+from bot.card import Action, custom_id
+from bot.commands.styles import check_keeper, keep_style
+from bot.editing import PROMPT, Edited, check_editable, edit_fields, read_strength
+from bot.forms import File, Filled, Text, at_hand, filled_in, give_back, open_form
+from bot.further import on_canvas, picture_of
+from bot.limits import Refused
+from bot.may import check
+from bot.orders import GONE, model_of, take_order
+from generation import canvas
+from generation.catalogue import ModelInfo
+from generation.image import Picture
+from generation.job import Job, JobId
+from generation.request import GenerationRequest, InvalidRequest, new_seed
+from generation.sentence import say
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+MASK, STRENGTH, NAME, NEGATIVE = "mask", "strength", "name", "negative_prompt"
+"""Names of fields; they stand in forms that people have open."""
+
+
+async def known_job(interaction: Interaction, job_id: JobId) -> Job:
+    """A job, from memory if it is still waiting or running, else from the database.
+
+    Raises:
+        Refused: it is not known any more.
+        InvalidRequest: by today's rules it cannot be.
+    """
+    house = interaction.client.house
+    if (event := house.studio.latest(job_id)) is not None:
+        return event.job
+    job = await house.jobs.get(job_id)
+    if job is None:
+        raise Refused(GONE)
+    return job
+
+
+# Edit ----------------------------------------------------------------------------------------------------
+
+
+async def open_edit(interaction: Interaction, job_id: JobId) -> None:
+    """Ask what shall be different, with what it was filled in."""
+    job = await at_hand(known_job(interaction, job_id))
+    check_editable(job.request)
+    await open_form(
+        interaction, custom_id(Action.EDIT, job_id), say("Edit and draw again"), edit_fields(job.request)
+    )
+
+
+async def edited(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+    """Have drawn what somebody made of an earlier request."""
+    changes = Edited.read(filled.texts)
+    house = interaction.client.house
+
+    async def looked_up() -> Order:
+        job = await house.jobs.get(job_id)
+        if job is None:
+            raise Refused(GONE)
+        model = model_of(job.request, house)
+        return Order(request=replace(changes.applied(job.request, new_seed()), model=model.source))
+
+    await take_order(interaction, looked_up, parent=job_id)
+
+
+# Inpaint -------------------------------------------------------------------------------------------------
+
+
+async def open_inpaint(interaction: Interaction, job_id: JobId, index: int) -> None:
+    """Ask what shall be drawn anew, and where."""
+    job = await at_hand(known_job(interaction, job_id))
+    request = job.request.image(index) if index < job.request.count else job.request
+    await open_form(
+        interaction,
+        custom_id(Action.INPAINT, job_id, index),
+        say("Draw part of it anew"),
+        (
+            Text(name=PROMPT, label=say("What shall be there"), value=request.prompt, long=True),
+            File(
+                name=MASK,
+                label=say("Where"),
+                help=say("A mask, white where I shall draw anew; or this picture with a hole in it"),
+            ),
+            Text(
+                name=STRENGTH,
+                label=say("Strength"),
+                help=say("How far the new may go from what was there, 0 to 1"),
+                value=f"{INPAINT_STRENGTH:g}",
+                required=False,
+            ),
+        ),
+    )
+
+
+async def inpainted(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+    """Have part of one of its pictures drawn anew."""
+    mask = filled.files.get(MASK)
+    if mask is None:
+        raise InvalidRequest(say("There was no file with it; bring a mask, white where I shall draw anew."))
+    bringing.check_attachment(mask, bringing.MASK)
+    strength = read_strength(filled.texts.get(STRENGTH, ""), otherwise=INPAINT_STRENGTH)
+    prompt = filled.texts.get(PROMPT, "").strip()
+    house = interaction.client.house
+
+    async def looked_up() -> Order:
+        job, picture = await picture_of(interaction, job_id, index)
+        model = model_of(job.request, house)
+        request = replace(job.request.image(index), prompt=prompt, template=None, model=model.source)
+        marked = await bringing.fetched(mask, bringing.MASK)
+        return await bringing.one_by_one(partial(_partly, request, model, picture, marked, strength))
+
+    await take_order(interaction, looked_up, parent=job_id)
+
+
+def _partly(
+    request: GenerationRequest, model: ModelInfo, picture: Picture, mask: bytes, strength: float
+) -> Order:
+    image = canvas.open_picture(picture.png)
+    where = canvas.mask_for(canvas.open_picture(mask, what=bringing.MASK), image)
+    ready = bringing.cut_to(bringing.own_size(image, model), image, where)
+    return on_canvas(replace(request, seed=new_seed()), ready, strength)
+
+
+# Save as style -------------------------------------------------------------------------------------------
+
+
+async def open_style(interaction: Interaction, job_id: JobId) -> None:
+    """Ask for the name of a style that holds these prompts."""
+    check_keeper(interaction)
+    job = await at_hand(known_job(interaction, job_id))
+    await open_form(
+        interaction,
+        custom_id(Action.STYLE, job_id),
+        say("Save as a style"),
+        (
+            Text(name=NAME, label=say("Name")),
+            Text(
+                name=PROMPT,
+                label=say("Prompt"),
+                help=say("{{prompt}} in it is replaced by what somebody types; without it, it is appended"),
+                value=job.request.prompt,
+                long=True,
+                required=False,
+            ),
+            Text(
+                name=NEGATIVE,
+                label=say("Negative prompt"),
+                value=job.request.negative_prompt,
+                long=True,
+                required=False,
+            ),
+        ),
+    )
+
+
+async def styled(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+    """Save a style."""
+    texts = filled.texts
+    await keep_style(interaction, texts.get(NAME, ""), texts.get(PROMPT, ""), texts.get(NEGATIVE, ""))
+
+
+# All of them ---------------------------------------------------------------------------------------------
+
+Answer = Callable[["Interaction", Filled, JobId, int], Awaitable[None]]
+
+FORMS: Mapping[Action, Answer] = {
+    Action.EDIT: edited,
+    Action.INPAINT: inpainted,
+    Action.STYLE: styled,
+}
+_CUSTOM_ID = re.compile(r"(?P<action>[a-z]+):(?P<job>[0-9a-z]{16})(?::(?P<index>\d))?")
+
+
+async def answer_form(interaction: Interaction) -> None:
+    """Do what a form says that somebody sent. What goes wrong is told to them, with what they typed."""
+    filled = filled_in(interaction)
+    try:
+        await _answered(interaction, filled)
+    except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
+        await apologise(interaction, error)
+        await give_back(interaction, filled)
+
+
+async def _answered(interaction: Interaction, filled: Filled) -> None:
+    match = _CUSTOM_ID.fullmatch(filled.custom_id)
+    if match is None or match["action"] not in FORMS:
+        raise Refused(say("I do not know that form any more; please open it again."))
+    action = Action(match["action"])
+    check(interaction, action)
+    await FORMS[action](interaction, filled, JobId(match["job"]), int(match["index"] or 0))
+
+
+def is_form(interaction: discord.Interaction) -> bool:
+    """Whether somebody sent a form."""
+    return interaction.type is discord.InteractionType.modal_submit

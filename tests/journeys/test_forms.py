@@ -1,0 +1,104 @@
+"""Forms that buttons and menus open: Edit and Save as style."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from playground.person import Asked
+from playground.reading import button_labels, pictures_of, text_of
+from tests.journeys.stage import Stage, draws, result, staged, told
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MORE = "More: zoom out, pan, save as a style…"
+
+
+def fields(asked: Asked) -> dict[str, str]:
+    assert asked.modal is not None
+    return {part["label"]: part["component"].get("value", "") for part in asked.modal["components"]}
+
+
+async def test_edit_begins_with_what_it_was_and_changes_only_what_was_changed(stage: Stage) -> None:
+    card = await draws(
+        stage.anna, "a red {circle|square}", negative_prompt="blue", steps=3, guidance=4.5, seed=7, count=2
+    )
+    form = await stage.bruno.press(card, "Edit")
+    assert fields(form) == {
+        "Prompt": "a red {circle|square}",
+        "Negative prompt": "blue",
+        "Steps": "3",
+        "Guidance": "4.5",
+        "Seed": "7",
+    }
+    changes = {"Prompt": "a green star", "Negative prompt": "", "Guidance": "6,5"}
+    again = await result(stage.bruno, await stage.bruno.submit(form, changes))
+    said = text_of(again)
+    assert "> a green star" in said
+    assert "3 steps · guidance 6.5 · Euler · seeds 7 to 8" in said
+    assert f"asked by <@{stage.bruno.ready['user']['id']}>" in said
+    assert "without: blue" not in said
+    assert len(pictures_of(again)) == 2
+    settings = await told(stage.bruno, await stage.bruno.press(again, "Settings"))
+    assert f"/{card['id']}" in settings  # where it comes from
+
+
+async def test_an_empty_seed_is_a_new_one(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", seed=7)
+    again = await result(
+        stage.anna, await stage.anna.submit(await stage.anna.press(card, "Edit"), {"Seed": ""})
+    )
+    assert "seed 7 " not in text_of(again) + " "
+    assert "seed " in text_of(again)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"Steps": "many"}, "`many` is no number of steps; type a whole number like 20."),
+        ({"Steps": "100000"}, "100000 steps are not possible"),
+        ({"Guidance": "a lot"}, "`a lot` is no guidance; type a number like 7.5."),
+        ({"Guidance": "inf"}, "A guidance of inf is not possible"),
+        ({"Seed": "-3"}, "`-3` is no seed"),
+        ({"Seed": "99999999999999999999999999"}, "is out of range"),
+        ({"Prompt": "a" * 2001}, "The prompt has 2,001 characters"),
+    ],
+)
+async def test_what_cannot_be_is_a_private_sentence_and_what_was_typed_comes_back(
+    typed: dict[str, str], sentence: str, stage: Stage
+) -> None:
+    card = await draws(stage.anna, "a red circle " * 8)
+    asked = await stage.anna.submit(await stage.anna.press(card, "Edit"), typed)
+    assert sentence in await told(stage.anna, asked)
+    returned = await stage.anna.answer(asked, lambda message: message["attachments"])
+    assert (
+        typed.get("Prompt", "a red circle") in (await stage.anna.fetch(returned["attachments"][0])).decode()
+    )
+
+
+async def test_a_style_is_saved_from_a_picture_by_who_may(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle in oil", negative_prompt="blue")
+    refused = await stage.anna.select(card, MORE, ["save as a style"])
+    assert "Only who may manage messages" in await told(stage.anna, refused)
+    form = await stage.mina.select(card, MORE, ["save as a style"])
+    assert fields(form) == {"Name": "", "Prompt": "a red circle in oil", "Negative prompt": "blue"}
+    saved = await stage.mina.submit(form, {"Name": "Oily", "Prompt": "{prompt} in oil"})
+    assert "Saved `Oily` as one of the styles of this server." in await told(stage.mina, saved)
+    assert "> a star in oil" in text_of(await draws(stage.bruno, "a star", style="oily"))
+    nameless = await stage.mina.select(card, MORE, ["save as a style"])
+    nameless = await stage.mina.submit(nameless, {"Name": "  ‎ "})
+    assert "is not possible for a style" in await told(stage.mina, nameless)
+
+
+async def test_a_form_that_was_open_while_the_bot_restarted_still_works(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        card = await draws(stage.anna, "a red circle", seed=7)
+        assert button_labels(card)[:2] == ["Reroll", "Edit"]
+        open_form = await stage.anna.press(card, "Edit")
+        assert await stage.bot.stop() == 0
+        await stage.bot.start()
+        again = await result(stage.anna, await stage.anna.submit(open_form, {"Prompt": "a blue circle"}))
+        assert "> a blue circle" in text_of(again)
+        form = await stage.anna.press(card, "Edit")
+        assert fields(form)["Seed"] == "7"
