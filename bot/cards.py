@@ -71,7 +71,7 @@ def card_for(
         case Finished() if not job.may_be_seen:
             tone, said, first = held(job)
             text, small = (said,), (settings, _whose(job, None))
-            buttons = (*first, *_after_an_end(job, "")[1:])
+            buttons = (*first, *_after_an_end(job, "")[-2:])
         case Finished():
             tone, text = Tone.DONE, ()
             pictures = tuple(attached(job, picture) for picture in event.pictures)

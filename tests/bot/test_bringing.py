@@ -78,7 +78,7 @@ def test_a_model_that_draws_in_its_own_way_says_what_it_cannot(changes: dict[str
 
 def test_what_goes_on_from_a_second_pass_has_none_of_its_own() -> None:
     large = request(hires=Hires(size=Size(width=256, height=256), steps=20))
-    order = further._on(large, Canvas(picture=Image.new("RGB", (256, 256))), further.UPSCALE_STRENGTH)
+    order = further.on_canvas(large, Canvas(picture=Image.new("RGB", (256, 256))), further.UPSCALE_STRENGTH)
     assert order.request.hires is None
     assert order.request.final_size == large.final_size
 

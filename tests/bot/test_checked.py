@@ -100,7 +100,7 @@ def test_pictures_that_are_left_out_keep_the_numbers_of_the_others() -> None:
     kept = tuple(p for p in judged(asked, *[Verdict.CLEAN] * 4) if p.index in (1, 3))
     card = card_for(Finished(job=asked, pictures=kept), SHELF)
     assert card.menu is not None
-    assert tuple(entry.value for entry in card.menu.entries) == ("Picture 2", "Picture 4")
+    assert tuple(entry.value for entry in card.menu.entries) == ("Picture 2", "Picture 4", "save as a style")
     assert "2 of 4 did not pass the safety check and are not kept" in card.small
     [one] = (card_for(Finished(job=asked, pictures=kept[1:]), SHELF),)
     assert {button.index for button in one.further} == {3}

@@ -119,7 +119,7 @@ def test_a_card_says_which_way_a_picture_was_made_larger() -> None:
     done = dataclasses.replace(job(), request=request, state=JobState.DONE)
     card = card_for(Finished(job=done, pictures=(a_picture(),)), shelf)
     assert "then 128 × 128, 2 times as large with 4x \\*Sharp\\*" in words(card)
-    assert [button.action for button in card.buttons] == [Action.SETTINGS, Action.DELETE]
+    assert [button.action for button in card.buttons] == [Action.EDIT, Action.SETTINGS, Action.DELETE]
     going = Progressed(job=dataclasses.replace(done, state=JobState.RUNNING), step=3, steps=9)
     assert "**Enlarging** part 3 of 9" in words(card_for(going, shelf))
     assert "**Made larger** 2 times by `4x *Sharp*`, to 128x128" in words(

@@ -55,7 +55,15 @@ async def test_the_button_offers_the_upscaler_and_the_file_says_what_it_did(stag
     ]
     larger = await result(stage.bruno, await stage.bruno.select(menu, "Make it larger…", ["2× with 2x toy"]))
     assert "then 256 × 128, 2 times as large with 2x toy" in text_of(larger)
-    assert button_labels(larger) == ["Settings", "Delete", "Vary a little", "Vary a lot", "Upscale"]
+    assert button_labels(larger) == [
+        "Edit",
+        "Settings",
+        "Delete",
+        "Vary a little",
+        "Vary a lot",
+        "Upscale",
+        "Inpaint",
+    ]
     (png,) = await files_of(stage.bruno, larger)
     assert Image.open(io.BytesIO(png)).size == (256, 128)
     settings = metadata.read(png)
