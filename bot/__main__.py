@@ -118,7 +118,7 @@ async def serve(settings: Settings) -> None:
             cancel=studio.cancel,
             watch=studio.watch if settings.previews else None,
         )
-        servers, reviews = Servers(database), Reviews(database)
+        servers, reviews = await Servers.opened(database), Reviews(database)
         desk = Desk(client, jobs=jobs, pictures=pictures, reviews=reviews, servers=servers, courier=courier)
         places = Places(limits, studio)
         client.house = House(

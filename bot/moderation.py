@@ -188,7 +188,7 @@ class Desk:
         held = await self._reviews.get(job_id)
         if held is None:
             return
-        channel_id = (await self._servers.get(held.server)).moderators_channel
+        channel_id = self._servers.of(held.server).moderators_channel
         if channel_id is None:
             return
         if held.message_id is None or held.channel_id != channel_id:

@@ -43,7 +43,7 @@ async def safety_here(interaction: Interaction) -> Safety:
     house = interaction.client.house
     if not is_server_of_ours(interaction) or interaction.guild_id is None:
         return house.safety.direct
-    decided = (await house.servers.get(interaction.guild_id)).safety
+    decided = house.servers.of(interaction.guild_id).safety
     return house.safety.default if decided is None else decided
 
 

@@ -6,12 +6,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from generation.job import UserId
+from generation.preferences import Preferences
+from generation.request import InvalidRequest
 from generation.safety import Safety
-from storage.database import Database, Row
+from storage.database import Database, Row, to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ class ServerSettings:
     """The names of those that may draw; none: all."""
     adult_models: tuple[str, ...] = ()
     """The names of those that may draw in age-restricted channels only."""
+    defaults: Preferences = field(default_factory=Preferences)
+    """What is wanted where somebody leaves an option out who prefers nothing themselves."""
     words: tuple[str, ...] = ()
     """What no prompt may hold."""
     blocked: tuple[int, ...] = ()
@@ -54,7 +58,7 @@ class ServerSettings:
         """The settings of these names and values.
 
         Raises:
-            ValueError, TypeError, KeyError: one cannot be.
+            ValueError, TypeError, InvalidRequest: one cannot be.
         """
         return cls(**{name: _READ[name](value) for name, value in plain.items()})
 
@@ -62,9 +66,9 @@ class ServerSettings:
         """What differs from the default, as data that JSON can hold."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            name: list(value) if isinstance(value, tuple) else value
+            name: _plain(value)
             for name, value in told.items()
-            if value not in (None, (), False)
+            if value not in (None, (), False, Preferences())
         }
 
 
@@ -82,32 +86,42 @@ class Change:
     """Seconds since the epoch, UTC."""
 
 
+class UnreadableSettings(Exception):  # noqa: N818 - the cause says what is wrong
+    """Nobody knows what a server has decided."""
+
+
 class Servers:
-    """The settings of all servers. They are read once, and then in memory: nobody else changes them."""
+    """The settings of all servers, held in memory: they are asked before anything is acknowledged."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[int, ServerSettings] = {}
-        self._changes = 0
+        self._settings: dict[int, ServerSettings] = {}
+        self._unreadable: dict[int, Exception] = {}
 
-    def known(self, server: int) -> ServerSettings | None:
-        """What this server has decided, if that was read already."""
-        return self._known.get(server)
+    @classmethod
+    async def opened(cls, database: Database) -> Self:
+        """The settings that are kept."""
+        self = cls(database)
+        kept: dict[int, dict[str, str]] = {}
+        for row in await database.fetch_all("SELECT server, name, value FROM server_settings"):
+            kept.setdefault(row["server"], {})[row["name"]] = row["value"]
+        for server, rows in kept.items():
+            try:
+                self._settings[server] = _settings(server, rows)
+            except (ValueError, TypeError, InvalidRequest) as error:
+                log.error("server %d has settings that cannot be read: %r", server, error)
+                self._unreadable[server] = error
+        return self
 
-    async def get(self, server: int) -> ServerSettings:
+    def of(self, server: int) -> ServerSettings:
         """What this server has decided.
 
         Raises:
-            ValueError, TypeError: what is kept is no setting of this version.
+            UnreadableSettings: what is kept is no setting of this version, and it is no permission.
         """
-        if (known := self._known.get(server)) is not None:
-            return known
-        seen = self._changes
-        rows = await self._database.fetch_all(_SELECT, (server,))
-        settings = _settings(server, rows)
-        if seen == self._changes:  # else what was read may be older than what was changed meanwhile
-            self._known[server] = settings
-        return settings
+        if (error := self._unreadable.get(server)) is not None:
+            raise UnreadableSettings(f"the settings of server {server} cannot be read") from error
+        return self._settings.get(server, _NOTHING)
 
     async def change(
         self, server: int, edit: Callable[[ServerSettings], ServerSettings], *, by: UserId
@@ -117,35 +131,37 @@ class Servers:
         Nobody else changes anything between its look and its answer. What it raises is raised here, and
         nothing has changed then.
         """
+        # To the end: else it might be kept, and not be known.
+        return await to_the_end(self._change(server, edit, by))
+
+    async def _change(
+        self, server: int, edit: Callable[[ServerSettings], ServerSettings], by: UserId
+    ) -> tuple[Change, ...]:
         now = time.time()
-        try:
-            async with self._database.transaction() as transaction:
-                before = _settings(server, await transaction.fetch_all(_SELECT, (server,)))
-                after = edit(before)
-                changes = tuple(_differences(before.plain(), after.plain(), by=by, at=now))
-                for change in changes:
-                    await transaction.execute(
-                        "DELETE FROM server_settings WHERE server = ? AND name = ?", (server, change.name)
-                    )
-                    if (value := after.plain().get(change.name)) is not None:
-                        await transaction.execute(
-                            """
-                            INSERT INTO server_settings (server, name, value, changed_by, changed_at)
-                            VALUES (?, ?, ?, ?, ?)
-                            """,
-                            (server, change.name, json.dumps(value), by, now),
-                        )
+        async with self._database.transaction() as transaction:
+            before = self.of(server)
+            after = edit(before)
+            changes = tuple(_differences(before.plain(), after.plain(), by=by, at=now))
+            for change in changes:
+                await transaction.execute(
+                    "DELETE FROM server_settings WHERE server = ? AND name = ?", (server, change.name)
+                )
+                if (value := after.plain().get(change.name)) is not None:
                     await transaction.execute(
                         """
-                        INSERT INTO server_changes (server, name, was, became, changed_by, changed_at)
-                        VALUES (?, ?, ?, ?, ?, ?)
+                        INSERT INTO server_settings (server, name, value, changed_by, changed_at)
+                        VALUES (?, ?, ?, ?, ?)
                         """,
-                        (server, change.name, json.dumps(change.was), json.dumps(change.became), by, now),
+                        (server, change.name, json.dumps(value), by, now),
                     )
-        finally:
-            # Also when it was cancelled: it may be kept nevertheless, so what we knew counts no more.
-            self._changes += 1
-            self._known.pop(server, None)
+                await transaction.execute(
+                    """
+                    INSERT INTO server_changes (server, name, was, became, changed_by, changed_at)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
+                    (server, change.name, json.dumps(change.was), json.dumps(change.became), by, now),
+                )
+        self._settings[server] = after
         return changes
 
     async def changes(self, server: int, limit: int) -> tuple[Change, ...]:
@@ -166,22 +182,22 @@ class Servers:
         )
         return {row["name"]: _change(row) for row in rows}
 
-    async def retentions(self) -> Mapping[int, int]:
+    def retentions(self) -> Mapping[int, int]:
         """For how many days pictures are kept, by the servers that have decided that."""
-        rows = await self._database.fetch_all(
-            "SELECT server, value FROM server_settings WHERE name = 'retention'"
-        )
-        return {row["server"]: _whole(json.loads(row["value"])) for row in rows}
+        return {
+            server: settings.retention
+            for server, settings in self._settings.items()
+            if settings.retention is not None
+        }
 
 
-_SELECT = "SELECT name, value FROM server_settings WHERE server = ?"
+_NOTHING = ServerSettings()
 
 
-def _settings(server: int, rows: list[Row]) -> ServerSettings:
-    plain = {row["name"]: json.loads(row["value"]) for row in rows}
-    if unknown := plain.keys() - _READ.keys():
+def _settings(server: int, rows: Mapping[str, str]) -> ServerSettings:
+    if unknown := rows.keys() - _READ.keys():
         log.warning("server %d has settings of another version: %s", server, ", ".join(sorted(unknown)))
-    return ServerSettings.from_plain({name: plain[name] for name in plain.keys() & _READ.keys()})
+    return ServerSettings.from_plain({name: json.loads(rows[name]) for name in rows.keys() & _READ.keys()})
 
 
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any], *, by: UserId, at: float) -> list[Change]:
@@ -206,6 +222,12 @@ def _change(row: Row) -> Change:
         by=UserId(row["changed_by"]),
         at=row["changed_at"],
     )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Preferences):
+        return value.plain()
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _whole(value: Any) -> int:
@@ -243,6 +265,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "channels": _each(_whole),
     "models": _each(_text),
     "adult_models": _each(_text),
+    "defaults": Preferences.from_plain,
     "words": _each(_text),
     "blocked": _each(_whole),
     "spoilers": _yes_or_no,

@@ -161,7 +161,7 @@ def _is_open(interaction: Interaction, channel_id: int) -> bool:
 async def _tell_all(interaction: Interaction) -> None:
     house = interaction.client.house
     assert interaction.guild_id is not None, "it was acknowledged"
-    decided = await house.servers.get(interaction.guild_id)
+    decided = house.servers.of(interaction.guild_id)
     safety = await safety_here(interaction)
     flagged = joined(": ", (safety.value, MEANINGS[safety]))
     if decided.safety is None:

@@ -48,8 +48,8 @@ def reviews(database: Database) -> Reviews:
 
 
 @pytest.fixture
-def servers(database: Database) -> Servers:
-    return Servers(database)
+async def servers(database: Database) -> Servers:
+    return await Servers.opened(database)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from generation.job import UserId
+from generation.preferences import Preferences
+from generation.request import Size
 from generation.safety import Safety
 from storage.database import Database, Transaction
 from storage.migrating import FOLDER
-from storage.servers import Servers, ServerSettings
+from storage.servers import Servers, ServerSettings, UnreadableSettings
 
 BY = UserId(8)
 
@@ -25,6 +28,7 @@ EVERYTHING = ServerSettings(
     channels=(3, 2**60 + 2),
     models=("Mini", "Öl"),
     adult_models=("Öl",),
+    defaults=Preferences(model="Mini", size=Size(width=128, height=192), steps=9),
     words=("bad", "two words"),
     blocked=(7, 9),
     spoilers=True,
@@ -35,19 +39,19 @@ EVERYTHING = ServerSettings(
 
 async def decide(servers: Servers, server: int = 2, by: UserId = BY, **changes: Any) -> ServerSettings:
     await servers.change(server, lambda was: replace(was, **changes), by=by)
-    return await servers.get(server)
+    return servers.of(server)
 
 
 async def test_a_server_that_has_decided_nothing_is_as_the_owner_wants_it(servers: Servers) -> None:
-    assert await servers.get(2) == ServerSettings()
+    assert servers.of(2) == ServerSettings()
 
 
 async def test_all_settings_come_back_from_the_file(servers: Servers, database: Database) -> None:
     await servers.change(2, lambda _: EVERYTHING, by=BY)
 
-    assert await servers.get(2) == EVERYTHING
-    assert await Servers(database).get(2) == EVERYTHING
-    assert await servers.get(3) == ServerSettings()
+    assert servers.of(2) == EVERYTHING
+    assert (await Servers.opened(database)).of(2) == EVERYTHING
+    assert servers.of(3) == ServerSettings()
 
 
 async def test_each_setting_is_decided_on_its_own_and_taken_back(servers: Servers) -> None:
@@ -84,7 +88,7 @@ async def test_two_who_change_one_list_at_once_both_have_their_way(servers: Serv
 
     await asyncio.gather(*(added(f"word {number}") for number in range(9)))
 
-    assert set((await servers.get(2)).words) == {f"word {number}" for number in range(9)}
+    assert set((servers.of(2)).words) == {f"word {number}" for number in range(9)}
 
 
 async def test_a_change_that_is_refused_changes_nothing(servers: Servers) -> None:
@@ -95,55 +99,38 @@ async def test_a_change_that_is_refused_changes_nothing(servers: Servers) -> Non
 
     with pytest.raises(LookupError, match="3"):
         await servers.change(2, refuse, by=BY)
-    assert await servers.get(2) == ServerSettings(retention=3)
+    assert servers.of(2) == ServerSettings(retention=3)
     assert len(await servers.changes(2, 9)) == 1
-
-
-async def test_what_was_read_while_somebody_changed_it_is_not_taken_for_the_newest(
-    servers: Servers, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = database.fetch_all
-
-    async def slow(sql: str, parameters: Any = ()) -> Any:
-        rows = await read(sql, parameters)
-        await servers.change(2, lambda was: replace(was, retention=3), by=BY)
-        return rows
-
-    monkeypatch.setattr(database, "fetch_all", slow)
-    await servers.get(2)
-    monkeypatch.undo()
-
-    assert await servers.get(2) == ServerSettings(retention=3)
 
 
 async def test_a_change_that_was_cancelled_at_its_end_is_known_nevertheless(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await servers.get(2)
     end = Transaction.end
+    changing = asyncio.create_task(servers.change(2, lambda was: replace(was, retention=3), by=BY))
 
     def cancelled(transaction: Transaction) -> None:
         end(transaction)
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
+        changing.cancel()
 
     monkeypatch.setattr(Transaction, "end", cancelled)
-    task = asyncio.create_task(decide(servers, retention=3))
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await changing
     monkeypatch.undo()
 
-    assert await servers.get(2) == ServerSettings(retention=3)
+    assert servers.of(2) == ServerSettings(retention=3)
 
 
-async def test_once_read_a_setting_is_in_memory(servers: Servers, database: Database) -> None:
-    assert servers.known(2) is None
-    await decide(servers, retention=3)
+async def test_a_change_that_the_disk_does_not_take_is_not_known(
+    servers: Servers, database: Database
+) -> None:
     async with database.transaction() as transaction:
-        await transaction.execute("DELETE FROM server_settings")
+        await transaction.execute("DROP TABLE server_changes")
 
-    assert servers.known(2) == await servers.get(2) == ServerSettings(retention=3)
+    with pytest.raises(sqlite3.OperationalError):
+        await decide(servers, retention=3)
+    assert servers.of(2) == ServerSettings()
+    assert (await Servers.opened(database)).of(2) == ServerSettings()
 
 
 async def test_how_long_pictures_are_kept_is_told_of_all_servers(servers: Servers) -> None:
@@ -152,13 +139,13 @@ async def test_how_long_pictures_are_kept_is_told_of_all_servers(servers: Server
     await decide(servers, 4, safety=Safety.OFF)
     await decide(servers, 2, retention=None)
 
-    assert await servers.retentions() == {3: 30}
+    assert servers.retentions() == {3: 30}
 
 
 async def test_what_is_no_setting_is_not_kept(servers: Servers) -> None:
     with pytest.raises(TypeError):
         await decide(servers, colour="red")
-    assert await servers.get(2) == ServerSettings()
+    assert servers.of(2) == ServerSettings()
 
 
 async def test_a_setting_of_a_later_version_is_passed_over_with_a_line_in_the_log(
@@ -168,23 +155,27 @@ async def test_a_setting_of_a_later_version_is_passed_over_with_a_line_in_the_lo
     async with database.transaction() as transaction:
         await transaction.execute("INSERT INTO server_settings VALUES (2, 'colour', '1', 8, 0)")
 
-    assert await servers.get(2) == ServerSettings(safety=Safety.REFUSE)
+    assert (await Servers.opened(database)).of(2) == ServerSettings(safety=Safety.REFUSE)
     assert "colour" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "complaint"),
-    [("safety", '"gentle"', "gentle"), ("channels", "3", "no list"), ("spoilers", "1", "neither")],
+    ("name", "value"),
+    [("safety", '"gentle"'), ("channels", "3"), ("spoilers", "1"), ("words", "["), ("defaults", '{"steps": 9999}')],
 )
-async def test_a_setting_that_cannot_be_read_is_no_permission(
-    servers: Servers, database: Database, name: str, value: str, complaint: str
+async def test_a_setting_that_cannot_be_read_is_no_permission_and_nobody_elses_trouble(
+    servers: Servers, database: Database, name: str, value: str
 ) -> None:
+    await servers.change(3, lambda was: replace(was, retention=3), by=BY)
     async with database.transaction() as transaction:
         await transaction.execute("INSERT INTO server_settings VALUES (2, ?, ?, 8, 0)", (name, value))
 
-    for _ in range(2):
-        with pytest.raises((ValueError, TypeError), match=complaint):
-            await servers.get(2)
+    opened = await Servers.opened(database)
+    assert opened.of(3) == ServerSettings(retention=3)
+    with pytest.raises(UnreadableSettings):
+        opened.of(2)
+    with pytest.raises(UnreadableSettings):
+        await decide(opened, retention=3)
 
 
 async def test_who_decided_before_there_was_a_list_of_changes_is_in_it(path: Path) -> None:
