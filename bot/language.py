@@ -13,6 +13,7 @@ import discord
 import polib
 from discord import app_commands
 
+from bot.policy import rules_here
 from generation.sentence import Sentence
 
 CATALOGUES = Path(__file__).parent / "languages"
@@ -87,8 +88,9 @@ def language_of(interaction: discord.Interaction[Any]) -> Language:
 
 
 async def language_here(interaction: discord.Interaction[Any]) -> Language:
-    """Of what is shown to everybody where somebody asks: that of who asked."""
-    return language_of(interaction)
+    """Of what is shown to everybody where somebody asks: that of the server, or else that of who asked."""
+    decided = rules_here(interaction).settings.language
+    return language_of(interaction) if decided is None else language(decided)
 
 
 def language_of_server(client: discord.Client, server: int) -> Language:

@@ -18,7 +18,7 @@ from bot.card import Action, Button, Card, Tone, custom_id
 from bot.cards import attached, covered
 from bot.delivery import Courier
 from bot.facts import prompt_of
-from bot.language import language_of_server
+from bot.language import Language, language, language_of_server
 from bot.messages import NO_MENTIONS, files, first_button, layout, shrunk
 from bot.refusals import Connection, is_final, retry_after
 from generation.image import Picture, PictureGone
@@ -200,7 +200,7 @@ class Desk:
                 if card is None:
                     return
                 card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
-                said_in = language_of_server(self._client, held.server)
+                said_in = self._language(held.server)
                 message = await channel.send(
                     view=layout(card, said_in),
                     files=files(card, said_in),
@@ -220,6 +220,10 @@ class Desk:
             await channel.get_partial_message(held.message_id).delete()
         except (discord.HTTPException, *Connection) as error:
             log.info("job %s: its earlier message to moderators stays: %s", held.job_id, describe(error))
+
+    def _language(self, server: int) -> Language:
+        decided = self._servers.of(server).language
+        return language_of_server(self._client, server) if decided is None else language(decided)
 
     async def _earlier(self, channel: discord.PartialMessageable, job_id: JobId) -> discord.Message | None:
         wanted = custom_id(Action.APPROVE, job_id)
@@ -249,7 +253,7 @@ class Desk:
         channel = self._client.get_partial_messageable(held.channel_id, guild_id=held.server)
         message = channel.get_partial_message(held.message_id)
         try:
-            view = layout(decided_card(held), language_of_server(self._client, held.server))
+            view = layout(decided_card(held), self._language(held.server))
             await message.edit(view=view, attachments=[], allowed_mentions=NO_MENTIONS)
         except discord.HTTPException as error:
             if not is_final(error, 0):

@@ -19,7 +19,7 @@ from bot.house import House, Interaction
 from bot.language import language_here
 from bot.limits import Refused
 from bot.options import code, named
-from bot.safety import safety_here
+from bot.policy import Rules, check_asker, safety_here
 from generation.catalogue import ModelInfo
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId, new_job_id
@@ -39,9 +39,12 @@ async def place_order(
     """Have `request` drawn, with the answer where the interaction was.
 
     Raises:
-        Refused: the owner's limits forbid it, or the queue is full. Nothing was acknowledged.
+        Refused: the owner's limits or the server forbid it, or the queue is full. Nothing was acknowledged.
     """
-    if (reason := interaction.client.house.limits.reject_reason(request)) is not None:
+    house, rules = interaction.client.house, check_asker(interaction)
+    if (reason := house.limits.reject_reason(request)) is not None:
+        raise Refused(reason)
+    if (reason := await asyncio.to_thread(rules.reject_reason, request, house.shelf)) is not None:
         raise Refused(reason)
 
     async def known() -> Order:
@@ -110,6 +113,7 @@ async def take_order(
     channel_id = interaction.channel_id
     if channel_id is None:
         raise Refused(say("I cannot tell which channel this is, so I could not bring you a picture."))
+    check_asker(interaction)
     with house.places.promised(asker):
         try:
             message_id = await acknowledge(interaction, thinking=True)
@@ -122,7 +126,8 @@ async def take_order(
             if request.upscale is None:  # else its words were decided when it was drawn
                 request = await asyncio.to_thread(house.wildcards.decided, request)
             await asyncio.to_thread(house.shelf.embeddings.refresh)
-            if (reason := await asyncio.to_thread(_reject_reason, request, house)) is not None:
+            rules = check_asker(interaction)  # which may have changed meanwhile
+            if (reason := await asyncio.to_thread(_reject_reason, request, house, rules)) is not None:
                 raise Refused(reason)
             job = Job(
                 id=new_job_id(),
@@ -130,7 +135,8 @@ async def take_order(
                 asker=asker,
                 created_at=time.time(),
                 parent=parent,
-                safety=await safety_here(interaction),
+                safety=safety_here(interaction),
+                covered=rules.settings.spoilers,
             )
             address = Address(
                 application_id=interaction.application_id,
@@ -153,10 +159,12 @@ async def take_order(
         _submit(house, job, address)
 
 
-def _reject_reason(request: GenerationRequest, house: House) -> str | None:
+def _reject_reason(request: GenerationRequest, house: House, rules: Rules) -> str | None:
     # No model is asked for what is only made larger.
     model = None if request.upscale is not None else house.shelf.by_source(request.model)
-    if (reason := house.limits.reject_reason(request)) is not None or model is None:
+    if (reason := house.limits.reject_reason(request)) is not None:
+        return reason
+    if (reason := rules.reject_reason(request, house.shelf)) is not None or model is None:
         return reason
     return model.reject_reason(request) or house.shelf.loras.reject_reason(request, model)
 

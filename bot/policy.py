@@ -1,6 +1,6 @@
 """What a server allows of a request: where, by whom, with which model, in which words. The one place for it.
 
-What waits already when a rule is made is drawn still. Nobody is exempt, and no rule keeps anybody from /server.
+What waits already when a rule is made is drawn still. Nobody is exempt, and none keeps anybody from /server.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ class Rules:
         models = self.models(shelf)
         if not models or len(models) == len(shelf.models):
             return shelf
-        return replace(
-            shelf, models=models, default=shelf.default if shelf.default in models else models[0]
-        )
+        return replace(shelf, models=models, default=shelf.default if shelf.default in models else models[0])
 
     def model_reason(self, model: ModelInfo, shelf: Shelf) -> Sentence | None:
         """Why this model may not draw here, or None."""
@@ -131,13 +129,12 @@ def texts_of(request: GenerationRequest, loras: Loras) -> Iterator[str]:
     """All words that a request is made of, as they were typed and as they are read."""
     if request.upscale is not None and request.upscale.brought:
         return  # its words are ours
-    wordings = [request, *request.wordings, *([] if request.template is None else [request.template])]
-    for prompt in dict.fromkeys(text for each in wordings for text in (each.prompt, each.negative_prompt)):
+    typed = (request.prompt, request.negative_prompt)
+    read = [*request.wordings, *([] if request.template is None else [request.template])]
+    drawn = [text for each in read for text in (each.prompt, each.negative_prompt)]
+    for prompt in dict.fromkeys((*typed, *drawn)):
         yield prompt
-        try:
-            yield words_of(prompt)
-        except InvalidRequest:
-            continue  # refused for that elsewhere
+        yield words_of(prompt)
     try:
         names = {each.name for some in all_in_force(request) for each in some}
     except InvalidRequest:
@@ -179,6 +176,11 @@ def safety_here(interaction: Interaction) -> Safety:
     """What is wanted with flagged pictures of requests that are made here."""
     owner = interaction.client.house.safety
     return rules_here(interaction).safety(owner) if is_server_of_ours(interaction) else owner.direct
+
+
+def shelf_here(interaction: Interaction) -> Shelf:
+    """The models that may draw where somebody asks."""
+    return rules_here(interaction).shelf(interaction.client.house.shelf)
 
 
 def check_asker(interaction: Interaction) -> Rules:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bot.limits import Limits
 from bot.options import ASPECTS, NOTHING, Typed, aspect_size
+from bot.policy import rules_here, shelf_here
 from generation.job import UserId
 from generation.model import ModelInfo
 from generation.preferences import Preferences
@@ -44,13 +45,17 @@ def preferred(
     Args:
         shaped: the picture may have any shape; False: it has that of another one unless a size was typed.
     """
-    house = interaction.client.house
-    return filled(typed, style, layers(interaction), house.shelf, house.limits, shaped=shaped)
+    house, shelf = interaction.client.house, shelf_here(interaction)
+    typed, style = filled(typed, style, layers(interaction), shelf, house.limits, shaped=shaped)
+    if typed.model is None and shelf.default is not house.shelf.default:
+        typed = replace(typed, model=shelf.default.name)
+    return typed, style
 
 
 def layers(interaction: Interaction) -> Sequence[Preferences]:
     """The preferences that hold here, the nearest first."""
-    return (interaction.client.house.people.of(UserId(interaction.user.id)).preferences,)
+    own = interaction.client.house.people.of(UserId(interaction.user.id)).preferences
+    return own, rules_here(interaction).settings.defaults
 
 
 def model_here(name: str | None, preferences: Sequence[Preferences], shelf: Shelf) -> ModelInfo:

@@ -38,15 +38,6 @@ class OwnerSafety:
     """It may be fetched from there."""
 
 
-async def safety_here(interaction: Interaction) -> Safety:
-    """What is wanted with flagged pictures of requests that are made here."""
-    house = interaction.client.house
-    if not is_server_of_ours(interaction) or interaction.guild_id is None:
-        return house.safety.direct
-    decided = house.servers.of(interaction.guild_id).safety
-    return house.safety.default if decided is None else decided
-
-
 def is_server_of_ours(interaction: Interaction) -> bool:
     """Whether the bot is a member of this server, and not only a command that somebody brought along."""
     return interaction.guild_id is not None and interaction.client.get_guild(interaction.guild_id) is not None

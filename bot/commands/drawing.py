@@ -18,6 +18,7 @@ from bot.options import (
     suggest_sizes,
     suggest_styles,
 )
+from bot.policy import shelf_here
 from bot.preferring import layers, model_here
 from bot.styles import owner_of
 from generation.catalogue import ModelInfo
@@ -86,7 +87,7 @@ class Drawing(app_commands.Command[Any, ..., None]):
 
 
 async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    names = suggest_models(typed, interaction.client.house.shelf)
+    names = suggest_models(typed, shelf_here(interaction))
     return [Choice(name=name, value=name) for name in names]
 
 
@@ -139,4 +140,4 @@ def _holding(typed: str, names: Sequence[str]) -> list[Choice[str]]:
 
 def _chosen(interaction: Interaction) -> ModelInfo:
     """The model for which something is suggested: as far as it is chosen already."""
-    return model_here(interaction.namespace.model, layers(interaction), interaction.client.house.shelf)
+    return model_here(interaction.namespace.model, layers(interaction), shelf_here(interaction))

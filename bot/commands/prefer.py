@@ -13,6 +13,7 @@ from bot.apologies import tell
 from bot.commands.drawing import OPTIONS, Drawing
 from bot.markdown import literal, shortened
 from bot.options import ASPECTS, NOTHING, code, parse_model, parse_sampler
+from bot.policy import shelf_here
 from bot.preferring import layers, model_here, told, unfit
 from bot.styles import find_style
 from generation.job import UserId
@@ -132,7 +133,7 @@ async def _tell_all(interaction: Interaction) -> None:
         for name, value in told(preferences)
     ]
     if preferences.model is not None and house.shelf.find(preferences.model) is None:
-        model = model_here(None, layers(interaction), house.shelf)
+        model = model_here(None, layers(interaction), shelf_here(interaction))
         gone = say("-# I do not have that model any more, and draw with {model}.", model=code(model.name))
         lines.append(gone)
     lines += _misfits(interaction, preferences)
@@ -143,7 +144,7 @@ async def _tell_all(interaction: Interaction) -> None:
 def _misfits(interaction: Interaction, preferences: Preferences) -> Sequence[str]:
     """What each model leaves aside, the preferred one first."""
     house = interaction.client.house
-    first = model_here(None, layers(interaction), house.shelf)
+    first = model_here(None, layers(interaction), shelf_here(interaction))
     others = () if preferences.model is not None else house.shelf.models
     misfits = [
         say(

@@ -18,8 +18,9 @@ from bot.language import language_of_server
 from bot.limits import Refused
 from bot.may import may_manage_server
 from bot.messages import NO_MENTIONS
+from bot.policy import safety_here
 from bot.refusals import is_final
-from bot.safety import MEANINGS, is_server_of_ours, safety_here, warning
+from bot.safety import MEANINGS, is_server_of_ours, warning
 from generation.job import UserId
 from generation.safety import Safety
 from generation.sentence import joined, say
@@ -162,7 +163,7 @@ async def _tell_all(interaction: Interaction) -> None:
     house = interaction.client.house
     assert interaction.guild_id is not None, "it was acknowledged"
     decided = house.servers.of(interaction.guild_id)
-    safety = await safety_here(interaction)
+    safety = safety_here(interaction)
     flagged = joined(": ", (safety.value, MEANINGS[safety]))
     if decided.safety is None:
         flagged = joined(", ", (flagged, _OWNERS))

@@ -161,7 +161,13 @@ async def test_a_setting_of_a_later_version_is_passed_over_with_a_line_in_the_lo
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("safety", '"gentle"'), ("channels", "3"), ("spoilers", "1"), ("words", "["), ("defaults", '{"steps": 9999}')],
+    [
+        ("safety", '"gentle"'),
+        ("channels", "3"),
+        ("spoilers", "1"),
+        ("words", "["),
+        ("defaults", '{"steps": 9999}'),
+    ],
 )
 async def test_a_setting_that_cannot_be_read_is_no_permission_and_nobody_elses_trouble(
     servers: Servers, database: Database, name: str, value: str
