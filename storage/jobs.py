@@ -16,6 +16,7 @@ from generation.sentence import Sentence, joined, say
 from storage.database import Database, Row
 from storage.deliveries import Address, open_delivery, owe_delivery
 from storage.pictures import Pictures, digest_of, insert_inputs, insert_pictures
+from storage.quotas import Counts, check
 from storage.reviews import hold
 
 log = logging.getLogger(__name__)
@@ -45,15 +46,24 @@ class Jobs:
         self._database = database
         self._pictures = pictures
 
-    async def keep(self, job: Job, address: Address, files: Mapping[Digest, bytes] | None = None) -> None:
+    async def keep(
+        self,
+        job: Job,
+        address: Address,
+        files: Mapping[Digest, bytes] | None = None,
+        *,
+        ceilings: Counts | None = None,
+    ) -> None:
         """Keep an accepted job, what it starts from, and where its answer goes.
 
         On return it outlives a power cut.
 
         Args:
             files: those of the request's files that were not kept before.
+            ceilings: how much its asker may have, this one included; None: as much as they like.
 
         Raises:
+            QuotaSpent: it would be more than that. Nothing is kept.
             PictureGone: it starts from a picture that is not kept any more.
             ValueError: the job does not wait any more.
             sqlite3.IntegrityError: a job of that id is kept already, or its parent is not.
@@ -63,10 +73,14 @@ class Jobs:
         settings = job.request.plain()
         size = settings.pop("size")
         columns = {name: settings.pop(name) for name in _COLUMNS}
+        if ceilings is not None and job.request.files:  # before any is written; what counts is asked below
+            await check(self._database, job, address.guild_id, ceilings)
         async with (
             self._pictures.inputs(job.request.files, files or {}),
             self._database.transaction() as transaction,
         ):
+            if ceilings is not None:
+                await check(transaction, job, address.guild_id, ceilings)
             await transaction.execute(
                 """
                 INSERT INTO jobs (

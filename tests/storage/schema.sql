@@ -79,17 +79,6 @@ CREATE TABLE pictures (
     PRIMARY KEY (job_id, position)
 ) WITHOUT ROWID;
 
-CREATE TABLE quotas (
-    server INTEGER NOT NULL,
-    -- The server's own id stands for everyone, as it does in Discord.
-    role INTEGER NOT NULL,
-    name TEXT NOT NULL,
-    value INTEGER NOT NULL CHECK (value > 0),
-    changed_by INTEGER NOT NULL,
-    changed_at REAL NOT NULL,
-    PRIMARY KEY (server, role, name)
-) WITHOUT ROWID;
-
 CREATE TABLE reviews (
     job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
     server INTEGER NOT NULL,
@@ -145,6 +134,8 @@ CREATE INDEX jobs_by_asker ON jobs (asker, id);
 CREATE INDEX jobs_by_day ON jobs (asker, created_at);
 
 CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
+
+CREATE INDEX jobs_of_server_by_day ON jobs (server, created_at) WHERE server IS NOT NULL;
 
 CREATE INDEX jobs_of_servers ON jobs (server, settled_at) WHERE forgotten_at IS NULL AND server IS NOT NULL;
 
