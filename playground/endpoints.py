@@ -17,6 +17,7 @@ from playground.errors import (
     unknown,
 )
 from playground.nouns import (
+    LOCALES,
     Channel,
     Json,
     Message,
@@ -43,6 +44,16 @@ def get_user(call: Call) -> object:
     if user is None:
         raise unknown("User")
     return call.world.wire.user(user)
+
+
+def edit_settings(call: Call) -> object:
+    """A person sets their client to another language. Discord's own client may do that, bots may not."""
+    if call.me.bot:
+        raise missing_access()
+    if (locale := call.fields.get("locale")) not in LOCALES:
+        raise invalid_form(["locale"], "BASE_TYPE_CHOICES", f"Value must be one of {sorted(LOCALES)}.")
+    call.world.speak(call.me, locale)
+    return {"locale": locale}
 
 
 def get_application(call: Call) -> object:
@@ -283,6 +294,7 @@ _TABLE = (
     ("GET", "/users/@me/guilds", list_my_guilds),
     ("GET", "/users/@me/channels", list_direct_channels),
     ("POST", "/users/@me/channels", open_direct_channel),
+    ("PATCH", "/users/@me/settings", edit_settings),
     ("GET", "/users/{user_id}", get_user),
     ("GET", "/oauth2/applications/@me", get_application),
     ("GET", "/applications/@me", get_application),

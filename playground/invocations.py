@@ -161,6 +161,9 @@ def _check_values(form: Form, at: list[str | int], option: Json, kind: OptionKin
     for number, choice in enumerate(choices):
         place = [*at, "choices", number]
         form.text([*place, "name"], choice.get("name"), least=1, most=100, required=True)
+        names = form.fields([*place, "name_localizations"], choice.get("name_localizations"))
+        for locale, text in names.items():
+            form.text([*place, "name_localizations", locale], text, least=1, most=100, required=True)
         _check_choice(form, [*place, "value"], choice.get("value"), kind)
     if choices and option.get("autocomplete"):
         form.fail([*at, "choices"], "APPLICATION_COMMAND_OPTIONS_AUTOCOMPLETE_CHOICES",
@@ -195,13 +198,14 @@ def _fits(value: object, kind: OptionKind) -> bool:
 
 
 def _characters(shape: Json) -> int:
-    def longest(key: str) -> int:
-        texts = [shape.get(key) or "", *(shape.get(f"{key}_localizations") or {}).values()]
-        return max(len(text) for text in texts)
-
-    own = longest("name") + longest("description")
-    choices = sum(len(str(c.get("name"))) + len(str(c.get("value"))) for c in shape.get("choices") or ())
+    own = _longest(shape, "name") + _longest(shape, "description")
+    choices = sum(len(str(c.get("value"))) + _longest(c, "name") for c in shape.get("choices") or ())
     return own + choices + sum(_characters(option) for option in shape.get("options") or ())
+
+
+def _longest(shape: Json, key: str) -> int:
+    texts = [shape.get(key) or "", *(shape.get(f"{key}_localizations") or {}).values()]
+    return max(len(text) for text in texts)
 
 
 def _fill(

@@ -86,6 +86,16 @@ class AnswerKind(IntEnum):
     MODAL = 9
 
 
+LOCALES = frozenset(
+    [
+        *("ar", "bg", "cs", "da", "de", "el", "en-GB", "en-US", "es-419", "es-ES", "fi", "fr", "he", "hi"),
+        *("hr", "hu", "id", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt-BR", "ro", "ru", "sv-SE", "th"),
+        *("tr", "uk", "vi", "zh-CN", "zh-TW"),
+    ]
+)
+"""The languages that a client of Discord's can have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A person or the bot, with the roles they hold in the one server there is."""

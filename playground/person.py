@@ -165,6 +165,10 @@ class Person(Client):
         said: Json = await self.request("POST", path, {"content": content, **fields}, files)
         return said
 
+    async def speak(self, locale: str) -> None:
+        """Set the client to another language: "de", "es-ES"."""
+        await self.request("PATCH", "/users/@me/settings", {"locale": locale})
+
     async def delete(self, message: Json) -> None:
         await self.request("DELETE", f"/channels/{message['channel_id']}/messages/{message['id']}")
 

@@ -158,6 +158,13 @@ class World:
         for listener in self.listeners:
             listener(event)
 
+    def speak(self, user: User, locale: str) -> None:
+        """A person's client is in another language from now on."""
+        user = replace(user, locale=locale)
+        self.keeper.keep(user)
+        self.users[user.id] = user
+        self.tell("USER_UPDATE", self.wire.me(user), frozenset({user.id}), direct=True)
+
     def direct_channel(self, one: User, other: User) -> Channel:
         """The direct messages between two, opened if they never wrote each other."""
         pair = {one.id, other.id}

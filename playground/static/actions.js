@@ -32,6 +32,13 @@ export function makeActions(context, user) {
       writePlace({ user: world.users.find((one) => one.id === id).name, channel: state.activeId });
       location.reload();
     },
+    async speak(locale) {
+      try {
+        await api.speak(locale);
+      } catch (error) {
+        context.shell.notice(error.message);
+      }
+    },
     dismiss: (message) => state.dismiss(message),
     jumpTo: (id) => context.messages.jumpTo(id),
     copy(text) {
@@ -65,7 +72,7 @@ export function makeActions(context, user) {
     const direct = !state.active.guild_id;
     const act = (command) => () => actions.useOnTarget(command, message.id);
     const commands = menuEntries(state.commands, CommandType.message, { direct });
-    return commands.map((command) => ({ label: command.name, icon: icon("slash", 18), act: act(command) }));
+    return commands.map((command) => ({ label: command.shown ?? command.name, icon: icon("slash", 18), act: act(command) }));
   }
 
   function textEntries({ id, content }) {

@@ -81,6 +81,10 @@ export class Api {
     return this.request("POST", "/interactions", body, files);
   }
 
+  speak(locale) {
+    return this.request("PATCH", "/users/@me/settings", { locale });
+  }
+
   openDirectMessage(userId) {
     return this.request("POST", "/users/@me/channels", { recipient_id: userId });
   }

@@ -11,6 +11,7 @@ import { Members } from "./members.js";
 import { MessageList } from "./messages.js";
 import { openModal } from "./modal.js";
 import { makeNames } from "./names.js";
+import { localized } from "./options.js";
 import { readPlace } from "./place.js";
 import { Shell } from "./shell.js";
 import { Sidebar } from "./sidebar.js";
@@ -66,7 +67,7 @@ function start(app, world) {
     state.apply(name, data);
     interactions.apply(name, data);
     if (name === "READY") arrive();
-    if (name === "READY" || name === "GUILD_APPLICATION_COMMAND_INDEX_UPDATE") readCommands();
+    if (name === "READY" || ["GUILD_APPLICATION_COMMAND_INDEX_UPDATE", "USER_UPDATE"].includes(name)) readCommands();
     if (name === "INTERACTION_MODAL_CREATE" && interactions.isMine(data.nonce)) {
       interactions.settle(data.nonce, {});
       openModal(data, context);
@@ -101,7 +102,7 @@ function start(app, world) {
     try {
       const commands = await api.commands(world.application_id);
       if (number !== asked) return; // a newer list has been asked for, and may be here already
-      state.setCommands(commands);
+      state.setCommands(commands.map((command) => localized(command, state.me?.locale)));
     } catch {
       // The connection line already says what is wrong; the next round asks again.
     }

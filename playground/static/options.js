@@ -5,6 +5,22 @@ import { ChannelType, CommandType, OptionType } from "./flags.js";
 
 export const MOST_BYTES = 10 * 1024 * 1024;
 
+/** A command as it reads in a language; the names that are sent to the bot stay as they are. */
+export function localized(command, locale) {
+  return { ...described(command, locale), shown: command.name_localizations?.[locale] ?? command.name };
+}
+
+function described(node, locale) {
+  const said = { ...node, description: node.description_localizations?.[locale] ?? node.description };
+  if (node.options) said.options = node.options.map((option) => described(option, locale));
+  if (node.choices)
+    said.choices = node.choices.map(({ name, value, name_localizations: names }) => ({
+      name: names?.[locale] ?? name,
+      value,
+    }));
+  return said;
+}
+
 /** Slash commands with their subcommands side by side: {name, path, description, options, command}. */
 export function entries(commands, { direct = false } = {}) {
   return commands

@@ -7,6 +7,14 @@ import { isDirect } from "./options.js";
 import { avatar } from "./people.js";
 import { openMenu } from "./popover.js";
 
+/** What a client of Discord's can be set to, in part. */
+const LANGUAGES = [
+  ["en-US", "English"],
+  ["de", "Deutsch"],
+  ["es-ES", "Español"],
+  ["fr", "Français"],
+  ["ja", "日本語"],
+];
 const SHOWN = [ChannelType.text, ChannelType.announcement];
 
 export class Sidebar {
@@ -147,12 +155,19 @@ export class Sidebar {
       openMenu(
         button,
         "Who you are in this window",
-        world.users.map((user) => ({
-          label: user.name,
-          icon: avatar(state, user.id, 24),
-          checked: user.id === state.me.id,
-          act: () => actions.become(user.id),
-        })),
+        [
+          ...world.users.map((user) => ({
+            label: user.name,
+            icon: avatar(state, user.id, 24),
+            checked: user.id === state.me.id,
+            act: () => actions.become(user.id),
+          })),
+          ...LANGUAGES.map(([locale, label]) => ({
+            label,
+            checked: locale === state.me.locale,
+            act: () => actions.speak(locale),
+          })),
+        ],
       ),
     );
     fill(this.person, button);

@@ -255,6 +255,11 @@ export class State extends EventTarget {
     channel.messages.sort((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1));
   }
 
+  onUSER_UPDATE(user) {
+    this.me = this.learn(user);
+    this.tell("people");
+  }
+
   learn(user, member = null) {
     if (!user?.id) return null;
     this.users.set(user.id, { ...this.users.get(user.id), ...user });

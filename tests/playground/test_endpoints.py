@@ -15,6 +15,7 @@ from playground.command_endpoints import COMMAND_ENDPOINTS
 from playground.endpoints import ENDPOINTS
 from playground.nouns import Json
 from playground.permissions import Permission
+from playground.person import RefusedError
 
 
 class Caller:
@@ -205,3 +206,14 @@ async def test_what_lies_beside_messages_is_not_taken_for_one(playground: Playgr
     for name in ("pins", "x", "²", "1" * 21):
         status, answer = await call("GET", f"/channels/{channel}/messages/{name}")
         assert (status, answer) == (404, {"message": "404: Not Found", "code": 0})
+
+
+async def test_a_person_sets_their_client_to_another_language(playground: Playground, call: Caller) -> None:
+    token = playground.world.people[0].token
+    async with Person(api=playground.api, gateway=playground.gateway.url, token=token) as anna:
+        await anna.speak("de")
+        assert (await anna.request("GET", "/users/@me"))["locale"] == "de"
+        with pytest.raises(RefusedError, match="must be one of"):
+            await anna.speak("tlh")
+    assert playground.world.people[0].locale == "de"
+    assert (await call("PATCH", "/users/@me/settings", {"locale": "de"}))[0] == 403

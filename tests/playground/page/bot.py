@@ -111,6 +111,19 @@ class Choice(ui.View):
         await interaction.response.send_message(f"You chose {names}.")
 
 
+class German(app_commands.Translator):
+    """One sentence in German."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        german = {"Draw a picture": "Malt ein Bild"}
+        return german.get(string.message) if locale is discord.Locale.german else None
+
+
 class PageBot(discord.Client):
     """`gate` holds back the answer of /slow until a test opens it."""
 
@@ -122,6 +135,7 @@ class PageBot(discord.Client):
 
     async def setup_hook(self) -> None:
         add_commands(self)
+        await self.tree.set_translator(German())
         await self.tree.sync()
 
 

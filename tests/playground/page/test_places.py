@@ -41,6 +41,17 @@ async def test_the_menu_at_the_bottom_changes_who_one_is(
     assert "user=" in window.page.url
 
 
+async def test_the_menu_at_the_bottom_changes_the_language_of_commands(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.page.get_by_role("button", name=re.compile("Anna Switch person")).click()
+    await window.page.get_by_role("menuitemradio", name="Deutsch").click()
+    await window.writing.fill("/im")
+    await expect(window.page.get_by_text("Malt ein Bild")).to_be_visible()
+    assert playground.world.people[0].locale == "de"
+
+
 async def test_a_deep_link_opens_its_channel(playground: Playground, bot: PageBot, windows: Windows) -> None:
     showcase = next(c for c in playground.world.channels.values() if c.name == "showcase")
     window = await windows.open(f"{playground.url}/#user=Bruno&channel={showcase.id}")
