@@ -25,6 +25,9 @@ NAMES = {
     app_commands.TranslationContextLocation.parameter_name,
 }
 
+THOUSANDS = {"de": ".", "es-ES": ".", "fr": "\u202f"}
+"""What stands between the thousands of a number; where nothing else is said, a comma."""
+
 log = logging.getLogger(__name__)
 
 
@@ -34,6 +37,7 @@ class Language:
     def __init__(self, code: str, entries: polib.POFile | None = None) -> None:
         self.code = code
         """As Discord writes it: "de", "es-ES"."""
+        self.thousands = THOUSANDS.get(code, ",")
         self._one: dict[str, str] = {}
         self._many: dict[str, Mapping[int, str]] = {}
         self._form: Callable[[int], int] = lambda number: int(number != 1)

@@ -13,6 +13,11 @@ from typing import Any, Protocol, Self
 class Catalogue(Protocol):
     """The templates of one language, by the English ones."""
 
+    @property
+    def thousands(self) -> str:
+        """What stands between the thousands of a large number."""
+        ...
+
     def one(self, template: str) -> str:
         """The template in this language, or itself."""
         ...
@@ -143,6 +148,8 @@ class _Altered(Sentence):
 
 
 class _English:
+    thousands = ","
+
     def one(self, template: str) -> str:
         return template
 
@@ -164,7 +171,24 @@ def _filled(
 
 
 def _in(catalogue: Catalogue, value: object) -> object:
-    return value.within(catalogue) if isinstance(value, Sentence) else value
+    if isinstance(value, Sentence):
+        return value.within(catalogue)
+    if isinstance(value, int | float) and catalogue.thousands != ",":
+        return _Grouped(value, catalogue.thousands)
+    return value
+
+
+class _Grouped:
+    """A number as others than the English group it: a comma would be read as a decimal one."""
+
+    __slots__ = ("_mark", "_value")
+
+    def __init__(self, value: int | float, mark: str) -> None:
+        self._value, self._mark = value, mark
+
+    def __format__(self, how: str) -> str:
+        said = format(self._value, how)
+        return said.replace(",", self._mark) if "," in how else said
 
 
 def _kept(value: object) -> object:

@@ -12,6 +12,8 @@ from generation.sentence import Sentence, Told, count, joined, say
 class Shouting:
     """A language in which everything is loud."""
 
+    thousands = "'"
+
     def one(self, template: str) -> str:
         return template.replace("was", "WAS")
 
@@ -33,6 +35,14 @@ def test_it_is_english_for_who_knows_nothing_of_languages() -> None:
 def test_in_another_language_all_sentences_in_it_are_said_so() -> None:
     told = joined(" ", (say("It was {what}.", what=pictures(2)), "was it?"))
     assert told.within(Shouting()) == "It WAS 2 PICTURES. was it?"
+
+
+def test_thousands_are_set_apart_as_a_language_does() -> None:
+    told = say(
+        "It was {most:,} of {all}, {share:,.1f}, {seed}.", most=12345, all=12345, share=1e4, seed="1,2"
+    )
+    assert told == "It was 12,345 of 12345, 10,000.0, 1,2."
+    assert told.within(Shouting()) == "It WAS 12'345 of 12345, 10'000.0, 1,2."
 
 
 def test_values_are_never_read_as_templates() -> None:

@@ -266,6 +266,8 @@ async def test_a_failed_job_says_why(jobs: Jobs, deliveries: Deliveries) -> None
 class Loud:
     """A language in which everything is loud."""
 
+    thousands = ","
+
     def one(self, template: str) -> str:
         return template.replace("was", "WAS")
 
