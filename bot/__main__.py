@@ -19,6 +19,7 @@ from bot.app import Atelier
 from bot.delivery import Courier
 from bot.house import House
 from bot.learning import Learner
+from bot.letters import Letters
 from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
@@ -109,8 +110,9 @@ async def serve(settings: Settings) -> None:
             },
         )
         studio = Studio([backend], jobs)
+        people = await People.opened(database)
         courier = Courier(
-            client,
+            Letters(client, deliveries, people),
             shelf=shelf,
             jobs=jobs,
             pictures=pictures,
@@ -133,7 +135,7 @@ async def serve(settings: Settings) -> None:
             deliveries=deliveries,
             styles=Styles(database),
             servers=servers,
-            people=await People.opened(database),
+            people=people,
             reviews=reviews,
             safety=safety,
             studio=studio,

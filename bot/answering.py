@@ -21,6 +21,7 @@ from bot.further import on_canvas, picture_of
 from bot.limits import Refused
 from bot.may import check
 from bot.orders import GONE, model_of, take_order
+from bot.privately import may_go_on_from
 from generation import canvas
 from generation.catalogue import ModelInfo
 from generation.image import Picture
@@ -39,14 +40,13 @@ async def known_job(interaction: Interaction, job_id: JobId) -> Job:
     """A job, from memory if it is still waiting or running, else from the database.
 
     Raises:
-        Refused: it is not known any more.
+        Refused: it is not known any more, or somebody else's private one.
         InvalidRequest: by today's rules it cannot be.
     """
     house = interaction.client.house
-    if (event := house.studio.latest(job_id)) is not None:
-        return event.job
-    job = await house.jobs.get(job_id)
-    if job is None:
+    event = house.studio.latest(job_id)
+    job = await house.jobs.get(job_id) if event is None else event.job
+    if job is None or not may_go_on_from(interaction, job):
         raise Refused(GONE)
     return job
 

@@ -21,6 +21,7 @@ from bot.commands.inspect import inspect, message_menus
 from bot.commands.moderate import moderate_command
 from bot.commands.prefer import PreferCommands
 from bot.commands.server import ServerCommands
+from bot.commands.settings import settings
 from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
@@ -90,6 +91,14 @@ class Atelier(discord.Client):
         self.tree.add_command(
             app_commands.Command(
                 name="words", description="Which words the models learned besides", callback=words
+            ),
+            guild=self._guild,
+        )
+        self.tree.add_command(
+            app_commands.Command(
+                name="settings",
+                description="How I am towards you: whether I ping you, and what is private",
+                callback=settings,
             ),
             guild=self._guild,
         )

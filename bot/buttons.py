@@ -17,6 +17,7 @@ from bot.enlarging import enlarging_card
 from bot.further import control_card, enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
 from bot.house import Interaction
 from bot.language import language_of
+from bot.letters import link_to
 from bot.limits import Refused
 from bot.may import MAY, Who, check
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
@@ -121,14 +122,11 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
 
     @staticmethod
     async def _parent_link(interaction: Interaction, job: Job) -> str | None:
-        if job.parent is None:
-            return None
-        delivery = await interaction.client.house.deliveries.get(job.parent)
-        if delivery is None or delivery.address.message_id is None:
-            return None
-        place = delivery.address
-        server = "@me" if place.guild_id is None else str(place.guild_id)
-        return f"https://discord.com/channels/{server}/{place.channel_id}/{place.message_id}"
+        house = interaction.client.house
+        if job.parent is None or await house.jobs.is_private(job.parent):
+            return None  # only the message of what is private can say where it is
+        delivery = await house.deliveries.get(job.parent)
+        return None if delivery is None else link_to(delivery.address)
 
 
 class EditButton(JobButton, template=f"{Action.EDIT}:{_JOB}"):

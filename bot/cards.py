@@ -292,6 +292,11 @@ def _bar(event: Progressed) -> str:
 
 
 def _whose(job: Job, seconds: float | None) -> str:
+    whose = _asked(job, seconds)
+    return joined(" · ", (whose, say("only for you"))) if job.private else whose
+
+
+def _asked(job: Job, seconds: float | None) -> str:
     who = f"<@{job.asker}>"
     if seconds is None:
         return say("asked by {who}", who=who)

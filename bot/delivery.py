@@ -16,16 +16,15 @@ from bot import pacing
 from bot.apologies import describe
 from bot.card import Card
 from bot.cards import calling, card_for
-from bot.language import language
-from bot.messages import files, first_button, fits, layout, mentions, shrunk
+from bot.letters import Letters, noted
+from bot.messages import fits, shrunk
 from bot.recall import Ended, Undeliverable, recalled
-from bot.refusals import TOO_LARGE, UNAUTHORIZED, UNKNOWN_MESSAGE, Connection, is_final, retry_after
+from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry_after
 from bot.rounds import Round
 from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
 from generation.studio import Eye
-from storage.database import DatabaseUnusable
-from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
+from storage.deliveries import Address, Call, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
 from storage.pictures import Pictures
 
@@ -60,7 +59,7 @@ class Courier:
 
     def __init__(
         self,
-        client: discord.Client,
+        letters: Letters,
         *,
         shelf: Shelf,
         jobs: Jobs,
@@ -69,7 +68,7 @@ class Courier:
         cancel: Callable[[JobId], Awaitable[object]],
         watch: Callable[[JobId, Eye], int] | None = None,
     ) -> None:
-        self._client = client
+        self._letters = letters
         self.shelf = shelf
         """The models as far as they are known; another is put here when more is."""
         self._jobs = jobs
@@ -82,7 +81,7 @@ class Courier:
         self._closing = False
 
     async def __aenter__(self) -> Self:
-        for job_id in await self._deliveries.owed():
+        for job_id in (*await self._deliveries.owed(), *await self._deliveries.calls_owed()):
             self._round(job_id).resumed = True
             self._look_after(job_id)
         return self
@@ -170,6 +169,7 @@ class Courier:
                     pass
             event = round_.newest
         await self._bring(round_, event)
+        await self._call(round_)
 
     # Progress ---------------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class Courier:
             return
         try:
             async with asyncio.timeout(PROGRESS_PATIENCE):
-                await self._edit(address, address.message_id, card)
+                await self._letters.edit(address, address.message_id, card)
             round_.shown = card
             # discord.py asks once more after an error of Discord's, which may have kept the first for later.
             round_.given_up += time.monotonic() - round_.edited_at > RETRIED_AFTER
@@ -219,7 +219,7 @@ class Courier:
             round_.deaf = error.status in (401, 403, 404)
             round_.given_up += error.status >= 500
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
-            if error.code == UNKNOWN_MESSAGE:
+            if error.code == UNKNOWN_MESSAGE and not _is_private(round_.newest):
                 await self._cancel(round_.job_id)  # somebody removed it, and Cancel and Delete with it
         except Connection as error:
             round_.given_up += 1
@@ -229,20 +229,21 @@ class Courier:
 
     async def _bring(self, round_: Round, event: Ended | None) -> None:
         """Show how a job ended, however long it takes."""
+        if (delivery := await self._delivery(round_)) is not None and delivery.state is DeliveryState.DONE:
+            return  # only who asked is still to be called
         attempt = 0
         while True:
             try:
-                await self._bring_once(
-                    round_, event or await recalled(self._jobs, self._pictures, round_.job_id)
-                )
+                ended = event or await recalled(self._jobs, self._pictures, round_.job_id)
+                is_edited = await self._bring_once(round_, ended)
                 if await self._is_undone(round_):
                     round_.given_up -= 1
                     log.info("job %s: a late progress edit undid its end; once more", round_.job_id)
                     continue
             except Undeliverable as reason:
                 if isinstance(reason, _Removed):
-                    await _noted(partial(self._pictures.forget, round_.job_id))
-                await _noted(partial(self._deliveries.abandoned, round_.job_id, str(reason), round_.number))
+                    await noted(partial(self._pictures.forget, round_.job_id))
+                await noted(partial(self._deliveries.abandoned, round_.job_id, str(reason), round_.number))
                 log.warning("job %s: not delivered: %s", round_.job_id, reason)
                 return
             except discord.HTTPException as error:
@@ -259,12 +260,34 @@ class Courier:
                 wait = pacing.backoff(attempt)
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
             else:
-                await _noted(partial(self._deliveries.done, round_.job_id, round_.number))
+                call: Call | None = Call.DONE
+                if is_edited:
+                    call = Call.OWED if self._letters.wants_call(ended.job) else None
+                await noted(partial(self._deliveries.done, round_.job_id, round_.number, call=call))
                 return
             round_.resumed = True  # Discord may have taken it although we did not hear so
             await asyncio.sleep(wait)
 
-    async def _bring_once(self, round_: Round, event: Ended) -> None:
+    async def _call(self, round_: Round) -> None:
+        """Call who asked if that is owed, however long it takes."""
+        delivery, job = await self._deliveries.get(round_.job_id), await self._jobs.outlined(round_.job_id)
+        if delivery is None or job is None or delivery.call is not Call.OWED:
+            return None
+        attempt = 0
+        while True:
+            try:
+                await self._letters.call(job, delivery.address, resumed=round_.resumed)
+                return await noted(partial(self._deliveries.called, round_.job_id))
+            except (discord.HTTPException, *Connection) as error:
+                if isinstance(error, discord.HTTPException) and is_final(error, 0):
+                    raise
+                attempt += 1
+                log.warning("job %s: %s; calling again", round_.job_id, describe(error))
+            round_.resumed = True
+            await asyncio.sleep(pacing.backoff(attempt))
+
+    async def _bring_once(self, round_: Round, event: Ended) -> bool:
+        """Whether it was brought by an edit, of which nobody hears; a message of its own calls who asked."""
         delivery = await self._delivery(round_)
         if delivery is None:
             raise Undeliverable("nobody knows where its answer goes")
@@ -278,104 +301,38 @@ class Courier:
             card = await asyncio.to_thread(shrunk, card, round_.file_limit)
         if address.message_id is not None and not _expired(address):
             try:
-                await self._edit(address, address.message_id, card)
+                await self._letters.edit(address, address.message_id, card)
             except discord.HTTPException as error:
-                if error.code == UNKNOWN_MESSAGE:
+                # What only one person sees Discord removes by itself, and nobody wanted that.
+                if error.code == UNKNOWN_MESSAGE and not event.job.private:
                     raise _Removed("somebody removed its message") from error
                 if not is_final(error, round_.file_limit):
                     raise
                 log.info("job %s: %s; a message of my own follows", round_.job_id, describe(error))
             else:
-                return
-        await self._post(round_, delivery, calling(card, event.job.asker))
+                return True
+        called = calling(card, event.job.asker)
+        await self._letters.post(round_, delivery, called, private=event.job.private)
+        return False
 
     async def _is_undone(self, round_: Round) -> bool:
         """Watch over an end that a progress edit given up may still undo: whether one has."""
-        delivery = round_.delivery
-        if delivery is None or delivery.address.message_id is None:
+        address = None if round_.delivery is None else round_.delivery.address
+        if address is None or address.message_id is None:
             return False
         for look in range(1, LOOKS + 1 if round_.given_up else 1):
             await asyncio.sleep(pacing.backoff(look))
             try:
-                message = await self._webhook(delivery.address).fetch_message(delivery.address.message_id)
+                mark = await self._letters.mark_of(address, address.message_id)
             except discord.HTTPException as error:
                 if not is_final(error, round_.file_limit):
                     raise
                 return False  # it is gone, or the token is: nothing can be undone any more
-            if first_button(message.components) != round_.mark:
+            if mark != round_.mark:
                 return True
         return False
 
-    async def _post(self, round_: Round, delivery: Delivery, card: Card) -> None:
-        """Bring the answer as a message of the bot's own: in the channel, or else directly."""
-        address = delivery.address
-        channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
-        try:
-            message = await self._send_once(round_, channel, card, delivery)
-        except discord.HTTPException as refusal:
-            # Where the bot itself is refused, nothing gets through; what it owes waits for another token.
-            if not is_final(refusal, round_.file_limit) or refusal.status == UNAUTHORIZED:
-                raise
-            log.info("job %s: %s; a direct message follows", round_.job_id, describe(refusal))
-            try:
-                direct = await self._client.create_dm(discord.Object(address.user_id))
-                message = await self._send_once(round_, direct, card, delivery)
-            except discord.HTTPException as error:
-                if not is_final(error, round_.file_limit):
-                    raise
-                reason = f"neither the channel nor a direct message takes it: {describe(error)}"
-                raise Undeliverable(reason) from error
-        round_.given_up = 0  # they can only reach the message that this one replaces
-        await _noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
-        if address.message_id is not None and address.message_id != message.id:
-            await self._remove_stale(address, address.message_id)
-
-    async def _send_once(
-        self, round_: Round, channel: discord.abc.Messageable, card: Card, delivery: Delivery
-    ) -> discord.Message:
-        """Post, unless it turns out that we posted this before and were interrupted.
-
-        The nonce makes Discord itself refuse a second copy, but only for some minutes.
-        """
-        if round_.resumed and (earlier := await self._earlier(channel, round_.mark)) is not None:
-            return earlier
-        said_in = language(delivery.address.locale)
-        return await channel.send(
-            view=layout(card, said_in),
-            files=files(card, said_in),
-            allowed_mentions=mentions(card),
-            nonce=delivery.nonce,
-        )
-
-    async def _earlier(self, channel: discord.abc.Messageable, mark: str) -> discord.Message | None:
-        """Our own message that says how a job ended, if it is among the newest in the channel."""
-        try:
-            async for message in channel.history(limit=100):
-                if message.author == self._client.user and first_button(message.components) == mark:
-                    return message
-        except discord.Forbidden:
-            return None  # we may write here, but not read
-        return None
-
-    async def _remove_stale(self, address: Address, message_id: int) -> None:
-        """Remove the card that stopped living when its token died; a fresh one stands below it."""
-        channel = self._client.get_partial_messageable(address.channel_id, guild_id=address.guild_id)
-        try:
-            await channel.get_partial_message(message_id).delete()
-        except (discord.HTTPException, *Connection) as error:
-            log.info("could not remove a stale card: %s", describe(error))
-
     # What both need ---------------------------------------------------------------------------------------
-
-    async def _edit(self, address: Address, message_id: int, card: Card) -> None:
-        said_in = language(address.locale)
-        view, attachments = layout(card, said_in), files(card, said_in)
-        await self._webhook(address).edit_message(
-            message_id, view=view, attachments=attachments, allowed_mentions=mentions(card)
-        )
-
-    def _webhook(self, address: Address) -> discord.Webhook:
-        return discord.Webhook.partial(address.application_id, address.token, client=self._client)
 
     async def _delivery(self, round_: Round) -> Delivery | None:
         if round_.delivery is None and (kept := await self._deliveries.get(round_.job_id)) is not None:
@@ -383,16 +340,8 @@ class Courier:
         return round_.delivery
 
 
-async def _noted(note: Callable[[], Awaitable[None]]) -> None:
-    """Write down what has happened already, as soon as the database takes it."""
-    attempt = 0
-    while True:
-        try:
-            return await note()
-        except DatabaseUnusable as error:
-            attempt += 1
-            log.warning("%s Trying again in %.0f s.", error, pacing.backoff(attempt))
-            await asyncio.sleep(pacing.backoff(attempt))
+def _is_private(event: JobEvent | None) -> bool:
+    return event is not None and event.job.private
 
 
 def _expired(address: Address) -> bool:

@@ -15,6 +15,7 @@ from bot.enlarging import Choice, as_large_as_can_be, choices, enlarged
 from bot.house import Interaction
 from bot.limits import Refused
 from bot.orders import GONE, model_of, take_order
+from bot.privately import may_go_on_from
 from bot.recipe import steered_by
 from generation import canvas
 from generation.canvas import Canvas
@@ -196,7 +197,7 @@ def on_canvas(request: GenerationRequest, ready: Canvas, strength: float, *, enl
 async def _found(interaction: Interaction, job_id: JobId, index: int) -> tuple[Job, StoredPicture]:
     house = interaction.client.house
     job = await house.jobs.get(job_id)
-    if job is None:
+    if job is None or not may_go_on_from(interaction, job):
         raise Refused(GONE)
     if job.review is Review.WAITING:
         raise Refused(say("That waits for a moderator; until it is let pass nobody can go on from it."))

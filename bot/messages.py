@@ -16,6 +16,7 @@ from bot.markdown import shortened
 from bot.preferring import pinned
 from bot.recipe import command_line
 from generation.image import SmallerFile, fitted
+from generation.job import UserId
 from generation.preferences import Preferences
 from generation.request import GenerationRequest
 from generation.sentence import say
@@ -155,10 +156,13 @@ def _alt(picture: Attached, language: Language) -> str:
 
 def mentions(card: Card) -> discord.AllowedMentions:
     """Whom this card may call: one person at the most, whatever stands in its prompt."""
-    if card.mention is None:
-        return NO_MENTIONS
+    return NO_MENTIONS if card.mention is None else calls(card.mention)
+
+
+def calls(person: UserId) -> discord.AllowedMentions:
+    """A message that may call this one person."""
     return discord.AllowedMentions(
-        everyone=False, roles=False, replied_user=False, users=[discord.Object(card.mention)]
+        everyone=False, roles=False, replied_user=False, users=[discord.Object(person)]
     )
 
 

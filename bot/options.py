@@ -72,6 +72,8 @@ class Typed:
     hires_strength: float | None = None
     hires_by: str | None = None
     lora: str | None = None
+    private: bool | None = None
+    """Whether only who asks shall see it; None: as they have it in their settings."""
     style: Style | None = None
     """The one of the name that was typed."""
 

@@ -16,10 +16,11 @@ from bot.apologies import describe
 from bot.bringing import Order
 from bot.facts import model_name
 from bot.house import House, Interaction
-from bot.language import language_here
+from bot.language import language_here, language_of
 from bot.limits import Refused
 from bot.options import code, named
 from bot.policy import Rules, check_asker, safety_here
+from bot.privately import is_alone, is_private, may_go_on_from
 from generation.catalogue import ModelInfo
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId, new_job_id
@@ -34,7 +35,11 @@ GONE = say("I no longer have that picture.")
 
 
 async def place_order(
-    interaction: Interaction, request: GenerationRequest, *, parent: JobId | None = None
+    interaction: Interaction,
+    request: GenerationRequest,
+    *,
+    parent: JobId | None = None,
+    private: bool | None = None,
 ) -> None:
     """Have `request` drawn, with the answer where the interaction was.
 
@@ -50,7 +55,7 @@ async def place_order(
     async def known() -> Order:
         return Order(request=request)
 
-    await take_order(interaction, known, parent=parent)
+    await take_order(interaction, known, parent=parent, private=private)
 
 
 async def reroll(interaction: Interaction, parent: JobId) -> None:
@@ -63,7 +68,7 @@ async def reroll(interaction: Interaction, parent: JobId) -> None:
 
     async def looked_up() -> Order:
         job = await house.jobs.get(parent)
-        if job is None:
+        if job is None or not may_go_on_from(interaction, job):
             raise Refused(GONE)
         if job.request.upscale is not None:
             return Order(request=job.request)
@@ -98,12 +103,18 @@ def _not_here(request: GenerationRequest, shelf: Shelf) -> str:
 
 
 async def take_order(
-    interaction: Interaction, find: Callable[[], Awaitable[Order]], *, parent: JobId | None = None
+    interaction: Interaction,
+    find: Callable[[], Awaitable[Order]],
+    *,
+    parent: JobId | None = None,
+    private: bool | None = None,
 ) -> None:
     """Acknowledge, then find out what is to be drawn, and have it drawn.
 
     Args:
         find: what may take longer than an acknowledgement may wait; what it raises is told to the person.
+        private: whether only this person shall see it; None: as they have it in their settings. What goes on
+            from something private is private in any case.
 
     Raises:
         Refused, InvalidRequest: it cannot be drawn, or there is no place for it in the queue.
@@ -115,8 +126,10 @@ async def take_order(
         raise Refused(say("I cannot tell which channel this is, so I could not bring you a picture."))
     check_asker(interaction)
     with house.places.promised(asker):
+        private = await is_private(interaction, parent, private)
         try:
-            message_id = await acknowledge(interaction, thinking=True)
+            ephemeral = private and not is_alone(interaction)
+            message_id = await acknowledge(interaction, thinking=True, ephemeral=ephemeral)
         except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("a request came to nothing, it could not be acknowledged: %s", describe(error))
             return
@@ -137,6 +150,7 @@ async def take_order(
                 parent=parent,
                 safety=safety_here(interaction),
                 covered=rules.settings.spoilers,
+                private=private,
             )
             address = Address(
                 application_id=interaction.application_id,
@@ -147,7 +161,7 @@ async def take_order(
                 token_expires_at=interaction.expires_at.timestamp(),
                 file_limit=interaction.filesize_limit,
                 message_id=message_id,
-                locale=(await language_here(interaction)).code,
+                locale=(language_of(interaction) if private else await language_here(interaction)).code,
             )
             await house.jobs.keep(job, address, order.files)
         except PictureGone:

@@ -19,6 +19,11 @@ class DeliveryState(StrEnum):
     """There is nowhere left to bring it."""
 
 
+class Call(StrEnum):
+    OWED = "owed"
+    DONE = "done"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where the answer to a request goes."""
@@ -51,6 +56,8 @@ class Delivery:
     """Why it was abandoned."""
     round: int = 0
     """How often what its message says at the end has changed: a moderator has decided, say."""
+    call: Call | None = None
+    """Whether who asked is to be called by a message beside it, or was; None: not that we know."""
 
     @property
     def nonce(self) -> str:
@@ -97,15 +104,35 @@ class Deliveries:
                 {"job_id": job_id, "channel_id": channel_id, "message_id": message_id},
             )
 
-    async def done(self, job_id: JobId, round_: int = 0) -> None:
+    async def done(self, job_id: JobId, round_: int = 0, *, call: Call | None = None) -> None:
         """The end of this job has arrived. Of a delivery that is not owed this changes nothing, nor of one
         whose message has to say something newer by now.
+
+        Args:
+            call: whether who asked is to be called now, or was by the message itself; it is done once.
         """
         async with self._database.transaction() as transaction:
             await transaction.execute(
-                "UPDATE deliveries SET state = 'done' WHERE job_id = ? AND round = ? AND state = 'owed'",
-                (job_id, round_),
+                """
+                UPDATE deliveries SET
+                    state = 'done',
+                    call = CASE WHEN call = 'done' OR :call IS NULL THEN call ELSE :call END
+                WHERE job_id = :job_id AND round = :round AND state = 'owed'
+                """,
+                {"job_id": job_id, "round": round_, "call": call},
             )
+
+    async def calls_owed(self) -> tuple[JobId, ...]:
+        """The jobs whose end has arrived, and whose askers are still to be called."""
+        rows = await self._database.fetch_all(
+            "SELECT job_id FROM deliveries WHERE call = 'owed' AND state = 'done' ORDER BY job_id"
+        )
+        return tuple(JobId(row["job_id"]) for row in rows)
+
+    async def called(self, job_id: JobId) -> None:
+        """Who asked was called, or cannot be; once is enough."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute("UPDATE deliveries SET call = 'done' WHERE job_id = ?", (job_id,))
 
     async def abandoned(self, job_id: JobId, reason: str, round_: int = 0) -> None:
         """The end of this job cannot be brought anywhere. One that has arrived stays so."""
@@ -174,4 +201,5 @@ def _delivery(row: Row) -> Delivery:
         state=DeliveryState(row["state"]),
         reason=row["reason"],
         round=row["round"],
+        call=None if row["call"] is None else Call(row["call"]),
     )

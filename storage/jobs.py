@@ -126,6 +126,11 @@ class Jobs:
         row = await self._row(job_id)
         return None if row is None else _job(row, checked=_reject_reason(row) is None)
 
+    async def is_private(self, job_id: JobId) -> bool:
+        """Whether only who asked may see it."""
+        row = await self._database.fetch_one("SELECT private FROM jobs WHERE id = ?", (job_id,))
+        return row is not None and bool(row["private"])
+
     async def _row(self, job_id: JobId) -> Row | None:
         return await self._database.fetch_one(f"{_SELECT} WHERE jobs.id = ?", (job_id,))
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 from generation.job import UserId
 from generation.preferences import Preferences
 from generation.request import InvalidRequest
-from storage.database import Database
+from storage.database import Database, to_the_end
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class People:
         Raises:
             TypeError: there is no such setting.
         """
-        return await self._change(person, lambda settings: replace(settings, **changes))
+        return await to_the_end(self._change(person, lambda settings: replace(settings, **changes)))
 
     async def prefer(self, person: UserId, **changes: Any) -> PersonSettings:
         """Change these preferences; None: have none. An aspect and a size take each other's place.
@@ -113,12 +113,12 @@ class People:
         """
         wanted = Preferences(**{name: value for name, value in changes.items() if value is not None})
         nothing = dict.fromkeys(changes)
-        return await self._change(
-            person,
-            lambda settings: replace(
-                settings, preferences=wanted.over(replace(settings.preferences, **nothing))
-            ),
-        )
+
+        def preferring(settings: PersonSettings) -> PersonSettings:
+            return replace(settings, preferences=wanted.over(replace(settings.preferences, **nothing)))
+
+        # To the end: else it might be kept, and not be known.
+        return await to_the_end(self._change(person, preferring))
 
     async def _change(
         self, person: UserId, changed: Callable[[PersonSettings], PersonSettings]

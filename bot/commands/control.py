@@ -25,6 +25,8 @@ from generation.sentence import say
 if TYPE_CHECKING:
     from bot.house import Interaction
 
+LEFT_OUT = ("clip_skip", "private")
+"""Discord takes 25 options; whether it is private is as the person has it in their settings."""
 _PREPROCESSORS = [Choice(name=name, value=name) for name in (*Preprocessor, NO_PREPROCESSOR)]
 
 
@@ -46,7 +48,7 @@ _PREPROCESSORS = [Choice(name=name, value=name) for name in (*Preprocessor, NO_P
     mask="Of that: white where I shall draw anew",
     strength="How far it may go from the picture that it starts from, 0 to 1",
     hires="Draw it once more, so many times larger, 1.1 to 4",
-    **{name: told for name, told in OPTIONS.items() if name != "clip_skip"},  # Discord takes 25
+    **{name: told for name, told in OPTIONS.items() if name not in LEFT_OUT},
 )
 @app_commands.choices(preprocessor=_PREPROCESSORS, preprocessor2=_PREPROCESSORS)
 async def control(

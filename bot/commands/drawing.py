@@ -39,6 +39,7 @@ OPTIONS: Mapping[str, str] = {
     "count": "How many pictures, 1 to 4",
     "lora": "What changes how the model draws: name:0.8, several with commas between them",
     "clip_skip": "Which layer of the text encoder is read, from its end: 1 is the last",
+    "private": "Only you see it; /settings says what holds if you leave this out",
 }
 """What people are told about the options that every such command has."""
 

@@ -63,6 +63,7 @@ async def imagine(
     hires: float | None = None,
     hires_strength: float | None = None,
     hires_by: str | None = None,
+    private: bool | None = None,
 ) -> None:
     """Draw a picture from words."""
     if strength is not None and image is None:
@@ -90,6 +91,7 @@ async def imagine(
         hires=hires,
         hires_strength=hires_strength,
         hires_by=hires_by,
+        private=private,
     )
     typed, style = preferred(interaction, typed, style, shaped=image is None)
     brought = None if look is None else Brought(file=look, weight=look_weight)
@@ -98,4 +100,4 @@ async def imagine(
     elif style is not None or brought is not None:
         await styled_order(interaction, typed, style, look=brought)
     else:
-        await place_order(interaction, typed.request(interaction.client.house.shelf))
+        await place_order(interaction, typed.request(interaction.client.house.shelf), private=private)

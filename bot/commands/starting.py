@@ -58,7 +58,7 @@ async def start_order(
             partial(bringing.started, worded, shelf, picture, mask=marked, masked=masked)
         )
 
-    await take_order(interaction, find if look is None else look.added_to(find))
+    await take_order(interaction, find if look is None else look.added_to(find), private=typed.private)
 
 
 async def styled_order(
@@ -77,7 +77,7 @@ async def styled_order(
     async def find() -> Order:
         return Order(request=(await styled(interaction, typed, style)).request(shelf))
 
-    await take_order(interaction, find if look is None else look.added_to(find))
+    await take_order(interaction, find if look is None else look.added_to(find), private=typed.private)
 
 
 def _check(typed: Typed, shelf: Shelf, image: discord.Attachment) -> None:
@@ -114,6 +114,7 @@ async def inpaint(
     count: int | None = None,
     lora: str | None = None,
     clip_skip: int | None = None,
+    private: bool | None = None,
 ) -> None:
     """Draw part of a picture anew."""
     typed = Typed(
@@ -130,6 +131,7 @@ async def inpaint(
         clip_skip=clip_skip,
         strength=strength,
         blur=blur,
+        private=private,
     )
     typed, style = preferred(interaction, typed, style, shaped=False)
     await start_order(interaction, typed, image, style=style, mask=mask, masked=True)
@@ -161,6 +163,7 @@ async def outpaint(
     count: int | None = None,
     lora: str | None = None,
     clip_skip: int | None = None,
+    private: bool | None = None,
 ) -> None:
     """Draw what is around a picture."""
     typed = Typed(
@@ -175,6 +178,7 @@ async def outpaint(
         lora=lora,
         clip_skip=clip_skip,
         strength=strength,
+        private=private,
     )
     typed, style = preferred(interaction, typed, style, shaped=False)
     shelf = interaction.client.house.shelf
@@ -189,4 +193,4 @@ async def outpaint(
         worded = await styled(interaction, typed, style)
         return await bringing.one_by_one(partial(make, worded, data))
 
-    await take_order(interaction, find)
+    await take_order(interaction, find, private=typed.private)

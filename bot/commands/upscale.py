@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @app_commands.describe(
     image="The picture",
     factor="How many times as large, 1.1 to 8; 2 if you do not say",
+    private="Only you see it; /settings says what holds if you leave this out",
     upscaler="What makes it larger; the first one if you do not say",
 )
 async def upscale(
@@ -33,6 +34,7 @@ async def upscale(
     image: discord.Attachment,
     factor: float | None = None,
     upscaler: str | None = None,
+    private: bool | None = None,
 ) -> None:
     """Make a picture larger."""
     house = interaction.client.house
@@ -50,4 +52,4 @@ async def upscale(
         make = partial(brought, data, name, wanted, house.limits.pixels, house.shelf.default)
         return await bringing.one_by_one(make)
 
-    await take_order(interaction, find)
+    await take_order(interaction, find, private=private)

@@ -16,5 +16,7 @@ CREATE INDEX jobs_by_asker ON jobs (asker, id);
 
 CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
 
--- When who asked was called by a message of its own, because an edit calls nobody.
-ALTER TABLE deliveries ADD COLUMN called_at REAL;
+-- Whether who asked is to be called by a message of its own because an edit calls nobody, or was.
+ALTER TABLE deliveries ADD COLUMN call TEXT CHECK (call IN ('owed', 'done'));
+
+CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';

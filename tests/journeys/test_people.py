@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from playground.reading import text_of
-from tests.journeys.stage import Stage, asks, result, told
+from playground.faults import Fault
+from playground.nouns import Json
+from playground.person import Person
+from playground.reading import is_ephemeral, pictures_of, text_of
+from tests.journeys.stage import Stage, asks, draws, result, running, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+QUARTER_OF_AN_HOUR = 15 * 60.0
 
 
 async def test_what_a_person_prefers_holds_where_they_leave_it_out(stage: Stage) -> None:
@@ -27,3 +34,66 @@ async def test_what_a_person_prefers_holds_where_they_leave_it_out(stage: Stage)
     assert "128 × 128 · 3 steps · guidance 5 · DDIM" in text_of(card)
 
     assert "nothing in particular" in await told(stage.anna, await stage.anna.command("prefer clear"))
+
+
+# Private --------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_private_only_who_asked_sees_and_what_comes_of_it_too(stage: Stage) -> None:
+    before = set(stage.bruno.seen)
+    card = await draws(stage.anna, "a secret", private=True)
+    assert is_ephemeral(card)
+    assert "only for you" in text_of(card)
+    again = await result(stage.anna, await stage.anna.press(card, "Reroll"))
+    larger = await result(stage.anna, await stage.anna.press(again, "Vary a little"))
+    assert is_ephemeral(again)
+    assert is_ephemeral(larger)
+    assert "discord.com/channels" not in await told(stage.anna, await stage.anna.press(again, "Settings"))
+    await stage.anna.press(larger, "Delete")
+    await stage.anna.until(lambda: larger["id"] in stage.anna.deleted)
+    assert "secret" not in str(await stage.anna.messages())
+    assert set(stage.bruno.seen) == before
+
+
+async def test_private_can_be_what_a_person_has_unless_they_say_otherwise(stage: Stage) -> None:
+    open_card = await draws(stage.bruno, "for all")
+    said = await told(stage.anna, await stage.anna.command("settings", {"private": True}))
+    assert "only you see" in said
+    assert is_ephemeral(await draws(stage.anna, "by default"))
+    assert is_ephemeral(await result(stage.anna, await stage.anna.press(open_card, "Reroll")))
+    assert not is_ephemeral(await draws(stage.anna, "for once", private=False))
+    await stage.anna.command("settings", {"private": False})
+    direct = await stage.anna.direct_messages()
+    asked = await asks(stage.anna, "in a direct message", channel_id=direct, private=True)
+    assert not is_ephemeral(await result(stage.anna, asked))  # there it is private anyway, and stays
+
+
+async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_the_bot_dies(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path) as stage:
+        await stage.anna.command("settings", {"ping": "always"})
+        # The message is taken, but the bot only hears of an error, and dies before it tries again.
+        stage.playground.faults.add(
+            Fault(method="POST", path="/channels/*/messages", status=503, after=True, times=1)
+        )
+        card = await draws(stage.anna, "call me")
+        await stage.anna.until(lambda: calls(stage.anna))
+        secret = await asks(stage.anna, "slow secret", steps=30, private=True)
+        assert is_ephemeral(await running(stage.anna, secret))
+        await stage.bot.kill()
+        stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # nonce and tokens are long forgotten
+        await stage.bot.start()
+        direct = await stage.anna.direct_messages()
+        late = await stage.anna.message(lambda m: m["channel_id"] == direct and bool(pictures_of(m)))
+        assert "slow secret" in text_of(late)
+        again = await stage.anna.press(late, "Vary a little")
+        await stage.anna.until(lambda: len(calls(stage.anna)) == 2)
+        assert (await result(stage.anna, again))["channel_id"] == direct
+        assert [card["id"] in call["content"] for call in calls(stage.anna)] == [True, False]
+        assert [call["channel_id"] == direct for call in calls(stage.anna)] == [False, True]
+        assert "secret" not in str(await stage.anna.messages())
+
+
+def calls(person: Person) -> list[Json]:
+    return [message for message in person.seen.values() if "is there" in message["content"]]

@@ -10,7 +10,7 @@ CREATE TABLE deliveries (
     token TEXT NOT NULL,
     token_expires_at REAL NOT NULL,
     message_id INTEGER
-, file_limit INTEGER NOT NULL DEFAULT 10485760, round INTEGER NOT NULL DEFAULT 0, locale TEXT NOT NULL DEFAULT 'en', called_at REAL) WITHOUT ROWID;
+, file_limit INTEGER NOT NULL DEFAULT 10485760, round INTEGER NOT NULL DEFAULT 0, locale TEXT NOT NULL DEFAULT 'en', call TEXT CHECK (call IN ('owed', 'done'))) WITHOUT ROWID;
 
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (id),
@@ -124,6 +124,8 @@ CREATE TABLE styles (
     saved_at REAL NOT NULL,
     PRIMARY KEY (kind, owner, key)
 ) WITHOUT ROWID;
+
+CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';
 
 CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
 

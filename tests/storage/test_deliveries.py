@@ -8,7 +8,7 @@ import pytest
 
 from generation.job import Job, JobId, JobState
 from storage.database import Database
-from storage.deliveries import Address, Deliveries, Delivery, DeliveryState
+from storage.deliveries import Address, Call, Deliveries, Delivery, DeliveryState, owe_delivery_again
 from storage.jobs import Jobs
 from tests.storage.things import ADDRESS, a_job
 
@@ -148,3 +148,28 @@ async def test_a_nonce_is_the_same_each_time_and_short_enough_for_discord(
 
     assert nonce == (await the(deliveries, one)).nonce != (await the(deliveries, two)).nonce
     assert len(nonce) <= 25
+
+
+async def test_a_call_is_owed_once_from_when_the_end_has_arrived(jobs: Jobs, deliveries: Deliveries) -> None:
+    waiting, over = await kept(jobs), await ended(jobs)
+
+    for job in (waiting, over):
+        await deliveries.done(job.id, call=Call.OWED)
+    assert await deliveries.calls_owed() == (over.id,)
+
+    await deliveries.called(over.id)
+    assert await deliveries.calls_owed() == ()
+    assert (await the(deliveries, over)).call is Call.DONE
+
+
+async def test_who_was_called_is_not_called_for_a_later_round(
+    jobs: Jobs, deliveries: Deliveries, database: Database
+) -> None:
+    job = await ended(jobs)
+    await deliveries.done(job.id, call=Call.DONE)
+    async with database.transaction() as transaction:
+        await owe_delivery_again(transaction, job.id)
+
+    await deliveries.done(job.id, 1, call=Call.OWED)
+
+    assert await deliveries.calls_owed() == ()
