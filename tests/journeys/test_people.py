@@ -79,7 +79,7 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
         )
         card = await draws(stage.anna, "call me")
         await stage.anna.until(lambda: calls(stage.anna))
-        secret = await asks(stage.anna, "slow secret", steps=30, private=True)
+        secret = await asks(stage.anna, "slow secret", steps=60, private=True)
         assert is_ephemeral(await running(stage.anna, secret))
         await stage.bot.kill()
         stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # nonce and tokens are long forgotten
