@@ -20,8 +20,10 @@ from bot.forms import File, Filled, Text, at_hand, filled_in, give_back, open_fo
 from bot.further import on_canvas, picture_of
 from bot.limits import Refused
 from bot.may import check
-from bot.orders import GONE, model_of, take_order
+from bot.orders import GONE, model_of, place_order, take_order
+from bot.policy import shelf_here
 from bot.privately import may_go_on_from
+from bot.remixing import REMIX, Rest
 from generation import canvas
 from generation.catalogue import ModelInfo
 from generation.image import Picture
@@ -63,15 +65,13 @@ async def open_edit(interaction: Interaction, job_id: JobId) -> None:
     )
 
 
-async def edited(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+async def _edited(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Have drawn what somebody made of an earlier request."""
     changes = Edited.read(filled.texts)
     house = interaction.client.house
 
     async def looked_up() -> Order:
-        job = await house.jobs.get(job_id)
-        if job is None:
-            raise Refused(GONE)
+        job = await known_job(interaction, job_id)
         model = model_of(job.request, house)
         return Order(request=replace(changes.applied(job.request, new_seed()), model=model.source))
 
@@ -107,7 +107,7 @@ async def open_inpaint(interaction: Interaction, job_id: JobId, index: int) -> N
     )
 
 
-async def inpainted(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+async def _inpainted(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Have part of one of its pictures drawn anew."""
     mask = filled.files.get(MASK)
     if mask is None:
@@ -168,7 +168,7 @@ async def open_style(interaction: Interaction, job_id: JobId) -> None:
     )
 
 
-async def styled(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+async def _styled(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Save a style."""
     texts = filled.texts
     await keep_style(interaction, texts.get(NAME, ""), texts.get(PROMPT, ""), texts.get(NEGATIVE, ""))
@@ -179,9 +179,9 @@ async def styled(interaction: Interaction, filled: Filled, job_id: JobId, index:
 Answer = Callable[["Interaction", Filled, JobId, int], Awaitable[None]]
 
 FORMS: Mapping[Action, Answer] = {
-    Action.EDIT: edited,
-    Action.INPAINT: inpainted,
-    Action.STYLE: styled,
+    Action.EDIT: _edited,
+    Action.INPAINT: _inpainted,
+    Action.STYLE: _styled,
 }
 _CUSTOM_ID = re.compile(r"(?P<action>[a-z]+):(?P<job>[0-9a-z]{16})(?::(?P<index>\d))?")
 
@@ -197,6 +197,11 @@ async def answer_form(interaction: Interaction) -> None:
 
 
 async def _answered(interaction: Interaction, filled: Filled) -> None:
+    if filled.custom_id.startswith(f"{REMIX}:"):
+        edited = Edited.read(filled.texts)
+        rest = Rest.parse(filled.custom_id)
+        await place_order(interaction, rest.request(edited, shelf_here(interaction)))
+        return
     match = _CUSTOM_ID.fullmatch(filled.custom_id)
     if match is None or match["action"] not in FORMS:
         raise Refused(say("I do not know that form any more; please open it again."))

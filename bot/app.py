@@ -17,8 +17,10 @@ from bot.buttons import ITEMS
 from bot.commands.control import control
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
+from bot.commands.img2img import img2img
 from bot.commands.inspect import inspect, message_menus
 from bot.commands.moderate import moderate_command
+from bot.commands.onmessages import drawing_menus
 from bot.commands.prefer import PreferCommands
 from bot.commands.server import ServerCommands
 from bot.commands.settings import settings
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "imagine": (imagine, "Draw a picture from words"),
+    "img2img": (img2img, "Draw a picture from a picture and words"),
     "inpaint": (inpaint, "Draw part of a picture anew"),
     "outpaint": (outpaint, "Draw what is around a picture"),
     "control": (control, "Draw what has the outlines, the lines or the depth of a picture"),
@@ -82,7 +85,7 @@ class Atelier(discord.Client):
                 take_looks=take_looks,
             )
             self.tree.add_command(command, guild=self._guild)
-        for menu in message_menus():
+        for menu in (*message_menus(), *drawing_menus()):
             self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
         self.tree.add_command(PreferCommands(choose_model=choose_model), guild=self._guild)

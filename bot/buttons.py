@@ -161,13 +161,7 @@ class UpscaleButton(JobButton, template=f"{Action.UPSCALE}:{_JOB}:{_INDEX}"):
     """The same picture, larger: drawn again by its model, or as the person then chooses."""
 
     async def pressed(self, interaction: Interaction) -> None:
-        house = interaction.client.house
-        if not await asyncio.to_thread(lambda: house.upscalers.names):
-            await upscale(interaction, self.job_id, self.index)
-            return
-        await acknowledge(interaction, thinking=True, ephemeral=True)
-        job, picture, ways = await ways_to_enlarge(interaction, self.job_id, self.index)
-        await show_privately(interaction, enlarging_card(job, picture, ways))
+        await make_larger(interaction, self.job_id, self.index)
 
 
 class EnlargeMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.ENLARGE}:{_JOB}:{_INDEX}"):
@@ -208,6 +202,21 @@ class ControlButton(JobButton, template=f"{Action.CONTROL}:{_JOB}"):
     async def pressed(self, interaction: Interaction) -> None:
         await acknowledge(interaction, thinking=True, ephemeral=True)
         await show_privately(interaction, await control_card(interaction, self.job_id))
+
+
+async def make_larger(interaction: Interaction, job_id: JobId, index: int) -> None:
+    """Have a picture of ours made larger; where there are several ways, ask for one.
+
+    Raises:
+        Refused, InvalidRequest: it is not there any more, or cannot be.
+    """
+    house = interaction.client.house
+    if not await asyncio.to_thread(lambda: house.upscalers.names):
+        await upscale(interaction, job_id, index)
+        return
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    job, picture, ways = await ways_to_enlarge(interaction, job_id, index)
+    await show_privately(interaction, enlarging_card(job, picture, ways))
 
 
 async def show_privately(interaction: Interaction, card: Card) -> None:

@@ -11,6 +11,7 @@ from bot.markdown import literal, shortened
 from bot.options import NOTHING, Typed
 from bot.recipe import command_line
 from generation.metadata import Settings
+from generation.model import ModelInfo
 from generation.request import SEEDS, InvalidRequest
 from generation.samplers import find_sampler
 from generation.sentence import altered, joined, say
@@ -94,10 +95,21 @@ def command_for(settings: Settings, shelf: Shelf) -> str:
         line = command_line(replace(settings.request, model=named.source), shelf)
         if line is not None:
             return line
+    line = command_line(typed_from(settings, model).request(shelf), shelf)
+    assert line is not None, "what was typed can be typed again"
+    return line
+
+
+def typed_from(settings: Settings, model: ModelInfo) -> Typed:
+    """What one types to have it, or something like it, drawn by this model.
+
+    Raises:
+        InvalidRequest: it says no prompt.
+    """
     if not settings.prompt:
         raise InvalidRequest(say("It says no prompt."))
     sampler = find_sampler(settings.sampler or "")
-    typed = Typed(
+    return Typed(
         prompt=settings.prompt,
         negative_prompt=settings.negative_prompt or NOTHING,
         model=model.name,
@@ -108,6 +120,3 @@ def command_for(settings: Settings, shelf: Shelf) -> str:
         seed=settings.seed if settings.seed is not None and settings.seed < SEEDS else None,
         clip_skip=settings.clip_skip,
     )
-    line = command_line(typed.request(shelf), shelf)
-    assert line is not None, "what was typed can be typed again"
-    return line

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import aiohttp
 import discord
 from discord import app_commands, ui
 
@@ -22,6 +19,7 @@ from bot.limits import Refused
 from bot.markdown import whole
 from bot.messages import MAX_TEXT, NO_MENTIONS, layout
 from bot.preferring import layers, pinned
+from bot.uploaded import fetched, pictures_in
 from generation import canvas, metadata
 from generation.image import as_jpeg
 from generation.request import InvalidRequest
@@ -29,9 +27,6 @@ from generation.sentence import say
 
 if TYPE_CHECKING:
     from bot.house import Interaction
-
-MAX_PICTURES = 4
-"""Of one message; as many as a request draws."""
 
 
 @app_commands.allowed_installs(guilds=True, users=True)
@@ -55,19 +50,19 @@ def message_menus() -> list[app_commands.ContextMenu]:
 @app_commands.allowed_installs(guilds=True, users=True)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
 async def _show_settings(interaction: Interaction, message: discord.Message) -> None:
-    files = _files(message)
+    files = pictures_in(message)
     await acknowledge(interaction, thinking=True, ephemeral=True)
     for file in files:
-        await _show(interaction, await _fetched(file))
+        await _show(interaction, await fetched(file))
 
 
 @app_commands.allowed_installs(guilds=True, users=True)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
 async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> None:
-    files = _files(message)
+    files = pictures_in(message)
     await acknowledge(interaction, thinking=True, ephemeral=True)
     for file in files:
-        data = await _fetched(file)
+        data = await fetched(file)
         if not data.startswith(b"\x89PNG"):
             raise Refused(say("That is no PNG file; only those have something to gain by that."))
         jpeg = await jpeg_of(data)
@@ -93,58 +88,6 @@ async def jpeg_of(png: bytes) -> bytes:
         return as_jpeg(png)
 
     return await bringing.one_by_one(make)
-
-
-Media = discord.Attachment | discord.UnfurledMediaItem
-
-
-def _files(message: discord.Message) -> list[Media]:
-    """The pictures that were uploaded with a message, wherever they stand in it.
-
-    Raises:
-        Refused: there are none.
-    """
-    files = list(_uploaded(message))[:MAX_PICTURES]
-    if not files:
-        raise Refused(say("There is no picture in that message."))
-    return files
-
-
-def _uploaded(message: discord.Message) -> Iterator[Media]:
-    attached = [each for each in message.attachments if _shows(each)]
-    yield from attached
-    known = {attachment.id for attachment in attached}
-
-    def walk(parts: Any) -> Iterator[Media]:
-        for part in parts:
-            if isinstance(part, discord.MediaGalleryComponent):
-                # Not what somebody merely links to: its address may be anything.
-                media = (item.media for item in part.items)
-                yield from (
-                    each for each in media if each.attachment_id not in {None, *known} and _shows(each)
-                )
-            yield from walk(getattr(part, "children", ()))
-
-    yield from walk(message.components)
-
-
-def _shows(media: Media) -> bool:
-    """Whether it is a picture, as far as Discord says, which need not of what stands in a gallery."""
-    unsaid = "" if isinstance(media, discord.Attachment) else "image/"
-    return (media.content_type or unsaid).startswith("image/")
-
-
-async def _fetched(file: Media) -> bytes:
-    if isinstance(file, discord.Attachment):
-        bringing.check_attachment(file, PICTURE)
-        return await bringing.fetched(file, PICTURE)
-    try:
-        async with asyncio.timeout(bringing.FETCH_SECONDS):
-            return await file.read()
-    except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError):
-        raise Refused(
-            say("I could not fetch the {what} from Discord; please try again.", what=PICTURE)
-        ) from None
 
 
 async def _show(interaction: Interaction, data: bytes) -> None:

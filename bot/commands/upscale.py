@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,23 @@ async def upscale(
     private: bool | None = None,
 ) -> None:
     """Make a picture larger."""
-    house = interaction.client.house
     bringing.check_attachment(image, PICTURE)
+    await enlarge_brought(interaction, lambda: bringing.fetched(image, PICTURE), factor, upscaler, private)
+
+
+async def enlarge_brought(
+    interaction: Interaction,
+    fetch: Callable[[], Awaitable[bytes]],
+    factor: float | None = None,
+    upscaler: str | None = None,
+    private: bool | None = None,
+) -> None:
+    """Have a picture made larger that is not ours.
+
+    Raises:
+        Refused, InvalidRequest: it cannot be.
+    """
+    house = interaction.client.house
     wanted = DEFAULT_FACTOR if factor is None else factor
     if not LEAST_UPSCALE <= wanted <= MAX_UPSCALE:
         raise InvalidRequest(not_so_large(wanted, LEAST_UPSCALE, MAX_UPSCALE))
@@ -48,8 +64,7 @@ async def upscale(
     name = names[0] if upscaler is None else await asyncio.to_thread(house.upscalers.find, upscaler)
 
     async def find() -> Order:
-        data = await bringing.fetched(image, PICTURE)
-        make = partial(brought, data, name, wanted, house.limits.pixels, house.shelf.default)
+        make = partial(brought, await fetch(), name, wanted, house.limits.pixels, house.shelf.default)
         return await bringing.one_by_one(make)
 
     await take_order(interaction, find, private=private)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
+from generation.upscalers import NONE_HERE
 from playground.person import Asked
 from playground.reading import button_labels, pictures_of, text_of
 from tests.journeys.stage import Stage, draws, result, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PLAIN = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A PNG file that says nothing."""
 
 MORE = "More: zoom out, pan, save as a style…"
 
@@ -89,6 +96,55 @@ async def test_a_style_is_saved_from_a_picture_by_who_may(stage: Stage) -> None:
     nameless = await stage.mina.select(card, MORE, ["save as a style"])
     nameless = await stage.mina.submit(nameless, {"Name": "  ‎ "})
     assert "is not possible for a style" in await told(stage.mina, nameless)
+
+
+async def test_a_message_of_ours_is_remixed_as_by_edit_and_any_other_by_what_its_file_says(
+    stage: Stage,
+) -> None:
+    card = await draws(stage.anna, "a red circle", seed=7, steps=3, size="192x128")
+    form = await stage.bruno.command("Remix this", target=card["id"])
+    assert fields(form)["Prompt"] == "a red circle"
+    again = await result(stage.bruno, await stage.bruno.submit(form, {"Prompt": "a blue one"}))
+    settings = await told(stage.bruno, await stage.bruno.press(again, "Settings"))
+    assert f"/{card['id']}" in settings
+
+    file = await stage.anna.fetch(pictures_of(card)[0])
+    posted = await stage.bruno.say("look", files=[("found.png", file)])
+    form = await stage.anna.command("Remix this", target=posted["id"])
+    assert fields(form) == {
+        "Prompt": "a red circle",
+        "Negative prompt": "",
+        "Steps": "3",
+        "Guidance": "5",
+        "Seed": "7",
+    }
+    again = await result(stage.anna, await stage.anna.submit(form, {"Steps": "4"}))
+    assert "192 × 128 · 4 steps" in text_of(again)
+    assert "seed 7" in text_of(again)
+
+    words = await stage.bruno.say("no picture here")
+    refused = await stage.anna.command("Remix this", target=words["id"])
+    assert await told(stage.anna, refused) == "There is no picture in that message."
+    nothing = await stage.bruno.say("", files=[("plain.png", PLAIN)])
+    refused = await stage.anna.command("Remix this", target=nothing["id"])
+    assert await told(stage.anna, refused) == "This picture holds no settings."
+
+
+async def test_upscale_on_a_message_asks_which_of_its_pictures(stage: Stage) -> None:
+    card = await draws(stage.anna, "a red circle", count=2)
+    choice = await stage.bruno.answer(await stage.bruno.command("Upscale", target=card["id"]))
+    assert button_labels(choice) == ["Picture 1", "Picture 2"]
+    posted = await stage.bruno.say("", files=[("plain.png", PLAIN)])
+    refused = await stage.bruno.command("Upscale", target=posted["id"])
+    assert await told(stage.bruno, refused) == NONE_HERE
+
+
+async def test_img2img_is_imagine_from_a_picture(stage: Stage) -> None:
+    file = await stage.anna.fetch(pictures_of(await draws(stage.anna, "a red circle", size="192x128"))[0])
+    options = {"image": ("photo.png", file), "prompt": "a blue one", "strength": 0.5}
+    card = await result(stage.anna, await stage.anna.command("img2img", options))
+    assert "160 × 104" in text_of(card)
+    assert "from a picture, strength 0.5" in text_of(card)
 
 
 async def test_a_form_that_was_open_while_the_bot_restarted_still_works(tmp_path: Path) -> None:
