@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Two processes with a thread each: the suite waits a lot, and threads that wait for each other cost more than they bring.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: setup demo test check format clean
+.PHONY: setup demo test check format words clean
 
 setup: $(STAMP)
 
@@ -35,6 +35,9 @@ check: setup
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+words: setup
+	$(BIN)/python -m bot.catalogues
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

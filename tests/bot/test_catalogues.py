@@ -5,7 +5,14 @@ from __future__ import annotations
 import polib
 import pytest
 
-from bot.catalogues import COMMANDS, NoLiteral, begun, brought_up_to_date, collected, templates
+from bot.catalogues import (
+    COMMANDS,
+    Found,
+    NoLiteral,
+    begun,
+    brought_up_to_date,
+    templates,
+)
 
 SAYING = "from generation.sentence import count, say\n"
 
@@ -35,19 +42,18 @@ def test_what_others_call_say_says_nothing_to_people() -> None:
     assert not list(templates("def run(say):\n    say(1)\n", "bot/x.py"))
 
 
-async def test_sentences_of_every_room_and_the_commands_are_collected() -> None:
-    found = await collected()
+def test_sentences_of_every_room_and_the_commands_are_collected(said: Found) -> None:
     assert "bot/apologies.py" in {
-        place for (english, _), places in found.items() for place in places if "went wrong" in english
+        place for (english, _), places in said.items() for place in places if "went wrong" in english
     }
     assert (
         "generation/size.py"
-        in found["A size of {size} is not possible: both edges must be multiples of 8.", None]
+        in said["A size of {size} is not possible: both edges must be multiples of 8.", None]
     )
-    assert "storage/jobs.py" in found["Please ask anew.", None]
-    assert COMMANDS in found["Draw a picture from words", None]
-    assert COMMANDS in found["Show settings", None]
-    assert not any(english == "imagine" for english, _ in found)
+    assert "storage/jobs.py" in said["Please ask anew.", None]
+    assert COMMANDS in said["Draw a picture from words", None]
+    assert COMMANDS in said["Show settings", None]
+    assert not any(english == "imagine" for english, _ in said)
 
 
 def test_what_is_translated_stays_what_is_new_comes_and_what_is_gone_goes() -> None:
