@@ -26,7 +26,7 @@ from generation.safety import Verdict
 from generation.sentence import say
 
 SLOW_STEP_S = 0.05
-FETCH_S = 1.5
+FETCH_S = {"fake:fetched": 1.5, "fake:fetched slowly": 15.0}
 FETCHED_BYTES = 4_300_000_000
 _PARTS = 15
 _CELL = 8  # pixels
@@ -51,7 +51,7 @@ class NoiseEngine:
     """See :class:`generation.engine.engine.Engine`. One task at a time.
 
     The sources: "fake:noise" works; "fake:unreadable" cannot be loaded; "fake:crash" ends the process and
-    "fake:hang" hangs while loading; "fake:fetched" takes as long as FETCH_S and tells of a download;
+    "fake:hang" hangs while loading; "fake:fetched" (slowly) takes as long as FETCH_S and tells of a download;
     "fake:misjudged" is found to take other sizes than was believed.
     """
 
@@ -63,8 +63,8 @@ class NoiseEngine:
                 os._exit(3)
             case "fake:hang":
                 _hang()
-            case "fake:fetched":
-                _fetch(tell)
+            case "fake:fetched" | "fake:fetched slowly":
+                _fetch(tell, FETCH_S[info.source])
             case "fake:misjudged":
                 info = replace(info, multiple=64)
         self._info = info
@@ -165,10 +165,10 @@ class NoiseEngine:
         return write_png(image, request, record)
 
 
-def _fetch(tell: Tell) -> None:
+def _fetch(tell: Tell, seconds: float) -> None:
     for part in range(_PARTS):
         tell(part * FETCHED_BYTES // _PARTS, FETCHED_BYTES)
-        time.sleep(FETCH_S / _PARTS)
+        time.sleep(seconds / _PARTS)
     tell(0, 0)
 
 
