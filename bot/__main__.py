@@ -70,6 +70,8 @@ async def serve(settings: Settings) -> None:
         waiting_per_person=settings.max_waiting_per_person,
         pixels=settings.max_pixels,
         steps=settings.max_steps,
+        pictures_per_day=settings.max_pictures_per_day,
+        weight=settings.max_weight,
     )
     async with AsyncExitStack() as rooms:
         _make_folder(settings)
@@ -91,6 +93,7 @@ async def serve(settings: Settings) -> None:
             model=settings.model,
             models=settings.models_file,
             memory=settings.model_memory,
+            unload_after=None if settings.unload_after is None else settings.unload_after * 60,
             device=settings.device,
             dtype=settings.dtype,
             batch=settings.batch,

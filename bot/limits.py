@@ -31,6 +31,10 @@ class Limits:
     pixels: int
     """Width times height of one picture."""
     steps: int
+    pictures_per_day: int | None = None
+    """Of one person, wherever they ask; None: no limit."""
+    weight: int = 1
+    """As many turns as a server may give a role where others get one."""
 
     def reject_reason(self, request: GenerationRequest) -> str | None:
         """Why the owner does not want this drawn, or None."""

@@ -12,6 +12,7 @@ import aiohttp
 import discord
 
 from bot.acknowledgement import acknowledge
+from bot.allowances import Allowance, allowance_here, spent_reason
 from bot.apologies import describe
 from bot.bringing import Order
 from bot.facts import model_name
@@ -28,6 +29,7 @@ from generation.request import GenerationRequest, new_seed
 from generation.sentence import say
 from generation.shelf import Shelf
 from storage.deliveries import Address
+from storage.quotas import QuotaSpent
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ async def place_order(
         Refused: the owner's limits or the server forbid it, or the queue is full. Nothing was acknowledged.
     """
     house, rules = interaction.client.house, check_asker(interaction)
-    if (reason := house.limits.reject_reason(request)) is not None:
+    if (reason := allowance_here(interaction).limits.reject_reason(request)) is not None:
         raise Refused(reason)
     if (reason := await asyncio.to_thread(rules.reject_reason, request, house.shelf)) is not None:
         raise Refused(reason)
@@ -140,7 +142,9 @@ async def take_order(
                 request = await asyncio.to_thread(house.wildcards.decided, request)
             await asyncio.to_thread(house.shelf.embeddings.refresh)
             rules = check_asker(interaction)  # which may have changed meanwhile
-            if (reason := await asyncio.to_thread(_reject_reason, request, house, rules)) is not None:
+            allowed = allowance_here(interaction)
+            reason = await asyncio.to_thread(_reject_reason, request, house, rules, allowed)
+            if reason is not None:
                 raise Refused(reason)
             job = Job(
                 id=new_job_id(),
@@ -151,6 +155,7 @@ async def take_order(
                 safety=safety_here(interaction),
                 covered=rules.settings.spoilers,
                 private=private,
+                weight=allowed.weight,
             )
             address = Address(
                 application_id=interaction.application_id,
@@ -163,7 +168,10 @@ async def take_order(
                 message_id=message_id,
                 locale=(language_of(interaction) if private else await language_here(interaction)).code,
             )
-            await house.jobs.keep(job, address, order.files)
+            await house.jobs.keep(job, address, order.files, ceilings=allowed.ceilings)
+        except QuotaSpent as spent:
+            await _withdraw(interaction)
+            raise Refused(spent_reason(spent, time.time())) from None
         except PictureGone:
             await _withdraw(interaction)
             raise Refused(GONE) from None
@@ -173,10 +181,10 @@ async def take_order(
         _submit(house, job, address)
 
 
-def _reject_reason(request: GenerationRequest, house: House, rules: Rules) -> str | None:
+def _reject_reason(request: GenerationRequest, house: House, rules: Rules, allowed: Allowance) -> str | None:
     # No model is asked for what is only made larger.
     model = None if request.upscale is not None else house.shelf.by_source(request.model)
-    if (reason := house.limits.reject_reason(request)) is not None:
+    if (reason := allowed.limits.reject_reason(request)) is not None:
         return reason
     if (reason := rules.reject_reason(request, house.shelf)) is not None or model is None:
         return reason

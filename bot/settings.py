@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.safety import OwnerSafety, is_missing
 from generation.modeltable import EMBEDDED
+from generation.queue import MAX_WEIGHT
 from generation.request import MAX_STEPS
 from generation.safety import DEFAULT_CHECKER, Safety
 
@@ -96,6 +97,12 @@ class Settings(BaseSettings):
     max_pixels: int = Field(default=4096 * 4096, ge=64 * 64)
     """Width times height of one picture."""
     max_steps: int = Field(default=MAX_STEPS, ge=1, le=MAX_STEPS)
+    max_pictures_per_day: int | None = Field(default=None, ge=1)
+    """Of one person, wherever they ask; None: no limit."""
+    max_weight: int = Field(default=MAX_WEIGHT, ge=1, le=MAX_WEIGHT)
+    """Turns that a server may give a role where others get one."""
+    unload_after: float | None = Field(default=None, gt=0)
+    """Minutes without work after which the models leave memory; None: never."""
 
     @field_validator("model")
     @classmethod

@@ -14,6 +14,7 @@ from generation.preferences import Preferences
 from generation.request import InvalidRequest
 from generation.safety import Safety
 from storage.database import Database, Row, to_the_end
+from storage.quotas import Quota
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class ServerSettings:
     """Whether all pictures are hidden behind spoilers."""
     language: str | None = None
     """Of what everybody sees, as Discord writes it: "de", "es-ES"."""
+    quotas: tuple[Quota, ...] = ()
+    """What people may ask for: of everybody, and of roles; one each at the most."""
     retention: int | None = None
     """Days for which pictures are kept; None: for as long as nobody deletes them."""
 
@@ -227,7 +230,9 @@ def _change(row: Row) -> Change:
 def _plain(value: Any) -> Any:
     if isinstance(value, Preferences):
         return value.plain()
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Quota):
+        return value.plain()
+    return list(map(_plain, value)) if isinstance(value, tuple) else value
 
 
 def _whole(value: Any) -> int:
@@ -270,6 +275,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "blocked": _each(_whole),
     "spoilers": _yes_or_no,
     "language": _text,
+    "quotas": _each(Quota.from_plain),
     "retention": _whole,
 }
 """How each setting is read from plain data: all fields there are."""
