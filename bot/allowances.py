@@ -1,4 +1,4 @@
-"""What somebody may have where they ask: as their server allows it, and never more than the owner of the bot."""
+"""What somebody may have where they ask: as the server has it, and never more than the bot's owner allows."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def allowance(owner: Limits, quotas: Collection[Quota], roles: Collection[int]) 
 
 
 def allowance_here(interaction: Interaction) -> Allowance:
-    """What this person may have here. In direct messages, and where I am no member, it is what the owner says."""
+    """What this person may have here; in direct messages, and where I am no member, what the owner allows."""
     member = interaction.user
     roles = {role.id for role in member.roles} if isinstance(member, discord.Member) else set()
     return allowance(interaction.client.house.limits, rules_here(interaction).settings.quotas, roles)

@@ -24,6 +24,7 @@ from bot.commands.onmessages import drawing_menus
 from bot.commands.prefer import PreferCommands
 from bot.commands.server import ServerCommands
 from bot.commands.settings import settings
+from bot.commands.server_limits import limits_command
 from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
@@ -89,7 +90,9 @@ class Atelier(discord.Client):
             self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
         self.tree.add_command(PreferCommands(choose_model=choose_model), guild=self._guild)
-        self.tree.add_command(ServerCommands(), guild=self._guild)
+        server = ServerCommands()
+        server.add_command(limits_command())
+        self.tree.add_command(server, guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)
         self.tree.add_command(
             app_commands.Command(

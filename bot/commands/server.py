@@ -70,7 +70,7 @@ class ServerCommands(app_commands.Group):
 
     @app_commands.command(name="show", description="What is decided for this server")
     async def show(self, interaction: Interaction) -> None:
-        await _acknowledge(interaction)
+        await may_decide(interaction)
         await _tell_all(interaction)
 
     @app_commands.command(name="safety", description="What becomes of pictures that a safety checker flags")
@@ -85,11 +85,11 @@ class ServerCommands(app_commands.Group):
         ]
     )
     async def safety(self, interaction: Interaction, flagged: str) -> None:
-        server = await _acknowledge(interaction)
+        server = await may_decide(interaction)
         if flagged not in (*Safety, "owner"):
             raise Refused(say("That is none of the choices."))
         safety = None if flagged == "owner" else Safety(flagged)
-        await _change(interaction, server, lambda was: replace(was, safety=safety))
+        await change(interaction, server, lambda was: replace(was, safety=safety))
         await _tell_all(interaction)
 
     @app_commands.command(name="moderators", description="Where pictures that wait for a moderator are shown")
@@ -99,16 +99,16 @@ class ServerCommands(app_commands.Group):
         interaction: Interaction,
         channel: app_commands.Transform[app_commands.AppCommandChannel, WhereToShow] | None = None,
     ) -> None:
-        server = await _acknowledge(interaction)
+        server = await may_decide(interaction)
         if channel is not None:
             await _try(interaction, channel)
         place = None if channel is None else channel.id
-        await _change(interaction, server, lambda was: replace(was, moderators_channel=place))
+        await change(interaction, server, lambda was: replace(was, moderators_channel=place))
         await interaction.client.house.desk.lay_out(server)
         await _tell_all(interaction)
 
 
-async def _acknowledge(interaction: Interaction) -> int:
+async def may_decide(interaction: Interaction) -> int:
     """Acknowledge privately; the server.
 
     Raises:
@@ -122,7 +122,7 @@ async def _acknowledge(interaction: Interaction) -> int:
     return interaction.guild_id
 
 
-async def _change(
+async def change(
     interaction: Interaction, server: int, edit: Callable[[ServerSettings], ServerSettings]
 ) -> None:
     await interaction.client.house.servers.change(server, edit, by=UserId(interaction.user.id))
