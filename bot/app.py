@@ -23,8 +23,8 @@ from bot.commands.moderate import moderate_command
 from bot.commands.onmessages import drawing_menus
 from bot.commands.prefer import PreferCommands
 from bot.commands.server import ServerCommands
-from bot.commands.settings import settings
 from bot.commands.server_limits import limits_command
+from bot.commands.settings import settings
 from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
