@@ -61,19 +61,24 @@ class Language:
 
     def __call__(self, text: str) -> str:
         """A text as people read it: what is no sentence of ours stays as it is."""
-        return text.within(self) if isinstance(text, Sentence) else text
+        if not isinstance(text, Sentence):
+            return text
+        try:
+            return text.within(self)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:  # a slip in the catalogue
+            log.error("the catalogue %s.po cannot say something: %r; it is said in English", self.code, error)
+            return str(text)
 
 
 @cache
 def languages() -> Mapping[str, Language]:
-    """All that there are, by their codes.
-
-    Raises:
-        OSError, ValueError, KeyError: a catalogue cannot be read.
-    """
+    """All that there are, by their codes. One whose catalogue cannot be read is none: the log says why."""
     found = {ENGLISH: Language(ENGLISH)}
     for file in sorted(CATALOGUES.glob("*.po")):
-        found[file.stem] = Language(file.stem, polib.pofile(str(file), encoding="utf-8"))
+        try:
+            found[file.stem] = Language(file.stem, polib.pofile(str(file), encoding="utf-8"))
+        except (OSError, ValueError, KeyError) as error:
+            log.error("%s cannot be read, so nothing is said in that language: %r", file.name, error)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -180,3 +181,36 @@ async def test_an_option_that_means_nothing_here_is_not_offered_in_any_language(
 def test_catalogues_are_named_as_discord_names_languages() -> None:
     known = {locale.value for locale in discord.Locale}
     assert set(languages()) - {"en"} <= known
+
+
+def test_a_slip_in_a_catalogue_is_said_in_english_and_told_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = say("It is {what}.", what="here")
+    for slip in ("Es ist {was}.", "Es ist {what", "Es ist {}.", "Es ist {what:d}.", "Es ist {what.x}."):
+        caplog.clear()
+        assert german(**{"It is {what}.": slip})(told) == "It is here."
+        assert "de.po" in caplog.text
+        assert "here" not in caplog.text, "what people say is none of the log's business"
+
+
+def test_a_catalogue_that_cannot_be_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = 'msgid ""\nmsgstr ""\n"Plural-Forms: {rule}\\n"\n\nmsgid "Cancel"\nmsgstr "{said}"\n'
+    files = {
+        "de": head.format(rule="nplurals=2; plural=(n != 1);", said="Abbrechen"),
+        "fr": head.format(rule="nplurals=2; plural=import;", said="Annuler"),
+        "it": "this is none",
+        "ja": 'msgid "Cancel"\nmsgstr "x"\n',
+    }
+    for code, text in files.items():
+        (tmp_path / f"{code}.po").write_text(text, "utf-8")
+    monkeypatch.setattr("bot.language.CATALOGUES", tmp_path)
+    languages.cache_clear()
+    try:
+        assert language("de")(say("Cancel")) == "Abbrechen"
+        assert set(languages()) == {"en", "de"}
+    finally:
+        languages.cache_clear()
+    assert all(f"{code}.po cannot be read" in caplog.text for code in ("fr", "it", "ja"))
