@@ -187,19 +187,24 @@ async def owe_delivery_again(transaction: Transaction, job_id: JobId) -> None:
 def _delivery(row: Row) -> Delivery:
     return Delivery(
         job_id=JobId(row["job_id"]),
-        address=Address(
-            application_id=row["application_id"],
-            guild_id=row["guild_id"],
-            channel_id=row["channel_id"],
-            user_id=UserId(row["user_id"]),
-            token=row["token"],
-            token_expires_at=row["token_expires_at"],
-            file_limit=row["file_limit"],
-            message_id=row["message_id"],
-            locale=row["locale"],
-        ),
+        address=address_of(row),
         state=DeliveryState(row["state"]),
         reason=row["reason"],
         round=row["round"],
         call=None if row["call"] is None else Call(row["call"]),
+    )
+
+
+def address_of(row: Row) -> Address:
+    """Where the answer goes, by a row of the deliveries."""
+    return Address(
+        application_id=row["application_id"],
+        guild_id=row["guild_id"],
+        channel_id=row["channel_id"],
+        user_id=UserId(row["user_id"]),
+        token=row["token"],
+        token_expires_at=row["token_expires_at"],
+        file_limit=row["file_limit"],
+        message_id=row["message_id"],
+        locale=row["locale"],
     )

@@ -36,7 +36,7 @@ _COLUMNS = (
 )
 """The settings with columns of their names; `size` has two, and all others are kept together in `more`."""
 
-_SELECT = "SELECT jobs.*, reviews.state AS review FROM jobs LEFT JOIN reviews ON job_id = jobs.id"
+SELECT_JOBS = "SELECT jobs.*, reviews.state AS review FROM jobs LEFT JOIN reviews ON job_id = jobs.id"
 
 
 class Jobs:
@@ -124,7 +124,7 @@ class Jobs:
     async def outlined(self, job_id: JobId) -> Job | None:
         """A job to be told of, though today's rules may refuse to draw it; None if it is not known."""
         row = await self._row(job_id)
-        return None if row is None else _job(row, checked=_reject_reason(row) is None)
+        return None if row is None else outlined_job(row)
 
     async def is_private(self, job_id: JobId) -> bool:
         """Whether only who asked may see it."""
@@ -132,7 +132,7 @@ class Jobs:
         return row is not None and bool(row["private"])
 
     async def _row(self, job_id: JobId) -> Row | None:
-        return await self._database.fetch_one(f"{_SELECT} WHERE jobs.id = ?", (job_id,))
+        return await self._database.fetch_one(f"{SELECT_JOBS} WHERE jobs.id = ?", (job_id,))
 
     async def files(self, request: GenerationRequest) -> Mapping[Digest, bytes]:
         """What a request starts from.
@@ -144,7 +144,9 @@ class Jobs:
 
     async def unfinished(self) -> list[Job]:
         """Every job that is not settled, oldest first, as QUEUED."""
-        rows = await self._database.fetch_all(f"{_SELECT} WHERE settled_at IS NULL ORDER BY created_at, id")
+        rows = await self._database.fetch_all(
+            f"{SELECT_JOBS} WHERE settled_at IS NULL ORDER BY created_at, id"
+        )
         return [_job(row) for row in rows]
 
     async def give_up_outdated(self) -> int:
@@ -152,7 +154,7 @@ class Jobs:
 
         Each answer is owed from then on, as that of any job that has ended.
         """
-        rows = await self._database.fetch_all(f"{_SELECT} WHERE settled_at IS NULL")
+        rows = await self._database.fetch_all(f"{SELECT_JOBS} WHERE settled_at IS NULL")
         given_up = 0
         for row in rows:
             if (reason := _reject_reason(row)) is not None:
@@ -192,6 +194,11 @@ class Jobs:
             "SELECT 1 FROM jobs WHERE id = ? AND settled_at IS NULL", (job_id,)
         )
         return row is not None
+
+
+def outlined_job(row: Row) -> Job:
+    """The job of a row of :data:`SELECT_JOBS`, to be told of though today's rules may refuse to draw it."""
+    return _job(row, checked=_reject_reason(row) is None)
 
 
 def _settings(row: Row) -> dict[str, Any]:

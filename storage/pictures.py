@@ -18,7 +18,7 @@ from generation.request import Digest, Seed, Size
 from generation.safety import Verdict
 from generation.sentence import say
 from storage import disk
-from storage.database import Database, Transaction, to_the_end
+from storage.database import Database, Row, Transaction, to_the_end
 
 _AT_ONCE = 250
 """Files that a sweep looks up in one query; each twice: SQLite takes 999 parameters."""
@@ -68,18 +68,7 @@ class Pictures:
             job = await self._database.fetch_one("SELECT forgotten_at FROM jobs WHERE id = ?", (job_id,))
             if job is not None and job["forgotten_at"] is not None:
                 raise PictureGone(say("The pictures of this job were deleted."))
-        return tuple(
-            StoredPicture(
-                job_id=JobId(row["job_id"]),
-                index=row["position"],
-                seed=Seed(row["seed"]),
-                size=Size(width=row["width"], height=row["height"]),
-                digest=row["digest"],
-                byte_count=row["byte_count"],
-                verdict=Verdict(row["verdict"]),
-            )
-            for row in rows
-        )
+        return tuple(map(stored_picture, rows))
 
     async def read(self, stored: StoredPicture) -> bytes:
         """The picture file.
@@ -215,6 +204,19 @@ class Pictures:
                     if entry.stat().st_mtime < self._opened_at:
                         old.append(Path(entry.path))
         return old
+
+
+def stored_picture(row: Row) -> StoredPicture:
+    """The picture of a row."""
+    return StoredPicture(
+        job_id=JobId(row["job_id"]),
+        index=row["position"],
+        seed=Seed(row["seed"]),
+        size=Size(width=row["width"], height=row["height"]),
+        digest=row["digest"],
+        byte_count=row["byte_count"],
+        verdict=Verdict(row["verdict"]),
+    )
 
 
 async def insert_pictures(
