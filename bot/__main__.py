@@ -36,6 +36,7 @@ from generation.studio import Studio
 from generation.upscalers import Upscalers
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
+from storage.history import History
 from storage.jobs import Jobs
 from storage.people import People
 from storage.pictures import Pictures
@@ -139,6 +140,7 @@ async def serve(settings: Settings) -> None:
             styles=Styles(database),
             servers=servers,
             people=people,
+            history=History(database),
             reviews=reviews,
             safety=safety,
             studio=studio,

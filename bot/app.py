@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -14,6 +14,7 @@ from discord import app_commands
 from bot.answering import answer_form, is_form
 from bot.apologies import apologise, describe
 from bot.buttons import ITEMS
+from bot.commands.about import help_, history, stats
 from bot.commands.control import control
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
@@ -29,6 +30,7 @@ from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
 from bot.commands.words import words
+from bot.history import ITEMS as HISTORY_ITEMS
 from bot.house import House
 from bot.language import Translator, languages
 from bot.messages import NO_MENTIONS
@@ -46,6 +48,15 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "upscale": (upscale, "Make a picture larger"),
     "inspect": (inspect, "Show you the settings that are inside a picture's file"),
 }
+
+ANSWERS: Mapping[str, tuple[Callable[..., Any], str]] = {
+    "words": (words, "Which words the models learned besides"),
+    "history": (history, "What you asked me for, with its buttons"),
+    "settings": (settings, "How I am towards you: whether I ping you, and what is private"),
+    "stats": (stats, "How much I drew for you, and in this server"),
+    "help": (help_, "What I can do here"),
+}
+"""Commands that only tell something, or keep it."""
 
 
 class Tree(app_commands.CommandTree["Atelier"]):
@@ -94,21 +105,13 @@ class Atelier(discord.Client):
         server.add_command(limits_command())
         self.tree.add_command(server, guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)
-        self.tree.add_command(
-            app_commands.Command(
-                name="words", description="Which words the models learned besides", callback=words
-            ),
-            guild=self._guild,
-        )
-        self.tree.add_command(
-            app_commands.Command(
-                name="settings",
-                description="How I am towards you: whether I ping you, and what is private",
-                callback=settings,
-            ),
-            guild=self._guild,
-        )
-        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS)
+        for name, (callback, description) in ANSWERS.items():
+            answer: app_commands.Command[Any, ..., None] = app_commands.Command(
+                name=name, description=description, callback=callback
+            )
+            self.tree.add_command(answer, guild=self._guild)
+        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS)
+        self._mentions: Mapping[str, str] = {}
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
 
@@ -141,6 +144,7 @@ class Atelier(discord.Client):
                 f"GUILD_ID is {self._guild.id}, and Discord takes no commands for that server: it answered "
                 f"{error.status}. Copy the server's id again, and invite the bot there."
             ) from error
+        self._mentions = _mentions(commands)
         log.info("at your service: %s", ", ".join(map(_called, commands)))
         if self._guild is not None:
             await self.tree.sync()  # there are none for everywhere
@@ -148,6 +152,10 @@ class Atelier(discord.Client):
         for guild in list(self.guilds):
             if self._guild is None or guild.id != self._guild.id:
                 await self._remove_commands(guild, names)
+
+    def mention_of(self, name: str) -> str:
+        """A command as text that can be clicked on, once Discord has told its id."""
+        return self._mentions.get(name, f"`/{name}`")
 
     async def _remove_commands(self, guild: discord.Guild, names: set[str]) -> None:
         """Remove the commands of these names that one server has beside those of everywhere, if it can be."""
@@ -163,3 +171,15 @@ class Atelier(discord.Client):
 def _called(command: app_commands.AppCommand) -> str:
     """As people see it: a slash command, or an entry of a message's menu."""
     return f"/{command.name}" if command.type is discord.AppCommandType.chat_input else command.name
+
+
+def _mentions(commands: Sequence[app_commands.AppCommand]) -> Mapping[str, str]:
+    """What Discord shows as clickable, by the names of commands and of those within them."""
+    typed = [command for command in commands if command.type is discord.AppCommandType.chat_input]
+    within = {
+        option.qualified_name: option.mention
+        for command in typed
+        for option in command.options
+        if isinstance(option, app_commands.AppCommandGroup)
+    }
+    return {command.name: command.mention for command in typed} | within

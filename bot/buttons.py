@@ -19,11 +19,12 @@ from bot.house import Interaction
 from bot.language import language_of
 from bot.letters import link_to
 from bot.limits import Refused
-from bot.may import MAY, Who, check
+from bot.may import MAY, Who, check, may_moderate
 from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
 from bot.preferring import layers
+from bot.privately import is_alone
 from bot.recipe import settings_card
 from generation.job import Job, JobId
 from generation.sentence import say
@@ -96,16 +97,30 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
 
     async def pressed(self, interaction: Interaction) -> None:
         await acknowledge(interaction)
-        job = await interaction.client.house.jobs.outlined(self.job_id)
-        if job is None:
+        house = interaction.client.house
+        job = await house.jobs.outlined(self.job_id)
+        if job is None and not _is_theirs(interaction):
             raise Refused(GONE)
-        check(interaction, Action.DELETE, job)
-        await interaction.client.house.pictures.forget(job.id)
-        await interaction.client.house.desk.withdrawn(job.id)
+        if job is not None:
+            check(interaction, Action.DELETE, job)
+            await house.pictures.forget(job.id)
+            await house.desk.withdrawn(job.id)
+            pressed = None if interaction.message is None else interaction.message.id
+            await house.courier.remove(job.id, but=pressed)
         try:
             await interaction.delete_original_response()
         except discord.NotFound:
             raise Refused(say("That message is gone already, and I have forgotten its pictures.")) from None
+
+
+def _is_theirs(interaction: Interaction) -> bool:
+    """Whether a message about something forgotten may be removed: by who had asked, and by moderators."""
+    asked = None if interaction.message is None else interaction.message.interaction_metadata
+    return (
+        is_alone(interaction)
+        or may_moderate(interaction)
+        or (asked is not None and asked.user.id == interaction.user.id)
+    )
 
 
 class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):

@@ -129,6 +129,12 @@ class Courier:
         round_.again = job_id in self._tasks
         self._look_after(job_id)
 
+    async def remove(self, job_id: JobId, *, but: int | None) -> None:
+        """Take the message of a job away, unless it is the message `but`; one that cannot be stays."""
+        kept = await self._deliveries.get(job_id)
+        if kept is not None and kept.address.message_id not in (None, but):
+            await self._letters.remove(kept.address)
+
     def _round(self, job_id: JobId) -> Round:
         if job_id not in self._rounds:
             self._rounds[job_id] = Round(job_id=job_id, asked_at=time.monotonic())

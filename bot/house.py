@@ -15,6 +15,7 @@ from generation.shelf import Shelf
 from generation.studio import Studio
 from generation.upscalers import Upscalers
 from storage.deliveries import Deliveries
+from storage.history import History
 from storage.jobs import Jobs
 from storage.people import People
 from storage.pictures import Pictures
@@ -46,6 +47,7 @@ class House:
     styles: Styles
     servers: Servers
     people: People
+    history: History
     reviews: Reviews
     safety: OwnerSafety
     studio: Studio

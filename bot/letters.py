@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 import discord
@@ -88,8 +89,9 @@ class Letters:
                 raise Undeliverable(f"{nobody} it: {describe(error)}") from error
         round_.given_up = 0  # they can only reach the message that this one replaces
         await noted(partial(self._deliveries.moved, round_.job_id, message.channel.id, message.id))
-        if address.message_id is not None and address.message_id != message.id and not private:
-            await self._remove_stale(address, address.message_id)
+        if address.message_id != message.id and not private:
+            # The card that stopped living when its token died; a fresh one stands below it.
+            await self.remove(replace(address, token_expires_at=0))
 
     async def _post_in_channel(self, round_: Round, delivery: Delivery, card: Card) -> discord.Message | None:
         """The message, or None if the channel takes none of ours."""
@@ -138,12 +140,17 @@ class Letters:
             return None  # we may write here, but not read
         return None
 
-    async def _remove_stale(self, address: Address, message_id: int) -> None:
-        """Remove the card that stopped living when its token died; a fresh one stands below it."""
+    async def remove(self, address: Address) -> None:
+        """Remove a job's message if that can be done: by its token, or else as one of the bot's own."""
+        if address.message_id is None:
+            return
         try:
-            await self._channel(address).get_partial_message(message_id).delete()
+            if time.time() < address.token_expires_at:
+                await self._webhook(address).delete_message(address.message_id)
+            else:
+                await self._channel(address).get_partial_message(address.message_id).delete()
         except (discord.HTTPException, *Connection) as error:
-            log.info("could not remove a stale card: %s", describe(error))
+            log.info("could not remove a message: %s", describe(error))
 
     # Calling who asked ------------------------------------------------------------------------------------
 

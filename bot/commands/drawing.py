@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.loras import suggest_loras
+from bot.markdown import shortened, whole
 from bot.options import (
     MAX_CHOICES,
     OWN_ENLARGERS,
@@ -23,9 +24,13 @@ from bot.preferring import layers, model_here
 from bot.styles import owner_of
 from generation.catalogue import ModelInfo
 from generation.controlfiles import MAX_NAME
+from generation.job import UserId
 
 if TYPE_CHECKING:
     from bot.house import Interaction
+
+EARLIER = "earlier:"
+"""Before the id of a request whose prompt was chosen: what is chosen may have 100 characters only."""
 
 OPTIONS: Mapping[str, str] = {
     "negative_prompt": "What it shall not show",
@@ -59,6 +64,7 @@ class Drawing(app_commands.Command[Any, ..., None]):
         super().__init__(name=name, description=description, callback=callback)
         self._offered = {"model": choose_model, "look": take_looks, "look_weight": take_looks}
         suggestions = {
+            "prompt": _prompts if name == "imagine" else None,
             "model": _models,
             "size": _sizes,
             "sampler": _samplers,
@@ -71,7 +77,7 @@ class Drawing(app_commands.Command[Any, ..., None]):
         }
         taken = {parameter.name for parameter in self.parameters}
         for option, suggest in suggestions.items():
-            if option in taken:
+            if option in taken and suggest is not None:
                 self.autocomplete(option)(suggest)
 
     def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
@@ -85,6 +91,21 @@ class Drawing(app_commands.Command[Any, ..., None]):
     def _only_offered(self, told: dict[str, Any]) -> dict[str, Any]:
         options = [option for option in told["options"] if self._offered.get(option["name"], True)]
         return {**told, "options": options}
+
+
+async def _prompts(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """What is typed, first, since pressing Enter chooses that; then what this person asked for before."""
+    if len(typed) > MAX_NAME:
+        return []
+    own = [Choice(name=typed, value=typed)] if typed.strip() else []
+    person = UserId(interaction.user.id)
+    found = await interaction.client.house.history.prompts(person, typed, MAX_CHOICES)
+    earlier = [
+        Choice(name=shortened(whole(" ".join(prompt.split())), MAX_NAME), value=f"{EARLIER}{job_id}")
+        for job_id, prompt in found
+        if prompt != typed
+    ]
+    return [*own, *earlier][:MAX_CHOICES]
 
 
 async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -9,12 +9,15 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.commands.drawing import OPTIONS
+from bot.commands.drawing import EARLIER, OPTIONS
 from bot.commands.starting import start_order, styled_order
+from bot.forms import at_hand
+from bot.limits import Refused
 from bot.looking import Brought
 from bot.options import ASPECTS, Typed, parse_enlarger
 from bot.orders import place_order
 from bot.preferring import preferred
+from generation.job import JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import say
 
@@ -66,6 +69,7 @@ async def imagine(
     private: bool | None = None,
 ) -> None:
     """Draw a picture from words."""
+    prompt = await _typed(interaction, prompt)
     if strength is not None and image is None:
         raise InvalidRequest(say("A strength says how far to go from a picture; give me one as `image`."))
     if look_weight is not None and look is None:
@@ -101,3 +105,18 @@ async def imagine(
         await styled_order(interaction, typed, style, look=brought)
     else:
         await place_order(interaction, typed.request(interaction.client.house.shelf), private=private)
+
+
+async def _typed(interaction: Interaction, prompt: str) -> str:
+    """The prompt that was typed, or chosen from one's own earlier ones.
+
+    Raises:
+        Refused: it cannot be found any more.
+    """
+    if not prompt.startswith(EARLIER):
+        return prompt
+    person, chosen = UserId(interaction.user.id), JobId(prompt.removeprefix(EARLIER))
+    found = await at_hand(interaction.client.house.history.prompt(person, chosen))
+    if found is None:
+        raise Refused(say("I do not have that prompt any more; please type it."))
+    return found

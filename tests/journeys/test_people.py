@@ -9,7 +9,7 @@ import pytest
 from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
-from playground.reading import is_ephemeral, pictures_of, text_of
+from playground.reading import button_labels, components_of, is_ephemeral, pictures_of, text_of
 from tests.journeys.stage import Stage, asks, draws, result, running, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -97,3 +97,57 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
 
 def calls(person: Person) -> list[Json]:
     return [message for message in person.seen.values() if "is there" in message["content"]]
+
+
+# What there was -------------------------------------------------------------------------------------------
+
+
+async def test_the_history_is_leafed_through_and_opened_and_is_ones_own(stage: Stage) -> None:
+    mina = stage.mina
+    for number in range(6):
+        await draws(mina, f"number {number}", seed=number)
+    await mina.press(await running(mina, await asks(mina, "slow one", steps=150)), "Cancel")
+    page = await mina.answer(await mina.command("history"))
+    assert is_ephemeral(page)
+    assert "cancelled" in text_of(page)
+    assert "number 5" in text_of(page)
+    assert "number 1" not in text_of(page)
+    assert len(page["attachments"]) == 4
+    await mina.press(page, "Older")
+    older = await mina.message(lambda m: m["id"] == page["id"] and "number 1" in text_of(m))
+    assert button_labels(older) == ["Newer"]
+    await mina.press(older, "Newer")
+    page = await mina.message(lambda m: m["id"] == page["id"] and "number 5" in text_of(m))
+
+    menu = next(part for part in components_of(page) if part.get("custom_id") == "history:open")
+    chosen = next(option["value"] for option in menu["options"] if "number 4" in option["label"])
+    opened = await mina.answer(await mina.select(page, "history:open", [chosen]))
+    assert is_ephemeral(opened)
+    assert len(pictures_of(opened)) == 1
+    original = next(m for m in await mina.messages() if "> number 4" in text_of(m))
+    await mina.press(opened, "Delete")
+    await mina.until(lambda: {opened["id"], original["id"]} <= set(mina.deleted))
+    assert "number" not in text_of(await stage.bruno.answer(await stage.bruno.command("history")))
+
+
+async def test_earlier_prompts_are_suggested_whole_however_long(stage: Stage) -> None:
+    long = f"a house by the sea {'very ' * 30}far away"
+    card = await draws(stage.mina, long)
+    first, second, *_ = await stage.mina.autocomplete("imagine", "prompt", "sea house")
+    assert first["value"] == "sea house"
+    assert long.startswith(second["name"][:-1])
+    again = await draws(stage.mina, second["value"])
+    assert text_of(again).splitlines()[0] == text_of(card).splitlines()[0]
+    assert len(await stage.bruno.autocomplete("imagine", "prompt", "sea house")) == 1
+    refused = await told(stage.bruno, await asks(stage.bruno, second["value"]))
+    assert "please type it" in refused
+
+
+async def test_help_and_stats_say_what_is_possible_and_what_there_was(stage: Stage) -> None:
+    said = await told(stage.bruno, await stage.bruno.command("help"))
+    imagine = next(each for each in await stage.bruno.commands() if each["name"] == "imagine")
+    assert f"</imagine:{imagine['id']}>" in said
+    assert "</prefer set:" in said
+    counted = await told(stage.mina, await stage.mina.command("stats"))
+    assert "8 pictures" in counted
+    assert "Everybody in this server" in counted
