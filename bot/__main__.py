@@ -7,6 +7,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -28,6 +29,7 @@ from generation import loras
 from generation.backends.process import ProcessBackend
 from generation.controlnets import ControlNets, found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
+from generation.estimating import Estimates, Experience
 from generation.loras import BrokenLora, Loras
 from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
@@ -36,6 +38,7 @@ from generation.studio import Studio
 from generation.upscalers import Upscalers
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
+from storage.durations import Durations
 from storage.history import History
 from storage.jobs import Jobs
 from storage.people import People
@@ -115,6 +118,8 @@ async def serve(settings: Settings) -> None:
         )
         studio = Studio([backend], jobs)
         people = await People.opened(database)
+        durations = await rooms.enter_async_context(Durations(database))
+        estimates = Estimates(studio.left, Experience(await durations.newest()), durations.note)
         courier = Courier(
             Letters(client, deliveries, people),
             shelf=shelf,
@@ -123,6 +128,7 @@ async def serve(settings: Settings) -> None:
             deliveries=deliveries,
             cancel=studio.cancel,
             watch=studio.watch if settings.previews else None,
+            estimate=estimates.seconds,
         )
         servers, reviews = await Servers.opened(database), Reviews(database)
         desk = Desk(client, jobs=jobs, pictures=pictures, reviews=reviews, servers=servers, courier=courier)
@@ -152,6 +158,7 @@ async def serve(settings: Settings) -> None:
             client.house = replace(client.house, shelf=shelf)
             courier.shelf = shelf
 
+        studio.listen(lambda event: estimates.hear(event, time.monotonic()))
         studio.listen(courier.hear)
         studio.listen(desk.hear)
         studio.learn(Learner(models, limits, correct).learn)

@@ -11,6 +11,7 @@ from typing import assert_never
 from bot.bringing import WAYS
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.checked import CHECKED_FIRST, held, notes
+from bot.expecting import expected, time_left
 from bot.facts import BROUGHT, chosen, facts, hints, is_brought, name_of, prompt_of, seeds
 from bot.markdown import literal, shortened
 from generation.hold import Hold
@@ -45,11 +46,15 @@ def card_for(
     *,
     seconds: float | None = None,
     previews: Mapping[int, bytes] = MappingProxyType({}),
+    left: float | None = None,
+    expected_at: int | None = None,
 ) -> Card:
     """The card that shows the newest event of a job.
 
     Args:
         seconds: how long drawing took, if known.
+        left: seconds until it is done, while it is drawn, if known.
+        expected_at: when it will be done, while it waits, in seconds since the epoch, if known.
         previews: what its pictures look like so far, as WebP files by the number of the picture.
     """
     job = event.job
@@ -64,9 +69,9 @@ def card_for(
     menu: Menu | None = None
     match event:
         case Queued():
-            tone, text = Tone.WAITING, (_waiting(event, shelf),)
+            tone, text = Tone.WAITING, (_waiting(event, shelf, expected_at),)
         case Progressed():
-            tone, text = Tone.WORKING, _drawing(event)
+            tone, text = Tone.WORKING, _drawing(event, left)
             pictures = tuple(_unfinished(job, index, webp) for index, webp in sorted(previews.items()))
         case Finished() if not job.may_be_seen:
             tone, said, first = held(job)
@@ -231,7 +236,7 @@ def _unfinished(job: Job, index: int, webp: bytes) -> Attached:
     return covered(one) if job.covered or job.safety is not Safety.OFF else one
 
 
-def _waiting(event: Queued, shelf: Shelf) -> str:
+def _waiting(event: Queued, shelf: Shelf, expected_at: int | None) -> str:
     line = say("Your picture is next.")
     if event.place > 1:
         line = say("You are number {place} in line.", place=event.place)
@@ -254,6 +259,8 @@ def _waiting(event: Queued, shelf: Shelf) -> str:
         )
     if event.loading is not None:
         return joined(" ", (_loading(event.loading, shelf), line))
+    if expected_at is not None:
+        line = joined(" ", (line, expected(expected_at)))
     return say("**Waiting.** {line}", line=line)
 
 
@@ -264,7 +271,7 @@ def _loading(loading: Loading, shelf: Shelf) -> str:
     return say("**Loading {model}.**", model=name)
 
 
-def _drawing(event: Progressed) -> tuple[str, ...]:
+def _drawing(event: Progressed, left: float | None) -> tuple[str, ...]:
     if event.step <= 0:
         return (say("**Drawing** has begun."),)
     step, steps, pictures = event.step, event.steps, event.job.request.count
@@ -278,7 +285,8 @@ def _drawing(event: Progressed) -> tuple[str, ...]:
             steps=steps,
             pictures=pictures,
         )
-    return said, _bar(event)
+    more = None if left is None else time_left(left)
+    return said, _bar(event) if more is None else joined(" · ", (_bar(event), more))
 
 
 def _reason(text: str) -> str:

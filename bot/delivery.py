@@ -16,6 +16,7 @@ from bot import pacing
 from bot.apologies import describe
 from bot.card import Card
 from bot.cards import calling, card_for
+from bot.expecting import expected_at
 from bot.letters import Letters, noted
 from bot.messages import fits, shrunk
 from bot.recall import Ended, Undeliverable, recalled
@@ -67,6 +68,7 @@ class Courier:
         deliveries: Deliveries,
         cancel: Callable[[JobId], Awaitable[object]],
         watch: Callable[[JobId, Eye], int] | None = None,
+        estimate: Callable[[JobId], float | None] = lambda job_id: None,
     ) -> None:
         self._letters = letters
         self.shelf = shelf
@@ -76,6 +78,7 @@ class Courier:
         self._deliveries = deliveries
         self._cancel = cancel
         self._watch = watch
+        self._estimate = estimate
         self._rounds: dict[JobId, Round] = {}
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._closing = False
@@ -160,16 +163,15 @@ class Courier:
         event = round_.newest
         while isinstance(event, Queued | Progressed):
             round_.changed.clear()
-            card = card_for(event, self.shelf, previews=round_.previews)
-            wait = None if round_.deaf else self._wait(round_, event, card)
+            wait = None if round_.deaf else self._wait(round_, event, self._card(round_, event))
             if wait == 0:
                 await self._look(round_)
                 if isinstance(event := round_.newest, Queued | Progressed):
-                    card = card_for(event, self.shelf, previews=round_.previews)
-                    await self._show_progress(round_, card)
+                    self._expect(round_, event)
+                    await self._show_progress(round_, self._card(round_, event))
             else:
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(_late_in(round_, event) if wait is None else wait):
                         await round_.changed.wait()
                 except TimeoutError:
                     pass
@@ -180,18 +182,27 @@ class Courier:
     # Progress ---------------------------------------------------------------------------------------------
 
     def _wait(self, round_: Round, event: Queued | Progressed, card: Card) -> float | None:
-        now = time.monotonic()
-        left = None
-        if isinstance(event, Progressed) and round_.began_at is not None:
-            left = pacing.remaining(step=event.step, steps=event.steps, running_for=now - round_.began_at)
         return pacing.Pace(
-            now=now,
+            now=time.monotonic(),
             asked_at=round_.asked_at,
             edited_at=round_.edited_at,
-            changed=card != round_.shown,
-            remaining=left,
+            changed=card != round_.shown or _late_in(round_, event) == 0,
+            remaining=_left(round_, event),
             place=event.place if isinstance(event, Queued) else 1,
         ).wait()
+
+    def _card(self, round_: Round, event: Queued | Progressed) -> Card:
+        left = _left(round_, event)
+        if left is None and isinstance(event, Progressed):
+            left = self._estimate(event.job.id)
+        return card_for(
+            event, self.shelf, previews=round_.previews, left=left, expected_at=round_.expected_at
+        )
+
+    def _expect(self, round_: Round, event: Queued | Progressed) -> None:
+        """Estimate when it will be done, now that its message is to be edited in any case."""
+        seconds = self._estimate(round_.job_id) if isinstance(event, Queued) else None
+        round_.expected_at = None if seconds is None else expected_at(seconds)
 
     async def _look(self, round_: Round) -> None:
         """Have a look at the pictures now that they are to be shown; a slow one is shown the next time."""
@@ -352,3 +363,18 @@ def _is_private(event: JobEvent | None) -> bool:
 
 def _expired(address: Address) -> bool:
     return time.time() >= address.token_expires_at
+
+
+def _left(round_: Round, event: Queued | Progressed) -> float | None:
+    """Seconds until it is done, as it goes so far; None while it waits, and before the first step."""
+    if not isinstance(event, Progressed) or round_.began_at is None:
+        return None
+    running_for = time.monotonic() - round_.began_at
+    return pacing.remaining(step=event.step, steps=event.steps, running_for=running_for)
+
+
+def _late_in(round_: Round, event: Queued | Progressed) -> float | None:
+    """Seconds until what its message expects has passed, and it still waits; None: it expects nothing."""
+    if not isinstance(event, Queued) or round_.expected_at is None:
+        return None
+    return max(0.0, round_.expected_at - time.time())

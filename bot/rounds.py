@@ -32,6 +32,8 @@ class Round:
     """How often in a row nothing was seen: some models show nothing before the end."""
     began_at: float | None = None
     ended_at: float | None = None
+    expected_at: int | None = None
+    """When it should be done, in seconds since the epoch, as its message says while it waits."""
     edited_at: float | None = None
     shown: Card | None = None
     given_up: int = 0

@@ -76,6 +76,7 @@ class Studio:
         self._listeners: list[Listener] = []
         self._students: list[Student] = []
         self._load = Workload(hold)
+        self.left = self._load.left
         self._readiness = Readiness(backends)
         self._emptied = asyncio.Event()
         self._emptied.set()

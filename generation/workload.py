@@ -136,6 +136,15 @@ class Workload:
                 seen.add(part.job)
                 yield part.job
 
+    def left(self) -> Iterator[tuple[Job, float]]:
+        """Each picture that is to be drawn, in the order of their turns, and which share of it is left."""
+        handed_over = (part_of(task) for task in self.flights)
+        for part in (*handed_over, *self._queue):
+            live = self.jobs.get(part.job)
+            if live and not live.ending:
+                done = live.steps.get(part.index, 0) / live.job.request.steps_taken
+                yield live.job, max(0.0, 1 - done)
+
     def standing(self) -> tuple[JobEvent, ...]:
         """How each job stands: those that are being drawn, then the others in the order of their turns."""
         drawn = (live.event for live in self.jobs.values() if not live.ending)

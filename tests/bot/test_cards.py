@@ -84,6 +84,22 @@ def test_what_keeps_the_studio_from_drawing_is_said_and_that_the_request_is_kept
     assert "Your request is kept." in said
 
 
+def test_a_waiting_job_says_when_it_should_be_there_if_that_is_known() -> None:
+    waiting = Queued(job=job(), place=3)
+    said = words(card_for(waiting, SHELF, expected_at=1_700_000_045))
+    assert "You are number 3 in line. It should be there <t:1700000045:R>." in said
+    assert "should be there" not in words(card_for(waiting, SHELF))
+    loading = replace(waiting, loading=Loading(model="models/mini"))
+    assert "should be there" not in words(card_for(loading, SHELF, expected_at=1_700_000_045))
+
+
+def test_a_running_job_says_about_how_long_it_will_still_take() -> None:
+    running = Progressed(job=job(), step=5, steps=20)
+    assert "25% · about 40 s left" in words(card_for(running, SHELF, left=41.2))
+    assert "left" not in words(card_for(running, SHELF, left=2.0))
+    assert "left" not in words(card_for(running, SHELF))
+
+
 def test_a_running_job_shows_its_step_and_a_bar_that_says_the_same() -> None:
     card = card_for(Progressed(job=job(), step=5, steps=20), SHELF)
     assert "step 5 of 20" in words(card)

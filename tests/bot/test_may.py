@@ -25,7 +25,8 @@ async def test_every_action_is_answered_by_the_client() -> None:
     answered = {
         pattern.pattern.partition(":")[0] for pattern in client._connection._view_store._dynamic_items
     }
-    assert answered | {str(action) for action in FORMS} == {str(action) for action in Action}
+    # Those that are about no picture, like the pages of /history, are shown to one person alone.
+    assert answered | {str(action) for action in FORMS} >= {str(action) for action in Action}
 
 
 @pytest.mark.parametrize(

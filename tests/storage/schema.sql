@@ -12,6 +12,22 @@ CREATE TABLE deliveries (
     message_id INTEGER
 , file_limit INTEGER NOT NULL DEFAULT 10485760, round INTEGER NOT NULL DEFAULT 0, locale TEXT NOT NULL DEFAULT 'en', call TEXT CHECK (call IN ('owed', 'done'))) WITHOUT ROWID;
 
+CREATE TABLE durations (
+    id INTEGER PRIMARY KEY,
+    -- The model and what else decides how long a step takes.
+    kind TEXT NOT NULL,
+    -- Of the finished picture.
+    pixels INTEGER NOT NULL CHECK (pixels > 0),
+    steps INTEGER NOT NULL CHECK (steps > 0),
+    -- Steps times megapixels.
+    work REAL NOT NULL CHECK (work > 0),
+    -- Of the machine's time, for one picture.
+    seconds REAL NOT NULL CHECK (seconds > 0),
+    -- How many jobs were drawn at a time, on average.
+    together REAL NOT NULL,
+    drawn_at REAL NOT NULL
+);
+
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (id),
     digest TEXT NOT NULL,
@@ -128,6 +144,8 @@ CREATE TABLE styles (
 CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';
 
 CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
+
+CREATE INDEX durations_alike ON durations (kind, pixels, steps, id);
 
 CREATE INDEX inputs_by_digest ON inputs (digest);
 

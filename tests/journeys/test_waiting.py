@@ -1,0 +1,35 @@
+"""How long one will wait, learned from what was drawn before."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from playground.reading import text_of
+from tests.journeys.stage import asks, draws, says, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_what_was_learned_before_a_restart_tells_how_long_it_will_take(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        first = await asks(stage.anna, "slow", steps=20)
+        assert "should be there" not in text_of(await stage.anna.answer(first, says("20 steps")))
+        await draws(stage.anna, "slow", steps=40)
+        assert await stage.bot.stop() == 0
+        await stage.bot.start()
+
+        running = await asks(stage.anna, "slow", steps=150)
+        waiting = await asks(stage.bruno, "slow", steps=150)
+        card = await stage.bruno.answer(waiting, says("Your picture is next."))
+        told = re.search(r"It should be there <t:(\d+):R>", text_of(card))
+        assert told is not None
+        asked_at = (int(card["id"]) >> 22) / 1000 + 1_420_070_400
+        assert 8 <= int(told[1]) - asked_at <= 60  # 15 seconds of steps, on a machine that may be busy
+        drawn = await stage.anna.answer(running, says("about", "s left"))
+        await stage.anna.press(drawn, "Cancel")
+        card = await stage.bruno.answer(waiting, says("Drawing"))
+        await stage.bruno.press(card, "Cancel")
+        await stage.bruno.answer(waiting, says("Cancelled"))
