@@ -24,6 +24,7 @@ from bot.letters import Letters
 from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
+from bot.retention import Retention
 from bot.settings import Settings, SettingsError, read_settings
 from generation import loras
 from generation.backends.process import ProcessBackend
@@ -164,6 +165,7 @@ async def serve(settings: Settings) -> None:
         studio.learn(Learner(models, limits, correct).learn)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(desk)
+        await rooms.enter_async_context(Retention(servers, pictures, desk))
         await rooms.enter_async_context(studio)
         rooms.push_async_callback(places.none_promised)
         await _answer(client)

@@ -101,7 +101,7 @@ class Atelier(discord.Client):
             self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
         self.tree.add_command(PreferCommands(choose_model=choose_model), guild=self._guild)
-        server = ServerCommands()
+        server = ServerCommands(choose_model=choose_model)
         server.add_command(limits_command())
         self.tree.add_command(server, guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)

@@ -41,6 +41,15 @@ class StoredPicture:
     """What the safety checker said."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aged:
+    """A job that has files, and when it ended."""
+
+    job_id: JobId
+    settled_at: float
+    """Seconds since the epoch, UTC."""
+
+
 class Pictures:
     """The pictures in `folder`, which need not exist yet.
 
@@ -154,6 +163,33 @@ class Pictures:
                 )
             # Not to be cut off here: the lock must be held for as long as a thread removes files.
             await to_the_end(self._remove_unneeded({self._path(row["digest"]) for row in rows}))
+
+    async def older(
+        self, server: int, than: float, *, after: tuple[float, str] = (0.0, ""), limit: int
+    ) -> tuple[Aged, ...]:
+        """Jobs of a server with pictures, or with some that they started from, whose end is that long ago.
+
+        What is still to be brought to somebody is not among them, nor is what waits for nobody but the queue.
+
+        Args:
+            than: seconds since the epoch, UTC.
+            after: the end and the id of the job after which to go on.
+        """
+        rows = await self._database.fetch_all(
+            """
+            SELECT id, settled_at FROM jobs
+            WHERE server = :server AND forgotten_at IS NULL
+            AND settled_at < :than AND (settled_at, id) > (:ended, :job)
+            AND (
+                EXISTS (SELECT 1 FROM pictures WHERE job_id = jobs.id)
+                OR EXISTS (SELECT 1 FROM inputs WHERE job_id = jobs.id)
+            )
+            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job_id = jobs.id AND state IN ('open', 'owed'))
+            ORDER BY settled_at, id LIMIT :limit
+            """,
+            {"server": server, "than": than, "ended": after[0], "job": after[1], "limit": limit},
+        )
+        return tuple(Aged(job_id=JobId(row["id"]), settled_at=row["settled_at"]) for row in rows)
 
     async def sweep(self) -> int:
         """Remove the files that a crash of an earlier run left without a row; how many there were."""

@@ -90,11 +90,47 @@ async def _set(
     count: int | None = None,
 ) -> None:
     """Change what a person prefers."""
-    house = interaction.client.house
+    changes = wanted_values(
+        interaction,
+        model=model,
+        aspect=aspect,
+        size=size,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        negative_prompt=negative_prompt,
+        count=count,
+    )
+    Preferences(**changes)  # what can never be is refused at once
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    if style is not None:
+        changes["style"] = (await find_style(interaction, style)).name
+    if changes:
+        await interaction.client.house.people.prefer(UserId(interaction.user.id), **changes)
+    await _tell_all(interaction)
+
+
+def wanted_values(
+    interaction: Interaction,
+    *,
+    model: str | None,
+    aspect: str | None,
+    size: str | None,
+    steps: int | None,
+    guidance: float | None,
+    sampler: str | None,
+    negative_prompt: str | None,
+    count: int | None,
+) -> dict[str, Any]:
+    """What was typed as preferences, without what was left out.
+
+    Raises:
+        InvalidRequest: it cannot be.
+    """
     if aspect is not None and aspect not in ASPECTS:
         raise InvalidRequest(say("That is none of the choices."))
     wanted: dict[str, Any] = {
-        "model": None if model is None else parse_model(model, house.shelf).name,
+        "model": None if model is None else parse_model(model, interaction.client.house.shelf).name,
         "aspect": aspect,
         "size": None if size is None else Size.parse(size),
         "steps": steps,
@@ -103,14 +139,7 @@ async def _set(
         "negative_prompt": _negative(negative_prompt),
         "count": count,
     }
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    Preferences(**changes)  # what can never be is refused at once
-    await acknowledge(interaction, thinking=True, ephemeral=True)
-    if style is not None:
-        changes["style"] = (await find_style(interaction, style)).name
-    if changes:
-        await house.people.prefer(UserId(interaction.user.id), **changes)
-    await _tell_all(interaction)
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _negative(typed: str | None) -> str | None:

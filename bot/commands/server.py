@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
-from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.language import language_of_server
+from bot.card import Card, Tone
+from bot.commands.server_defaults import DefaultCommands
+from bot.commands.server_models import ModelCommands
+from bot.commands.server_people import ChannelCommands, PeopleCommands
+from bot.commands.server_words import WordCommands
+from bot.governing import acknowledged, change, is_open, try_channel
+from bot.language import language_of
 from bot.limits import Refused
-from bot.may import may_manage_server
-from bot.messages import NO_MENTIONS
+from bot.messages import NO_MENTIONS, layout
 from bot.policy import safety_here
-from bot.refusals import is_final
-from bot.safety import MEANINGS, is_server_of_ours, warning
-from generation.job import UserId
+from bot.rulebook import LANGUAGES, OWNERS, TITLES, by_whom, change_line, days, setting_line
+from bot.safety import MEANINGS, warning
 from generation.safety import Safety
 from generation.sentence import joined, say
-from storage.servers import ServerSettings
 
 if TYPE_CHECKING:
     from bot.house import Interaction
+
+LEAST_DAYS, MOST_DAYS = 1, 3650
+MAX_CHANGES = 15
+"""Of those that /server changes lists."""
+ASKERS = "asker"
+SAME = "same"
+OWNER = "owner"
+
+OPEN = say(
+    "⚠️ Everybody in this server can see that channel, and with it what waits there, behind spoilers. "
+    "Choose one that only moderators see."
+)
+_NO_CHOICE = say("That is none of the choices.")
+_POLICIES = [
+    Choice(name=joined(": ", (safety.value, meaning)), value=safety.value)
+    for safety, meaning in MEANINGS.items()
+]
 
 
 class WhereToShow(app_commands.Transformer):
@@ -45,19 +62,13 @@ class WhereToShow(app_commands.Transformer):
         return value
 
 
-_OWNERS = say("as the owner of the bot has it")
-_TRY_AGAIN = say("Discord did not let me try that channel just now; please try again. Nothing has changed.")
-OPEN = say(
-    "⚠️ Everybody in this server can see that channel, and with it what waits there, behind spoilers. "
-    "Choose one that only moderators see."
-)
-_HELLO = say("Pictures that wait for a moderator will be shown here.")
+Where = app_commands.Transform[app_commands.AppCommandChannel, WhereToShow]
 
 
 class ServerCommands(app_commands.Group):
     """The group. What one of them raises is told to the person who used it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, choose_model: bool = True) -> None:
         super().__init__(
             name="server",
             description="How I am in this server",
@@ -67,117 +78,137 @@ class ServerCommands(app_commands.Group):
                 guild=True, dm_channel=False, private_channel=False
             ),
         )
+        self.add_command(ChannelCommands())
+        self.add_command(ModelCommands())
+        self.add_command(DefaultCommands(choose_model=choose_model))
+        self.add_command(WordCommands())
+        self.add_command(PeopleCommands())
 
-    @app_commands.command(name="show", description="What is decided for this server")
+    @app_commands.command(name="show", description="All that is decided for this server, and by whom")
     async def show(self, interaction: Interaction) -> None:
-        await may_decide(interaction)
-        await _tell_all(interaction)
+        server = await acknowledged(interaction)
+        house = interaction.client.house
+        settings, last = house.servers.of(server), await house.servers.last_changes(server)
+        lines: list[str] = [say("### Settings of this server")]
+        for name in TITLES:
+            line = setting_line(name, settings, house.safety, house.shelf)
+            lines.append(joined(" · ", (line, by_whom(last[name]))) if name in last else line)
+            if name == "moderators_channel":
+                lines += _notes_on_moderators(interaction, settings.moderators_channel)
+        card = Card(tone=Tone.DONE, text=tuple(lines), small=tuple(await _notes_on_safety(interaction)))
+        await interaction.followup.send(
+            view=layout(card, language_of(interaction)), ephemeral=True, allowed_mentions=NO_MENTIONS
+        )
+
+    @app_commands.command(name="changes", description="Who changed which of these settings when")
+    async def changes(self, interaction: Interaction) -> None:
+        server = await acknowledged(interaction)
+        changes = await interaction.client.house.servers.changes(server, MAX_CHANGES)
+        if not changes:
+            raise Refused(say("Nobody has changed anything yet."))
+        lines = tuple(joined(" · ", (change_line(each), by_whom(each))) for each in changes)
+        view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
+        await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @app_commands.command(name="safety", description="What becomes of pictures that a safety checker flags")
-    @app_commands.describe(flagged="What becomes of them; pictures asked for from now on")
-    @app_commands.choices(
-        flagged=[
-            *(
-                Choice(name=joined(": ", (safety.value, meaning)), value=safety.value)
-                for safety, meaning in MEANINGS.items()
-            ),
-            Choice(name=_OWNERS, value="owner"),
-        ]
+    @app_commands.describe(
+        flagged="What becomes of them; pictures asked for from now on",
+        elsewhere="The least that becomes of them in channels that are not age-restricted",
     )
-    async def safety(self, interaction: Interaction, flagged: str) -> None:
-        server = await may_decide(interaction)
-        if flagged not in (*Safety, "owner"):
-            raise Refused(say("That is none of the choices."))
-        safety = None if flagged == "owner" else Safety(flagged)
-        await change(interaction, server, lambda was: replace(was, safety=safety))
-        await _tell_all(interaction)
+    @app_commands.choices(
+        flagged=[*_POLICIES, Choice(name=OWNERS, value=OWNER)],
+        elsewhere=[*_POLICIES[1:], Choice(name=say("the same as in the others"), value=SAME)],
+    )
+    async def safety(
+        self, interaction: Interaction, flagged: str | None = None, elsewhere: str | None = None
+    ) -> None:
+        wanted: dict[str, Any] = {}
+        for name, typed, none in (("safety", flagged, OWNER), ("open_safety", elsewhere, SAME)):
+            if typed is not None:
+                if typed not in (*Safety, none):
+                    raise Refused(_NO_CHOICE)
+                wanted[name] = None if typed == none else Safety(typed)
+        if not wanted:
+            raise Refused(say("Say what becomes of them: `flagged`, `elsewhere`, or both."))
+        await change(interaction, lambda was: replace(was, **wanted), "safety", "open_safety")
+        if notes := await _notes_on_safety(interaction):
+            await tell(interaction, joined("\n", [say("-# {note}", note=note) for note in notes]))
 
     @app_commands.command(name="moderators", description="Where pictures that wait for a moderator are shown")
     @app_commands.describe(channel="A channel that only moderators see; without one, /moderate shows them")
-    async def moderators(
-        self,
-        interaction: Interaction,
-        channel: app_commands.Transform[app_commands.AppCommandChannel, WhereToShow] | None = None,
-    ) -> None:
-        server = await may_decide(interaction)
-        if channel is not None:
-            await _try(interaction, channel)
+    async def moderators(self, interaction: Interaction, channel: Where | None = None) -> None:
         place = None if channel is None else channel.id
-        await change(interaction, server, lambda was: replace(was, moderators_channel=place))
+        server = await acknowledged(interaction)
+        if place is not None:
+            hello = say("Pictures that wait for a moderator will be shown here.")
+            await try_channel(interaction, place, hello)
+        notes = _notes_on_moderators(interaction, place)
+        await change(
+            interaction, lambda was: replace(was, moderators_channel=place), "moderators_channel", notes=notes
+        )
         await interaction.client.house.desk.lay_out(server)
-        await _tell_all(interaction)
 
+    @app_commands.command(name="log", description="Where each change of these settings is told")
+    @app_commands.describe(channel="A channel; without one, /server changes lists them")
+    async def log(self, interaction: Interaction, channel: Where | None = None) -> None:
+        place = None if channel is None else channel.id
+        await acknowledged(interaction)
+        if place is not None:
+            await try_channel(interaction, place, say("Changes of my settings will be told here."))
+        await change(interaction, lambda was: replace(was, log_channel=place), "log_channel")
 
-async def may_decide(interaction: Interaction) -> int:
-    """Acknowledge privately; the server.
+    @app_commands.command(name="spoilers", description="Whether all pictures are hidden behind spoilers")
+    @app_commands.describe(always="Pictures asked for from now on")
+    async def spoilers(self, interaction: Interaction, always: bool) -> None:
+        await change(interaction, lambda was: replace(was, spoilers=always), "spoilers")
 
-    Raises:
-        Refused: this person may not decide for it.
-    """
-    if not may_manage_server(interaction) or interaction.guild_id is None:
-        raise Refused(say("Only who may manage the server can decide that, and only in the server."))
-    if not is_server_of_ours(interaction):
-        raise Refused(say("I am no member of this server; invite me first."))
-    await acknowledge(interaction, thinking=True, ephemeral=True)
-    return interaction.guild_id
+    @app_commands.command(name="language", description="In which language cards are that everybody sees")
+    @app_commands.describe(language="What only one person sees is in theirs")
+    @app_commands.choices(
+        language=[
+            *(Choice(name=name, value=code) for code, name in LANGUAGES.items()),
+            Choice(name=say("that of who asks"), value=ASKERS),
+        ]
+    )
+    async def language(self, interaction: Interaction, language: str) -> None:
+        if language not in (*LANGUAGES, ASKERS):
+            raise Refused(_NO_CHOICE)
+        chosen = None if language == ASKERS else language
+        await change(interaction, lambda was: replace(was, language=chosen), "language")
 
-
-async def change(
-    interaction: Interaction, server: int, edit: Callable[[ServerSettings], ServerSettings]
-) -> None:
-    await interaction.client.house.servers.change(server, edit, by=UserId(interaction.user.id))
-
-
-async def _try(interaction: Interaction, channel: app_commands.AppCommandChannel) -> None:
-    """Say something there, to see whether it can be done.
-
-    Raises:
-        Refused: it cannot.
-    """
-    try:
-        place = interaction.client.get_partial_messageable(channel.id, guild_id=interaction.guild_id)
-        said_in = language_of_server(interaction.client, interaction.guild_id or 0)
-        await place.send(said_in(_HELLO), allowed_mentions=NO_MENTIONS)
-    except discord.HTTPException as error:
-        if not is_final(error, 0):
-            raise Refused(_TRY_AGAIN) from None
-        raise Refused(
-            say(
-                "I may not write in {channel}; let me see it, write and attach files there. "
-                "Nothing has changed.",
-                channel=f"<#{channel.id}>",
+    @app_commands.command(name="retention", description="For how long I keep pictures")
+    @app_commands.describe(days="Days, 1 to 3650; without them, until somebody deletes them")
+    async def retention(self, interaction: Interaction, days: int | None = None) -> None:
+        if days is not None and not LEAST_DAYS <= days <= MOST_DAYS:
+            raise Refused(
+                say(
+                    "I cannot keep pictures for {days} days; choose {least} to {most}.",
+                    days=days,
+                    least=LEAST_DAYS,
+                    most=MOST_DAYS,
+                )
             )
-        ) from None
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        raise Refused(_TRY_AGAIN) from None
+        notes = [] if days is None else [_forgotten_soon(days)]
+        await change(interaction, lambda was: replace(was, retention=days), "retention", notes=notes)
 
 
-def _is_open(interaction: Interaction, channel_id: int) -> bool:
-    """Whether whoever is in the server sees what stands in this channel, as far as we know."""
-    if (guild := interaction.guild) is None or (channel := guild.get_channel_or_thread(channel_id)) is None:
-        return False
-    return channel.permissions_for(guild.default_role).view_channel
+def _forgotten_soon(number: int) -> str:
+    return say(
+        "-# What is older than {days} goes within the next hours, and does not come back. Messages keep what "
+        "they show, and their buttons have nothing to go on from.",
+        days=days(number),
+    )
 
 
-async def _tell_all(interaction: Interaction) -> None:
-    house = interaction.client.house
-    assert interaction.guild_id is not None, "it was acknowledged"
-    decided = house.servers.of(interaction.guild_id)
-    safety = safety_here(interaction)
-    flagged = joined(": ", (safety.value, MEANINGS[safety]))
-    if decided.safety is None:
-        flagged = joined(", ", (flagged, _OWNERS))
-    lines: list[str] = [say("**Flagged pictures** {flagged}.", flagged=flagged)]
-    if decided.moderators_channel is not None:
-        place = f"<#{decided.moderators_channel}>"
-        lines.append(say("**Moderators** see what waits for them in {channel}.", channel=place))
-        if _is_open(interaction, decided.moderators_channel):
-            lines.append(OPEN)
-    else:
-        lines.append(say("**Moderators** see what waits for them with `/moderate`."))
+def _notes_on_moderators(interaction: Interaction, channel: int | None) -> list[str]:
+    return [OPEN] if channel is not None and is_open(interaction, channel) else []
+
+
+async def _notes_on_safety(interaction: Interaction) -> list[str]:
+    """What should be known of the check as it is here, for small print."""
+    house, safety = interaction.client.house, safety_here(interaction)
+    notes: list[str] = []
     if safety.hides:
-        lines.append(say("-# There are no previews while pictures are drawn, since those are not checked."))
+        notes.append(say("There are no previews while pictures are drawn, since those are not checked."))
     problem = await asyncio.to_thread(warning, safety, house.safety, house.shelf)
-    if problem is not None:
-        lines.append(joined("", ("-# ", problem)))
-    await tell(interaction, joined("\n", lines))
+    return notes if problem is None else [*notes, problem]

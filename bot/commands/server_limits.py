@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,12 @@ from discord import app_commands
 from discord.app_commands import Range
 
 from bot.apologies import tell
-from bot.commands.server import change, may_decide
-from bot.limits import Limits, Refused
+from bot.governing import acknowledged, change
+from bot.limitlines import all_limits
+from bot.limits import Refused
 from generation.queue import MAX_WEIGHT
 from generation.request import InvalidRequest, Size
-from generation.sentence import Sentence, count, joined, say
+from generation.sentence import count, say
 from storage.quotas import Quota
 from storage.servers import ServerSettings
 
@@ -60,15 +60,19 @@ async def _limits(
     is_for_all = role is None or role.id == interaction.guild_id
     if together is not None and not is_for_all:
         raise Refused(say("What all people may have in common is not for one role; leave out `role`."))
-    server = await may_decide(interaction)
     typed = {"pictures": pictures, "waiting": waiting, "pixels": pixels, "steps": steps, "weight": turns}
     changes = {name: value for name, value in {**typed, "together": together}.items() if value is not None}
+    whose = None if role is None or is_for_all else role.id
     if changes:
-        whose = None if role is None or is_for_all else role.id
-        await change(interaction, server, lambda settings: _with(settings, whose, changes))
-    await tell(
-        interaction, told(interaction.client.house.servers.of(server), interaction.client.house.limits)
-    )
+        await change(
+            interaction,
+            lambda was: _with(was, whose, changes),
+            told=lambda now: all_limits(now, interaction.client.house.limits),
+        )
+        return
+    server = await acknowledged(interaction)
+    settings, owner = interaction.client.house.servers.of(server), interaction.client.house.limits
+    await tell(interaction, all_limits(settings, owner))
 
 
 def _pixels(size: str) -> int:
@@ -99,49 +103,3 @@ def _with(settings: ServerSettings, role: int | None, changes: dict[str, int]) -
             )
         )
     return replace(settings, quotas=tuple(sorted(quotas, key=lambda each: each.role or 0)))
-
-
-def told(settings: ServerSettings, owner: Limits) -> Sentence:
-    """All limits that a server has set, and those that nobody passes."""
-    lines = [_line(each) for each in settings.quotas]
-    if not lines:
-        lines.append(say("This server has set no limits."))
-    elif len(lines) > 1:
-        lines.append(say("-# Of several roles the highest limit counts; a role's goes before everybody's."))
-    return joined("\n", (*lines, joined("", ("-# ", _of_owner(owner)))))
-
-
-def _line(quota: Quota) -> Sentence:
-    whose = say("**Everybody**") if quota.role is None else f"<@&{quota.role}>"
-    return say("{whose}: {limits}.", whose=whose, limits=joined(", ", _parts(quota)))
-
-
-def _parts(quota: Quota) -> Sequence[Sentence]:
-    made = []
-    if (number := quota.pictures) is not None:
-        made.append(count("{number} picture a day", "{number} pictures a day", number))
-    if (number := quota.together) is not None:
-        made.append(count("{number} picture a day in common", "{number} pictures a day in common", number))
-    if (number := quota.waiting) is not None:
-        made.append(count("{number} request at once", "{number} requests at once", number))
-    if (number := quota.pixels) is not None:
-        made.append(say("pictures of up to {number:,} pixels", number=number))
-    if (number := quota.steps) is not None:
-        made.append(count("{number} step at the most", "{number} steps at the most", number))
-    if (number := quota.weight) is not None:
-        made.append(count("{number} turn in the queue", "{number} turns in the queue", number))
-    return made
-
-
-def _of_owner(owner: Limits) -> Sentence:
-    parts = [
-        count("{number} request at once", "{number} requests at once", owner.waiting_per_person),
-        say("pictures of up to {number:,} pixels", number=owner.pixels),
-        count("{number} step at the most", "{number} steps at the most", owner.steps),
-        count("{number} turn in the queue", "{number} turns in the queue", owner.weight),
-    ]
-    if owner.pictures_per_day is not None:
-        parts.insert(0, count("{number} picture a day", "{number} pictures a day", owner.pictures_per_day))
-    return say(
-        "Nobody gets more than my owner allows, wherever they ask: {limits}.", limits=joined(", ", parts)
-    )

@@ -13,6 +13,7 @@ import pytest
 from generation.job import Job, JobId, JobState
 from generation.request import Start
 from storage.database import Database
+from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import PictureGone, Pictures, digest_of
 from tests.storage.things import ADDRESS, REQUEST, a_job, a_picture, done, files_in
@@ -291,3 +292,41 @@ async def test_a_sweep_of_thousands_asks_in_portions(pictures: Pictures, folder:
 
 async def test_a_sweep_before_the_first_picture_finds_nothing(pictures: Pictures) -> None:
     assert await pictures.sweep() == 0
+
+
+async def test_what_is_older_than_a_server_wants_is_found_once_it_was_brought(
+    jobs: Jobs, pictures: Pictures, deliveries: Deliveries, database: Database
+) -> None:
+    async def ended(at: float, *, server: int = 2, drawn: bool = True, brought: bool = True) -> Job:
+        job = a_job()
+        await jobs.keep(job, replace(ADDRESS, guild_id=server))
+        await jobs.settle(done(job), [a_picture()] if drawn else [])
+        async with database.transaction() as transaction:
+            await transaction.execute("UPDATE jobs SET settled_at = ? WHERE id = ?", (at, job.id))
+        if brought:
+            await deliveries.done(job.id)
+        return job
+
+    second, first = await ended(20.0), await ended(10.0)
+    third = await ended(30.0)
+    await ended(15.0, server=3)
+    await ended(15.0, drawn=False)
+    await ended(15.0, brought=False)
+    await jobs.keep(waits := a_job(), ADDRESS)
+    forgotten = await ended(5.0)
+    await pictures.forget(forgotten.id)
+
+    found = await pictures.older(2, 30.0, limit=9)
+    assert [each.job_id for each in found] == [first.id, second.id]
+    [one] = await pictures.older(2, 31.0, after=(20.0, second.id), limit=9)
+    assert one.job_id == third.id
+    assert len(await pictures.older(2, 31.0, limit=1)) == 1
+    assert await jobs.get(waits.id) == waits
+
+
+async def test_old_jobs_are_looked_for_in_an_index(database: Database) -> None:
+    rows = await database.fetch_all(
+        "EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE server = ? AND forgotten_at IS NULL AND settled_at < ?",
+        (2, 30.0),
+    )
+    assert "jobs_of_servers" in rows[0]["detail"]

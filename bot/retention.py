@@ -1,0 +1,81 @@
+"""Forgets the pictures that a server wants kept no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from types import TracebackType
+from typing import Self
+
+from bot.moderation import Desk
+from storage.database import DatabaseUnusable
+from storage.pictures import Pictures
+from storage.servers import Servers
+
+log = logging.getLogger(__name__)
+
+EVERY = 3600.0
+"""Seconds between two looks."""
+AT_ONCE = 50
+"""Jobs that are looked up at a time."""
+PAUSE = 0.05
+"""Seconds between two jobs: people who ask for pictures meanwhile come first."""
+DAY = 86_400.0
+
+
+class Retention:
+    """Looks now and then for pictures that are older than their server wants, and deletes them, job by job.
+
+    What was begun goes on at the next start: each job is forgotten at once or not at all. Nobody is told.
+    """
+
+    def __init__(self, servers: Servers, pictures: Pictures, desk: Desk) -> None:
+        self._servers = servers
+        self._pictures = pictures
+        self._desk = desk
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_looking(), name="retention")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def sweep(self) -> int:
+        """Forget all that is too old now; of how many jobs."""
+        forgotten = 0
+        for server, days in self._servers.retentions().items():
+            # Only older ones are looked for again, so that one whose files a disk keeps holds up nobody.
+            after = (0.0, "")
+            while jobs := await self._pictures.older(
+                server, time.time() - days * DAY, after=after, limit=AT_ONCE
+            ):
+                for job in jobs:
+                    if self._servers.of(server).retention != days:
+                        return forgotten  # somebody has thought better of it
+                    await self._pictures.forget(job.job_id)
+                    await self._desk.withdrawn(job.job_id)
+                    forgotten += 1
+                    await asyncio.sleep(PAUSE)
+                after = (jobs[-1].settled_at, jobs[-1].job_id)
+        return forgotten
+
+    async def _keep_looking(self) -> None:
+        while True:
+            try:
+                if forgotten := await self.sweep():
+                    log.info("forgot the pictures of %d jobs, as their servers want it", forgotten)
+            except (OSError, DatabaseUnusable) as error:
+                log.warning("could not forget old pictures: %s", error)
+            except Exception:
+                log.exception("could not forget old pictures")
+            await asyncio.sleep(EVERY)

@@ -1,0 +1,111 @@
+"""A server's admins rule in chat: where, who, with what, in which words, for how long; and it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from playground.faults import Fault
+from playground.person import Person
+from playground.reading import button_labels, pictures_of, text_of
+from tests.journeys.stage import Stage, asks, draws, told
+from tests.journeys.test_endurance import change, rows
+from tests.journeys.test_safety import at, private
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def decides(admin: Person, command: str, /, **options: Any) -> str:
+    return (await told(admin, await admin.command(f"server {command}", options))).replace("\\", "")
+
+
+async def refused(person: Person, prompt: str, **options: Any) -> str:
+    return await told(person, await asks(person, prompt, **options))
+
+
+async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None:
+    pictures, showcase = stage.anna.channel("pictures"), stage.anna.channel("showcase")
+    old = await draws(stage.anna, "a bad dog")
+
+    assert "Banned words" in await decides(stage.mina, "words ban", words="bad, red sky ,  Ugly")
+    assert "Nothing has changed" in await decides(stage.mina, "words ban", words="BAD")
+    wanted = "This server does not want “bad” in prompts, in no spelling."
+    assert await refused(stage.anna, "a bаd dog") == wanted  # with a Cyrillic letter
+    assert await refused(stage.mina, "a {b a d|good} dog", count=2) == wanted
+    assert await refused(stage.anna, "a dog", negative_prompt="ＢＡＤ") == wanted
+    for button in ("Reroll", "Vary a little", "Upscale"):
+        assert await told(stage.bruno, await stage.bruno.press(old, button)) == wanted
+    await draws(stage.anna, "a badger under a sky, red")
+    # Not within a server nothing is banned.
+    await stage.anna.answer(
+        await asks(stage.anna, "a bad dog", channel_id=await stage.anna.direct_messages()), pictures_of
+    )
+    said = await decides(stage.mina, "words allow", word="bad")
+    assert said == "**Banned words** “red sky”, “Ugly”."
+
+    await decides(stage.mina, "people block", person=stage.bruno.id)
+    assert "you cannot ask me" in await refused(stage.bruno, "a dog")
+    assert "you cannot ask me" in await told(stage.bruno, await stage.bruno.press(old, "Reroll"))
+    assert await decides(stage.mina, "people block", person=stage.mina.id) == "That is you."
+    await decides(stage.mina, "people unblock", person=stage.bruno.id)
+
+    await decides(stage.mina, "channels allow", channel=showcase)
+    assert await refused(stage.bruno, "a dog") == f"In this server I draw somewhere else: <#{showcase}>."
+    await stage.bruno.answer(await asks(stage.bruno, "a dog", channel_id=showcase), pictures_of)
+    said = await decides(stage.mina, "channels remove", channel=showcase)
+    assert said.startswith("That is the only one.")
+    await decides(stage.mina, "channels everywhere")
+
+    said = await decides(stage.mina, "models adults", model="noise")
+    assert (await refused(stage.bruno, "a dog")).startswith("No model may draw here.")
+    await decides(stage.mina, "models adults", model="noise", only=False)
+
+    said = await decides(stage.mina, "log", channel=showcase)
+    assert "are told in <#" in said
+    await decides(stage.mina, "words ban", words="worse")
+    line = await stage.anna.message(at(showcase, "Banned words"))
+    assert text_of(line) == f"<@{stage.mina.id}> changed **Banned words**: added “worse”"
+    assert not line["mentions"]
+    # What cannot be told is kept nevertheless.
+    stage.playground.faults.add(Fault(method="POST", path=f"/channels/{showcase}/messages", status=403))
+    said = await decides(stage.mina, "spoilers", always=True)
+    assert said == "**Spoilers** over all pictures."
+    await stage.mina.message(lambda message: "I could not tell of that in" in text_of(message))
+    await decides(stage.mina, "defaults set", steps=7, count=2)
+    await decides(stage.mina, "language", language="de")
+    card = await draws(stage.anna, "a dog", channel_id=pictures)
+    assert len(pictures_of(card)) == 2
+    assert all(each["filename"].startswith("SPOILER_") for each in pictures_of(card))
+    assert rows(
+        stage, "SELECT steps, locale FROM jobs JOIN deliveries ON id = job_id ORDER BY id DESC LIMIT 1"
+    ) == [(7, "de")]
+    assert "Neu würfeln" in button_labels(card)
+    await decides(stage.mina, "defaults clear")
+    await decides(stage.mina, "language", language="asker")
+
+    page = text_of(await private(stage.mina, await stage.mina.command("server show", {})))
+    assert "**Banned words** “red sky”, “Ugly”, “worse”. · <@" in page
+    assert "**Channels** everywhere." in page
+    listed = text_of(await private(stage.mina, await stage.mina.command("server changes", {})))
+    assert "**Spoilers**: from off to on" in listed
+
+
+async def test_pictures_are_forgotten_when_the_server_wants_it(stage: Stage) -> None:
+    old, new = await draws(stage.anna, "an old dog"), await draws(stage.anna, "a new dog")
+    assert (await decides(stage.mina, "retention", days=0)).startswith("I cannot keep pictures for 0 days")
+    assert "30 days, then I forget them" in await decides(stage.mina, "retention", days=30)
+    change(stage, "UPDATE jobs SET settled_at = settled_at - 40 * 86400 WHERE prompt = 'an old dog'")
+    assert await stage.bot.stop() == 0
+    await stage.bot.start()
+    left = "SELECT COUNT(*) FROM pictures JOIN jobs ON id = job_id WHERE prompt = 'an old dog'"
+    async with asyncio.timeout(20):
+        while rows(stage, left) != [(0,)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    for button in ("Vary a little", "Upscale"):
+        said = await told(stage.anna, await stage.anna.press(old, button))
+        assert said == "I no longer have that picture."
+    await stage.anna.press(new, "Vary a little")
+    shown = await stage.anna.press(old, "Settings")
+    assert "an old dog" in text_of(await private(stage.anna, shown))
