@@ -137,11 +137,8 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
 
     @staticmethod
     async def _parent_link(interaction: Interaction, job: Job) -> str | None:
-        house = interaction.client.house
-        if job.parent is None or await house.jobs.is_private(job.parent):
-            return None  # only the message of what is private can say where it is
-        delivery = await house.deliveries.get(job.parent)
-        return None if delivery is None else link_to(delivery.address)
+        seen = None if job.parent is None else await interaction.client.house.deliveries.seen(job.parent)
+        return None if seen is None else link_to(seen)
 
 
 class EditButton(JobButton, template=f"{Action.EDIT}:{_JOB}"):

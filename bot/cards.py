@@ -48,6 +48,7 @@ def card_for(
     previews: Mapping[int, bytes] = MappingProxyType({}),
     left: float | None = None,
     expected_at: int | None = None,
+    parent_link: str | None = None,
 ) -> Card:
     """The card that shows the newest event of a job.
 
@@ -55,6 +56,7 @@ def card_for(
         seconds: how long drawing took, if known.
         left: seconds until it is done, while it is drawn, if known.
         expected_at: when it will be done, while it waits, in seconds since the epoch, if known.
+        parent_link: where what it was made from can be seen, if everybody may.
         previews: what its pictures look like so far, as WebP files by the number of the picture.
     """
     job = event.job
@@ -84,7 +86,7 @@ def card_for(
                 settings if is_brought(request) else joined(" · ", (settings, seeds(event.pictures))),
                 *chosen(request),
                 *notes(job, event.pictures),
-                _whose(job, seconds),
+                _whose(job, seconds, parent_link),
                 *hints(request, shelf),
             )
             buttons = (
@@ -102,8 +104,8 @@ def card_for(
         case Failed():
             tone = Tone.FAILED
             reason = altered(job.failure or say("The reason is not known."), _reason)
-            text = (say("**This one did not work.** {reason}", reason=reason),)
-            small = (settings, _whose(job, None))
+            text = (say("**This one did not work.** {reason}", reason=reason), _what_to_do(job))
+            small = (settings, _whose(job, None, parent_link))
             buttons = _after_an_end(job, say("Try again"))
         case Cancelled():
             tone, text = Tone.CANCELLED, (say("**Cancelled.** It was taken back before it was finished."),)
@@ -299,9 +301,19 @@ def _bar(event: Progressed) -> str:
     return f"{'▰' * full}{'▱' * (BAR - full)} {share:.0%}"
 
 
-def _whose(job: Job, seconds: float | None) -> str:
-    whose = _asked(job, seconds)
-    return joined(" · ", (whose, say("only for you"))) if job.private else whose
+def _what_to_do(job: Job) -> str:
+    if is_brought(job.request):
+        return say("You can try again; /upscale makes it as large as you say.")
+    return say("You can try again with another seed, or edit it first.")
+
+
+def _whose(job: Job, seconds: float | None, parent_link: str | None = None) -> str:
+    whose = [_asked(job, seconds)]
+    if parent_link is not None:
+        whose.append(say("made from [this one]({link})", link=parent_link))
+    if job.private:
+        whose.append(say("only for you"))
+    return joined(" · ", whose)
 
 
 def _asked(job: Job, seconds: float | None) -> str:

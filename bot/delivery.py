@@ -17,14 +17,15 @@ from bot.apologies import describe
 from bot.card import Card
 from bot.cards import calling, card_for
 from bot.expecting import expected_at
-from bot.letters import Letters, noted
+from bot.letters import Letters, link_to, noted
 from bot.messages import fits, shrunk
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry_after
 from bot.rounds import Round
-from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
+from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
 from generation.studio import Eye
+from storage.database import DatabaseUnusable
 from storage.deliveries import Address, Call, Deliveries, Delivery, DeliveryState
 from storage.jobs import Jobs
 from storage.pictures import Pictures
@@ -312,7 +313,8 @@ class Courier:
         seconds = None
         if round_.began_at is not None and round_.ended_at is not None:
             seconds = round_.ended_at - round_.began_at
-        card = card_for(event, self.shelf, seconds=seconds)
+        link = await self._parent_link(event.job, address)
+        card = card_for(event, self.shelf, seconds=seconds, parent_link=link)
         round_.mark = card.buttons[0].custom_id
         if not fits(card, round_.file_limit):
             card = await asyncio.to_thread(shrunk, card, round_.file_limit)
@@ -331,6 +333,14 @@ class Courier:
         called = calling(card, event.job.asker)
         await self._letters.post(round_, delivery, called, private=event.job.private)
         return False
+
+    async def _parent_link(self, job: Job, address: Address) -> str | None:
+        """Where people who see this message can see what it was made from."""
+        try:
+            there = None if job.parent is None else await self._deliveries.seen(job.parent)
+        except DatabaseUnusable:  # the pictures need not wait for that
+            return None
+        return link_to(there) if there is not None and there.guild_id == address.guild_id else None
 
     async def _is_undone(self, round_: Round) -> bool:
         """Watch over an end that a progress edit given up may still undo: whether one has."""

@@ -71,6 +71,17 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def seen(self, job_id: JobId) -> Address | None:
+        """Where everybody can see what became of a job; None: nowhere, it is private or was deleted."""
+        row = await self._database.fetch_one(
+            """
+            SELECT deliveries.* FROM deliveries JOIN jobs ON jobs.id = job_id
+            WHERE job_id = ? AND message_id IS NOT NULL AND NOT private AND forgotten_at IS NULL
+            """,
+            (job_id,),
+        )
+        return None if row is None else _delivery(row).address
+
     async def get(self, job_id: JobId) -> Delivery | None:
         """The delivery of a job, or None if nothing is known of that job."""
         row = await self._database.fetch_one("SELECT * FROM deliveries WHERE job_id = ?", (job_id,))

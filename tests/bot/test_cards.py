@@ -16,7 +16,18 @@ from bot.recipe import VARIATIONS, command_line, settings_card
 from generation.catalogue import Family
 from generation.embeddings import Embeddings
 from generation.hold import Hold
-from generation.job import Cancelled, Failed, Finished, Job, JobId, JobState, Loading, Progressed, Queued
+from generation.job import (
+    Cancelled,
+    Failed,
+    Finished,
+    Job,
+    JobEvent,
+    JobId,
+    JobState,
+    Loading,
+    Progressed,
+    Queued,
+)
 from generation.request import (
     OWN_SAMPLER,
     SEEDS,
@@ -118,6 +129,33 @@ def test_a_result_shows_all_settings_whose_it_is_and_how_long_it_took() -> None:
     said = words(finished(job(), seconds=0.84))
     for fact in ("Mini", "128 × 128", "20 steps", "guidance 5", "Euler a", "seed 123", f"<@{ADA}>", "0.8 s"):
         assert fact in said
+
+
+def test_what_a_picture_was_made_from_is_one_click_away() -> None:
+    ended = Finished(job=done(job()), pictures=pictures(job()))
+    link = "https://discord.com/channels/1/2/3"
+    assert f"made from [this one]({link})" in words(card_for(ended, SHELF, parent_link=link))
+    assert "made from" not in words(finished(job()))
+
+
+def test_a_failed_card_says_what_happened_and_what_to_do() -> None:
+    failed = job().moved(JobState.FAILED, failure="There is not enough memory to draw this.")
+    said = words(card_for(Failed(job=failed), SHELF))
+    assert "**This one did not work.** There is not enough memory to draw this." in said
+    assert "You can try again with another seed, or edit it first." in said
+
+
+def test_no_state_is_told_by_its_colour_alone() -> None:
+    failed = job().moved(JobState.FAILED, failure="It broke.")
+    shown: dict[str, JobEvent] = {
+        "Waiting": Queued(job=job(), place=1),
+        "Loading": Queued(job=job(), place=1, loading=Loading()),
+        "Drawing": Progressed(job=job(), step=1, steps=20),
+        "did not work": Failed(job=failed),
+        "Cancelled": Cancelled(job=job().moved(JobState.CANCELLED)),
+    }
+    for word, event in shown.items():
+        assert word in card_for(event, SHELF).text[1]
 
 
 def test_a_result_can_be_rerolled_edited_inspected_and_deleted() -> None:

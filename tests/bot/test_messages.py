@@ -13,8 +13,10 @@ from bot.card import Attached, Card, Tone
 from bot.cards import calling, card_for
 from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
 from bot.recipe import command_line, settings_card
+from generation import metadata
 from generation.job import Failed, Finished, JobState
-from tests.bot.things import ADA, IN_ENGLISH, SHELF, done, job, pictures
+from generation.request import Size
+from tests.bot.things import ADA, IN_ENGLISH, SHELF, done, job, pictures, request
 
 
 def worst_card() -> Card:
@@ -108,6 +110,25 @@ def test_files_fit_if_each_keeps_its_limit_and_all_together_that_of_a_request() 
     assert not fits(card_with(b"x" * 1001), 1000)
     assert fits(card_with(*[b"x" * 6 * 2**20] * 4), 10 * 2**20)
     assert not fits(card_with(*[b"x" * 7 * 2**20] * 4), 10 * 2**20)
+
+
+def test_one_byte_over_the_limit_makes_it_a_smaller_file_with_the_same_pixels_and_settings() -> None:
+    image = Image.linear_gradient("L").convert("RGB")
+    of = request("a red circle", size=Size(width=256, height=256))
+    record = {"model": "Mini", "model_source": of.model, "model_hash": "0" * 64, "version": "0"}
+    large = metadata.write_png(image, of, record)
+    assert fits(card_with(large), len(large))
+    assert shrunk(card_with(large), len(large)) == card_with(large)
+    assert not fits(card_with(large), len(large) - 1)
+    card = shrunk(card_with(large), len(large) - 1)
+    (smaller,) = card.pictures
+    assert smaller.name == "0.webp"
+    assert len(smaller.data) < len(large)
+    assert Image.open(io.BytesIO(smaller.data)).convert("RGB").tobytes() == image.tobytes()
+    assert metadata.read(smaller.data).request == of
+    assert card.small == ("too large for Discord as PNG, so sent as WebP, with every pixel the same",)
+    (lossy,) = shrunk(card_with(large), len(smaller.data) - 1).pictures
+    assert metadata.read(lossy.data).request == of
 
 
 def test_a_picture_that_is_too_large_is_sent_smaller_and_the_card_says_so() -> None:

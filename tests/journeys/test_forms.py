@@ -47,6 +47,8 @@ async def test_edit_begins_with_what_it_was_and_changes_only_what_was_changed(st
     assert f"asked by <@{stage.bruno.ready['user']['id']}>" in said
     assert "without: blue" not in said
     assert len(pictures_of(again)) == 2
+    assert f"made from [this one](https://discord.com/channels/{stage.anna.guild['id']}/" in said
+    assert f"/{card['id']})" in said
     settings = await told(stage.bruno, await stage.bruno.press(again, "Settings"))
     assert f"/{card['id']}" in settings  # where it comes from
 

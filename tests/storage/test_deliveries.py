@@ -10,7 +10,8 @@ from generation.job import Job, JobId, JobState
 from storage.database import Database
 from storage.deliveries import Address, Call, Deliveries, Delivery, DeliveryState, owe_delivery_again
 from storage.jobs import Jobs
-from tests.storage.things import ADDRESS, a_job
+from storage.pictures import Pictures
+from tests.storage.things import ADDRESS, a_job, a_picture, done
 
 
 async def kept(jobs: Jobs, address: Address = ADDRESS) -> Job:
@@ -38,6 +39,21 @@ async def test_an_address_comes_back_as_it_was_kept(
     job = await kept(jobs, address)
 
     assert await the(deliveries, job) == Delivery(job_id=job.id, address=address, state=DeliveryState.OPEN)
+
+
+async def test_what_is_private_or_deleted_is_seen_nowhere(
+    database: Database, jobs: Jobs, pictures: Pictures, deliveries: Deliveries
+) -> None:
+    shown, private, deleted, unsent = a_job(), a_job(private=True), a_job(), a_job()
+    for job in (shown, private, deleted):
+        await jobs.keep(job, ADDRESS)
+    await jobs.keep(unsent, replace(ADDRESS, message_id=None))
+    await jobs.settle(done(deleted), [a_picture(0), a_picture(1)])
+    await pictures.forget(deleted.id)
+
+    assert await deliveries.seen(shown.id) == ADDRESS
+    for job in (private, deleted, unsent):
+        assert await deliveries.seen(job.id) is None
 
 
 async def test_nothing_is_known_of_an_unknown_job(deliveries: Deliveries) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -82,6 +83,20 @@ async def test_the_first_decision_counts_and_is_to_be_told(
     assert after is not None
     assert (after.state, after.review) == (JobState.DONE, decision)
     assert await deliveries.owed() == (job.id,)
+
+
+async def test_of_two_decisions_at_once_one_counts_and_is_told_once(jobs: Jobs, reviews: Reviews) -> None:
+    job = await held(jobs)
+
+    counted = await asyncio.gather(
+        reviews.decide(job.id, Review.REJECTED, by=MODERATOR),
+        reviews.decide(job.id, Review.APPROVED, by=OTHER),
+    )
+
+    assert sorted(counted) == [False, True]
+    now = await reviews.get(job.id)
+    assert now is not None
+    assert (now.decided_by == MODERATOR) is (now.state is Review.REJECTED) is counted[0]
 
 
 async def test_a_message_that_says_what_was_before_does_not_pay_what_is_owed_now(
