@@ -113,7 +113,7 @@ def test_files_fit_if_each_keeps_its_limit_and_all_together_that_of_a_request() 
 
 
 def test_one_byte_over_the_limit_makes_it_a_smaller_file_with_the_same_pixels_and_settings() -> None:
-    image = Image.linear_gradient("L").convert("RGB")
+    image = Image.effect_noise((256, 256), 40).convert("RGB")
     of = request("a red circle", size=Size(width=256, height=256))
     record = {"model": "Mini", "model_source": of.model, "model_hash": "0" * 64, "version": "0"}
     large = metadata.write_png(image, of, record)
