@@ -25,12 +25,14 @@ from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
 from bot.retention import Retention
+from bot.owners import Owners
 from bot.settings import Settings, SettingsError, read_settings
 from generation import loras
 from generation.backends.process import ProcessBackend
 from generation.controlnets import ControlNets, found_controlnets
 from generation.embeddings import SHIPPED, Embeddings
 from generation.estimating import Estimates, Experience
+from generation.hold import Hold
 from generation.loras import BrokenLora, Loras
 from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
@@ -42,8 +44,10 @@ from storage.deliveries import Deliveries
 from storage.durations import Durations
 from storage.history import History
 from storage.jobs import Jobs
+from storage.pauses import Pauses
 from storage.people import People
 from storage.pictures import Pictures
+from storage.quotas import Quotas
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Styles
@@ -117,7 +121,9 @@ async def serve(settings: Settings) -> None:
                 "upscalers": settings.upscalers_folder,
             },
         )
-        studio = Studio([backend], jobs)
+        pauses = Pauses(database)
+        hold = Hold.PAUSED if await pauses.is_paused() else Hold.NONE
+        studio = Studio([backend], jobs, hold=hold)
         people = await People.opened(database)
         durations = await rooms.enter_async_context(Durations(database))
         estimates = Estimates(studio.left, Experience(await durations.newest()), durations.note)
@@ -148,6 +154,9 @@ async def serve(settings: Settings) -> None:
             servers=servers,
             people=people,
             history=History(database),
+            quotas=Quotas(database),
+            pauses=pauses,
+            owners=Owners(client),
             reviews=reviews,
             safety=safety,
             studio=studio,

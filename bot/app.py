@@ -15,6 +15,7 @@ from bot.answering import answer_form, is_form
 from bot.apologies import apologise, describe
 from bot.buttons import ITEMS
 from bot.commands.about import help_, history, stats
+from bot.commands.admin import AdminCommands
 from bot.commands.control import control
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
@@ -23,6 +24,7 @@ from bot.commands.inspect import inspect, message_menus
 from bot.commands.moderate import moderate_command
 from bot.commands.onmessages import drawing_menus
 from bot.commands.prefer import PreferCommands
+from bot.commands.queue import queue
 from bot.commands.server import ServerCommands
 from bot.commands.server_limits import limits_command
 from bot.commands.settings import settings
@@ -112,6 +114,28 @@ class Atelier(discord.Client):
             self.tree.add_command(answer, guild=self._guild)
         self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS)
         self._mentions: Mapping[str, str] = {}
+        self.tree.add_command(
+            app_commands.Command(
+                name="words", description="Which words the models learned besides", callback=words
+            ),
+            guild=self._guild,
+        )
+        self.tree.add_command(
+            app_commands.Command(
+                name="settings",
+                description="How I am towards you: whether I ping you, and what is private",
+                callback=settings,
+            ),
+            guild=self._guild,
+        )
+        self.tree.add_command(AdminCommands(), guild=self._guild)
+        self.tree.add_command(
+            app_commands.Command(
+                name="queue", description="What is drawn, what waits, and what you have left", callback=queue
+            ),
+            guild=self._guild,
+        )
+        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
 

@@ -25,6 +25,7 @@ from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
 from bot.preferring import layers
 from bot.privately import is_alone
+from bot.queueing import queue_for
 from bot.recipe import settings_card
 from generation.job import Job, JobId
 from generation.sentence import say
@@ -90,6 +91,15 @@ class CancelButton(JobButton, template=f"{Action.CANCEL}:{_JOB}"):
         await acknowledge(interaction)
         if not await studio.cancel(self.job_id):
             await tell(interaction, say("That request ended just now; there is nothing left to cancel."))
+
+
+class TakeBackButton(CancelButton, template=f"{Action.TAKE_BACK}:{_JOB}"):
+    """The same, pressed in the list of one's requests, which shows how it is now."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await super().pressed(interaction)
+        view = layout(await queue_for(interaction), language_of(interaction))
+        await interaction.edit_original_response(view=view, allowed_mentions=NO_MENTIONS)
 
 
 class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
@@ -246,6 +256,7 @@ async def show_privately(interaction: Interaction, card: Card) -> None:
 ITEMS: tuple[type[JobItem[Any]], ...] = (
     RerollButton,
     CancelButton,
+    TakeBackButton,
     DeleteButton,
     SettingsButton,
     VaryButton,

@@ -27,6 +27,8 @@ class Action(StrEnum):
     REROLL = "reroll"
     SETTINGS = "settings"
     CANCEL = "cancel"
+    TAKE_BACK = "takeback"
+    """Cancel, pressed in the list that `/queue` shows."""
     DELETE = "delete"
     VARY = "vary"
     DIFFER = "differ"

@@ -17,8 +17,10 @@ from generation.upscalers import Upscalers
 from storage.deliveries import Deliveries
 from storage.history import History
 from storage.jobs import Jobs
+from storage.pauses import Pauses
 from storage.people import People
 from storage.pictures import Pictures
+from storage.quotas import Quotas
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Styles
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from bot.app import Atelier
     from bot.delivery import Courier
     from bot.moderation import Desk
+    from bot.owners import Owners
 
 Interaction: TypeAlias = "discord.Interaction[Atelier]"
 
@@ -48,6 +51,9 @@ class House:
     servers: Servers
     people: People
     history: History
+    quotas: Quotas
+    pauses: Pauses
+    owners: Owners
     reviews: Reviews
     safety: OwnerSafety
     studio: Studio

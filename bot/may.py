@@ -42,6 +42,7 @@ MAY: Mapping[Action, Who] = {
     Action.INPAINT: Who.EVERYBODY,
     Action.STYLE: Who.EVERYBODY,
     Action.CANCEL: Who.ASKER,
+    Action.TAKE_BACK: Who.ASKER,
     Action.DELETE: Who.ASKER,
     Action.REVIEW: Who.MODERATORS,
     Action.APPROVE: Who.MODERATORS,
@@ -52,6 +53,7 @@ MAY: Mapping[Action, Who] = {
 _MODERATORS_ONLY = say("Only moderators, who may manage messages here, can look at it and decide.")
 REFUSALS: Mapping[Action, str] = {
     Action.CANCEL: say("Only the person who asked for this, or a moderator, can cancel it."),
+    Action.TAKE_BACK: say("Only the person who asked for this, or a moderator, can cancel it."),
     Action.DELETE: say("Only the person who asked for this, or a moderator, can delete it."),
     Action.REVIEW: _MODERATORS_ONLY,
     Action.APPROVE: _MODERATORS_ONLY,

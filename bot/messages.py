@@ -45,6 +45,7 @@ STYLES = {
     Action.REROLL: (discord.ButtonStyle.primary, "🎲"),
     Action.SETTINGS: (discord.ButtonStyle.secondary, "🔎"),
     Action.CANCEL: (discord.ButtonStyle.secondary, "✖️"),
+    Action.TAKE_BACK: (discord.ButtonStyle.secondary, "✖️"),
     Action.DELETE: (discord.ButtonStyle.secondary, "🗑️"),
     Action.VARY: (discord.ButtonStyle.secondary, "🌱"),
     Action.DIFFER: (discord.ButtonStyle.secondary, "🌿"),
