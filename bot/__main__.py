@@ -24,8 +24,8 @@ from bot.letters import Letters
 from bot.limits import Limits, Places
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
-from bot.retention import Retention
 from bot.owners import Owners
+from bot.retention import Retention
 from bot.settings import Settings, SettingsError, read_settings
 from generation import loras
 from generation.backends.process import ProcessBackend

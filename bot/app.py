@@ -57,6 +57,7 @@ ANSWERS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "settings": (settings, "How I am towards you: whether I ping you, and what is private"),
     "stats": (stats, "How much I drew for you, and in this server"),
     "help": (help_, "What I can do here"),
+    "queue": (queue, "What is drawn, what waits, and what you have left today"),
 }
 """Commands that only tell something, or keep it."""
 
@@ -107,6 +108,7 @@ class Atelier(discord.Client):
         server.add_command(limits_command())
         self.tree.add_command(server, guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)
+        self.tree.add_command(AdminCommands(), guild=self._guild)
         for name, (callback, description) in ANSWERS.items():
             answer: app_commands.Command[Any, ..., None] = app_commands.Command(
                 name=name, description=description, callback=callback
@@ -114,28 +116,6 @@ class Atelier(discord.Client):
             self.tree.add_command(answer, guild=self._guild)
         self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS)
         self._mentions: Mapping[str, str] = {}
-        self.tree.add_command(
-            app_commands.Command(
-                name="words", description="Which words the models learned besides", callback=words
-            ),
-            guild=self._guild,
-        )
-        self.tree.add_command(
-            app_commands.Command(
-                name="settings",
-                description="How I am towards you: whether I ping you, and what is private",
-                callback=settings,
-            ),
-            guild=self._guild,
-        )
-        self.tree.add_command(AdminCommands(), guild=self._guild)
-        self.tree.add_command(
-            app_commands.Command(
-                name="queue", description="What is drawn, what waits, and what you have left", callback=queue
-            ),
-            guild=self._guild,
-        )
-        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS)
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
 
