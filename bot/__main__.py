@@ -47,6 +47,7 @@ from storage.jobs import Jobs
 from storage.pauses import Pauses
 from storage.people import People
 from storage.pictures import Pictures
+from storage.privacy import Privacy
 from storage.quotas import Quotas
 from storage.reviews import Reviews
 from storage.servers import Servers
@@ -157,6 +158,7 @@ async def serve(settings: Settings) -> None:
             quotas=Quotas(database),
             pauses=pauses,
             owners=Owners(client),
+            privacy=Privacy(database, pictures, people),
             reviews=reviews,
             safety=safety,
             studio=studio,

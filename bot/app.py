@@ -24,6 +24,8 @@ from bot.commands.inspect import inspect, message_menus
 from bot.commands.moderate import moderate_command
 from bot.commands.onmessages import drawing_menus
 from bot.commands.prefer import PreferCommands
+from bot.commands.privacy import ITEMS as PRIVACY_ITEMS
+from bot.commands.privacy import PrivacyCommands
 from bot.commands.queue import queue
 from bot.commands.server import ServerCommands
 from bot.commands.server_limits import limits_command
@@ -103,6 +105,7 @@ class Atelier(discord.Client):
         for menu in (*message_menus(), *drawing_menus()):
             self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)
+        self.tree.add_command(PrivacyCommands(), guild=self._guild)
         self.tree.add_command(PreferCommands(choose_model=choose_model), guild=self._guild)
         server = ServerCommands(choose_model=choose_model)
         server.add_command(limits_command())
@@ -114,7 +117,7 @@ class Atelier(discord.Client):
                 name=name, description=description, callback=callback
             )
             self.tree.add_command(answer, guild=self._guild)
-        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS)
+        self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS, *PRIVACY_ITEMS)
         self._mentions: Mapping[str, str] = {}
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""

@@ -20,6 +20,7 @@ from storage.jobs import Jobs
 from storage.pauses import Pauses
 from storage.people import People
 from storage.pictures import Pictures
+from storage.privacy import Privacy
 from storage.quotas import Quotas
 from storage.reviews import Reviews
 from storage.servers import Servers
@@ -54,6 +55,7 @@ class House:
     quotas: Quotas
     pauses: Pauses
     owners: Owners
+    privacy: Privacy
     reviews: Reviews
     safety: OwnerSafety
     studio: Studio

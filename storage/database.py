@@ -113,6 +113,8 @@ class Database:
                 # Not NORMAL, which may lose the newest commits in a power cut: accepted work is kept.
                 await writer.execute_fetchall("PRAGMA synchronous = FULL")
                 await writer.execute_fetchall("PRAGMA foreign_keys = ON")
+                # What people make us forget is overwritten, and not left in pages that are free.
+                await writer.execute_fetchall("PRAGMA secure_delete = ON")
                 reader = await _connect(stack, path, patience)
                 await reader.execute_fetchall("PRAGMA query_only = ON")
                 database = cls(path, writer, reader, patience)
@@ -162,6 +164,23 @@ class Database:
             self._owner = None
             self._turn.release()
 
+    async def scrub(self) -> None:
+        """Bring what was deleted out of the files of the database, too.
+
+        Raises:
+            DatabaseBusy: others have been writing for too long; it goes by itself later.
+        """
+        try:
+            async with asyncio.timeout(TURNS * self._patience):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise DatabaseBusy(_busy(self._path)) from error
+        try:
+            with _in_words(self._path):
+                await to_the_end(_run(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)"))
+        finally:
+            self._turn.release()
+
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a query, as of the last commit."""
         with _in_words(self._path):
@@ -190,6 +209,10 @@ async def to_the_end(action: Coroutine[Any, Any, T]) -> T:
     if cancelled is not None:
         raise cancelled from task.exception()
     return task.result()
+
+
+async def _run(connection: aiosqlite.Connection, sql: str) -> None:
+    await connection.execute_fetchall(sql)
 
 
 async def _connect(stack: AsyncExitStack, path: Path, patience: float) -> aiosqlite.Connection:

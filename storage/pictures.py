@@ -191,6 +191,21 @@ class Pictures:
         )
         return tuple(Aged(job_id=JobId(row["id"]), settled_at=row["settled_at"]) for row in rows)
 
+    @asynccontextmanager
+    async def forgetting(self) -> AsyncIterator[tuple[Transaction, set[str]]]:
+        """A transaction in which rows of files are removed, and a set into which the digests of these go.
+
+        When it is kept, those that no other row needs are removed.
+        """
+        async with self._between:
+            digests: set[str] = set()
+            async with self._database.transaction() as transaction:
+                yield transaction, digests
+            paths = sorted(map(self._path, digests))
+            for start in range(0, len(paths), _AT_ONCE):
+                # Not to be cut off here: the lock must be held for as long as a thread removes files.
+                await to_the_end(self._remove_unneeded(paths[start : start + _AT_ONCE]))
+
     async def sweep(self) -> int:
         """Remove the files that a crash of an earlier run left without a row; how many there were."""
         removed = 0

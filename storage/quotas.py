@@ -148,19 +148,27 @@ _USED = """
         (
             SELECT COALESCE(SUM(count), 0) FROM jobs
             WHERE asker = :asker AND created_at >= :day AND state IN ('queued', 'done') AND server IS :server
+        ) + (
+            SELECT COALESCE(SUM(pictures), 0) FROM spent
+            WHERE person = :asker AND day >= :day AND server IS :server
         ) AS pictures,
         (
             SELECT COALESCE(SUM(count), 0) FROM jobs
             WHERE asker = :asker AND created_at >= :day AND state IN ('queued', 'done')
+        ) + (
+            SELECT COALESCE(SUM(pictures), 0) FROM spent WHERE person = :asker AND day >= :day
         ) AS anywhere,
         (
             SELECT COALESCE(SUM(count), 0) FROM jobs
             WHERE server = :server AND created_at >= :day AND state IN ('queued', 'done')
+        ) + (
+            SELECT COALESCE(SUM(pictures), 0) FROM spent WHERE server = :server AND day >= :day
         ) AS together,
         (
             SELECT COUNT(*) FROM jobs WHERE settled_at IS NULL AND asker = :asker AND server IS :server
         ) AS waiting
 """
+"""Also what was had by who made us forget what it was."""
 
 
 async def _used(where: Transaction | Database, asker: UserId, server: int | None, now: float) -> Counts:

@@ -20,3 +20,15 @@ CREATE INDEX jobs_by_parent ON jobs (parent) WHERE parent IS NOT NULL;
 ALTER TABLE deliveries ADD COLUMN call TEXT CHECK (call IN ('owed', 'done'));
 
 CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';
+
+-- What people had on a day of which they made us forget the rest: else that would give it back. Kept for that day.
+CREATE TABLE spent (
+    person INTEGER NOT NULL,
+    -- None in direct messages.
+    server INTEGER,
+    day REAL NOT NULL,
+    pictures INTEGER NOT NULL
+);
+
+CREATE INDEX spent_by_person ON spent (person, day);
+CREATE INDEX spent_by_server ON spent (server, day);

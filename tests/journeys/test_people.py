@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -151,3 +154,29 @@ async def test_help_and_stats_say_what_is_possible_and_what_there_was(stage: Sta
     counted = await told(stage.mina, await stage.mina.command("stats"))
     assert "8 pictures" in counted
     assert "Everybody in this server" in counted
+
+
+# What is kept ---------------------------------------------------------------------------------------------
+
+
+async def test_what_is_kept_is_told_sent_and_forgotten(stage: Stage) -> None:
+    bruno, bruno_id = stage.bruno, int(stage.bruno.id)
+    card = await draws(bruno, "to be forgotten", count=2)
+    child = await result(stage.anna, await stage.anna.press(card, "Reroll"))
+    await running(bruno, await asks(bruno, "slow waits", steps=150))
+    assert "pictures" in await told(bruno, await bruno.command("privacy what"))
+    sent = await bruno.answer(await bruno.command("privacy export"), lambda m: bool(m["attachments"]))
+    with zipfile.ZipFile(io.BytesIO(await bruno.fetch(sent["attachments"][0]))) as parcel:
+        requests = json.loads(parcel.read("requests.json"))
+        assert "to be forgotten" in {request["prompt"] for request in requests}
+        assert {request["asker"] for request in requests} == {bruno_id}
+        assert len([name for name in parcel.namelist() if name.startswith("pictures/")]) >= 2
+
+    asked = await bruno.answer(await bruno.command("privacy forget"))
+    await bruno.press(asked, "Forget it all")
+    await bruno.message(lambda m: m["id"] == asked["id"] and "I have forgotten" in text_of(m))
+    assert "0 requests" in await told(bruno, await bruno.command("privacy what"))
+    assert await told(bruno, await bruno.press(card, "Reroll")) == "I no longer have that picture."
+    await bruno.press(card, "Delete")
+    await bruno.until(lambda: card["id"] in bruno.deleted)
+    assert "Comes from" not in await told(stage.anna, await stage.anna.press(child, "Settings"))

@@ -127,6 +127,14 @@ CREATE TABLE server_settings (
     PRIMARY KEY (server, name)
 ) WITHOUT ROWID;
 
+CREATE TABLE spent (
+    person INTEGER NOT NULL,
+    -- None in direct messages.
+    server INTEGER,
+    day REAL NOT NULL,
+    pictures INTEGER NOT NULL
+);
+
 CREATE TABLE styles (
     kind TEXT NOT NULL CHECK (kind IN ('server', 'person')),
     -- The id of that server or person.
@@ -166,3 +174,7 @@ CREATE INDEX pictures_by_digest ON pictures (digest);
 CREATE INDEX reviews_waiting ON reviews (server, held_at) WHERE state = 'waiting';
 
 CREATE INDEX server_changes_newest ON server_changes (server, id);
+
+CREATE INDEX spent_by_person ON spent (person, day);
+
+CREATE INDEX spent_by_server ON spent (server, day);
