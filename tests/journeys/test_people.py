@@ -13,7 +13,7 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, components_of, is_ephemeral, pictures_of, text_of
-from tests.journeys.stage import Stage, asks, draws, result, running, staged, told
+from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -109,7 +109,9 @@ async def test_the_history_is_leafed_through_and_opened_and_is_ones_own(stage: S
     mina = stage.mina
     for number in range(6):
         await draws(mina, f"number {number}", seed=number)
-    await mina.press(await running(mina, await asks(mina, "slow one", steps=150)), "Cancel")
+    asked = await asks(mina, "slow one", steps=150)
+    await mina.press(await running(mina, asked), "Cancel")
+    await mina.answer(asked, says("Cancelled"))
     page = await mina.answer(await mina.command("history"))
     assert is_ephemeral(page)
     assert "cancelled" in text_of(page)

@@ -37,6 +37,7 @@ NOT_PERSONS = {
     "server_settings": "server",
     "server_changes": "id server",
     "migrations": "number",
+    "durations": "id pixels steps",
     "pauses": "only_one",
     "spent": "server pictures",
 }
