@@ -219,7 +219,7 @@ def attached(job: Job, picture: Picture) -> Attached:
 
 def covered(picture: Attached) -> Attached:
     """The file hidden until somebody clicks on it."""
-    return replace(picture, name=f"SPOILER_{picture.name}", spoiler=True)
+    return picture if picture.spoiler else replace(picture, name=f"SPOILER_{picture.name}", spoiler=True)
 
 
 def _unfinished(job: Job, index: int, webp: bytes) -> Attached:

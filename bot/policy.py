@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 
@@ -160,16 +160,20 @@ def rules_here(interaction: Interaction) -> Rules:
     if interaction.guild_id is None or not is_server_of_ours(interaction):
         return Rules()
     settings = interaction.client.house.servers.of(interaction.guild_id)
-    channel = interaction.channel
+    channel, age_restricted = standing(interaction.channel)
+    return Rules(settings=settings, channel=channel, age_restricted=age_restricted)
+
+
+def standing(channel: Any) -> tuple[int | None, bool]:
+    """The channel whose rules hold in this one or in this thread or post, and whether only adults see it.
+
+    Of a parent that we do not know we cannot tell that.
+    """
     if isinstance(channel, discord.Thread):
-        # Of a parent that we do not know we cannot tell that only adults see it.
-        return Rules(settings=settings, channel=channel.parent_id, age_restricted=channel.is_nsfw())
-    is_restricted = isinstance(channel, discord.abc.GuildChannel) and _is_restricted(channel)
-    return Rules(settings=settings, channel=interaction.channel_id, age_restricted=is_restricted)
-
-
-def _is_restricted(channel: discord.abc.GuildChannel) -> bool:
-    return bool(getattr(channel, "nsfw", False))
+        return channel.parent_id, channel.is_nsfw()
+    if channel is None:
+        return None, False
+    return channel.id, bool(getattr(channel, "nsfw", False))
 
 
 def safety_here(interaction: Interaction) -> Safety:

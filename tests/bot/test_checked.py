@@ -10,7 +10,7 @@ from discord.components import _component_factory
 from pydantic import SecretStr
 
 from bot.card import Action
-from bot.cards import card_for
+from bot.cards import card_for, covered
 from bot.messages import files, first_button, layout
 from bot.safety import OwnerSafety, is_missing, warning
 from bot.settings import Settings, SettingsError, read_settings
@@ -52,6 +52,16 @@ def test_under_a_spoiler_previews_are_hidden_too() -> None:
         .pictures[0]
         .spoiler
     )
+
+
+def test_where_the_server_wants_spoilers_all_is_hidden_once() -> None:
+    asked = replace(done(job(count=2)), covered=True)
+    card = card_for(Finished(job=asked, pictures=judged(asked, Verdict.UNASKED, Verdict.CLEAN)), SHELF)
+    assert [picture.spoiler for picture in card.pictures] == [True, True]
+    for picture in map(covered, card.pictures):  # as moderators are shown it
+        assert picture.name.count("SPOILER_") == 1
+    drawing = Progressed(job=replace(job(), covered=True), step=3, steps=20)
+    assert card_for(drawing, SHELF, previews={0: b"webp"}).pictures[0].spoiler
 
 
 def test_only_what_is_not_clean_is_hidden_and_keeps_its_words() -> None:

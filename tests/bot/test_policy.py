@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import discord
 import pytest
 
-from bot.policy import Rules, texts_of
+from bot.policy import Rules, standing, texts_of
 from bot.safety import OwnerSafety
 from generation.loras import Loras
 from generation.request import Adapter, Digest, Size, Upscale, Wording
@@ -139,3 +140,39 @@ def test_where_not_only_adults_are_the_check_is_at_least_as_strict(
 ) -> None:
     here = rules(age_restricted=age_restricted, safety=decided, open_safety=least)
     assert here.safety(OWNER) is wanted
+
+
+def guild(client: discord.Client, *channels: dict[str, Any]) -> discord.Guild:
+    """A server with these channels, as Discord tells of them."""
+    shared = {"guild_id": "1", "name": "here", "position": 0, "permission_overwrites": [], "nsfw": False}
+    data: Any = {"id": "1", "name": "Server", "channels": [{**shared, **each} for each in channels]}
+    return discord.Guild(data=data, state=client._connection)
+
+
+def thread(of: discord.Guild, parent: int) -> discord.Thread:
+    metadata = {"archived": False, "auto_archive_duration": 60, "archive_timestamp": "2026-01-01T00:00:00Z"}
+    data: Any = {
+        "id": "9",
+        "parent_id": str(parent),
+        "name": "a thread",
+        "type": 11,
+        "owner_id": "5",
+        "message_count": 0,
+        "member_count": 0,
+        "thread_metadata": metadata,
+    }
+    return discord.Thread(guild=of, state=of._state, data=data)
+
+
+async def test_a_thread_or_a_post_stands_where_its_channel_does() -> None:
+    client = discord.Client(intents=discord.Intents.none())
+    server = guild(
+        client, {"id": "3", "type": 0}, {"id": "4", "type": 15, "nsfw": True, "available_tags": []}
+    )
+
+    assert standing(server.get_channel(3)) == (3, False)
+    assert standing(server.get_channel(4)) == (4, True)
+    assert standing(thread(server, 3)) == (3, False)
+    assert standing(thread(server, 4)) == (4, True)
+    assert standing(thread(server, 77)) == (77, False)  # one that we do not see
+    assert standing(None) == (None, False)

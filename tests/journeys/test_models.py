@@ -233,3 +233,19 @@ async def test_a_model_that_ends_the_process_is_given_up_and_nobody_elses_pictur
         assert "stopped the drawing process 3 times" in text_of(end)
         assert len(re.findall("starting another|lost a worker", stage.bot.log)) < 12
         await draws(stage.bruno, "a green star", model="Plain Noise")
+
+
+async def test_only_models_that_the_server_allows_are_suggested_and_draw(stage: Stage) -> None:
+    async def offered() -> list[str]:
+        shown = await stage.anna.autocomplete("imagine", "model", "")
+        return [choice["name"] for choice in shown]
+
+    old = await draws(stage.anna, "a sun", model="Plain Noise")
+    assert await offered() == ["Plain Noise", "Fancy *Noise*"]
+    await told(stage.mina, await stage.mina.command("server models allow", {"model": "fancy *noise*"}))
+    assert await offered() == ["Fancy *Noise*"]
+    assert "Fancy *Noise* · 192 × 128" in unescaped(await draws(stage.anna, "a sun"))
+    wanted = "`Plain Noise` may not draw in this server; there are: `Fancy *Noise*`."
+    assert await told(stage.anna, await asks(stage.anna, "a sun", model="Plain Noise")) == wanted
+    assert await told(stage.anna, await stage.anna.press(old, "Reroll")) == wanted
+    await told(stage.mina, await stage.mina.command("server models all", {}))

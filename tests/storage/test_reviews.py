@@ -35,7 +35,7 @@ async def test_a_job_comes_back_with_what_was_wanted_and_its_review(jobs: Jobs, 
 
 
 async def test_a_job_that_is_not_finished_keeps_what_was_wanted(jobs: Jobs) -> None:
-    job = a_job(safety=Safety.REFUSE)
+    job = a_job(safety=Safety.REFUSE, covered=True)
     await jobs.keep(job, ADDRESS)
 
     assert await jobs.unfinished() == [job]

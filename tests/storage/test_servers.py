@@ -184,14 +184,33 @@ async def test_a_setting_that_cannot_be_read_is_no_permission_and_nobody_elses_t
         await decide(opened, retention=3)
 
 
-async def test_who_decided_before_there_was_a_list_of_changes_is_in_it(path: Path) -> None:
+async def test_what_was_there_before_there_were_rules_is_known_nevertheless(path: Path) -> None:
     folder = path.parent / "older"
     folder.mkdir()
     for file in sorted(FOLDER.glob("*.sql"))[:8]:
         (folder / file.name).write_bytes(file.read_bytes())
     async with Database.open(path, migrations=folder) as old, old.transaction() as transaction:
         await transaction.execute("""INSERT INTO server_settings VALUES (2, 'safety', '"hold"', 8, 12.5)""")
+        await transaction.execute(
+            """
+            INSERT INTO jobs (
+                id, asker, prompt, negative_prompt, model, width, height, steps, guidance, sampler, seed,
+                count, state, created_at, settled_at
+            ) VALUES ('a', 4, 'a dog', '', 'm', 64, 64, 1, 1, 'Euler', 1, 1, 'done', 1, 2)
+            """
+        )
+        await transaction.execute(
+            """
+            INSERT INTO deliveries (
+                job_id, state, application_id, guild_id, channel_id, user_id, token, token_expires_at
+            ) VALUES ('a', 'done', 1, 2, 3, 4, 'token', 5)
+            """
+        )
 
     async with Database.open(path) as new:
-        [change] = await Servers(new).changes(2, 9)
+        servers = await Servers.opened(new)
+        [change] = await servers.changes(2, 9)
+        [row] = await new.fetch_all("SELECT server, covered FROM jobs")
+    assert servers.of(2) == ServerSettings(safety=Safety.HOLD)
     assert (change.name, change.was, change.became, change.by, change.at) == ("safety", None, "hold", 8, 12.5)
+    assert tuple(row) == (2, 0)
