@@ -5,7 +5,7 @@ What waits already when a rule is made is drawn still. Nobody is exempt, and non
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,12 +98,18 @@ class Rules:
             "{model} may not draw in this server; there are: {named}.", model=code(model.name), named=named
         )
 
-    def words_reason(self, request: GenerationRequest, loras: Loras) -> Sentence | None:
-        """Why this cannot be asked for in these words, or None. Slow for long lists."""
+    def words_reason(
+        self, request: GenerationRequest, loras: Loras, model: ModelInfo | None = None
+    ) -> Sentence | None:
+        """Why this cannot be asked for in these words, or None. Slow for long lists.
+
+        What the model or the server itself puts into the negative prompt nobody has asked for.
+        """
         if not self.settings.words:
             return None
+        ours = {self.settings.defaults.negative_prompt, None if model is None else model.negative_prompt}
         list_ = banned(self.settings.words)
-        for text in texts_of(request, loras):
+        for text in texts_of(request, loras, [text for text in ours if text]):
             if (word := list_.find(text)) is not None:
                 shown = literal(shortened(word, 80))
                 return say("This server does not want {word} in prompts, in no spelling.", word=f"“{shown}”")
@@ -114,7 +120,7 @@ class Rules:
         model = None if request.upscale is not None else shelf.by_source(request.model)
         if model is not None and (reason := self.model_reason(model, shelf)) is not None:
             return reason
-        return self.words_reason(request, shelf.loras)
+        return self.words_reason(request, shelf.loras, shelf.by_source(request.model))
 
     def safety(self, owner: OwnerSafety) -> Safety:
         """What is wanted here with flagged pictures."""
@@ -125,14 +131,18 @@ class Rules:
         return max(decided, least, key=STRICT.index)
 
 
-def texts_of(request: GenerationRequest, loras: Loras) -> Iterator[str]:
-    """All words that a request is made of, as they were typed and as they are read."""
+def texts_of(request: GenerationRequest, loras: Loras, ours: Collection[str] = ()) -> Iterator[str]:
+    """All words that a request is made of, as they were typed and as they are read.
+
+    Args:
+        ours: what stands in negative prompts although nobody typed it.
+    """
     if request.upscale is not None and request.upscale.brought:
         return  # its words are ours
-    typed = (request.prompt, request.negative_prompt)
     read = [*request.wordings, *([] if request.template is None else [request.template])]
-    drawn = [text for each in read for text in (each.prompt, each.negative_prompt)]
-    for prompt in dict.fromkeys((*typed, *drawn)):
+    prompts = [request.prompt, *(each.prompt for each in read)]
+    negative = [request.negative_prompt, *(each.negative_prompt for each in read)]
+    for prompt in dict.fromkeys((*prompts, *(_without(text, ours) for text in negative))):
         yield prompt
         yield words_of(prompt)
     try:
@@ -142,6 +152,12 @@ def texts_of(request: GenerationRequest, loras: Loras) -> Iterator[str]:
     for name in sorted(names):
         yield name
         yield from loras.triggers(name)
+
+
+def _without(text: str, ours: Collection[str]) -> str:
+    for part in ours:
+        text = text.replace(part, ",")
+    return text
 
 
 def _folded(name: str) -> str:

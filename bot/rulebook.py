@@ -14,6 +14,7 @@ from generation.preferences import Preferences
 from generation.safety import Safety
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
+from storage.privacy import NOBODY
 from storage.quotas import Quota
 from storage.servers import Change, ServerSettings
 
@@ -25,7 +26,7 @@ LANGUAGES: Mapping[str, str] = {
     "ja": "日本語",
 }
 """What a server can choose, each in its own words."""
-MAX_LISTED = 600
+MAX_LISTED = 250
 """Characters of one list on the page of all settings."""
 MAX_IN_CHANGE = 300
 """The same where a change is told."""
@@ -210,4 +211,5 @@ def _plain(name: str, value: Any) -> str:
 
 def by_whom(change: Change) -> str:
     """Who made a change, and when."""
-    return f"<@{change.by}> <t:{int(change.at)}:R>"
+    who = say("somebody who is forgotten") if change.by == NOBODY else f"<@{change.by}>"
+    return joined(" ", (who, f"<t:{int(change.at)}:R>"))

@@ -11,6 +11,7 @@ import pytest
 from bot.policy import Rules, standing, texts_of
 from bot.safety import OwnerSafety
 from generation.loras import Loras
+from generation.preferences import Preferences
 from generation.request import Adapter, Digest, Size, Upscale, Wording
 from generation.safety import Safety
 from generation.shelf import Shelf
@@ -104,6 +105,15 @@ def upscale(*, brought: bool) -> Upscale:
 def test_a_banned_word_is_refused_wherever_it_stands(asked: Any) -> None:
     said = rules(words=("ugly", "bad")).reject_reason(asked, TWO)
     assert said == "This server does not want “bad” in prompts, in no spelling."
+
+
+def test_what_the_model_or_the_server_puts_into_the_negative_prompt_nobody_has_asked_for() -> None:
+    here = rules(words=("blurry", "ugly"), defaults=Preferences(negative_prompt="ugly"))
+    for negative in ("blurry", "ugly", "blurry, soft", "soft, ugly"):  # with a style's
+        assert here.reject_reason(request(model=OIL.source, negative_prompt=negative), TWO) is None
+    assert here.reject_reason(request(negative_prompt="blurry"), TWO) is not None
+    assert here.reject_reason(request("blurry", model=OIL.source, negative_prompt="blurry"), TWO) is not None
+    assert here.reject_reason(request(model=OIL.source, negative_prompt="blurry, blurry."), TWO) is None
 
 
 def test_words_that_a_lora_was_taught_count_with_it() -> None:

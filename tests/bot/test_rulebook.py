@@ -9,12 +9,15 @@ import pytest
 
 from bot.commands.server_words import parse_words
 from bot.limits import Refused
-from bot.rulebook import TITLES, change_line, setting_line
+from bot.messages import MAX_TEXT, ROOM
+from bot.rulebook import TITLES, by_whom, change_line, setting_line
 from bot.safety import OwnerSafety
 from generation.job import UserId
 from generation.preferences import Preferences
 from generation.request import Size
 from generation.safety import Safety
+from storage.privacy import NOBODY
+from storage.quotas import Quota
 from storage.servers import Change, ServerSettings
 from tests.bot.things import TWO
 
@@ -88,6 +91,26 @@ def test_of_a_long_list_is_told_how_much_more_there_is() -> None:
 )
 def test_a_change_is_told_from_what_to_what(changed: Any, told: str) -> None:
     assert change(*changed) == told
+
+
+def test_a_server_full_of_rules_still_fits_on_one_page() -> None:
+    full = ServerSettings(
+        channels=tuple(range(2**60, 2**60 + 100)),
+        models=tuple(f"a model of number {number}" for number in range(50)),
+        adult_models=tuple(f"a model of number {number}" for number in range(50)),
+        words=tuple(f"word of number {number}" for number in range(500)),
+        blocked=tuple(range(2**60, 2**60 + 1000)),
+        defaults=Preferences(negative_prompt="ugly " * 300, style="a style " * 10, steps=9),
+        quotas=tuple(Quota(role=2**60 + number, pictures=5, steps=50, weight=3) for number in range(50)),
+    )
+    lines = [setting_line(name, full, OWNER, TWO) for name in TITLES]
+    whom = by_whom(Change(name="words", was=None, became=None, by=UserId(2**62), at=1.8e9))
+    assert sum(len(line) + len(whom) + 4 for line in lines) < MAX_TEXT - ROOM
+
+
+def test_who_is_forgotten_is_not_named() -> None:
+    change = Change(name="words", was=None, became=None, by=NOBODY, at=5.0)
+    assert by_whom(change) == "somebody who is forgotten <t:5:R>"
 
 
 def test_words_are_typed_with_commas_between_them() -> None:

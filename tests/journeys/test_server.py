@@ -37,6 +37,9 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
     assert await refused(stage.anna, "a dog", negative_prompt="ＢＡＤ") == wanted
     for button in ("Reroll", "Vary a little", "Upscale"):
         assert await told(stage.bruno, await stage.bruno.press(old, button)) == wanted
+    await decides(stage.mina, "words ban", words="pixel art")
+    assert "“pixel art”" in await refused(stage.anna, "a dog", style="Pixel art")
+    await decides(stage.mina, "words allow", word="PIXEL ART")
     await draws(stage.anna, "a badger under a sky, red")
     # Not within a server nothing is banned.
     await stage.anna.answer(
