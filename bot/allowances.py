@@ -11,6 +11,7 @@ import discord
 from bot.limits import Limits
 from bot.policy import rules_here
 from generation.sentence import Sentence, count, joined, say
+from generation.shelf import Shelf, UnreadableShelf
 from storage.quotas import DAY, Counts, Kind, Quota, QuotaSpent, day_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,17 @@ def allowance_here(interaction: Interaction) -> Allowance:
     member = interaction.user
     roles = {role.id for role in member.roles} if isinstance(member, discord.Member) else set()
     return allowance(interaction.client.house.limits, rules_here(interaction).settings.quotas, roles)
+
+
+def models_here(interaction: Interaction) -> Shelf:
+    """All models, with defaults that stay inside what this person may have here."""
+    house, limits = interaction.client.house, allowance_here(interaction).limits
+    if limits == house.limits:  # the owner's are in the defaults already
+        return house.shelf
+    try:
+        return house.shelf.within(pixels=limits.pixels, steps=limits.steps)
+    except UnreadableShelf:  # one draws nothing that small: who asks for that is told so
+        return house.shelf
 
 
 def spent_reason(spent: QuotaSpent, now: float) -> Sentence:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from bot import bringing
+from bot.allowances import allowance_here
 from bot.bringing import Order
 from bot.card import Attached, Card, Tone
 from bot.cards import can_be_drawn_again
@@ -64,7 +65,13 @@ async def ways_to_enlarge(
     if not names:
         return job, picture, ()
     edges = picture.size.width, picture.size.height
-    return job, picture, choices(edges, names, house.limits.pixels, again=can_be_drawn_again(job.request))
+    return (
+        job,
+        picture,
+        choices(
+            edges, names, allowance_here(interaction).limits.pixels, again=can_be_drawn_again(job.request)
+        ),
+    )
 
 
 async def enlarge(interaction: Interaction, job_id: JobId, index: int, choice: str) -> None:
@@ -79,7 +86,9 @@ async def enlarge(interaction: Interaction, job_id: JobId, index: int, choice: s
         job, picture = await picture_of(interaction, job_id, index)
         name = await asyncio.to_thread(house.upscalers.find, wanted)
         request = job.request.image(index)
-        make = partial(enlarged, request, picture.png, name, chosen.factor, house.limits.pixels)
+        make = partial(
+            enlarged, request, picture.png, name, chosen.factor, allowance_here(interaction).limits.pixels
+        )
         return await bringing.one_by_one(make)
 
     await take_order(interaction, looked_up, parent=job_id)
@@ -87,7 +96,7 @@ async def enlarge(interaction: Interaction, job_id: JobId, index: int, choice: s
 
 async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
     """Have a picture drawn twice as large, or as large as its model can, from itself."""
-    limits = interaction.client.house.limits
+    limits = allowance_here(interaction).limits
 
     def larger(request: GenerationRequest, model: ModelInfo, data: bytes) -> Order:
         if not can_be_drawn_again(request):

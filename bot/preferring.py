@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bot.allowances import allowance_here
 from bot.limits import Limits
 from bot.options import ASPECTS, NOTHING, Typed, aspect_size
 from bot.policy import rules_here, shelf_here
@@ -46,7 +47,9 @@ def preferred(
         shaped: the picture may have any shape; False: it has that of another one unless a size was typed.
     """
     house, shelf = interaction.client.house, shelf_here(interaction)
-    typed, style = filled(typed, style, layers(interaction), shelf, house.limits, shaped=shaped)
+    typed, style = filled(
+        typed, style, layers(interaction), shelf, allowance_here(interaction).limits, shaped=shaped
+    )
     if typed.model is None and shelf.default is not house.shelf.default:
         typed = replace(typed, model=shelf.default.name)
     return typed, style

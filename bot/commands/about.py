@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from discord import app_commands
 
 from bot.acknowledgement import acknowledge
+from bot.allowances import allowance_here
 from bot.apologies import tell
 from bot.facts import name_of
 from bot.history import show_history
@@ -110,8 +111,8 @@ async def help_(interaction: Interaction) -> None:
         ),
         say(
             "A picture may have {pixels:,} pixels and {steps} steps at the most.",
-            pixels=house.limits.pixels,
-            steps=house.limits.steps,
+            pixels=allowance_here(interaction).limits.pixels,
+            steps=allowance_here(interaction).limits.steps,
         ),
         count(
             "You may have one request waiting at a time.",

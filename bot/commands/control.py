@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot import bringing, controlling
+from bot.allowances import models_here
 from bot.bringing import MASK, PICTURE, Order
 from bot.commands.drawing import OPTIONS
 from bot.controlling import TypedControl
@@ -142,15 +143,15 @@ async def control_order(
     Raises:
         Refused, InvalidRequest: it cannot be; nobody else hears it.
     """
-    house = interaction.client.house
-    typed.request(house.shelf)  # what is wrong whatever the pictures show is refused at once
+    house, shelf = interaction.client.house, models_here(interaction)
+    typed.request(shelf)  # what is wrong whatever the pictures show is refused at once
     for each, attachment in wanted:
         bringing.check_attachment(attachment, each.picture)
     for what, brought in started.items():
         if brought is not None:
             bringing.check_attachment(brought, what)
     controls = [each for each, _ in wanted]
-    await asyncio.to_thread(controlling.check, typed, controls, house.controlnets, house.shelf)
+    await asyncio.to_thread(controlling.check, typed, controls, house.controlnets, shelf)
 
     async def find() -> Order:
         pictures = [(each, await bringing.fetched(file, each.picture)) for each, file in wanted]
@@ -159,7 +160,7 @@ async def control_order(
             for what, brought in started.items()
         ]
         worded = await styled(interaction, typed, style)
-        make = partial(controlling.steered, worded, house.shelf, house.controlnets, pictures)
+        make = partial(controlling.steered, worded, shelf, house.controlnets, pictures)
         return await bringing.one_by_one(partial(make, start=start, mask=mask))
 
     await take_order(interaction, find)

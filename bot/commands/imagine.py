@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.allowances import models_here
 from bot.commands.drawing import EARLIER, OPTIONS
 from bot.commands.starting import start_order, styled_order
 from bot.forms import at_hand
@@ -104,7 +105,7 @@ async def imagine(
     elif style is not None or brought is not None:
         await styled_order(interaction, typed, style, look=brought)
     else:
-        await place_order(interaction, typed.request(interaction.client.house.shelf), private=private)
+        await place_order(interaction, typed.request(models_here(interaction)), private=private)
 
 
 async def _typed(interaction: Interaction, prompt: str) -> str:

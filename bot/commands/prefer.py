@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
+from bot.allowances import allowance_here
 from bot.apologies import tell
 from bot.commands.drawing import OPTIONS, Drawing
 from bot.markdown import literal, shortened
@@ -183,6 +184,6 @@ def _misfits(interaction: Interaction, preferences: Preferences) -> Sequence[str
             reason=aside.reason,
         )
         for model in dict.fromkeys((first, *others))
-        for aside in unfit(preferences, model, house.limits)
+        for aside in unfit(preferences, model, allowance_here(interaction).limits)
     ]
     return misfits[:MAX_MISFITS]

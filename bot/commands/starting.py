@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot import bringing
+from bot.allowances import models_here
 from bot.bringing import MASK, PICTURE, WAYS, Order
 from bot.commands.drawing import OPTIONS
 from bot.looking import Brought
@@ -43,7 +44,7 @@ async def start_order(
     Raises:
         Refused, InvalidRequest: it cannot be; nobody else hears it.
     """
-    shelf = interaction.client.house.shelf
+    shelf = models_here(interaction)
     _check(typed, shelf, image)
     if mask is not None:
         bringing.check_attachment(mask, MASK)
@@ -69,7 +70,7 @@ async def styled_order(
     Raises:
         Refused, InvalidRequest: it cannot be; nobody else hears it.
     """
-    shelf = interaction.client.house.shelf
+    shelf = models_here(interaction)
     typed.request(shelf)  # what is wrong without the style is refused at once
     if look is not None:
         look.check(typed, shelf)
@@ -181,7 +182,7 @@ async def outpaint(
         private=private,
     )
     typed, style = preferred(interaction, typed, style, shaped=False)
-    shelf = interaction.client.house.shelf
+    shelf = models_here(interaction)
     _check(typed, shelf, image)
 
     def make(worded: Typed, data: bytes) -> Order:

@@ -11,6 +11,7 @@ import discord
 from discord import app_commands
 
 from bot import bringing
+from bot.allowances import allowance_here
 from bot.bringing import PICTURE, Order
 from bot.enlarging import DEFAULT_FACTOR, brought
 from bot.options import not_so_large
@@ -64,7 +65,14 @@ async def enlarge_brought(
     name = names[0] if upscaler is None else await asyncio.to_thread(house.upscalers.find, upscaler)
 
     async def find() -> Order:
-        make = partial(brought, await fetch(), name, wanted, house.limits.pixels, house.shelf.default)
+        make = partial(
+            brought,
+            await fetch(),
+            name,
+            wanted,
+            allowance_here(interaction).limits.pixels,
+            house.shelf.default,
+        )
         return await bringing.one_by_one(make)
 
     await take_order(interaction, find, private=private)

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with staged(tmp_path_factory.mktemp("bot"), MAX_PICTURES_PER_DAY="60", MAX_WEIGHT="3") as stage:
+    async with staged(
+        tmp_path_factory.mktemp("bot"), MAX_PICTURES_PER_DAY="60", MAX_WEIGHT="3", UNLOAD_AFTER="0.001"
+    ) as stage:
         yield stage
 
 
@@ -121,12 +123,25 @@ async def test_other_limits_are_refused_with_what_is_possible(stage: Stage) -> N
     card = await running(stage.anna, slow)
     said = await told(stage.anna, await asks(stage.anna, "another"))
     assert said == "You have a request waiting in this server already; ask again when it is done."
+    # Check 9: cancelling frees the place, and is about one's own request.
+    other = await asks(stage.mina, "slow of somebody else", steps=90)
+    await stage.mina.answer(other, says("Waiting"))
     await stage.anna.press(card, "Cancel")
     await stage.anna.answer(slow, says("Cancelled"))
+    again = await asks(stage.anna, "in the place that was freed")
+    card = await running(stage.mina, other)
+    await stage.mina.press(card, "Cancel")
+    assert pictures_of(await result(stage.anna, again))
+
+
+async def test_what_is_left_out_stays_inside_the_limits(stage: Stage) -> None:
+    await limits(stage.mina, steps=5)
+    assert "5 steps" in text_of(await draws(stage.anna, "whatever suits"))
 
 
 async def test_in_direct_messages_the_owners_limits_hold(stage: Stage) -> None:
     direct = await stage.bruno.direct_messages()
     asked = await asks(stage.bruno, "in private", channel_id=direct, size="512x256")
     assert pictures_of(await result(stage.bruno, asked))
+    assert "putting fake:noise away" in stage.bot.log, "it comes and goes, and nobody notices"
     assert rows(stage, "SELECT weight, server FROM jobs WHERE prompt = 'in private'") == [(1, None)]
