@@ -19,13 +19,38 @@ from storage.quotas import Quota
 from storage.servers import Change, ServerSettings
 
 LANGUAGES: Mapping[str, str] = {
-    "en": "English",
+    "bg": "български",
+    "cs": "Čeština",
+    "da": "Dansk",
     "de": "Deutsch",
+    "el": "Ελληνικά",
+    "en": "English",
     "es-ES": "Español",
+    "fi": "Suomi",
     "fr": "Français",
+    "hi": "हिन्दी",
+    "hr": "Hrvatski",
+    "hu": "Magyar",
+    "id": "Bahasa Indonesia",
+    "it": "Italiano",
     "ja": "日本語",
+    "ko": "한국어",
+    "lt": "Lietuvių",
+    "nl": "Nederlands",
+    "no": "Norsk",
+    "pl": "Polski",
+    "pt-BR": "Português do Brasil",
+    "ro": "Română",
+    "ru": "Русский",
+    "sv-SE": "Svenska",
+    "th": "ไทย",
+    "tr": "Türkçe",
+    "uk": "Українська",
+    "vi": "Tiếng Việt",
+    "zh-CN": "简体中文",
+    "zh-TW": "繁體中文",
 }
-"""What a server can choose, each in its own words."""
+"""What languages call themselves; a server can choose those for which there is a catalogue."""
 MAX_LISTED = 250
 """Characters of one list on the page of all settings."""
 MAX_IN_CHANGE = 300

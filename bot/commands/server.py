@@ -17,9 +17,10 @@ from bot.commands.server_models import ModelCommands
 from bot.commands.server_people import ChannelCommands, PeopleCommands
 from bot.commands.server_words import WordCommands
 from bot.governing import acknowledged, change, is_open, try_channel
-from bot.language import language_of
+from bot.language import language_of, languages
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout
+from bot.options import MAX_CHOICES
 from bot.policy import safety_here
 from bot.rulebook import LANGUAGES, OWNERS, TITLES, by_whom, change_line, days, setting_line
 from bot.safety import MEANINGS, warning
@@ -164,17 +165,19 @@ class ServerCommands(app_commands.Group):
 
     @app_commands.command(name="language", description="In which language cards are that everybody sees")
     @app_commands.describe(language="What only one person sees is in theirs")
-    @app_commands.choices(
-        language=[
-            *(Choice(name=name, value=code) for code, name in LANGUAGES.items()),
-            Choice(name=say("that of who asks"), value=ASKERS),
-        ]
-    )
     async def language(self, interaction: Interaction, language: str) -> None:
-        if language not in (*LANGUAGES, ASKERS):
+        if language not in (*languages(), ASKERS):
             raise Refused(_NO_CHOICE)
         chosen = None if language == ASKERS else language
         await change(interaction, lambda was: replace(was, language=chosen), "language")
+
+    @language.autocomplete("language")
+    async def _languages(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        told = {code: LANGUAGES.get(code, code) for code in languages()}
+        told[ASKERS] = language_of(interaction)(say("that of who asks"))
+        wanted = typed.casefold()
+        found = [code for code, name in told.items() if wanted in name.casefold() or code.startswith(typed)]
+        return [Choice(name=told[code], value=code) for code in found[:MAX_CHOICES]]
 
     @app_commands.command(name="retention", description="For how long I keep pictures")
     @app_commands.describe(days="Days, 1 to 3650; without them, until somebody deletes them")

@@ -77,6 +77,9 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
     assert said == "**Spoilers** over all pictures."
     await stage.mina.message(lambda message: "I could not tell of that in" in text_of(message))
     await decides(stage.mina, "defaults set", steps=7, count=2)
+    offered = await stage.mina.autocomplete("server language", "language", "deu")
+    assert [choice["value"] for choice in offered] == ["de"]
+    assert await decides(stage.mina, "language", language="xx") == "That is none of the choices."
     await decides(stage.mina, "language", language="de")
     card = await draws(stage.anna, "a dog", channel_id=pictures)
     assert len(pictures_of(card)) == 2
