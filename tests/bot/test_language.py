@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,16 @@ from discord import app_commands
 
 from bot.app import Atelier
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
+from bot.cards import card_for
 from bot.language import Language, Translator, language, languages
 from bot.messages import MAX_TEXT, files, layout
-from generation.job import JobId
+from bot.recipe import settings_card
+from generation.job import Cancelled, Failed, Finished, JobId, JobState, Loading, Progressed, Queued
+from generation.request import Digest, Hires, Look, Seed, Size, Start, Upscale, Variation
+from generation.safety import Review, Safety
 from generation.sentence import altered, count, enumerated, joined, say
 from tests.bot.test_messages import every_component
+from tests.bot.things import MODEL, SHELF, done, job, pictures
 
 JOB = JobId("0123456789abcdef")
 MAX_OF_COMMAND = 8000
@@ -214,3 +221,57 @@ def test_a_catalogue_that_cannot_be_read_is_left_out(
     finally:
         languages.cache_clear()
     assert all(f"{code}.po cannot be read" in caplog.text for code in ("fr", "it", "ja"))
+
+
+class Marked(Language):
+    """A language in which all that is translated stands in brackets."""
+
+    def one(self, template: str) -> str:
+        return f"⟦{template}⟧"
+
+    def one_of(self, singular: str, plural: str, number: int) -> str:
+        return f"⟦{singular if number == 1 else plural}⟧"
+
+
+def unsaid(text: str) -> set[str]:
+    """The words of a text that were not said in the language."""
+    while "⟦" in text:
+        text = re.sub(r"⟦[^⟦⟧]*⟧", " ", text)
+    return set(re.findall(r"[A-Za-z]{2,}", text))
+
+
+async def test_nothing_of_a_card_stays_english_but_names_and_what_people_typed() -> None:
+    size = Size(width=256, height=256)
+    wholly = job(
+        count=2,
+        negative_prompt="blurry",
+        hires=Hires(size=size, steps=3, strength=0.5),
+        variations=(Variation(seed=Seed(1), strength=0.2),),
+        look=Look(picture=Digest("a" * 64)),
+    )
+    begun = job(start=Start(picture=Digest("a" * 64), strength=0.5))
+    large = job(upscale=Upscale(picture=Digest("a" * 64), upscaler="Sharp", factor=2.0, size=size))
+    loading = Loading(model=MODEL.source, fetched=10, total=100)
+    cards = [
+        card_for(event, SHELF, seconds=77)
+        for of in (job(), wholly, begun, large)
+        for event in (
+            Queued(job=of, place=1),
+            Queued(job=of, place=3, loading=loading),
+            Queued(job=of, place=2, trouble=say("The disk is full.")),
+            Progressed(job=of, step=3, steps=9),
+            Finished(job=done(of), pictures=pictures(of)),
+            Finished(job=replace(done(of), safety=Safety.HOLD, review=Review.WAITING), pictures=()),
+            Failed(job=of.moved(JobState.FAILED, failure=say("The disk is full."))),
+            Cancelled(job=replace(of, state=JobState.CANCELLED)),
+        )
+    ]
+    cards += [settings_card(of, SHELF, parent_link=None) for of in (job(), wholly, begun, large)]
+    typed = {"red", "circle", "blurry", "Mini", "Euler", "Sharp"}
+    for each in cards:
+        texts = [file.description or "" for file in files(each, Marked("xx"))]
+        for part in every_component(layout(each, Marked("xx"))):
+            texts += [part[key] for key in ("content", "label", "placeholder") if part.get(key)]
+            texts += [option["label"] for option in part.get("options", ())]
+        for text in texts:
+            assert unsaid(text) <= typed, text
