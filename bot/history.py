@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import logging
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import discord
@@ -15,6 +15,7 @@ from PIL import Image
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import apologise
+from bot.bringing import one_by_one
 from bot.buttons import show_privately
 from bot.cards import card_for
 from bot.language import Language, language_of
@@ -77,7 +78,7 @@ async def _thumbnail(interaction: Interaction, entry: Entry) -> bytes | None:
         return None
     try:
         png = await interaction.client.house.pictures.read(entry.pictures[0])
-        return await asyncio.to_thread(_small, png)
+        return await one_by_one(partial(_small, png))
     except (PictureGone, OSError) as error:
         log.warning("job %s: no small picture of it: %s", entry.job.id, type(error).__name__)
         return None

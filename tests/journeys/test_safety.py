@@ -296,3 +296,17 @@ async def test_in_direct_messages_nothing_waits_for_a_moderator_there_is_not(sta
     direct = await stage.bruno.direct_messages()
     asked = await asks(stage.bruno, "flag of my own", channel_id=direct)
     assert "The safety check flags it" in text_of(await stage.bruno.answer(asked, says("did not work")))
+
+
+async def test_what_is_private_and_held_moderators_decide_on_and_nobody_else_sees(stage: Stage) -> None:
+    place = stage.mina.channel("showcase")
+    await decides(stage.mina, "safety", flagged="hold")
+    await decides(stage.mina, "moderators", channel=place)
+    asked = await asks(stage.anna, "flag of mine", private=True)
+    waiting = await stage.anna.answer(asked, says("Waiting for a moderator"))
+    assert is_ephemeral(waiting)
+    shown = await stage.mina.message(at(place, "flag of mine"))
+    await stage.mina.press(shown, "Let it pass")
+    card = await result(stage.anna, asked)
+    assert (card["id"], is_ephemeral(card)) == (waiting["id"], True)
+    assert "flag of mine" not in str(await stage.anna.messages())
