@@ -96,6 +96,7 @@ async def serve(settings: Settings) -> None:
                 guild_id=settings.guild_id,
                 choose_model=shelf.several,
                 take_looks=any(model.ip_adapter is not None for model in shelf.models),
+                describes=settings.describer_folder is not None,
             )
         )
         await _login(client, token, settings.discord_api_url)
@@ -117,6 +118,7 @@ async def serve(settings: Settings) -> None:
                 "embeddings": settings.embeddings_folder,
                 "controlnets": settings.controlnets_folder,
                 "depth": settings.depth_folder,
+                "describer": settings.describer_folder,
                 "pose": settings.pose_folder,
                 "people": settings.people_folder,
                 "upscalers": settings.upscalers_folder,
@@ -164,6 +166,7 @@ async def serve(settings: Settings) -> None:
             studio=studio,
             courier=courier,
             desk=desk,
+            describe=None if settings.describer_folder is None else backend.describe,
         )
 
         def correct(shelf: Shelf) -> None:

@@ -17,6 +17,7 @@ from bot.buttons import ITEMS
 from bot.commands.about import help_, history, stats
 from bot.commands.admin import AdminCommands
 from bot.commands.control import control
+from bot.commands.describe import describe_command
 from bot.commands.drawing import Drawing
 from bot.commands.imagine import imagine
 from bot.commands.img2img import img2img
@@ -79,7 +80,12 @@ class Atelier(discord.Client):
     house: House
 
     def __init__(
-        self, *, guild_id: int | None = None, choose_model: bool = False, take_looks: bool = False
+        self,
+        *,
+        guild_id: int | None = None,
+        choose_model: bool = False,
+        take_looks: bool = False,
+        describes: bool = False,
     ) -> None:
         # Voice is not our business either; without this the client warns at each start that it cannot speak.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -102,6 +108,8 @@ class Atelier(discord.Client):
                 take_looks=take_looks,
             )
             self.tree.add_command(command, guild=self._guild)
+        if describes:
+            self.tree.add_command(describe_command(), guild=self._guild)
         for menu in (*message_menus(), *drawing_menus()):
             self.tree.add_command(menu, guild=self._guild)
         self.tree.add_command(StyleCommands(), guild=self._guild)

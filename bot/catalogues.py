@@ -102,7 +102,7 @@ class _Listening(app_commands.Translator):
 async def command_texts() -> frozenset[str]:
     """Descriptions of all commands and options, their choices, and what a right click offers."""
     listening = _Listening()
-    async with Atelier(choose_model=True, take_looks=True) as client:
+    async with Atelier(choose_model=True, take_looks=True, describes=True) as client:
         for command in client.tree.get_commands():
             await command.get_translated_payload(client.tree, listening)
     return frozenset(listening.texts)

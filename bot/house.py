@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -61,3 +62,5 @@ class House:
     studio: Studio
     courier: Courier
     desk: Desk
+    describe: Callable[[bytes], Awaitable[str]] | None = None
+    """What is to be seen in a picture; raises CannotDescribe. None: the owner has nothing for that."""

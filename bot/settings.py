@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """A folder of ControlNets. See :attr:`controlnets_folder`."""
     depth_model: Path | None = None
     """A folder with a model that tells depth in pictures. See :attr:`depth_folder`."""
+    describer: Path | None = None
+    """A folder with a model that describes pictures. See :attr:`describer_folder`."""
     pose_model: Path | None = None
     """A folder with a model that tells how people stand. See :attr:`pose_folder`."""
     people_model: Path | None = None
@@ -121,7 +123,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("data_dir", "models", "wildcards", "loras", "embeddings", "upscalers", "controlnets"),
-        *("depth_model", "pose_model", "people_model"),
+        *("depth_model", "pose_model", "people_model", "describer"),
     )
     @classmethod
     def _at_home(cls, place: Path | None) -> Path | None:
@@ -226,6 +228,15 @@ class Settings(BaseSettings):
             SettingsError: DEPTH_MODEL names no such folder.
         """
         return _model_folder("DEPTH_MODEL", self.depth_model, "Depth Anything")
+
+    @property
+    def describer_folder(self) -> Path | None:
+        """The folder of the model that describes pictures; None: there is no /describe.
+
+        Raises:
+            SettingsError: DESCRIBER names no such folder.
+        """
+        return _model_folder("DESCRIBER", self.describer, "BLIP")
 
     @property
     def pose_folder(self) -> Path | None:

@@ -76,7 +76,15 @@ class Leave:
     """Finish nothing more and exit."""
 
 
-Command = Draw | Cancel | Watch | Free | Leave
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describe:
+    """Say what is to be seen in this picture; Described answers."""
+
+    number: int
+    picture: Blob
+
+
+Command = Draw | Cancel | Watch | Free | Leave | Describe
 
 
 # From the worker: exactly one of Drawn, Failed, Stopped, Lost ends each task ------------------------------
@@ -190,6 +198,16 @@ class Lost:
     """Handed over but not begun."""
     reason: str
     """For the log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """The answer to Describe; no report about a task, and for who asked alone."""
+
+    number: int
+    text: str | None = None
+    reason: str | None = None
+    """Why there is none, as a sentence."""
 
 
 Report = (

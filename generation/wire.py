@@ -9,22 +9,22 @@ import asyncio
 import pickle
 from typing import BinaryIO, cast
 
-from generation.messages import Command, Report
+from generation.messages import Command, Described, Report
 
 _LENGTH_BYTES = 8
 
 
-def encode(message: Command | Report) -> bytes:
+def encode(message: Command | Report | Described) -> bytes:
     """One message as a frame."""
     body = pickle.dumps(message, protocol=5)
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 
-async def read_report(stream: asyncio.StreamReader) -> Report | None:
+async def read_report(stream: asyncio.StreamReader) -> Report | Described | None:
     """The next report of a worker, or None when the pipe has ended, be it in the middle of a frame."""
     try:
         length = int.from_bytes(await stream.readexactly(_LENGTH_BYTES), "big")
-        return cast(Report, pickle.loads(await stream.readexactly(length)))
+        return cast(Report | Described, pickle.loads(await stream.readexactly(length)))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
 

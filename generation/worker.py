@@ -29,6 +29,8 @@ from generation.engine.reading import Finish, Tell
 from generation.loras import Loras
 from generation.messages import (
     Cancel,
+    Describe,
+    Described,
     Draw,
     Entered,
     Free,
@@ -82,7 +84,13 @@ def main(arguments: list[str] | None = None) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # the hub's library says each of its requests
     say = _Speaker(_own_stdout())
     inbox: Inbox = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), name="commands", daemon=True).start()
+    describe: Callable[[Describe], None] | None = None
+    if options.describer is not None:
+        from generation.engine.describing import answering
+
+        describe = answering(options.describer, say)
+    listening = (sys.stdin.buffer, inbox, describe)
+    threading.Thread(target=_listen, args=listening, name="commands", daemon=True).start()
     try:
         say(Entered(phase=Phase.LOADING))
         engine, free = _open_engine(options, say)
@@ -112,6 +120,7 @@ def read_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--depth", type=Path, help="a folder with a model that tells depth in pictures")
     parser.add_argument("--pose", type=Path, help="a folder with a model that tells poses of people")
     parser.add_argument("--people", type=Path, help="a folder with a model that finds people for that")
+    parser.add_argument("--describer", type=Path, help="a folder with a model that describes pictures")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     parser.add_argument("--batch", type=int, help="the most images in one call (default: what suits)")
@@ -328,7 +337,7 @@ class _Speaker:
         self._pipe = pipe
         self._lock = threading.Lock()
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: Report | Described) -> None:
         frame = memoryview(encode(report))
         with self._lock:
             try:
@@ -338,13 +347,16 @@ class _Speaker:
                 os._exit(0)  # nobody listens any more
 
 
-def _listen(pipe: BinaryIO, inbox: Inbox) -> None:
+def _listen(pipe: BinaryIO, inbox: Inbox, describe: Callable[[Describe], None] | None) -> None:
     """Hand commands to the loop; when the pipe ends or says so, end the process at once, mid-step too.
 
     A step of a large model takes seconds to minutes, and nothing here needs an orderly end.
     """
     while (command := read_command(pipe)) is not None and not isinstance(command, Leave):
-        inbox.put(command)
+        if not isinstance(command, Describe):
+            inbox.put(command)
+        elif describe is not None:
+            describe(command)
     os._exit(0)
 
 

@@ -14,8 +14,11 @@ from types import TracebackType
 from typing import Any, Self, assert_never
 
 from generation.backends.ending import how_it_ended, put_down, stdin, stdout
+from generation.backends.questions import CannotDescribe, Questions
 from generation.messages import (
     Cancel,
+    Describe,
+    Described,
     Draw,
     Drawn,
     Entered,
@@ -152,6 +155,7 @@ class ProcessBackend:
         self._restart = restart
         self._reread = reread
         self._reports: asyncio.Queue[Report | None] = asyncio.Queue()
+        self._questions = Questions()
         self._held: dict[TaskId, _Held] = {}
         self._batches: dict[str, int] = {}
         """How many images the worker draws at once with each model that it has loaded, by its source."""
@@ -211,6 +215,16 @@ class ProcessBackend:
     def watch(self, task: TaskId) -> None:
         if task in self._held:
             self._send(Watch(task=task))
+
+    async def describe(self, picture: bytes) -> str:
+        """What is to be seen in a picture, in words; only where there is a folder `describer`.
+
+        Raises:
+            CannotDescribe: the message says why not.
+        """
+        if self._process is None:
+            raise CannotDescribe(say("The drawing process is only starting; please try again in a moment."))
+        return await self._questions.ask(lambda number: self._send(Describe(number=number, picture=picture)))
 
     def free(self) -> None:
         self._send(Free())
@@ -283,6 +297,9 @@ class ProcessBackend:
                     break
                 if report is None:
                     break
+                if isinstance(report, Described):
+                    self._questions.take_in(report)
+                    continue
                 if isinstance(report, Unavailable):
                     unavailable = report.reason
                 else:
@@ -293,6 +310,7 @@ class ProcessBackend:
                     self._due = self._deadline()
         finally:
             self._watch, self._process, self._ready = None, None, False
+            self._questions.lose()
             await put_down(process)
         if hung is not None:
             seconds = self._patience[Phase.DRAWING if hung is Phase.IDLE else hung]
@@ -367,7 +385,7 @@ class ProcessBackend:
         patience = self._patience.get(phase)
         return None if patience is None else asyncio.get_running_loop().time() + patience
 
-    def _send(self, command: Draw | Cancel | Watch | Free) -> None:
+    def _send(self, command: Draw | Cancel | Watch | Free | Describe) -> None:
         if self._process is not None:  # else it has just died, and what it held is told as lost
             stdin(self._process).write(encode(command))
 

@@ -164,8 +164,12 @@ def test_controlnets_and_what_tells_depth_are_where_the_owner_says(tmp_path: Pat
         _ = settings.controlnets_folder
     with pytest.raises(SettingsError, match=r"it lacks config\.json"):
         _ = settings.depth_folder
+    describing = read_settings(env(tmp_path, f"DESCRIBER={tmp_path}"))
+    with pytest.raises(SettingsError, match=r"it lacks config\.json"):
+        _ = describing.describer_folder
     (tmp_path / "config.json").write_text("{}")
     assert settings.depth_folder == tmp_path
+    assert describing.describer_folder == tmp_path
     settings = read_settings(env(tmp_path, f"PEOPLE_MODEL={tmp_path}"))
     with pytest.raises(SettingsError, match="for POSE_MODEL, which is empty"):
         _ = settings.people_folder
