@@ -13,6 +13,7 @@ from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
+from bot.language import Language, language_of
 from bot.limits import Refused
 from bot.options import MAX_CHOICES
 from bot.standing import HELD, counted, models_told
@@ -128,7 +129,7 @@ class AdminCommands(app_commands.Group):
         house = interaction.client.house
         if not house.owners.are_known_to_include(interaction.user.id):
             return []
-        return suggested(house.studio.standing, typed)
+        return suggested(house.studio.standing, typed, language_of(interaction))
 
 
 async def _admit(interaction: Interaction) -> None:
@@ -141,16 +142,17 @@ async def _admit(interaction: Interaction) -> None:
     await interaction.client.house.owners.check(interaction)
 
 
-def suggested(standing: Sequence[JobEvent], typed: str) -> list[Choice[str]]:
+def suggested(standing: Sequence[JobEvent], typed: str, said_in: Language) -> list[Choice[str]]:
     """What can be cancelled, by id, state and the id of who asked: as much of it as Discord shows."""
     found = []
     waiting = 0
     for event in standing:
         is_drawn = isinstance(event, Progressed)
         waiting += not is_drawn
-        where = "being drawn" if is_drawn else f"number {waiting}"
         job = event.job
-        name = f"{job.id} · {where} · {job.request.count} × {job.request.size} · {job.asker}"
+        where = say("being drawn") if is_drawn else say("number {place} in line", place=waiting)
+        what = f"{job.request.count} × {job.request.size}"
+        name = said_in(joined(" · ", (job.id, where, what, str(job.asker))))
         if typed.strip().casefold() in name.casefold():
             found.append(Choice(name=name, value=str(event.job.id)))
     return found[:MAX_CHOICES]

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from bot.card import Action
 from bot.commands.admin import suggested
+from bot.language import language
 from bot.standing import HELD, counted, models_told, queue_card
 from generation.hold import Hold
 from generation.job import JobEvent, JobId, JobState, Loading, Progressed, Queued, UserId
 from tests.bot.things import ADA, MODEL, SHELF, TWO, job
 
 BEN = UserId(12)
+ENGLISH = language("en")
 
 
 def line(*askers: UserId, drawn: int = 0) -> list[JobEvent]:
@@ -67,8 +69,8 @@ def test_models_are_told_by_their_names_and_how_far_they_are() -> None:
 
 def test_what_the_owner_can_cancel_is_suggested_without_anybodys_words() -> None:
     standing = line(BEN, ADA, *[BEN] * 30, drawn=1)
-    choices = suggested(standing, "")
+    choices = suggested(standing, "", ENGLISH)
     assert len(choices) == 25
     assert choices[0].name == "0000000000000000 · being drawn · 2 × 128x128 · 12"
     assert not any("secret" in choice.name for choice in choices)
-    assert [choice.value for choice in suggested(standing, "number 31")] == [standing[31].job.id]
+    assert [choice.value for choice in suggested(standing, "number 31", ENGLISH)] == [standing[31].job.id]

@@ -546,6 +546,20 @@ async def test_a_pause_takes_back_what_is_drawn_and_resuming_draws_it_first() ->
         assert len(story.backend.taken) == 6
 
 
+async def test_a_pause_while_a_start_is_read_keeps_the_job_in_line() -> None:
+    async with Story() as story:
+        story.store.pictures = {Digest("photo"): b"pixels"}
+        story.store.reading.clear()
+        job = story.ask(start=PHOTO)
+        await story.until(lambda: story.store.asked)
+        await story.studio.pause()
+        story.store.reading.set()
+        await asyncio.sleep(0.02)
+        assert not story.backend.taken
+        story.studio.resume()
+        assert (await story.took(1)).id.job == job.id
+
+
 async def test_draining_finishes_the_jobs_that_have_begun_and_no_others() -> None:
     async with Story() as story:
         begun, waiting = story.ask(person=1, count=2), story.ask(person=2)

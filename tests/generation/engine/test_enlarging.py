@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -281,3 +283,15 @@ def test_it_takes_turns_with_the_models_and_without_upscalers_it_is_a_sentence(t
     assert not alone.busy
     assert isinstance(said[-1], TaskFailed)
     assert said[-1].reason == "The upscaler toy is not among the upscalers any more."
+
+
+def test_an_upscaler_that_was_put_away_leaves_memory_and_is_read_again(tmp_path: Path) -> None:
+    build_upscaler(tmp_path / "toy.safetensors", kind="compact", scale=2)
+    shelf = shelf_of(tmp_path)
+    shelf.put_away()
+    held = weakref.ref(shelf.get("toy").result().model)
+    assert shelf.get("toy").result().model is held()
+    shelf.put_away()
+    gc.collect()
+    assert held() is None
+    assert shelf.get("toy").result().scale == 2

@@ -102,6 +102,15 @@ def test_a_picture_stays_as_it_is_and_may_have_transparency(checker: Checker) ->
     assert picture.tobytes() == before
 
 
+def test_a_checker_that_was_put_away_is_read_again_when_it_is_expected(for_red: Path) -> None:
+    guard = a_guard(for_red)
+    guard.put_away()
+    assert verdicts(guard, RED) == [Verdict.FLAGGED]
+    guard.put_away()
+    assert guard.verdict(RED) is Verdict.UNCHECKED
+    assert verdicts(guard, RED, BLUE) == [Verdict.FLAGGED, Verdict.CLEAN]
+
+
 def test_numbers_that_run_away_are_no_clean_picture(for_red: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(for_red, tmp_path / "broken"))
     weights = load_file(folder / "model.safetensors")
