@@ -23,7 +23,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright
 from playground.bot_process import BotProcess
 from playground.nouns import Json
 from playground.person import Person
-from playground.reading import pictures_of, text_of
+from playground.reading import text_of
 from playground.server import Playground
 
 ROOT = Path(__file__).parents[1]
@@ -90,7 +90,7 @@ async def waiting(scene: Scene) -> Json:
     slow = {"prompt": "a slow river", "model": "Noise", "steps": 150, "count": 4}
     for person in (scene.bruno, scene.mina):
         await person.command("imagine", slow)
-    await scene.mina.message(lambda message: "step" in text_of(message))
+    await scene.mina.message(lambda message: "Drawing" in text_of(message))
     return await scene.says(await scene.asks("a lake in the morning", model="Noise"), "in line")
 
 
@@ -98,7 +98,7 @@ async def drawing(scene: Scene) -> Json:
     for person in (scene.bruno, scene.mina):
         await person.command("imagine", {"prompt": "a house under a blue sky", **LONG})
     card = await scene.asks("a sun over green hills", **LONG)
-    return await scene.becomes(card, lambda message: "step" in text_of(message) and pictures_of(message))
+    return await scene.becomes(card, lambda message: "Drawing" in text_of(message) and message["attachments"])
 
 
 async def loading(scene: Scene) -> Json:
@@ -118,7 +118,7 @@ async def failed(scene: Scene) -> Json:
 
 
 async def cancelled(scene: Scene) -> Json:
-    card = await scene.says(await scene.asks("a house and a tree", **LONG), "step")
+    card = await scene.says(await scene.asks("a house and a tree", **LONG), "Drawing")
     await scene.anna.press(card, "Cancel")
     return await scene.says(card, "Cancelled")
 
@@ -161,19 +161,87 @@ def form(button: str) -> Way:
     return opened
 
 
+async def held(scene: Scene) -> Json:
+    await scene.mina.answer(await scene.mina.command("server safety", {"flagged": "hold"}))
+    return await scene.says(await scene.asks("a picture to flag", model="Noise"), "Waiting for a moderator")
+
+
+async def spoiler(scene: Scene) -> Json:
+    await scene.mina.answer(await scene.mina.command("server safety", {"flagged": "spoiler"}))
+    return await scene.draws("a picture to flag", model="Noise")
+
+
+async def paused(scene: Scene) -> Json:
+    await scene.mina.answer(await scene.mina.command("admin pause"))
+    return await scene.says(await scene.asks("a red circle on a blue background"), "kept")
+
+
+async def private(scene: Scene) -> Json:
+    return await scene.draws("a blue heart on a pink background", seed=2, private=True)
+
+
+async def queue(scene: Scene) -> Json:
+    for person in (scene.bruno, scene.mina, scene.anna):
+        await person.command("imagine", {"prompt": "a slow river", "model": "Noise", **LONG})
+    await scene.bruno.message(lambda message: "Drawing" in text_of(message))
+    return await scene.tells("queue")
+
+
+async def history(scene: Scene) -> Json:
+    await scene.draws("a red circle on a blue background", seed=1)
+    await scene.draws("a happy face", seed=2)
+    await scene.says(await scene.asks("a picture to fail at", model="Noise"), "did not work")
+    return await scene.tells("history")
+
+
+async def stats(scene: Scene) -> Json:
+    await scene.draws("a red circle on a blue background", seed=1, count=4)
+    return await scene.tells("stats")
+
+
+async def prefer(scene: Scene) -> Json:
+    return await scene.tells("prefer set", steps=30, aspect="portrait 2:3", negative_prompt="text")
+
+
+async def server(scene: Scene) -> Json:
+    changes: Mapping[str, Mapping[str, object]] = {
+        "safety": {"flagged": "spoiler"},
+        "words ban": {"words": "gore"},
+        "retention": {"days": 90},
+    }
+    for command, options in changes.items():
+        await scene.mina.command(f"server {command}", options)
+    return await scene.mina.answer(await scene.mina.command("server show"))
+
+
 CARDS: Mapping[str, Way] = {
     "waiting": waiting,
-    "drawing": drawing,
     "loading": loading,
+    "paused": paused,
+    "drawing": drawing,
     "done": done,
     "done-four": done_four,
+    "chosen": chosen,
+    "private": private,
+    "spoiler": spoiler,
+    "held": held,
     "failed": failed,
     "cancelled": cancelled,
     "refused": refused,
     "settings": settings,
-    "chosen": chosen,
+    "edit": form("Edit"),
+    "inpaint": form("Inpaint"),
+    "queue": queue,
+    "history": history,
+    "stats": stats,
+    "help": told("help"),
+    "prefer": prefer,
+    "privacy": told("privacy what"),
+    "server": server,
 }
 """By the names of their pictures."""
+SEEN_BY = {"server": "Mina"}
+"""Whose windows show it; Anna's, if nobody is named."""
 
 
 async def photograph(scene: Scene, name: str, folder: Path) -> None:
@@ -207,8 +275,8 @@ async def keep(shown: Locator, path: Path) -> None:
 
 
 @asynccontextmanager
-async def staged(folder: Path) -> AsyncIterator[Scene]:
-    """A playground with the bot and three people in it, and a window of Anna's for each width."""
+async def staged(folder: Path, watcher: str) -> AsyncIterator[Scene]:
+    """A playground with the bot and three people in it, and a window of one of them for each width."""
     models = folder / "models.toml"
     models.write_text(MODELS.format(mini=ROOT / "models" / "mini"), encoding="utf-8")
     async with AsyncExitStack() as stack:
@@ -224,7 +292,10 @@ async def staged(folder: Path) -> AsyncIterator[Scene]:
             for user in playground.world.people
         ]
         browser = await stack.enter_async_context(_chromium())
-        windows = {name: await _window(browser, playground.url, *size) for name, size in WIDTHS.items()}
+        windows = {
+            name: await _window(browser, f"{playground.url}/#user={watcher}", *size)
+            for name, size in WIDTHS.items()
+        }
         anna, bruno, mina = people
         yield Scene(playground=playground, anna=anna, bruno=bruno, mina=mina, windows=windows)
 
@@ -261,7 +332,7 @@ async def take(names: Sequence[str], folder: Path) -> None:
     """All these pictures, each on a stage of its own, so that no card disturbs another."""
     for name in names:
         with tempfile.TemporaryDirectory() as place:
-            async with staged(Path(place)) as scene:
+            async with staged(Path(place), SEEN_BY.get(name, "Anna")) as scene:
                 await photograph(scene, name, folder)
         print(name, flush=True)
 
