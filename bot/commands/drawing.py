@@ -25,12 +25,16 @@ from bot.styles import owner_of
 from generation.catalogue import ModelInfo
 from generation.controlfiles import MAX_NAME
 from generation.job import UserId
+from storage.errors import DatabaseUnusable
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
 EARLIER = "earlier:"
 """Before the id of a request whose prompt was chosen: what is chosen may have 100 characters only."""
+
+PROMPT_PATIENCE = 1.0
+"""Seconds to look for earlier prompts; Discord waits three."""
 
 OPTIONS: Mapping[str, str] = {
     "negative_prompt": "What it shall not show",
@@ -99,7 +103,11 @@ async def _prompts(interaction: Interaction, typed: str) -> list[Choice[str]]:
         return []
     own = [Choice(name=typed, value=typed)] if typed.strip() else []
     person = UserId(interaction.user.id)
-    found = await interaction.client.house.history.prompts(person, typed, MAX_CHOICES)
+    try:
+        async with asyncio.timeout(PROMPT_PATIENCE):
+            found = await interaction.client.house.history.prompts(person, typed, MAX_CHOICES)
+    except (TimeoutError, DatabaseUnusable):
+        found = []  # whoever types does not wait for that
     earlier = [
         Choice(name=shortened(whole(" ".join(prompt.split())), MAX_NAME), value=f"{EARLIER}{job_id}")
         for job_id, prompt in found
