@@ -128,6 +128,7 @@ async def serve(settings: Settings) -> None:
         hold = Hold.PAUSED if await pauses.is_paused() else Hold.NONE
         studio = Studio([backend], jobs, hold=hold)
         people = await People.opened(database)
+        privacy = Privacy(database, pictures, people)
         durations = await rooms.enter_async_context(Durations(database))
         estimates = Estimates(studio.left, Experience(await durations.newest()), durations.note)
         courier = Courier(
@@ -160,7 +161,7 @@ async def serve(settings: Settings) -> None:
             quotas=Quotas(database),
             pauses=pauses,
             owners=Owners(client),
-            privacy=Privacy(database, pictures, people),
+            privacy=privacy,
             reviews=reviews,
             safety=safety,
             studio=studio,
@@ -179,7 +180,7 @@ async def serve(settings: Settings) -> None:
         studio.learn(Learner(models, limits, correct).learn)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(desk)
-        await rooms.enter_async_context(Retention(servers, pictures, desk))
+        await rooms.enter_async_context(Retention(servers, pictures, privacy, desk))
         await rooms.enter_async_context(studio)
         rooms.push_async_callback(places.none_promised)
         await _answer(client)

@@ -1,4 +1,4 @@
-"""Forgets the pictures that a server wants kept no longer."""
+"""Forgets the pictures that a server wants kept no longer, and what was to be known for a day."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Self
 from bot.moderation import Desk
 from storage.database import DatabaseUnusable
 from storage.pictures import Pictures
+from storage.privacy import Privacy
 from storage.servers import Servers
 
 log = logging.getLogger(__name__)
@@ -30,9 +31,10 @@ class Retention:
     What was begun goes on at the next start: each job is forgotten at once or not at all. Nobody is told.
     """
 
-    def __init__(self, servers: Servers, pictures: Pictures, desk: Desk) -> None:
+    def __init__(self, servers: Servers, pictures: Pictures, privacy: Privacy, desk: Desk) -> None:
         self._servers = servers
         self._pictures = pictures
+        self._privacy = privacy
         self._desk = desk
         self._task: asyncio.Task[None] | None = None
 
@@ -72,6 +74,7 @@ class Retention:
     async def _keep_looking(self) -> None:
         while True:
             try:
+                await self._privacy.end_days()
                 if forgotten := await self.sweep():
                     log.info("forgot the pictures of %d jobs, as their servers want it", forgotten)
             except (OSError, DatabaseUnusable) as error:

@@ -156,7 +156,6 @@ class Privacy:
         values = {"person": person, "nobody": NOBODY, "day": today}
         async with self._pictures.forgetting() as (transaction, digests):
             digests |= await _files(transaction, person)
-            await transaction.execute("DELETE FROM spent WHERE day < :day", {"day": today})
             await transaction.execute(
                 """
                 INSERT INTO spent (person, server, day, pictures)
@@ -170,6 +169,13 @@ class Privacy:
                 await transaction.execute(statement, named)
         self._people.forgotten(person)
         await self._database.scrub()
+
+    async def end_days(self) -> None:
+        """Forget what people had on days that are over and who made us forget the rest."""
+        over = (day_of(time.time()),)
+        if await self._database.fetch_one("SELECT 1 FROM spent WHERE day < ?", over) is not None:
+            async with self._database.transaction() as transaction:
+                await transaction.execute("DELETE FROM spent WHERE day < ?", over)
 
 
 async def _files(transaction: Transaction, person: UserId) -> set[str]:

@@ -162,6 +162,10 @@ async def test_forgetting_gives_back_nothing_of_what_was_had_today(
         assert await quotas.used(ADA, SERVER, now) == before
     assert before.pictures == 3
     assert (await quotas.used(ADA, SERVER, now + 86400)).pictures == 0
+    async with database.transaction() as transaction:
+        await transaction.execute("UPDATE spent SET day = day - 86400")
+    await privacy.end_days()
+    assert await privacy.told(ADA) == {}
 
 
 async def test_what_is_being_drawn_stays_until_it_has_ended(jobs: Jobs, privacy: Privacy) -> None:
