@@ -489,4 +489,6 @@ async def test_models_are_freed_after_what_is_in_hand_unless_more_comes_first() 
         await backend.submit(first)
         await ear.until(is_about(first, Drawn))
         await ear.until(lambda report: isinstance(report, Entered) and report.phase is Phase.IDLE)
+        await backend.submit(second)
+        await ear.until(is_about(second, Drawn))
         assert sum(map(is_put_away, ear.heard)) == 1
