@@ -12,7 +12,7 @@ from bot.bringing import WAYS
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.checked import CHECKED_FIRST, held, notes
 from bot.expecting import expected, time_left
-from bot.facts import BROUGHT, chosen, facts, hints, is_brought, name_of, prompt_of, seeds
+from bot.facts import BROUGHT, chosen, facts, hints, is_brought, on_its_way, prompt_of, seeds
 from bot.markdown import literal, shortened
 from generation.hold import Hold
 from generation.image import Picture
@@ -22,7 +22,6 @@ from generation.job import (
     Finished,
     Job,
     JobEvent,
-    Loading,
     Progressed,
     Queued,
     UserId,
@@ -260,17 +259,10 @@ def _waiting(event: Queued, shelf: Shelf, expected_at: int | None) -> str:
             line=line,
         )
     if event.loading is not None:
-        return joined(" ", (_loading(event.loading, shelf), line))
+        return joined(" ", (on_its_way(event.loading, shelf), line))
     if expected_at is not None:
         line = joined(" ", (line, expected(expected_at)))
     return say("**Waiting.** {line}", line=line)
-
-
-def _loading(loading: Loading, shelf: Shelf) -> str:
-    name = say("the model") if loading.model is None else literal(name_of(loading.model, shelf))
-    if loading.total:
-        return say("**Downloading {model}:** {so_far}.", model=name, so_far=loading.so_far)
-    return say("**Loading {model}.**", model=name)
 
 
 def _drawing(event: Progressed, left: float | None) -> tuple[str, ...]:

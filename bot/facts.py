@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from bot.markdown import literal, shortened
 from generation.image import Picture
+from generation.job import Loading
 from generation.model import Family, ModelInfo
 from generation.prompting.attention import is_marked, words_of
 from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Start, Wording
-from generation.sentence import altered, count, joined, say
+from generation.sentence import Sentence, altered, count, joined, say
 from generation.shelf import Shelf
 
 PROMPT_ON_CARD = 300
@@ -97,6 +98,14 @@ def name_of(source: str, shelf: Shelf) -> str:
     if model is not None:
         return model.name
     return re.split(r"[\\/]", source.rstrip("\\/"))[-1].removesuffix(".safetensors")
+
+
+def on_its_way(loading: Loading, shelf: Shelf) -> Sentence:
+    """Which model is being fetched or read, and how far that is."""
+    name = say("the model") if loading.model is None else literal(name_of(loading.model, shelf))
+    if loading.total:
+        return say("**Downloading {model}:** {so_far}.", model=name, so_far=loading.so_far)
+    return say("**Loading {model}.**", model=name)
 
 
 def seeds(pictures: Sequence[Picture]) -> str:

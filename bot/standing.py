@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from bot.card import Action, Button, Card, Tone
-from bot.facts import name_of, prompt_of
+from bot.facts import name_of, on_its_way, prompt_of
 from bot.markdown import literal
 from generation.hold import Hold
 from generation.job import JobEvent, Loading, Progressed, UserId
@@ -126,17 +126,10 @@ def models_told(
     loaded: Collection[str], on_their_way: Sequence[Loading], shelf: Shelf
 ) -> tuple[Sentence, ...]:
     """Which models are in memory, and which are coming."""
-    lines = [_coming(loading, shelf) for loading in on_their_way]
+    lines = [on_its_way(loading, shelf) for loading in on_their_way]
     if loaded:
         names = joined(", ", sorted(literal(name_of(source, shelf)) for source in loaded))
         lines.append(say("**In memory:** {models}.", models=names))
     elif not lines:
         lines.append(say("**In memory:** no model; one comes when it is asked for."))
     return tuple(lines)
-
-
-def _coming(loading: Loading, shelf: Shelf) -> Sentence:
-    name = say("the model") if loading.model is None else literal(name_of(loading.model, shelf))
-    if loading.total:
-        return say("**Downloading {model}:** {so_far}.", model=name, so_far=loading.so_far)
-    return say("**Loading {model}.**", model=name)
