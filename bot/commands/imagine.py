@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import discord
@@ -114,10 +115,10 @@ async def _typed(interaction: Interaction, prompt: str) -> str:
     Raises:
         Refused: it cannot be found any more.
     """
-    if not prompt.startswith(EARLIER):
+    if (chosen := re.fullmatch(rf"{EARLIER}([0-9a-z]{{16}})", prompt)) is None:
         return prompt
-    person, chosen = UserId(interaction.user.id), JobId(prompt.removeprefix(EARLIER))
-    found = await at_hand(interaction.client.house.history.prompt(person, chosen))
+    person = UserId(interaction.user.id)
+    found = await at_hand(interaction.client.house.history.prompt(person, JobId(chosen[1])))
     if found is None:
         raise Refused(say("I do not have that prompt any more; please type it."))
     return found

@@ -148,6 +148,7 @@ async def test_earlier_prompts_are_suggested_whole_however_long(stage: Stage) ->
     again = await draws(stage.mina, second["value"])
     assert text_of(again).splitlines()[0] == text_of(card).splitlines()[0]
     assert len(await stage.bruno.autocomplete("imagine", "prompt", "sea house")) == 1
+    assert "> earlier: a hat" in text_of(await draws(stage.bruno, "earlier: a hat"))  # typed, not chosen
     refused = await told(stage.bruno, await asks(stage.bruno, second["value"]))
     assert "please type it" in refused
 
