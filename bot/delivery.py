@@ -22,6 +22,7 @@ from bot.messages import fits, shrunk
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry_after
 from bot.rounds import Round
+from generation.hold import Hold
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
 from generation.studio import Eye
@@ -172,7 +173,7 @@ class Courier:
                     await self._show_progress(round_, self._card(round_, event))
             else:
                 try:
-                    async with asyncio.timeout(_late_in(round_, event) if wait is None else wait):
+                    async with asyncio.timeout(wait):
                         await round_.changed.wait()
                 except TimeoutError:
                     pass
@@ -183,14 +184,16 @@ class Courier:
     # Progress ---------------------------------------------------------------------------------------------
 
     def _wait(self, round_: Round, event: Queued | Progressed, card: Card) -> float | None:
-        return pacing.Pace(
+        late_in = _late_in(round_, event)
+        wait = pacing.Pace(
             now=time.monotonic(),
             asked_at=round_.asked_at,
             edited_at=round_.edited_at,
-            changed=card != round_.shown or _late_in(round_, event) == 0,
+            changed=card != round_.shown or late_in == 0,
             remaining=_left(round_, event),
             place=event.place if isinstance(event, Queued) else 1,
         ).wait()
+        return late_in if wait is None else wait
 
     def _card(self, round_: Round, event: Queued | Progressed) -> Card:
         left = _left(round_, event)
@@ -202,7 +205,10 @@ class Courier:
 
     def _expect(self, round_: Round, event: Queued | Progressed) -> None:
         """Estimate when it will be done, now that its message is to be edited in any case."""
-        seconds = self._estimate(round_.job_id) if isinstance(event, Queued) else None
+        seconds = None
+        # Nobody knows how long a model is still read, or the owner is away.
+        if isinstance(event, Queued) and not (event.loading or event.trouble or event.hold is not Hold.NONE):
+            seconds = self._estimate(round_.job_id)
         round_.expected_at = None if seconds is None else expected_at(seconds)
 
     async def _look(self, round_: Round) -> None:

@@ -49,3 +49,9 @@ def test_strangers_askers_and_moderators(
     assert may(2, ADMINISTRATOR) is moderator
     # Outside of servers nothing is held.
     assert may(2, MODERATOR, in_server=False) is moderator_elsewhere
+
+
+async def test_only_who_has_a_captioner_offers_to_describe() -> None:
+    for has in (False, True):
+        names = {command.name for command in Atelier(describes=has).tree.get_commands()}
+        assert ("describe" in names) is has

@@ -18,6 +18,7 @@ from playground.bodies import File
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, pictures_of, text_of
+from tests.generation.engine.toydescriber import make_describer
 from tests.generation.toys import write_safetensors
 from tests.journeys.stage import MINI, Stage, draws, result, staged, told
 from tests.journeys.test_pictures import average, files_of, is_mostly, pixels
@@ -34,7 +35,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     folder = tmp_path_factory.mktemp("bot")
     (folder / "embeddings").mkdir()
     write_safetensors(folder / "embeddings" / "zorp.safetensors", {"emb_params": [2, 128]})
-    async with staged(folder, model=MINI) as stage:
+    async with staged(folder, model=MINI, DESCRIBER=str(make_describer(folder / "blip"))) as stage:
         yield stage
 
 
@@ -217,6 +218,16 @@ async def test_part_of_a_picture_is_drawn_anew_from_a_form(stage: Stage) -> None
     ):
         refused = await stage.bruno.submit(await stage.bruno.press(card, "Inpaint"), values)
         assert sentence in await told(stage.bruno, refused)
+
+
+async def test_a_picture_is_described_beside_the_drawing(stage: Stage) -> None:
+    asked = await stage.anna.command("describe", {"image": a_file(a_circle())})
+    await draws(stage.bruno, "a red circle", steps=4)
+    said = await told(stage.anna, asked)
+    assert "**I see** " in said
+    assert "/imagine prompt:" in said
+    refused = await stage.anna.command("describe", {"image": ("notes.txt", b"words")})
+    assert "that I can read" in await told(stage.anna, refused)
 
 
 async def test_one_of_several_pictures_is_chosen_first(stage: Stage) -> None:
