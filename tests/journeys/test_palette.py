@@ -196,7 +196,7 @@ async def test_what_is_around_a_picture_is_drawn_from_its_menu(stage: Stage) -> 
 
 
 async def test_part_of_a_picture_is_drawn_anew_from_a_form(stage: Stage) -> None:
-    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    card = await draws(stage.anna, "a red circle on a white background", seed=11, steps=6)
     (before,) = await files_of(stage.anna, card)
     form = await stage.bruno.press(card, "Inpaint")
     mask = Image.new("L", (256, 256))
