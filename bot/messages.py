@@ -28,6 +28,9 @@ MAX_REQUEST = 25 * 2**20 - 2**16
 MAX_TEXT = 4000
 """Characters in all the texts of one message with a layout."""
 
+MAX_LABEL, MAX_ENTRY, MAX_PLACEHOLDER = 80, 100, 150
+"""Characters on a button, in a line of a menu, and in its place while nothing is chosen."""
+
 ROOM = 400
 """Of these, what is left for who adds a line or two to a card."""
 LEFT_OUT = say("… and more, for which a message has no room.")
@@ -114,16 +117,17 @@ def layout(card: Card, language: Language) -> ui.LayoutView:
         row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
         for button in buttons:
             style, emoji = STYLES[button.action]
-            label = language(button.label)
+            label = shortened(language(button.label), MAX_LABEL)
             row.add_item(ui.Button(style=style, emoji=emoji, label=label, custom_id=button.custom_id))
         view.add_item(row)
     if card.menu is not None:
         options = [
-            discord.SelectOption(label=language(entry.label), value=entry.value)
+            discord.SelectOption(label=shortened(language(entry.label), MAX_ENTRY), value=entry.value)
             for entry in card.menu.entries
         ]
+        placeholder = shortened(language(card.menu.placeholder), MAX_PLACEHOLDER)
         menu: ui.Select[ui.LayoutView] = ui.Select(
-            custom_id=card.menu.custom_id, placeholder=language(card.menu.placeholder), options=options
+            custom_id=card.menu.custom_id, placeholder=placeholder, options=options
         )
         view.add_item(ui.ActionRow(menu))
     # The client dispatches by custom_id (see buttons.py) and must not keep a view for each message it sent.

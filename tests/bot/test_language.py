@@ -99,6 +99,16 @@ async def test_what_counts_towards_a_limit_is_what_is_read_and_not_the_english()
     assert len(file.description or "") == 1024
 
 
+async def test_what_is_too_long_in_a_language_for_its_place_is_shortened() -> None:
+    long = german(**dict.fromkeys(("Cancel", "Choose…", "left", "the picture"), "ä" * 2000))
+    parts = every_component(layout(card(), long))
+    [button] = [part for part in parts if "label" in part]
+    menu = next(part for part in parts if "options" in part)
+    [item] = next(part for part in parts if "items" in part)["items"]
+    texts = button["label"], menu["placeholder"], menu["options"][0]["label"], item["description"]
+    assert [len(text) for text in texts] == [80, 150, 100, 1024]
+
+
 def test_what_is_made_of_a_sentence_can_be_said_in_another_language() -> None:
     de = german(**{"{some} and {last}": "{some} und {last}"})
     assert de(altered(say("the picture"), str.upper)) == "DAS BILD"

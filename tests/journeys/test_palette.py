@@ -149,7 +149,7 @@ async def test_a_picture_is_given_room(stage: Stage) -> None:
 
 async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: Stage) -> None:
     card = await draws(stage.anna, "a red circle on a white background", seed=11)
-    assert button_labels(card)[3:6] == ["Vary a little", "Vary a lot", "Upscale"]
+    assert button_labels(card)[4:7] == ["Vary a little", "Vary a lot", "Upscale"]
     (original,) = await files_of(stage.anna, card)
 
     async def varied(button: str) -> bytes:

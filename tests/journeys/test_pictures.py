@@ -64,7 +64,10 @@ async def test_the_card_shows_what_made_it_and_offers_what_comes_next(stage: Sta
     said = text_of(card)
     for fact in ("a red circle", "128 × 128", "8 steps", "guidance 3.5", "Euler a", "seed 7", stage.anna.id):
         assert fact in said
-    assert button_labels(card) == ["Reroll", "Settings", "Delete", "Vary a little", "Vary a lot", "Upscale"]
+    assert button_labels(card) == [
+        *("Reroll", "Edit", "Settings", "Delete"),
+        *("Vary a little", "Vary a lot", "Upscale", "Inpaint"),
+    ]
     (picture,) = pictures_of(card)
     assert picture["description"] == "a red circle"
 
