@@ -29,7 +29,7 @@ from generation.image import Picture, PictureGone
 from generation.job import Job, JobId, JobState, UserId
 from generation.judging import is_suspect
 from generation.safety import Review
-from generation.sentence import count, joined, say
+from generation.sentence import altered, count, joined, say
 from storage.history import Entry, Page
 
 if TYPE_CHECKING:
@@ -168,12 +168,16 @@ def _state(entry: Entry) -> str:
         case JobState.DONE:
             return count("{number} picture", "{number} pictures", len(entry.pictures))
         case JobState.FAILED:
-            reason = literal(shortened(job.failure or "", REASON))
+            reason = altered(job.failure or say("The reason is not known."), _reason)
             return say("did not work: {reason}", reason=reason)
         case JobState.CANCELLED:
             return say("cancelled")
         case _:
             return say("waits or is being drawn")
+
+
+def _reason(text: str) -> str:
+    return literal(shortened(text, REASON))
 
 
 def _is_covered(entry: Entry) -> bool:
