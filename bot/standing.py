@@ -64,14 +64,14 @@ def counted(standing: Sequence[JobEvent]) -> Sentence:
     if not standing:
         return say("**Nothing** is being drawn, and nothing waits.")
     people = len({event.job.asker for event in standing})
-    return joined(
-        " · ",
-        (
-            count("**{number}** request being drawn", "**{number}** requests being drawn", len(drawn)),
-            count("**{number}** waiting", "**{number}** waiting", waiting),
-            count("of {number} person", "of {number} people", people),
-        ),
-    )
+    parts = []
+    if drawn:
+        parts.append(
+            count("**{number}** request being drawn", "**{number}** requests being drawn", len(drawn))
+        )
+    if waiting:
+        parts.append(count("**{number}** waiting", "**{number}** waiting", waiting))
+    return joined(" · ", (*parts, count("of {number} person", "of {number} people", people)))
 
 
 def _places(standing: Sequence[JobEvent]) -> dict[str, int]:

@@ -51,6 +51,7 @@ def test_who_has_nothing_in_it_hears_how_much_there_is_and_of_how_many() -> None
     card = queue_card(line(BEN, BEN, drawn=1), ADA, SHELF, hold=Hold.PAUSED, models=[], left=[])
     assert card.text[0] == f"{HELD[Hold.PAUSED]}\n**1** request being drawn · **1** waiting · of 1 person"
     assert not card.buttons
+    assert counted(line(BEN, ADA)) == "**2** waiting · of 2 people"
     assert counted(()) == "**Nothing** is being drawn, and nothing waits."
 
 
