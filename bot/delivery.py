@@ -184,16 +184,15 @@ class Courier:
     # Progress ---------------------------------------------------------------------------------------------
 
     def _wait(self, round_: Round, event: Queued | Progressed, card: Card) -> float | None:
-        late_in = _late_in(round_, event)
-        wait = pacing.Pace(
+        return pacing.Pace(
             now=time.monotonic(),
             asked_at=round_.asked_at,
             edited_at=round_.edited_at,
-            changed=card != round_.shown or late_in == 0,
+            changed=card != round_.shown,
+            late_in=_late_in(round_, event),
             remaining=_left(round_, event),
             place=event.place if isinstance(event, Queued) else 1,
         ).wait()
-        return late_in if wait is None else wait
 
     def _card(self, round_: Round, event: Queued | Progressed) -> Card:
         left = _left(round_, event)

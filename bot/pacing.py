@@ -29,13 +29,15 @@ class Pace:
     """The message would look different."""
     remaining: float | None
     """Seconds until the end is expected; None: unknown."""
+    late_in: float | None = None
+    """Seconds until what the message says about its end has turned out wrong; None: it says nothing."""
     place: int = 1
     """In line; 1 also for what is being drawn."""
 
     def wait(self) -> float | None:
-        """Seconds to wait before an edit, 0 for at once; None: not until something changes."""
-        if not self.changed:
-            return None
+        """Seconds to wait before an edit or a second look; 0: edit now. None: not until something changes."""
+        if not self.changed and self.late_in != 0:
+            return self.late_in
         if self.remaining is not None and self.remaining < NEARLY_DONE:
             return None
         if self.edited_at is None:

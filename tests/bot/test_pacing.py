@@ -14,8 +14,17 @@ def pace(
     changed: bool = True,
     left: float | None = None,
     place: int = 1,
+    late_in: float | None = None,
 ) -> float | None:
-    known = Pace(now=now, asked_at=0.0, edited_at=edited_at, changed=changed, remaining=left, place=place)
+    known = Pace(
+        now=now,
+        asked_at=0.0,
+        edited_at=edited_at,
+        changed=changed,
+        remaining=left,
+        late_in=late_in,
+        place=place,
+    )
     return known.wait()
 
 
@@ -41,6 +50,13 @@ def test_who_is_far_back_in_line_hears_of_it_less_often_but_hears() -> None:
 
 def test_a_late_edit_is_due_at_once_and_not_in_the_past() -> None:
     assert pace(1000.0, edited_at=10.0) == 0.0
+
+
+def test_a_promise_that_did_not_come_true_is_corrected_but_not_faster_than_anything_else() -> None:
+    assert pace(50.0, edited_at=10.0, changed=False, late_in=7.0) == 7.0
+    assert pace(50.0, edited_at=10.0, changed=False, late_in=0.0) == 0.0
+    assert pace(10.5, edited_at=10.0, changed=False, late_in=0.0) == pytest.approx(EDIT_INTERVAL - 0.5)
+    assert pace(50.0, edited_at=10.0, changed=True, late_in=7.0) == 0.0
 
 
 def test_a_picture_that_is_nearly_done_gets_no_more_progress() -> None:
