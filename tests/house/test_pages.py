@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,20 @@ def test_every_file_named_on_a_page_exists(page: Path) -> None:
     named = re.findall(rf"`({rooms}/[\w./-]*\w)/?`", page.read_text())
     missing = sorted({name for name in named if not (ROOT / name).exists()})
     assert not missing
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "elsewhere.md").read_text())
+    assert len(named) > 17
+    for file, name in named:
+        assert re.search(rf"^(?:async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE), name
+
+
+def test_what_blocks_the_loop_is_looked_for() -> None:
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert "ASYNC" in ruff["select"]
+    exempt = [*ruff["ignore"], *(rule for rules in ruff["per-file-ignores"].values() for rule in rules)]
+    assert not [rule for rule in exempt if rule.startswith("ASYNC")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
