@@ -72,6 +72,7 @@ TITLES: Mapping[str, str] = {
     "spoilers": say("Spoilers"),
     "language": say("Language"),
     "retention": say("Pictures are kept"),
+    "web_gallery": say("Gallery in the web"),
 }
 """What each setting is called, in the order in which they are told."""
 
@@ -143,6 +144,10 @@ def _value(name: str, settings: ServerSettings, owner: OwnerSafety, shelf: Shelf
             if settings.retention is None:
                 return say("until somebody deletes them.")
             return say("{days}, then I forget them; their messages stay.", days=days(settings.retention))
+        case "web_gallery":
+            if not settings.web_gallery:
+                return say("closed.")
+            return say("open: whoever has its address sees what is shared here.")
         case _:
             raise KeyError(name)
 
@@ -218,11 +223,11 @@ def change_line(change: Change) -> str:
 
 def _plain(name: str, value: Any) -> str:
     if value is None:
-        return say("off") if name == "spoilers" else say("nothing")
+        return say("off") if name in ("spoilers", "web_gallery") else say("nothing")
     match name:
         case "safety" | "open_safety":
             return code(Safety(value).value)
-        case "spoilers":
+        case "spoilers" | "web_gallery":
             return say("on")
         case "language":
             return LANGUAGES.get(value, code(value))

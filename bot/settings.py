@@ -79,6 +79,14 @@ class Settings(BaseSettings):
     """What is compiled records CUDA graphs."""
 
     data_dir: Path = Path("data")
+    web_gallery: bool = False
+    """Show what is shared in the web, for servers that want that."""
+    web_host: str = "127.0.0.1"
+    """The address at which the web gallery is listened for."""
+    web_port: int = Field(default=8090, ge=1, le=65535)
+    web_url: Url | None = None
+    """Where people find it, without a slash at its end. See :attr:`web_address`."""
+
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     previews: bool = True
@@ -291,6 +299,23 @@ class Settings(BaseSettings):
                 "make it and put .safetensors files into it, or leave UPSCALERS empty."
             )
         return self.upscalers
+
+    @property
+    def web_address(self) -> str:
+        """Where people find the web gallery, without a slash at its end.
+
+        Raises:
+            SettingsError: WEB_URL is no address of a page.
+        """
+        if self.web_url is None:
+            host = f"[{self.web_host}]" if ":" in self.web_host else self.web_host
+            return f"http://{host}:{self.web_port}"
+        if not self.web_url.startswith("http") or "?" in self.web_url or "#" in self.web_url:
+            raise SettingsError(
+                f"WEB_URL is {self.web_url}; write the address at which people find the gallery, such as "
+                "https://gallery.example.org."
+            )
+        return self.web_url.rstrip("/")
 
     @property
     def token(self) -> str:

@@ -22,6 +22,9 @@ from storage.database import Database, Row, Transaction, to_the_end
 
 _AT_ONCE = 250
 """Files that a sweep looks up in one query; each twice: SQLite takes 999 parameters."""
+GONE = say("The file of this picture is not there any more.")
+THUMBNAIL = ".webp"
+"""The suffix of the small picture beside a picture; see :mod:`storage.thumbnails`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +99,26 @@ class Pictures:
         try:
             content, found = await asyncio.to_thread(_read, self._path(digest))
         except FileNotFoundError as error:
-            raise PictureGone(say("The file of this picture is not there any more.")) from error
+            raise PictureGone(GONE) from error
         if found != digest:
             raise PictureGone(say("The file of this picture is damaged."))
         return content
+
+    def thumbnail_path(self, digest: Digest) -> Path:
+        """Where the small picture is, if there is one."""
+        return self._folder / digest[:2] / f"{digest}{THUMBNAIL}"
+
+    @asynccontextmanager
+    async def staying(self, digest: Digest) -> AsyncIterator[None]:
+        """Until the block ends no file is removed, so that what is put beside this picture goes with it.
+
+        Raises:
+            PictureGone: it was deleted.
+        """
+        async with self._between:
+            if not await asyncio.to_thread(self._path(digest).is_file):
+                raise PictureGone(GONE)
+            yield
 
     @asynccontextmanager
     async def saved(self, pictures: Sequence[Picture]) -> AsyncIterator[Mapping[int, Digest]]:
@@ -217,7 +236,10 @@ class Pictures:
         return removed
 
     async def _remove_unneeded(self, paths: Iterable[Path]) -> int:
-        by_digest = {path.name: path for path in paths}
+        by_digest: dict[str, Path] = {}
+        for path in paths:
+            digest = path.name.removesuffix(THUMBNAIL)
+            by_digest[digest] = path.with_name(digest)
         marks = ", ".join("?" * len(by_digest))
         rows = await self._database.fetch_all(
             f"""
@@ -321,3 +343,4 @@ def _read(path: Path) -> tuple[bytes, str]:
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
+        path.with_name(f"{path.name}{THUMBNAIL}").unlink(missing_ok=True)

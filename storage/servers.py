@@ -55,6 +55,8 @@ class ServerSettings:
     """What people may ask for: of everybody, and of roles; one each at the most."""
     retention: int | None = None
     """Days for which pictures are kept; None: for as long as nobody deletes them."""
+    web_gallery: bool = False
+    """Whether what is shared here can be seen in the web, by everybody who has the address."""
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
@@ -185,6 +187,10 @@ class Servers:
         )
         return {row["name"]: _change(row) for row in rows}
 
+    def in_the_web(self) -> tuple[int, ...]:
+        """The servers whose galleries can be seen in the web."""
+        return tuple(server for server, settings in self._settings.items() if settings.web_gallery)
+
     def retentions(self) -> Mapping[int, int]:
         """For how many days pictures are kept, by the servers that have decided that."""
         return {
@@ -277,5 +283,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "language": _text,
     "quotas": _each(Quota.from_plain),
     "retention": _whole,
+    "web_gallery": _yes_or_no,
 }
 """How each setting is read from plain data: all fields there are."""

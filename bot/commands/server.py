@@ -15,6 +15,7 @@ from bot.card import Card, Tone
 from bot.commands.server_defaults import DefaultCommands
 from bot.commands.server_models import ModelCommands
 from bot.commands.server_people import ChannelCommands, PeopleCommands
+from bot.commands.server_web import web_command
 from bot.commands.server_words import WordCommands
 from bot.governing import acknowledged, change, is_open, try_channel
 from bot.language import language_of, languages
@@ -84,6 +85,7 @@ class ServerCommands(app_commands.Group):
         self.add_command(DefaultCommands(choose_model=choose_model))
         self.add_command(WordCommands())
         self.add_command(PeopleCommands())
+        self.add_command(web_command())
 
     @app_commands.command(name="show", description="All that is decided for this server, and by whom")
     async def show(self, interaction: Interaction) -> None:

@@ -1,0 +1,42 @@
+"""/server web: whether what is shared in a server can be seen in the web."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from discord import app_commands
+
+from bot.governing import acknowledged, change
+from generation.sentence import say
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+UNOPENED = say("-# The owner of this bot shows no gallery in the web so far, so nothing is to be seen there.")
+
+
+def web_command() -> app_commands.Command[app_commands.Group, ..., None]:
+    """The command, for the group /server."""
+    return app_commands.Command(
+        name="web", description="Whether what is shared here can be seen in the web", callback=_web
+    )
+
+
+@app_commands.rename(is_open="open")
+@app_commands.describe(is_open="Whoever has the address sees the pictures, their prompts and who shared them")
+async def _web(interaction: Interaction, is_open: bool) -> None:
+    server = await acknowledged(interaction)
+    address = interaction.client.house.gallery_address
+    notes = []
+    if is_open and address is None:
+        notes = [UNOPENED]
+    elif is_open and address is not None:
+        notes = [
+            say(
+                "It is at {address}. Everybody sees there which pictures are shared here, their prompts and "
+                "the names of those who shared them, without an account. What moderators hide is not shown.",
+                address=address(server),
+            )
+        ]
+    await change(interaction, lambda was: replace(was, web_gallery=is_open), "web_gallery", notes=notes)

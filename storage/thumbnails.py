@@ -1,0 +1,68 @@
+"""Small pictures for pages that show many: made when somebody first looks, and kept beside the picture."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from generation.image import PictureGone
+from generation.request import Digest
+from storage import disk
+from storage.pictures import GONE, Pictures
+
+EDGE = 320
+"""Pixels of the shorter edge; smaller pictures keep their size."""
+LONGEST = 2 * EDGE
+"""Pixels of the longer edge at the most."""
+QUALITY = 82
+
+
+class Thumbnails:
+    """WebP files named after the picture; they go when it goes (:mod:`storage.pictures`)."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self._pictures = pictures
+        # One at a time: whoever draws needs the processor more.
+        self._making = asyncio.Lock()
+
+    async def read(self, digest: Digest) -> bytes:
+        """The small picture as a WebP file. It is made if there is none yet.
+
+        Raises:
+            PictureGone: the picture was deleted, or is damaged.
+        """
+        path = self._pictures.thumbnail_path(digest)
+        if (kept := await asyncio.to_thread(_kept, path)) is not None:
+            return kept
+        async with self._making:
+            if (kept := await asyncio.to_thread(_kept, path)) is not None:
+                return kept  # somebody else wanted it too
+            content = await self._pictures.read_file(digest)
+            made = await asyncio.to_thread(_made, content)
+            async with self._pictures.staying(digest):
+                await asyncio.to_thread(disk.write_durably, {path: made})
+        return made
+
+
+def _kept(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _made(content: bytes) -> bytes:
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            width, height = image.size
+            scale = min(EDGE / min(width, height), LONGEST / max(width, height), 1.0)
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PictureGone(GONE) from error
+    file = io.BytesIO()
+    small.save(file, format="WEBP", quality=QUALITY, method=4)
+    return file.getvalue()
