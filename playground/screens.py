@@ -87,11 +87,16 @@ Way = Callable[[Scene], Awaitable[Json | str]]
 
 
 async def waiting(scene: Scene) -> Json:
-    slow = {"prompt": "a slow river", "model": "Noise", "steps": 150, "count": 4}
+    slow = {"prompt": "a slow river", "model": "Noise", "steps": 150}
+    for number in range(3):  # from these it learns how long it takes
+        asked = await scene.bruno.command("imagine", {**slow, "steps": 40 + number})
+        await scene.bruno.answer(asked, lambda message: "Reroll" in str(message["components"]))
     for person in (scene.bruno, scene.mina):
-        await person.command("imagine", slow)
+        await person.command("imagine", {**slow, "count": 2})
     await scene.mina.message(lambda message: "Drawing" in text_of(message))
-    return await scene.says(await scene.asks("a lake in the morning", model="Noise"), "in line")
+    return await scene.says(
+        await scene.asks("a slow lake in the morning", model="Noise", steps=60), "in line"
+    )
 
 
 async def drawing(scene: Scene) -> Json:
