@@ -10,6 +10,7 @@ from typing import Any
 
 from generation.job import JobId, UserId
 from storage.database import Database, Transaction
+from storage.gallery import tidy
 from storage.people import People
 from storage.pictures import Pictures
 from storage.quotas import day_of
@@ -27,6 +28,9 @@ PERSONS: Mapping[str, tuple[str, ...]] = {
     "server_changes": ("changed_by",),
     "pauses": ("paused_by",),
     "spent": ("person",),
+    "posts": ("person", "hidden_by"),
+    "likes": ("person",),
+    "reports": ("person", "decided_by"),
 }
 """Every column with the id of a person. A new one comes here, into what is told and what is forgotten."""
 
@@ -55,6 +59,14 @@ _TOLD: Mapping[str, str] = {
     "blocked_in_servers": "SELECT server FROM server_settings WHERE name = 'blocked' "
     "AND EXISTS (SELECT 1 FROM json_each(server_settings.value) AS one WHERE one.value = :person)",
     "paused_drawing": "SELECT paused_at FROM pauses WHERE paused_by = :person",
+    # Who hid it is somebody else; the rest of the row is the index of words.
+    "shared": "SELECT server, job_id, position, shared_at, title, tags, prompt, model, style, loras, likes, "
+    "hidden_at, channel_id, message_id FROM posts WHERE person = :person ORDER BY id",
+    "likes": "SELECT post, liked_at FROM likes WHERE person = :person ORDER BY post",
+    "reports": "SELECT post, reason, reported_at, decision FROM reports WHERE person = :person ORDER BY id",
+    "hidden_as_moderator": "SELECT id AS post, hidden_at FROM posts WHERE hidden_by = :person ORDER BY id",
+    "reports_decided_as_moderator": "SELECT post, decision, decided_at FROM reports "
+    "WHERE decided_by = :person ORDER BY id",
     "had_on_days_forgotten": "SELECT server, day, pictures FROM spent WHERE person = :person",
 }
 """What is kept about a person, under names that they understand."""
@@ -63,6 +75,9 @@ _DOOMED = "(SELECT id FROM jobs WHERE asker = :person AND settled_at IS NOT NULL
 """Their requests, but for those that are being drawn."""
 
 _FORGETTING = (
+    # What they shared goes with its pictures.
+    "DELETE FROM likes WHERE person = :person",
+    "DELETE FROM reports WHERE person = :person AND decision IS NOT NULL",
     f"DELETE FROM pictures WHERE job_id IN {_DOOMED}",
     f"DELETE FROM inputs WHERE job_id IN {_DOOMED}",
     f"DELETE FROM reviews WHERE job_id IN {_DOOMED}",
@@ -72,6 +87,9 @@ _FORGETTING = (
     "DELETE FROM styles WHERE kind = 'person' AND owner = :person",
     "DELETE FROM person_settings WHERE person = :person",
     # What they did for others stays, without their name.
+    "UPDATE reports SET person = :nobody WHERE person = :person",
+    "UPDATE reports SET decided_by = :nobody WHERE decided_by = :person",
+    "UPDATE posts SET hidden_by = :nobody WHERE hidden_by = :person",
     "UPDATE styles SET saved_by = :nobody WHERE saved_by = :person",
     "UPDATE reviews SET decided_by = :nobody WHERE decided_by = :person",
     "UPDATE server_settings SET changed_by = :nobody WHERE changed_by = :person",
@@ -168,6 +186,7 @@ class Privacy:
                 named = {name: value for name, value in values.items() if f":{name}" in statement}
                 await transaction.execute(statement, named)
         self._people.forgotten(person)
+        await tidy(self._database)
         await self._database.scrub()
 
     async def end_days(self) -> None:
@@ -191,7 +210,7 @@ async def _files(transaction: Transaction, person: UserId) -> set[str]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row as people can read it: what is kept as JSON is no text in a text."""
-    for name in ("more", "value"):
+    for name in ("more", "value", "tags", "loras"):
         if isinstance(row.get(name), str):
             row[name] = json.loads(row[name])
     return row

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.database import Database
 from storage.deliveries import Deliveries
+from storage.gallery import Gallery
 from storage.jobs import Jobs
 from storage.pictures import Pictures
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Styles
+from tests.storage.keeping import Kept
 
 
 @pytest.fixture
@@ -50,6 +52,18 @@ def reviews(database: Database) -> Reviews:
 @pytest.fixture
 async def servers(database: Database) -> Servers:
     return await Servers.opened(database)
+
+
+@pytest.fixture
+def kept(path: Path) -> Iterator[Kept]:
+    kept = Kept(path)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def gallery(database: Database) -> Gallery:
+    return Gallery(database)
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ import sys
 import threading
 from pathlib import Path
 
+from generation.job import UserId
 from storage.database import Database
+from storage.gallery import Gallery
 from storage.jobs import Jobs
 from storage.pictures import Pictures
-from tests.storage.things import ADDRESS, a_job, a_picture, done
+from tests.storage.things import ADDRESS, a_job, a_picture, a_post, done
 
 
 def say(text: str) -> None:
@@ -42,6 +44,16 @@ async def settle(folder: Path) -> None:
             say(job.id)
 
 
+async def like(folder: Path) -> None:
+    """Share a picture and like it as one person after another, and say who is kept."""
+    async with Database.open(folder / "atelier.db") as database:
+        gallery = Gallery(database)
+        post = await a_post(Jobs(database, Pictures(database, folder / "pictures")), gallery)
+        for person in range(1000, 100_000):
+            await gallery.like(post.id, UserId(person))
+            say(str(person))
+
+
 async def save(folder: Path) -> None:
     """Save a picture file, and get no further."""
     async with (
@@ -69,4 +81,6 @@ async def hold(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run({p.__name__: p for p in (keep, settle, save, change, hold)}[sys.argv[1]](Path(sys.argv[2])))
+    asyncio.run(
+        {p.__name__: p for p in (keep, settle, like, save, change, hold)}[sys.argv[1]](Path(sys.argv[2]))
+    )

@@ -1,3 +1,106 @@
+CREATE VIEW gallery_spellings AS SELECT id, '^' || word || '$' AS spelling FROM gallery_words;
+
+CREATE VIEW post_words AS SELECT posts.id AS post, posts.id >> 32 AS gallery, value AS word, min(key) AS number
+FROM posts, json_each('["' || replace(trim(heading || ' ' || words), ' ', '","') || '"]')
+WHERE value != '' GROUP BY posts.id, value;
+
+CREATE VIEW posts_as_found AS
+SELECT id, heading, words, char(57344) || 'l' || tier || ' ' || facets AS facets FROM posts WHERE hidden_at IS NULL;
+
+CREATE TRIGGER gallery_words_spelled AFTER INSERT ON gallery_words BEGIN
+    INSERT INTO gallery_trigrams (rowid, spelling) VALUES (new.id, '^' || new.word || '$');
+END;
+
+CREATE TRIGGER gallery_words_unspelled AFTER DELETE ON gallery_words BEGIN
+    INSERT INTO gallery_trigrams (gallery_trigrams, rowid, spelling)
+    VALUES ('delete', old.id, '^' || old.word || '$');
+END;
+
+CREATE TRIGGER likes_counted AFTER INSERT ON likes BEGIN
+    UPDATE posts SET likes = likes + 1 WHERE id = new.post;
+END;
+
+CREATE TRIGGER likes_discounted AFTER DELETE ON likes BEGIN
+    UPDATE posts SET likes = likes - 1 WHERE id = old.post;
+END;
+
+CREATE TRIGGER posts_found_after AFTER UPDATE OF heading, facets, hidden_at ON posts
+BEGIN
+    INSERT INTO posts_found (rowid, heading, words, facets)
+    SELECT id, heading, words, facets FROM posts_as_found WHERE id = new.id;
+END;
+
+CREATE TRIGGER posts_found_after_of_likes AFTER UPDATE OF likes ON posts
+WHEN (old.likes | new.likes) - (old.likes & new.likes) > (old.likes & new.likes)
+BEGIN
+    INSERT INTO posts_found (rowid, heading, words, facets)
+    SELECT id, heading, words, facets FROM posts_as_found WHERE id = new.id;
+END;
+
+CREATE TRIGGER posts_found_before BEFORE UPDATE OF heading, facets, hidden_at ON posts
+BEGIN
+    INSERT INTO posts_found (posts_found, rowid, heading, words, facets)
+    SELECT 'delete', id, heading, words, facets FROM posts_as_found WHERE id = old.id;
+END;
+
+CREATE TRIGGER posts_found_before_of_likes BEFORE UPDATE OF likes ON posts
+-- Whether their highest bits differ. `tier` is not to be asked: before an update, the new one is not computed.
+WHEN (old.likes | new.likes) - (old.likes & new.likes) > (old.likes & new.likes)
+BEGIN
+    INSERT INTO posts_found (posts_found, rowid, heading, words, facets)
+    SELECT 'delete', id, heading, words, facets FROM posts_as_found WHERE id = old.id;
+END;
+
+CREATE TRIGGER posts_found_from_now AFTER INSERT ON posts BEGIN
+    INSERT INTO posts_found (rowid, heading, words, facets)
+    SELECT id, heading, words, facets FROM posts_as_found WHERE id = new.id;
+END;
+
+CREATE TRIGGER posts_found_no_more BEFORE DELETE ON posts BEGIN
+    INSERT INTO posts_found (posts_found, rowid, heading, words, facets)
+    SELECT 'delete', id, heading, words, facets FROM posts_as_found WHERE id = old.id;
+END;
+
+CREATE TRIGGER posts_taken_down BEFORE DELETE ON posts WHEN old.message_id IS NOT NULL BEGIN
+    INSERT OR IGNORE INTO takedowns (channel_id, message_id) VALUES (old.channel_id, old.message_id);
+END;
+
+CREATE TRIGGER posts_words_counted AFTER INSERT ON posts BEGIN
+    INSERT INTO gallery_words (id, gallery, word, posts)
+    SELECT
+        number + 1 + coalesce(
+            (SELECT max(id) FROM gallery_words WHERE id < (1 + (new.id >> 32)) << 32 AND id >= (new.id >> 32) << 32),
+            (new.id >> 32) << 32
+        ),
+        gallery, word, 1
+    FROM post_words WHERE post = new.id
+    ON CONFLICT (gallery, word) DO UPDATE SET posts = posts + 1;
+    INSERT INTO gallery_tags (gallery, tag, posts)
+    SELECT DISTINCT new.id >> 32, value, 1 FROM json_each(new.tags) WHERE true
+    ON CONFLICT (gallery, tag) DO UPDATE SET posts = posts + 1;
+END;
+
+CREATE TRIGGER posts_words_discounted BEFORE DELETE ON posts BEGIN
+    UPDATE gallery_words SET posts = posts - 1
+    WHERE gallery = old.id >> 32 AND word IN (SELECT word FROM post_words WHERE post = old.id);
+    DELETE FROM gallery_words
+    WHERE gallery = old.id >> 32 AND word IN (SELECT word FROM post_words WHERE post = old.id) AND posts = 0;
+    UPDATE gallery_tags SET posts = posts - 1
+    WHERE gallery = old.id >> 32 AND tag IN (SELECT value FROM json_each(old.tags));
+    DELETE FROM gallery_tags
+    WHERE gallery = old.id >> 32 AND tag IN (SELECT value FROM json_each(old.tags)) AND posts = 0;
+END;
+
+CREATE TABLE boards (
+    server INTEGER NOT NULL,
+    -- Weeks since Monday the fifth of January 1970, UTC.
+    week INTEGER NOT NULL,
+    claimed_at REAL NOT NULL,
+    channel_id INTEGER,
+    message_id INTEGER CHECK ((message_id IS NULL) = (channel_id IS NULL)),
+    PRIMARY KEY (server, week)
+) WITHOUT ROWID;
+
 CREATE TABLE deliveries (
     job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
     state TEXT NOT NULL CHECK (state IN ('open', 'owed', 'done', 'abandoned')),
@@ -27,6 +130,46 @@ CREATE TABLE durations (
     together REAL NOT NULL,
     drawn_at REAL NOT NULL
 );
+
+CREATE TABLE galleries (
+    number INTEGER PRIMARY KEY,
+    server INTEGER NOT NULL UNIQUE,
+    -- How many posts there were: a number is given once, since buttons hold it.
+    shared INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE gallery_tags (
+    gallery INTEGER NOT NULL,
+    tag TEXT NOT NULL,
+    posts INTEGER NOT NULL,
+    PRIMARY KEY (gallery, tag)
+) WITHOUT ROWID;
+
+CREATE VIRTUAL TABLE gallery_trigrams USING fts5 (
+    spelling, content = 'gallery_spellings', content_rowid = 'id', tokenize = 'trigram'
+);
+
+CREATE TABLE 'gallery_trigrams_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE 'gallery_trigrams_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'gallery_trigrams_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
+
+CREATE TABLE 'gallery_trigrams_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+CREATE TABLE gallery_words (
+    id INTEGER PRIMARY KEY,
+    gallery INTEGER NOT NULL,
+    word TEXT NOT NULL,
+    posts INTEGER NOT NULL,
+    UNIQUE (gallery, word)
+);
+
+CREATE TABLE hidden_files (
+    server INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (server, digest)
+) WITHOUT ROWID;
 
 CREATE TABLE inputs (
     job_id TEXT NOT NULL REFERENCES jobs (id),
@@ -58,6 +201,13 @@ CREATE TABLE jobs (
     forgotten_at REAL
 , clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}', safety TEXT NOT NULL DEFAULT 'off'
     CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)), server INTEGER, covered INTEGER NOT NULL DEFAULT 0, weight INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 1));
+
+CREATE TABLE likes (
+    post INTEGER NOT NULL REFERENCES posts (id) ON DELETE CASCADE,
+    person INTEGER NOT NULL,
+    liked_at REAL NOT NULL,
+    PRIMARY KEY (post, person)
+) WITHOUT ROWID;
 
 CREATE TABLE migrations (
     number INTEGER PRIMARY KEY,
@@ -94,6 +244,77 @@ CREATE TABLE pictures (
     CHECK (verdict IN ('unasked', 'clean', 'flagged', 'unchecked')),
     PRIMARY KEY (job_id, position)
 ) WITHOUT ROWID;
+
+CREATE TABLE posts (
+    id INTEGER PRIMARY KEY,
+    server INTEGER NOT NULL,
+    job_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    -- Who asked for it and shares it.
+    person INTEGER NOT NULL,
+    shared_at REAL NOT NULL,
+    -- Days since the epoch, UTC.
+    day INTEGER NOT NULL,
+    title TEXT,
+    -- As JSON, a list.
+    tags TEXT NOT NULL,
+    -- What this picture was drawn from: the settings of its job, which may hold four others.
+    prompt TEXT NOT NULL,
+    model TEXT NOT NULL,
+    style TEXT,
+    -- As JSON, a list of names.
+    loras TEXT NOT NULL,
+    -- The words of the title and the tags, and those of the prompt, folded, each once, with spaces between them.
+    heading TEXT NOT NULL,
+    words TEXT NOT NULL,
+    -- What it can be filtered by, as words that begin with a character (U+E000) that no other word holds.
+    facets TEXT NOT NULL,
+    likes INTEGER NOT NULL DEFAULT 0 CHECK (likes >= 0),
+    -- The likes to the next power of two: 0, 1, 2-3, 4-7 and so on. What the index of words knows of them.
+    tier INTEGER NOT NULL GENERATED ALWAYS AS (
+        CASE
+            WHEN likes < 1 THEN 0 WHEN likes < 2 THEN 1 WHEN likes < 4 THEN 2 WHEN likes < 8 THEN 3
+            WHEN likes < 16 THEN 4 WHEN likes < 32 THEN 5 WHEN likes < 64 THEN 6 WHEN likes < 128 THEN 7
+            WHEN likes < 256 THEN 8 WHEN likes < 512 THEN 9 WHEN likes < 1024 THEN 10 WHEN likes < 2048 THEN 11
+            WHEN likes < 4096 THEN 12 WHEN likes < 8192 THEN 13 WHEN likes < 16384 THEN 14 ELSE 15
+        END
+    ) VIRTUAL,
+    -- When a moderator took it out of sight, and who.
+    hidden_at REAL,
+    hidden_by INTEGER CHECK ((hidden_by IS NULL) = (hidden_at IS NULL)),
+    -- The message that shows it, as soon as there is one, and how many likes that says.
+    channel_id INTEGER,
+    message_id INTEGER CHECK ((message_id IS NULL) = (channel_id IS NULL)),
+    shown_likes INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (job_id, position, server),
+    -- Whoever removes a picture removes what shows it.
+    FOREIGN KEY (job_id, position) REFERENCES pictures (job_id, position) ON DELETE CASCADE
+);
+
+CREATE VIRTUAL TABLE posts_found USING fts5 (
+    heading, words, facets,
+    content = 'posts_as_found', content_rowid = 'id', tokenize = 'ascii', detail = 'column'
+);
+
+CREATE TABLE 'posts_found_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE 'posts_found_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'posts_found_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
+
+CREATE TABLE 'posts_found_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+CREATE TABLE reports (
+    id INTEGER PRIMARY KEY,
+    post INTEGER NOT NULL REFERENCES posts (id) ON DELETE CASCADE,
+    server INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    reported_at REAL NOT NULL,
+    decision TEXT CHECK (decision IN ('kept', 'hidden')),
+    decided_by INTEGER CHECK ((decided_by IS NULL) = (decision IS NULL)),
+    decided_at REAL CHECK ((decided_at IS NULL) = (decision IS NULL))
+);
 
 CREATE TABLE reviews (
     job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
@@ -149,11 +370,19 @@ CREATE TABLE styles (
     PRIMARY KEY (kind, owner, key)
 ) WITHOUT ROWID;
 
+CREATE TABLE takedowns (
+    channel_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    PRIMARY KEY (channel_id, message_id)
+) WITHOUT ROWID;
+
 CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';
 
 CREATE INDEX deliveries_owed ON deliveries (job_id) WHERE state = 'owed';
 
 CREATE INDEX durations_alike ON durations (kind, pixels, steps, id);
+
+CREATE INDEX gallery_tags_most ON gallery_tags (gallery, posts);
 
 CREATE INDEX inputs_by_digest ON inputs (digest);
 
@@ -169,7 +398,31 @@ CREATE INDEX jobs_of_servers ON jobs (server, settled_at) WHERE forgotten_at IS 
 
 CREATE INDEX jobs_unfinished ON jobs (created_at, id) WHERE settled_at IS NULL;
 
+CREATE INDEX likes_of_people ON likes (person);
+
 CREATE INDEX pictures_by_digest ON pictures (digest);
+
+CREATE INDEX posts_hidden ON posts (hidden_by) WHERE hidden_by IS NOT NULL;
+
+CREATE INDEX posts_of_people ON posts (person, server, id);
+
+CREATE INDEX posts_that_say_other_likes ON posts (id) WHERE shown_likes != likes AND message_id IS NOT NULL;
+
+CREATE INDEX posts_top ON posts (server, likes, id) WHERE hidden_at IS NULL;
+
+CREATE INDEX posts_top_of_days ON posts (server, day, likes, id) WHERE hidden_at IS NULL;
+
+CREATE INDEX posts_without_message ON posts (shared_at) WHERE message_id IS NULL AND hidden_at IS NULL;
+
+CREATE INDEX reports_by_people ON reports (person);
+
+CREATE INDEX reports_decided ON reports (decided_by) WHERE decided_by IS NOT NULL;
+
+CREATE UNIQUE INDEX reports_of_people ON reports (post, person) WHERE person != 0;
+
+CREATE INDEX reports_of_posts ON reports (post);
+
+CREATE INDEX reports_waiting ON reports (server, id) WHERE decision IS NULL;
 
 CREATE INDEX reviews_waiting ON reviews (server, held_at) WHERE state = 'waiting';
 

@@ -12,6 +12,7 @@ from storage.database import Database
 from storage.deliveries import Deliveries
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.postwords import facet, term
 from tests.storage.things import ADDRESS, a_job, files_in, line, program
 
 
@@ -45,6 +46,20 @@ async def test_every_job_that_was_settled_is_whole_after_a_kill(path: Path) -> N
             contents = [await pictures.read(stored) for stored in await pictures.of(job_id)]
             assert contents == [job_id.encode(), b"1" + job_id.encode()]
         assert len(files_in(path.parent / "pictures")) == 2 * len(owed)
+
+
+async def test_likes_are_counted_right_after_a_kill(path: Path) -> None:
+    said = await killed_after(30, "like", path.parent)
+
+    async with Database.open(path) as database:
+        [post] = await database.fetch_all("SELECT likes, tier FROM posts")
+        people = {str(row["person"]) for row in await database.fetch_all("SELECT person FROM likes")}
+        found = await database.fetch_all(
+            "SELECT rowid FROM posts_found WHERE posts_found MATCH ?", (term(facet("l", post["tier"])),)
+        )
+    assert set(said) <= people
+    assert post["likes"] == len(people) >= 30
+    assert len(found) == 1, "the index of words knows the tier"
 
 
 async def test_a_picture_that_was_saved_without_a_row_is_swept_at_the_next_start(path: Path) -> None:

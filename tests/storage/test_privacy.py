@@ -14,12 +14,14 @@ from generation.prompting.styles import Style
 from generation.request import Digest, Start
 from generation.safety import Review, Safety
 from storage.database import Database
+from storage.gallery import Gallery
 from storage.jobs import Jobs
 from storage.pauses import Pauses
 from storage.people import People, Ping
 from storage.pictures import Pictures, digest_of
 from storage.privacy import NOBODY, PERSONS, Privacy
 from storage.quotas import Quotas
+from storage.reports import Decision, Reports
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Owner, OwnerKind, Styles
@@ -40,6 +42,20 @@ NOT_PERSONS = {
     "durations": "id pixels steps",
     "pauses": "only_one",
     "spent": "server pictures",
+    "galleries": "number server shared",
+    "posts": "id server position day likes channel_id message_id shown_likes",
+    "likes": "post",
+    "reports": "id post server",
+    "hidden_files": "server",
+    "takedowns": "channel_id message_id",
+    "boards": "server week channel_id message_id",
+    "gallery_words": "id gallery posts",
+    "gallery_tags": "gallery posts",
+    **{
+        f"{index}_{part}": "id"
+        for index in ("posts_found", "gallery_trigrams")
+        for part in ("data", "docsize")
+    },
 }
 """The numbers that are no ids of people."""
 
@@ -98,6 +114,15 @@ async def bea_child(
         await styles.save(owner, [style], by=ADA)
     await servers.change(SERVER, lambda settings: replace(settings, safety=Safety.HOLD), by=ADA)
     await Pauses(database).pause(ADA)
+    gallery, reports = Gallery(database), Reports(database)
+    own, _ = await gallery.share(
+        parent.id, 0, server=SERVER, by=ADA, title="A zeppelin of Ada", tags=["dirigible"]
+    )
+    others, _ = await gallery.share(child.id, 0, server=SERVER, by=BEA)
+    await gallery.like(others.id, ADA)
+    await gallery.like(own.id, BEA)
+    await reports.report(others.id, by=ADA, reason="not nice")
+    await reports.decide(others.id, Decision.HIDDEN, by=ADA)
     return child
 
 
@@ -126,6 +151,11 @@ async def test_everything_is_told_and_nothing_is_left(
         "settings_of_servers": 1,
         "changes_of_servers": 1,
         "paused_drawing": 1,
+        "shared": 1,
+        "likes": 1,
+        "reports": 1,
+        "hidden_as_moderator": 1,
+        "reports_decided_as_moderator": 1,
     }
     assert ADDRESS.token not in json.dumps(told)
     kept = await privacy.kept(ADA)
@@ -141,7 +171,9 @@ async def test_everything_is_told_and_nothing_is_left(
             assert str(ADA) not in json.dumps([list(map(str, row)) for row in rows]), table
     assert people.of(ADA) == (await People.opened(database)).of(ADA) == people.of(UserId(9))
     assert str(digest_of(MINE)) not in {file.name for file in files_in(tmp_path / "pictures")}
-    assert b"a secret of Ada" not in b"".join(file.read_bytes() for file in files_in(tmp_path))
+    left_in_files = b"".join(file.read_bytes() for file in files_in(tmp_path))
+    assert b"a secret of Ada" not in left_in_files
+    assert b"zeppelin" not in left_in_files, "the index of words holds what nothing else does"
 
     child = await jobs.get(bea_child.id)
     assert child is not None

@@ -14,6 +14,8 @@ from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId, new_job_id
 from generation.request import GenerationRequest, Seed, Size
 from storage.deliveries import Address
+from storage.gallery import Gallery, Post
+from storage.jobs import Jobs
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +42,9 @@ ADDRESS = Address(
     message_id=5,
     locale="de",
 )
+
+SERVER = 2
+"""That of ADDRESS."""
 
 
 def a_job(**changes: Any) -> Job:
@@ -89,3 +94,23 @@ async def line(process: asyncio.subprocess.Process) -> str:
 
 def job_id(text: str) -> JobId:
     return JobId(text)
+
+
+async def drawn(jobs: Jobs, prompt: str = "a red circle", *, by: int = 4, **changes: Any) -> Job:
+    """A job that is done and has two pictures, in the server of ADDRESS."""
+    settings = {name: changes.pop(name) for name in ("model", "style", "adapters") if name in changes}
+    job = a_job(asker=UserId(by), request=replace(REQUEST, prompt=prompt, **settings), **changes)
+    await jobs.keep(job, replace(ADDRESS, user_id=UserId(by)))
+    pictures = [a_picture(index, f"{job.id} {index}".encode()) for index in range(2)]
+    await jobs.settle(done(job), pictures)
+    return job
+
+
+async def a_post(
+    jobs: Jobs, gallery: Gallery, prompt: str = "a red circle", *, by: int = 4, **changes: Any
+) -> Post:
+    """A picture of `by` that is shared in the server of ADDRESS."""
+    shown = {name: changes.pop(name) for name in ("title", "tags") if name in changes}
+    job = await drawn(jobs, prompt, by=by, **changes)
+    post, _ = await gallery.share(job.id, 0, server=SERVER, by=UserId(by), **shown)
+    return post

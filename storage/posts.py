@@ -1,0 +1,78 @@
+"""A post: one picture that is shared in one server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import NewType
+
+from generation.job import JobId, UserId
+from generation.request import Size
+from storage.database import Row
+
+PostId = NewType("PostId", int)
+
+DAY = 86400
+"""Seconds."""
+SHIFT = 32
+"""Of a gallery's number: ids of what is in it begin there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One picture that is shared in one server."""
+
+    id: PostId
+    server: int
+    job_id: JobId
+    index: int
+    """Its place in the job, from 0."""
+    person: UserId
+    shared_at: float
+    """Seconds since the epoch, UTC."""
+    title: str | None
+    tags: tuple[str, ...]
+    prompt: str
+    """What this picture was drawn from, as it was chosen."""
+    model: str
+    style: str | None
+    loras: tuple[str, ...]
+    likes: int
+    size: Size
+    digest: str
+    """SHA-256 of the file."""
+    is_hidden: bool = False
+    """A moderator took it out of sight."""
+    channel_id: int | None = None
+    """Where the message is that shows it."""
+    message_id: int | None = None
+
+
+SELECT_POSTS = """
+    SELECT posts.*, pictures.width, pictures.height, pictures.digest
+    FROM posts JOIN pictures ON pictures.job_id = posts.job_id AND pictures.position = posts.position
+"""
+
+
+def post_of(row: Row) -> Post:
+    """The post of a row of :data:`SELECT_POSTS`."""
+    return Post(
+        id=PostId(row["id"]),
+        server=row["server"],
+        job_id=JobId(row["job_id"]),
+        index=row["position"],
+        person=UserId(row["person"]),
+        shared_at=row["shared_at"],
+        title=row["title"],
+        tags=tuple(json.loads(row["tags"])),
+        prompt=row["prompt"],
+        model=row["model"],
+        style=row["style"],
+        loras=tuple(json.loads(row["loras"])),
+        likes=row["likes"],
+        size=Size(width=row["width"], height=row["height"]),
+        digest=row["digest"],
+        is_hidden=row["hidden_at"] is not None,
+        channel_id=row["channel_id"],
+        message_id=row["message_id"],
+    )

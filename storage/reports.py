@@ -1,0 +1,111 @@
+"""What people report of the gallery, and what moderators decide about it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+from generation.job import UserId
+from generation.request import InvalidRequest
+from generation.sentence import say
+from storage.database import Database, Row
+from storage.gallery import GONE, PostId, hide
+
+MAX_REASON = 500
+"""Characters."""
+
+
+class Decision(StrEnum):
+    KEPT = "kept"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One person's word about one post."""
+
+    id: int
+    post: PostId
+    server: int
+    person: UserId
+    """0: somebody who was forgotten."""
+    reason: str
+    reported_at: float
+    """Seconds since the epoch, UTC."""
+    decision: Decision | None = None
+    decided_by: UserId | None = None
+
+
+class Reports:
+    """All reports of posts that are there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def report(self, post_id: PostId, *, by: UserId, reason: str) -> bool:
+        """Report a post; False if this person has reported it before.
+
+        Raises:
+            InvalidRequest: it is gone or out of sight, or no reason is given; a sentence for the person.
+        """
+        reason = reason.strip()[:MAX_REASON]
+        if not reason:
+            raise InvalidRequest(say("Say in a few words what is wrong with it."))
+        async with self._database.transaction() as transaction:
+            post = await transaction.fetch_one(
+                "SELECT server FROM posts WHERE id = ? AND hidden_at IS NULL", (post_id,)
+            )
+            if post is None:
+                raise InvalidRequest(GONE)
+            return bool(
+                await transaction.execute(
+                    """
+                    INSERT OR IGNORE INTO reports (post, server, person, reason, reported_at)
+                    VALUES (?, ?, ?, ?, ?)
+                    """,
+                    (post_id, post["server"], by, reason, time.time()),
+                )
+            )
+
+    async def waiting(self, server: int, most: int = 25) -> tuple[Report, ...]:
+        """What moderators of a server have not decided, the oldest first."""
+        rows = await self._database.fetch_all(
+            "SELECT * FROM reports WHERE server = ? AND decision IS NULL ORDER BY id LIMIT ?", (server, most)
+        )
+        return tuple(map(_report, rows))
+
+    async def of(self, post_id: PostId) -> tuple[Report, ...]:
+        """All reports of a post, the oldest first."""
+        rows = await self._database.fetch_all("SELECT * FROM reports WHERE post = ? ORDER BY id", (post_id,))
+        return tuple(map(_report, rows))
+
+    async def decide(self, post_id: PostId, decision: Decision, *, by: UserId) -> int:
+        """Decide all reports of a post that wait, and hide it or not, at once; how many these were.
+
+        None: somebody has decided before, or the post is gone; then nothing is changed.
+        """
+        async with self._database.transaction() as transaction:
+            changed = await transaction.execute(
+                """
+                UPDATE reports SET decision = ?, decided_by = ?, decided_at = ?
+                WHERE post = ? AND decision IS NULL
+                """,
+                (decision, by, time.time(), post_id),
+            )
+            if changed and decision is Decision.HIDDEN:
+                await hide(transaction, post_id, by)
+        return changed
+
+
+def _report(row: Row) -> Report:
+    return Report(
+        id=row["id"],
+        post=PostId(row["post"]),
+        server=row["server"],
+        person=UserId(row["person"]),
+        reason=row["reason"],
+        reported_at=row["reported_at"],
+        decision=None if row["decision"] is None else Decision(row["decision"]),
+        decided_by=None if row["decided_by"] is None else UserId(row["decided_by"]),
+    )
