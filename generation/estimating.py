@@ -73,12 +73,15 @@ class Experience:
 
     def __init__(self, lessons: Iterable[Lesson] = ()) -> None:
         self._kinds: dict[str, deque[Lesson]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._paces: dict[tuple[str, int, int, bool], float | None] = {}
+        """What was found since something was learned last: hundreds of requests that wait are much alike."""
         for lesson in lessons:
             self.add(lesson)
 
     def add(self, lesson: Lesson) -> None:
         """Learn one more; it is the newest."""
         self._kinds[lesson.kind].appendleft(lesson)
+        self._paces.clear()
 
     def seconds(self, request: GenerationRequest, *, together: bool) -> float | None:
         """Of the machine's time, for one picture of this request; None: nothing like it was drawn here.
@@ -86,27 +89,34 @@ class Experience:
         Args:
             together: others are drawn at the same time, so that calls are shared.
         """
-        known = self._kinds.get(kind_of(request))
-        if not known:
+        alike = kind_of(request), request.final_size.pixels, request.steps_taken, together
+        if alike not in self._paces:
+            self._paces[alike] = self._pace(*alike)
+        pace = self._paces[alike]
+        return None if pace is None else pace * work_of(request)
+
+    def _pace(self, kind: str, pixels: int, steps: int, together: bool) -> float | None:
+        """Seconds for a unit of work."""
+        if not (known := self._kinds.get(kind)):
             return None
-        alike = _nearest(list(known), request.final_size.pixels, request.steps_taken)
+        alike = _nearest(list(known), pixels, steps)
         in_company = [lesson for lesson in alike if (lesson.together > TOGETHER) is together]
         asked = (in_company or alike)[:ASKED]
-        if not asked:
-            return None
-        return median(lesson.seconds / lesson.work for lesson in asked) * work_of(request)
+        return median(lesson.seconds / lesson.work for lesson in asked) if asked else None
 
 
 def _nearest(lessons: list[Lesson], pixels: int, steps: int) -> list[Lesson]:
     """Those of this size, or of the nearest; of them those with about as many steps, if there are any."""
 
-    def distance(lesson: Lesson) -> float:
-        return abs(math.log(lesson.pixels / pixels))
+    def distance(size: int) -> float:
+        return abs(math.log(size / pixels))
 
-    nearest = min(map(distance, lessons))
+    sizes = {lesson.pixels for lesson in lessons}
+    nearest = min(map(distance, sizes))
     if nearest > math.log(FARTHEST):
         return []
-    alike = [lesson for lesson in lessons if distance(lesson) <= nearest + 1e-9]
+    near = {size for size in sizes if distance(size) <= nearest + 1e-9}
+    alike = [lesson for lesson in lessons if lesson.pixels in near]
     as_many = [each for each in alike if 1 / ALIKE_STEPS <= each.steps / steps <= ALIKE_STEPS]
     return as_many or alike
 

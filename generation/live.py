@@ -10,6 +10,7 @@ from generation.backend import Backend
 from generation.image import Picture
 from generation.job import Job, JobEvent, JobId, JobState
 from generation.messages import Drawn, Task, TaskId
+from generation.request import GenerationRequest
 
 Eye = Callable[[int, bytes], None]
 """Takes the number of a picture within its job and a small WebP file of it; must return at once."""
@@ -44,6 +45,13 @@ class Live:
     """Who watches it being drawn."""
     ending: bool = False
     """Its end is decided and being kept; nothing that happens now changes it."""
+    _images: dict[int, GenerationRequest] = field(default_factory=dict)
+
+    def image(self, index: int) -> GenerationRequest:
+        """The request for one of its pictures, made once: all that wait are looked at again and again."""
+        if index not in self._images:
+            self._images[index] = self.job.request.image(index)
+        return self._images[index]
 
     @property
     def running(self) -> Job:
@@ -52,7 +60,7 @@ class Live:
 
     def take_in(self, report: Drawn) -> None:
         """One of its pictures is drawn."""
-        index, one = report.task.index, self.job.request.image(report.task.index)
+        index, one = report.task.index, self.image(report.task.index)
         self.drawn[index] = Picture(
             index=index,
             seed=one.seed,

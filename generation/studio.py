@@ -239,6 +239,7 @@ class Studio:
                     await backend.submit(ready)
                 elif live := self._load.land(task.id):
                     self._load.again(live, task.id)
+            self._tell_places()  # what was handed over may have overtaken others
             if self.hold is Hold.DRAINING and self._load.is_drained():
                 self._load.hold = Hold.PAUSED
                 self._changed()
@@ -268,10 +269,8 @@ class Studio:
 
     def _take_in(self, backend: Backend, report: Report) -> None:
         is_news = self._readiness.take_in(backend, report)
-        if self._readiness.loaded or self._readiness.on_their_way:
-            self._emptied.clear()
-        else:
-            self._emptied.set()
+        is_empty = not (self._readiness.loaded or self._readiness.on_their_way)
+        (self._emptied.set if is_empty else self._emptied.clear)()
         match report:
             case Entered(phase=phase, task=task):
                 if task is not None and phase is not Phase.LOADING:
@@ -351,6 +350,7 @@ class Studio:
     async def _end(self, live: Live, ended: Job) -> None:
         """Keep the end of a job, then say it. Until it is kept the job stays, whatever the disk says."""
         self._load.forget(ended)
+        self._changed()  # keeping the end may take long, and nobody stands behind what has ended
         for task, flight in list(self._load.flights.items()):
             if task.job == ended.id:
                 await flight.backend.cancel(task)
@@ -368,19 +368,20 @@ class Studio:
             except TimeoutError:
                 delay = min(delay * 2, 30.0)
         del self._load.jobs[ended.id]
-        match ended.state:
-            case JobState.DONE:
-                self._tell(Finished(job=ended, pictures=pictures if ended.may_be_seen else ()))
-            case JobState.FAILED:
-                self._tell(Failed(job=ended))
-            case _:
-                self._tell(Cancelled(job=ended))
+        if ended.state is JobState.DONE:
+            self._tell(Finished(job=ended, pictures=pictures if ended.may_be_seen else ()))
+        else:
+            self._tell(Failed(job=ended) if ended.state is JobState.FAILED else Cancelled(job=ended))
         self._changed()
 
     # Events -----------------------------------------------------------------------------------------------
 
     def _changed(self) -> None:
         """Something moved: tell who waits where they stand now, and look for work to hand out."""
+        self._tell_places()
+        self._wake.set()
+
+    def _tell_places(self) -> None:
         for place, job_id in enumerate(self._load.in_line(), start=1):
             live = self._load.jobs[job_id]
             loading = self._readiness.loading(live.job.request.model)
@@ -389,7 +390,6 @@ class Studio:
             )
             if live.event != event:
                 self._emit(live, event)
-        self._wake.set()
 
     def _emit(self, live: Live, event: JobEvent) -> None:
         live.event = event

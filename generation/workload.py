@@ -72,7 +72,7 @@ class Workload:
             return None
         return Task(
             id=TaskId(job=part.job, index=part.index, attempt=live.attempts[part.index] + 1),
-            request=live.job.request.image(part.index),
+            request=live.image(part.index),
             checked=live.job.safety is not Safety.OFF,
         )
 
