@@ -36,15 +36,19 @@ class Limits:
     weight: int = 1
     """As many turns as a server may give a role where others get one."""
 
+    @property
+    def edge(self) -> int:
+        """Of the largest square, in pixels."""
+        return int(self.pixels**0.5) // 8 * 8
+
     def reject_reason(self, request: GenerationRequest) -> str | None:
         """Why the owner does not want this drawn, or None."""
         if request.final_size.pixels > self.pixels:
-            edge = int(self.pixels**0.5) // 8 * 8
             return say(
                 "{size} is larger than I may draw here; "
                 "a square can be {edge}x{edge}, and other shapes have as many pixels at the most.",
                 size=request.final_size,
-                edge=edge,
+                edge=self.edge,
             )
         steps = max(request.steps, request.steps_taken)
         if steps > self.steps:

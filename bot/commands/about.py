@@ -110,8 +110,8 @@ async def help_(interaction: Interaction) -> None:
             names=named(shelf),
         ),
         say(
-            "A picture may have {pixels:,} pixels and {steps} steps at the most.",
-            pixels=allowance_here(interaction).limits.pixels,
+            "A picture may be as large as {edge} × {edge} pixels, and take {steps} steps.",
+            edge=allowance_here(interaction).limits.edge,
             steps=allowance_here(interaction).limits.steps,
         ),
         count(
