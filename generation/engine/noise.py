@@ -26,7 +26,7 @@ from generation.safety import Verdict
 from generation.sentence import say
 
 SLOW_STEP_S = 0.05
-FETCH_S = {"fake:fetched": 1.5, "fake:fetched slowly": 15.0}
+FETCH_S = {"fake:fetched": 1.5, "fake:fetched slowly": 15.0, "fake:unreadable in the end": 4.0}
 FETCHED_BYTES = 4_300_000_000
 _PARTS = 15
 _CELL = 8  # pixels
@@ -50,7 +50,7 @@ VERDICTS = {"flag": Verdict.FLAGGED, "unchecked": Verdict.UNCHECKED}
 class NoiseEngine:
     """See :class:`generation.engine.engine.Engine`. One task at a time.
 
-    The sources: "fake:noise" works; "fake:unreadable" cannot be loaded; "fake:crash" ends the process and
+    The sources: "fake:noise" works; "fake:unreadable" (in the end) cannot be loaded; "fake:crash" ends its process;
     "fake:hang" hangs while loading; "fake:fetched" (slowly) takes as long as FETCH_S and tells of a download;
     "fake:misjudged" is found to take other sizes than was believed.
     """
@@ -58,6 +58,9 @@ class NoiseEngine:
     def __init__(self, info: ModelInfo, say: Say, tell: Tell = lambda fetched, total: None) -> None:
         match info.source:
             case "fake:unreadable":
+                raise UnreadableModel("The model fake:unreadable cannot be read, as its name says.")
+            case "fake:unreadable in the end":
+                _fetch(tell, FETCH_S[info.source])
                 raise UnreadableModel("The model fake:unreadable cannot be read, as its name says.")
             case "fake:crash":
                 os._exit(3)

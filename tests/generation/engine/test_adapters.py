@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from safetensors.torch import load_file
 
 from generation.catalogue import MemoryMode, describe
-from generation.engine.building import one_at_a_time
 from generation.engine.loop import DiffusionEngine
 from generation.engine.memory import LAYERED
 from generation.engine.models import Model, load
@@ -156,31 +153,6 @@ def test_who_has_the_same_loras_shares_calls_and_nobody_else_sees_them(sd: LoraB
         "both": 4,
         "both in the prompt": 4,
     }
-
-
-def test_while_other_weights_are_read_who_needs_a_lora_waits_and_nobody_else(
-    toy_sd: Path, sd_loras: Loras
-) -> None:
-    sd = LoraBench(load(describe(str(toy_sd)), device="cpu"), sd_loras)
-    is_reading, is_read = Event(), Event()
-
-    @one_at_a_time
-    def reads() -> None:
-        is_reading.set()
-        is_read.wait(60)
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(reads)
-        is_reading.wait(60)
-        sd.engine.admit(a_task(a_request(sd.source, adapters=(Adapter(name="peft"),)), job="lora"))
-        sd.engine.admit(a_task(a_request(sd.source), job="plain"))
-        while not any(isinstance(report, Drawn) for report in sd.said):
-            sd.engine.tick()
-        assert [each.task.job for each in sd.said if isinstance(each, Drawn)] == ["plain"]
-        is_read.set()
-    while sd.engine.busy:
-        sd.engine.tick()
-    assert [each.task.job for each in sd.said if isinstance(each, Drawn)] == ["plain", "lora"]
 
 
 def test_the_record_says_which_files_and_with_which_weights(sd: LoraBench, sd_loras: Loras) -> None:

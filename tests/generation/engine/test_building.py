@@ -11,7 +11,7 @@ from diffusers import StableDiffusionPipeline
 
 from generation.catalogue import describe
 from generation.controlnets import ControlNets
-from generation.engine import adapters
+from generation.engine import awaited
 from generation.engine.building import building
 from generation.engine.controlmodels import load as load_controlnet
 from generation.engine.models import load
@@ -24,31 +24,47 @@ from tests.generation.toys import Bench, a_request, a_task
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
 
-def test_a_lora_is_put_in_while_nothing_else_is_read(
-    toy_sd: Path, toy_nets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lora_is_put_in_while_nothing_else_is_read(toy_sd: Path, toy_nets: Path, tmp_path: Path) -> None:
+    """Who needs it waits for that, and nobody else."""
     write_peft(tmp_path / "it.safetensors", weights_for(StableDiffusionPipeline.from_pretrained(toy_sd)))
     bench = Bench(str(toy_sd), loaded=load(describe(str(toy_sd)), device="cpu"), loras=Loras(tmp_path))
-    task = a_task(a_request(bench.source, adapters=(Adapter(name="it"),)))
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
         with building():
             held.set()
-            done.wait(15)
+            done.wait(60)
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait()
+    def drawn() -> list[str]:
+        return [report.task.job for report in bench.said if isinstance(report, Drawn)]
+
     net = ControlNets.found([toy_nets]).usable[0]
-    with ThreadPoolExecutor(1) as reader:
-        reading = reader.submit(load_controlnet, net, bench.model.dtype)
-        monkeypatch.setattr(adapters, "PATIENCE_S", 0.1)
-        last = bench.run(task)[-1]
-        assert isinstance(last, TaskFailed)
-        assert "Another model is being read" in last.reason
+    with ThreadPoolExecutor(2) as threads:
+        holding = threads.submit(hold)
+        held.wait()
+        reading = threads.submit(load_controlnet, net, bench.model.dtype)
+        bench.engine.admit(a_task(a_request(bench.source, adapters=(Adapter(name="it"),)), job="lora"))
+        bench.engine.admit(a_task(a_request(bench.source), job="plain"))
+        while not drawn():
+            bench.engine.tick()
+        assert drawn() == ["plain"]
         assert not reading.done()
         done.set()
-        holder.join()
+        holding.result()
         assert not any(weight.is_meta for weight in reading.result().module.parameters())
-    assert isinstance(bench.run(task)[-1], Drawn)
+    while bench.engine.busy:
+        bench.engine.tick()
+    assert drawn() == ["plain", "lora"]
+
+
+def test_a_lora_that_would_wait_for_ever_is_refused(
+    toy_sd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_peft(tmp_path / "it.safetensors", weights_for(StableDiffusionPipeline.from_pretrained(toy_sd)))
+    bench = Bench(str(toy_sd), loaded=load(describe(str(toy_sd)), device="cpu"), loras=Loras(tmp_path))
+    monkeypatch.setattr(awaited, "STILL_S", 0.2)
+    with ThreadPoolExecutor(1) as threads, building():
+        task = a_task(a_request(bench.source, adapters=(Adapter(name="it"),)))
+        last = threads.submit(lambda: bench.run(task)[-1]).result()
+    assert isinstance(last, TaskFailed)
+    assert "Reading the LoRA `it` stood still" in last.reason
