@@ -50,7 +50,7 @@ VERDICTS = {"flag": Verdict.FLAGGED, "unchecked": Verdict.UNCHECKED}
 class NoiseEngine:
     """See :class:`generation.engine.engine.Engine`. One task at a time.
 
-    The sources: "fake:noise" works; "fake:unreadable" (in the end) cannot be loaded; "fake:crash" ends its process;
+    The sources: "fake:noise" works; "fake:unreadable" (in the end) cannot be loaded; "fake:crash" ends;
     "fake:hang" hangs while loading; "fake:fetched" (slowly) takes as long as FETCH_S and tells of a download;
     "fake:misjudged" is found to take other sizes than was believed.
     """
