@@ -61,7 +61,10 @@ def test_an_unknown_word_falls_into_pieces_and_back_together() -> None:
 
 def test_the_same_words_get_the_same_ids_in_every_process() -> None:
     """Else after a restart a text encoder is given other ids, and takes one word for another."""
-    program = "from training.models import new_tokenizer; print(sorted(new_tokenizer().get_vocab().items()))"
+    program = (
+        "from training.captions import vocabulary; from training.tokenizer import learn_tokenizer\n"
+        "print(sorted(learn_tokenizer(vocabulary()).get_vocab().items()))"
+    )
     said = {
         subprocess.run(
             [sys.executable, "-c", program],
