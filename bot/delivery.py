@@ -257,7 +257,9 @@ class Courier:
         attempt = 0
         while True:
             try:
-                ended = event or await recalled(self._jobs, self._pictures, round_.job_id)
+                if event is None or attempt:  # its pictures may have been deleted meanwhile
+                    event = await recalled(self._jobs, self._pictures, round_.job_id)
+                ended = event
                 is_edited = await self._bring_once(round_, ended)
                 if await self._is_undone(round_):
                     round_.given_up -= 1
@@ -278,7 +280,7 @@ class Courier:
                 attempt += 1
                 wait = max(pacing.backoff(attempt), retry_after(error))
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
-            except Connection as error:
+            except (*Connection, DatabaseUnusable) as error:
                 attempt += 1
                 wait = pacing.backoff(attempt)
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
@@ -335,6 +337,8 @@ class Courier:
                 log.info("job %s: %s; a message of my own follows", round_.job_id, describe(error))
             else:
                 return True
+            # Trying that may have taken long: what was deleted meanwhile is not posted.
+            await recalled(self._jobs, self._pictures, round_.job_id)
         called = calling(card, event.job.asker)
         await self._letters.post(round_, delivery, called, private=event.job.private)
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -74,7 +75,7 @@ class Desk:
             if held.message_id is None:
                 self._begin(held.job_id, partial(self._show_once, held.job_id), resumed=True)
         for held in await self._reviews.left_open():
-            self._begin(held.job_id, partial(self._close_once, held.job_id))
+            self._begin(held.job_id, partial(self._close_once, held))
         return self
 
     async def __aexit__(
@@ -209,7 +210,8 @@ class Desk:
                 )
             await self._reviews.shown(job_id, channel_id, message.id)
             await self._remove_moved(held)
-        await self._close_once(job_id)  # unless it still waits
+            held = replace(held, channel_id=channel_id, message_id=message.id)
+        await self._close_once(held)  # unless it still waits
 
     async def _remove_moved(self, held: Held) -> None:
         """Remove the message in a channel that moderators had before."""
@@ -238,15 +240,20 @@ class Desk:
     async def _close(self, held: Held) -> None:
         """Take what is decided or deleted out of the moderators' channel, at once or as soon as it can be."""
         try:
-            await self._close_once(held.job_id)
+            await self._close_once(held)
         except (discord.HTTPException, *Connection, DatabaseUnusable) as error:
             log.info("job %s: its message to moderators stays for now: %s", held.job_id, describe(error))
-            self._begin(held.job_id, partial(self._close_once, held.job_id))
+            self._begin(held.job_id, partial(self._close_once, held))
 
-    async def _close_once(self, job_id: JobId, resumed: bool = False) -> None:
-        """Take its pictures and its buttons out of that message, unless it still waits."""
-        held = await self._reviews.get(job_id)
-        if held is None or held.channel_id is None or held.message_id is None:
+    async def _close_once(self, known: Held, resumed: bool = False) -> None:
+        """Take its pictures and its buttons out of that message, unless it still waits.
+
+        Args:
+            known: what was known of it; by now its asker may have had all of it forgotten.
+        """
+        job_id = known.job_id
+        held = await self._reviews.get(job_id) or replace(known, is_forgotten=True)
+        if held.channel_id is None or held.message_id is None:
             return
         if held.state is Review.WAITING and not held.is_forgotten:
             return

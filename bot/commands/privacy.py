@@ -21,6 +21,7 @@ from bot.safety import is_server_of_ours
 from generation.image import PictureGone
 from generation.job import UserId
 from generation.request import Digest
+from generation.safety import Review
 from generation.sentence import count, joined, say
 
 if TYPE_CHECKING:
@@ -180,10 +181,15 @@ async def _export(interaction: Interaction) -> None:
     sender = _Sender(interaction, limit, most)
     for name, data in await asyncio.to_thread(lambda: list(row_files(told))):
         await sender.put(name, data, compress=True)
+    # Nobody sees these before a moderator has let them pass, and this is no way around that.
+    held = {row["job_id"] for row in told.get("held_for_moderators", ()) if row["state"] != Review.APPROVED}
+    pictures = list(reversed(told.get("pictures", ())))
     files = [
         (f"pictures/{row['job_id']}-{row['position'] + 1}.png", row["digest"])
-        for row in reversed(told.get("pictures", ()))
+        for row in pictures
+        if row["job_id"] not in held
     ]
+    waiting = len(pictures) - len(files)
     brought = dict.fromkeys(row["digest"] for row in told.get("files_started_from", ()))
     files += [(f"started-from/{digest}.png", digest) for digest in brought]
     gone = 0
@@ -192,7 +198,7 @@ async def _export(interaction: Interaction) -> None:
             await sender.put(name, await house.pictures.read_file(Digest(digest)))
         except PictureGone:
             gone += 1
-    await sender.end(gone)
+    await sender.end(gone, waiting)
 
 
 class _Sender:
@@ -229,8 +235,13 @@ class _Sender:
             language_of(self._interaction)(text), file=file, ephemeral=True, allowed_mentions=NO_MENTIONS
         )
 
-    async def end(self, gone: int) -> None:
-        """Send what is left, and say what is not in it; `gone` files are kept no more."""
+    async def end(self, gone: int, waiting: int) -> None:
+        """Send what is left, and say what is not in it.
+
+        Args:
+            gone: files that are kept no more.
+            waiting: pictures that moderators have not let pass.
+        """
         lines = [say("That is all.")]
         if self._left_out:
             lines = [
@@ -245,6 +256,14 @@ class _Sender:
         if gone:
             lines.append(
                 count("{number} file is damaged or gone.", "{number} files are damaged or gone.", gone)
+            )
+        if waiting:
+            lines.append(
+                count(
+                    "{number} picture waits for a moderator and is not among them.",
+                    "{number} pictures wait for a moderator and are not among them.",
+                    waiting,
+                )
             )
         if self._parcel:
             await self._send(joined("\n", lines))

@@ -139,6 +139,25 @@ async def test_the_history_is_leafed_through_and_opened_and_is_ones_own(stage: S
     assert "number" not in text_of(await stage.bruno.answer(await stage.bruno.command("history")))
 
 
+async def test_what_is_deleted_before_it_arrives_does_not_arrive(stage: Stage) -> None:
+    anna = stage.anna
+    stage.playground.faults.add(Fault(method="POST", path="/channels/*/messages", status=503, times=2))
+    await asks(anna, "slow never mind", steps=20, private=True)
+    stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # so that it will be a message of the bot's own
+    kept = "SELECT deliveries.state FROM deliveries JOIN jobs ON id = job_id WHERE prompt = 'slow never mind'"
+    async with asyncio.timeout(20):
+        while not rows(stage, f"{kept} AND settled_at"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    page = await anna.answer(await anna.command("history"))
+    menu = next(part for part in components_of(page) if part.get("custom_id") == "history:open")
+    opened = await anna.answer(await anna.select(page, "history:open", [menu["options"][0]["value"]]))
+    await anna.press(opened, "Delete")
+    async with asyncio.timeout(20):
+        while (state := rows(stage, kept)[0][0]) == "owed":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert state == "abandoned"
+
+
 async def test_earlier_prompts_are_suggested_whole_however_long(stage: Stage) -> None:
     long = f"a house by the sea {'very ' * 30}far away"
     card = await draws(stage.mina, long)

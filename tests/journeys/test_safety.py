@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
@@ -305,8 +307,34 @@ async def test_what_is_private_and_held_moderators_decide_on_and_nobody_else_see
     asked = await asks(stage.anna, "flag of mine", private=True)
     waiting = await stage.anna.answer(asked, says("Waiting for a moderator"))
     assert is_ephemeral(waiting)
+    sent = await stage.anna.answer(
+        await stage.anna.command("privacy export"), lambda m: bool(m["attachments"])
+    )
+    with zipfile.ZipFile(io.BytesIO(await stage.anna.fetch(sent["attachments"][0]))) as parcel:
+        (job,) = rows(stage, "SELECT id FROM jobs WHERE prompt = 'flag of mine'")
+        assert not [name for name in parcel.namelist() if job[0] in name]  # that is no way around them
+    assert "for a moderator and" in sent["content"]
     shown = await stage.mina.message(at(place, "flag of mine"))
     await stage.mina.press(shown, "Let it pass")
     card = await result(stage.anna, asked)
     assert (card["id"], is_ephemeral(card)) == (waiting["id"], True)
     assert "flag of mine" not in str(await stage.anna.messages())
+
+
+async def test_who_is_forgotten_is_shown_to_moderators_no_more_although_discord_did_not_listen(
+    stage: Stage,
+) -> None:
+    place = stage.mina.channel("showcase")
+    await decides(stage.mina, "safety", flagged="hold")
+    await decides(stage.mina, "moderators", channel=place)
+    await held(stage.bruno, "flag to be forgotten")
+    message = await stage.mina.message(at(place, "flag to be forgotten"))
+    kept = "SELECT message_id FROM reviews JOIN jobs ON id = job_id WHERE prompt = 'flag to be forgotten'"
+    async with asyncio.timeout(20):
+        while rows(stage, kept) == [(None,)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    stage.playground.faults.add(Fault(method="PATCH", path="/channels/*/messages/*", status=503, times=2))
+    asked = await stage.bruno.answer(await stage.bruno.command("privacy forget"))
+    await stage.bruno.press(asked, "Forget it all")
+    gone = await stage.mina.message(lambda m: m["id"] == message["id"] and says("Deleted")(m))
+    assert not gone["attachments"]
