@@ -28,6 +28,9 @@ CONTROLNETS_FOLDER = Path("controlnets")
 EMBEDDINGS_FOLDER = Path("embeddings")
 """Holds learned words if EMBEDDINGS names no other folder and it exists."""
 
+YEAR = 366 * 24 * 60
+"""Minutes; nothing can be waited for without end."""
+
 Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^(https?|wss?)://\S+$")]
 
 
@@ -69,7 +72,7 @@ class Settings(BaseSettings):
     """A folder of models that make pictures larger. See :attr:`upscalers_folder`."""
     device: str = "auto"
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
-    model_memory: float | None = Field(default=None, gt=0)
+    model_memory: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """GiB that the models in memory may need together; None: no limit."""
     batch: int | None = Field(default=None, ge=1, le=32)
     """The most pictures drawn in one call of the model; None: what suits the machine."""
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     """Of one person, wherever they ask; None: no limit."""
     max_weight: int = Field(default=MAX_WEIGHT, ge=1, le=MAX_WEIGHT)
     """Turns that a server may give a role where others get one."""
-    unload_after: float | None = Field(default=None, gt=0)
+    unload_after: float | None = Field(default=None, gt=0, le=YEAR)
     """Minutes without work after which the models leave memory; None: never."""
 
     @field_validator("model")

@@ -147,22 +147,28 @@ _USED = """
     SELECT
         (
             SELECT COALESCE(SUM(count), 0) FROM jobs
-            WHERE asker = :asker AND created_at >= :day AND state IN ('queued', 'done') AND server IS :server
+            WHERE asker = :asker AND state IN ('queued', 'done') AND server IS :server
+            AND created_at >= :day AND created_at < :next
         ) + (
             SELECT COALESCE(SUM(pictures), 0) FROM spent
-            WHERE person = :asker AND day >= :day AND server IS :server
+            WHERE person = :asker AND server IS :server
+            AND day >= :day AND day < :next
         ) AS pictures,
         (
             SELECT COALESCE(SUM(count), 0) FROM jobs
-            WHERE asker = :asker AND created_at >= :day AND state IN ('queued', 'done')
+            WHERE asker = :asker AND state IN ('queued', 'done')
+            AND created_at >= :day AND created_at < :next
         ) + (
-            SELECT COALESCE(SUM(pictures), 0) FROM spent WHERE person = :asker AND day >= :day
+            SELECT COALESCE(SUM(pictures), 0) FROM spent
+            WHERE person = :asker AND day >= :day AND day < :next
         ) AS anywhere,
         (
             SELECT COALESCE(SUM(count), 0) FROM jobs
-            WHERE server = :server AND created_at >= :day AND state IN ('queued', 'done')
+            WHERE server = :server AND state IN ('queued', 'done')
+            AND created_at >= :day AND created_at < :next
         ) + (
-            SELECT COALESCE(SUM(pictures), 0) FROM spent WHERE server = :server AND day >= :day
+            SELECT COALESCE(SUM(pictures), 0) FROM spent
+            WHERE server = :server AND day >= :day AND day < :next
         ) AS together,
         (
             SELECT COUNT(*) FROM jobs WHERE settled_at IS NULL AND asker = :asker AND server IS :server
@@ -172,6 +178,8 @@ _USED = """
 
 
 async def _used(where: Transaction | Database, asker: UserId, server: int | None, now: float) -> Counts:
-    row = await where.fetch_one(_USED, {"asker": asker, "server": server, "day": day_of(now)})
+    # Days to come are not this one: they are there when the clock was wrong and was set back.
+    days = {"day": day_of(now), "next": day_of(now) + DAY}
+    row = await where.fetch_one(_USED, {"asker": asker, "server": server, **days})
     assert row is not None, "sums are one row"
     return Counts(**{kind.value: row[kind] for kind in Kind})

@@ -248,7 +248,7 @@ class ProcessBackend:
             while True:
                 self._enter(Phase.STARTING)
                 unavailable, reason, was_ready = await self._one_life()
-                if unavailable is None and (was_ready or self._held):
+                if self._held or (unavailable is None and was_ready):
                     self._lose(reason)
                 failures = 0 if was_ready else failures + 1
                 if failures == 0:

@@ -70,6 +70,8 @@ def test_every_variable_stands_in_the_example_and_the_example_is_valid(
         ("DTYPE=float8\n", "DTYPE cannot be used: it must be auto, float16, bfloat16 or float32."),
         ("BATCH=many\n", "BATCH cannot be used: it must be auto or a whole number from 1 to 32."),
         ("BATCH=99\n", "BATCH cannot be used: it must be less than or equal to 32."),
+        ("UNLOAD_AFTER=inf\n", "UNLOAD_AFTER cannot be used: it must be less than or equal to 527040."),
+        ("MODEL_MEMORY=inf\n", "MODEL_MEMORY cannot be used: it must be a finite number."),
         ("# fine\nMODEL=x\nthis is no setting\n", "Line 3 of"),
     ],
 )

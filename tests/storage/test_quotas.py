@@ -63,6 +63,15 @@ async def test_the_next_day_begins_at_midnight_utc(jobs: Jobs) -> None:
     await keep(jobs, at(midnight), pictures=1)
 
 
+async def test_what_was_asked_while_the_clock_was_a_year_ahead_is_not_counted_every_day(
+    jobs: Jobs, database: Database
+) -> None:
+    await keep(jobs, at(NOON + 365 * DAY, count=4))
+    await keep(jobs, at(count=2), pictures=2, anywhere=2, together=2)
+    used = await Quotas(database).used(ADA, HERE, NOON)
+    assert (used.pictures, used.anywhere, used.together, used.waiting) == (2, 2, 2, 2)
+
+
 @pytest.mark.parametrize("end", [JobState.FAILED, JobState.CANCELLED])
 async def test_what_fails_or_is_cancelled_is_given_back_once(
     jobs: Jobs, database: Database, end: JobState

@@ -268,6 +268,17 @@ async def test_a_model_that_cannot_be_read_is_told_at_once_and_taken_when_it_is_
         assert "not a whole safetensors file" in told.reason
 
 
+async def test_a_task_that_comes_to_a_worker_without_a_model_is_given_back(tmp_path: Path) -> None:
+    task = a_task()
+    async with ProcessBackend(model=str(tmp_path / "gone.safetensors"), reread=AT_ONCE) as backend:
+        ear = Ear(backend)
+        await ear.until(lambda report: report == Entered(phase=Phase.LOADING))
+        await backend.submit(task)  # a worker had a model; what it starts from was read meanwhile
+        lost = await ear.until(lambda report: isinstance(report, Lost))
+        assert isinstance(lost, Lost)
+        assert (lost.suspects, lost.bystanders) == ((), (task.id,))
+
+
 @pytest.mark.parametrize("prompt", ["a red circle", "hang", "slow"])
 @needs_proc
 async def test_closing_leaves_nothing_behind_even_in_mid_step(prompt: str) -> None:
