@@ -125,12 +125,11 @@ async def test_other_limits_are_refused_with_what_is_possible(stage: Stage) -> N
     assert said == "You have a request waiting in this server already; ask again when it is done."
     # Check 9: cancelling frees the place, and is about one's own request.
     other = await asks(stage.mina, "slow of somebody else", steps=90)
-    await stage.mina.answer(other, says("Waiting"))
+    waiting = await stage.mina.answer(other, says("Waiting"))
     await stage.anna.press(card, "Cancel")
     await stage.anna.answer(slow, says("Cancelled"))
     again = await asks(stage.anna, "in the place that was freed")
-    card = await running(stage.mina, other)
-    await stage.mina.press(card, "Cancel")
+    await stage.mina.press(waiting, "Cancel")
     assert pictures_of(await result(stage.anna, again))
 
 

@@ -47,6 +47,13 @@ async def two_slow(stage: Stage) -> tuple[Asked, Asked]:
     return first, second
 
 
+async def being_drawn(stage: Stage) -> None:
+    """Wait until a request is; its card says so only when its next edit is due."""
+    async with asyncio.timeout(30):
+        while "request being drawn" not in await orders(stage.mina, "status"):
+            await asyncio.sleep(0.02)
+
+
 async def test_people_see_how_much_waits_and_only_their_own_words(stage: Stage) -> None:
     first, second = await two_slow(stage)
     card = await queue_of(stage.bruno)
@@ -87,8 +94,8 @@ async def test_the_owners_commands_are_shown_to_few_and_refused_to_all_others(st
 
 
 async def test_draining_finishes_what_has_begun_and_the_pause_outlives_a_restart(stage: Stage) -> None:
-    first = await asks(stage.anna, "slow but finished", steps=60)
-    await running(stage.anna, first)
+    first = await asks(stage.anna, "slow but finished", steps=30)
+    await being_drawn(stage)
     assert (await orders(stage.mina, "drain")).startswith("**Being paused:**")
     second = await asks(stage.bruno, "after the drain")
     await stage.bruno.answer(second, says("Paused", "Your request is kept", "Your picture is next"))
@@ -106,12 +113,12 @@ async def test_draining_finishes_what_has_begun_and_the_pause_outlives_a_restart
 
 
 async def test_what_is_drawn_when_the_owner_pauses_or_frees_waits_and_is_drawn_later(stage: Stage) -> None:
-    first = await asks(stage.anna, "slow and interrupted", steps=60)
-    await running(stage.anna, first)
+    first = await asks(stage.anna, "slow and interrupted", steps=30)
+    await being_drawn(stage)
     assert (await orders(stage.mina, "pause")).startswith("**Paused** by my owner.")
     await stage.anna.answer(first, says("Paused", "Your request is kept"))
     await orders(stage.mina, "resume")
-    await running(stage.anna, first)
+    await being_drawn(stage)
     said = await orders(stage.mina, "free")
     assert said.startswith("My models are out of memory.\n**Resting:**")
     assert "**In memory:** no model" in said
