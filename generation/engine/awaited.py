@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -41,12 +42,15 @@ class Awaited(Generic[_T]):
             self.check()
         return self.future.done()
 
-    def check(self) -> None:
+    def check(self, held_up: float = math.inf) -> None:
         """
+        Args:
+            held_up: seconds for which something else has been in its way; who waits may have come later.
+
         Raises:
             CannotDraw: it has been awaited for too long.
         """
-        if self.now() - self.began > STILL_S:
+        if min(self.now() - self.began, held_up) > STILL_S:
             raise CannotDraw(
                 say("Reading {what} stood still, so I gave it up; try again later.", what=self.what)
             )

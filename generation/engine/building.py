@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -15,6 +16,8 @@ from typing import ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _lock = threading.RLock()
+_since: float | None = None
+"""When whoever holds the lock took it; None: nobody does."""
 
 
 @contextmanager
@@ -27,12 +30,21 @@ def building(patience: float = -1) -> Iterator[None]:
     Raises:
         TimeoutError: they took longer.
     """
+    global _since
     if not _lock.acquire(timeout=patience):
         raise TimeoutError("other weights are being read")
+    before, _since = _since, time.monotonic() if _since is None else _since
     try:
         yield
     finally:
+        _since = before
         _lock.release()
+
+
+def busy_for() -> float:
+    """Seconds for which somebody has been making modules of files without a break; 0: nobody is."""
+    since = _since
+    return 0.0 if since is None else time.monotonic() - since
 
 
 def is_free(patience: float = 0) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from generation.engine.awaited import Awaited
-from generation.engine.building import is_free
+from generation.engine.building import busy_for, is_free
 from generation.engine.hashes import hashes_of
 from generation.loras import Lora, quoted
 from generation.sentence import say
@@ -36,7 +36,7 @@ class Hashes:
         if not loras or is_free():
             return True
         for lora in loras:
-            self._reading[lora].check()
+            self._reading[lora].check(held_up=busy_for())  # it may be from a request that was taken back
         return False
 
     def wait(self, seconds: float) -> None:

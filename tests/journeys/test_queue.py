@@ -50,7 +50,7 @@ async def two_slow(stage: Stage) -> tuple[Asked, Asked]:
 async def being_drawn(stage: Stage) -> None:
     """Wait until a request is; its card says so only when its next edit is due."""
     async with asyncio.timeout(30):
-        while "request being drawn" not in await orders(stage.mina, "status"):
+        while "request being drawn" not in await orders(stage.mina, "status"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

@@ -14,8 +14,9 @@ from generation.controlnets import ControlNets
 from generation.engine import awaited
 from generation.engine.building import building
 from generation.engine.controlmodels import load as load_controlnet
+from generation.engine.lorafiles import Hashes
 from generation.engine.models import load
-from generation.loras import Loras
+from generation.loras import Format, Lora, Loras
 from generation.messages import Drawn, TaskFailed
 from generation.request import Adapter
 from tests.generation.lorafiles import weights_for, write_peft
@@ -68,3 +69,16 @@ def test_a_lora_that_would_wait_for_ever_is_refused(
         last = threads.submit(lambda: bench.run(task)[-1]).result()
     assert isinstance(last, TaskFailed)
     assert "Reading the LoRA `it` stood still" in last.reason
+
+
+def test_a_lora_that_nobody_has_waited_for_is_not_refused_for_its_age(tmp_path: Path) -> None:
+    path = tmp_path / "it.safetensors"
+    path.write_bytes(b"whatever it is")
+    lora = Lora(name="it", path=path, version=(0, 0), format=Format.PEFT, rank=1, width=None, reads=False)
+    hashes = Hashes()
+    hashes.are_here([lora])  # whoever asked took it back
+    hashes._reading[lora].began -= awaited.STILL_S + 1
+    with ThreadPoolExecutor(1) as threads, building():
+        hashes.wait(10)
+        assert not threads.submit(hashes.are_here, [lora]).result()
+    assert hashes.are_here([lora])
