@@ -27,6 +27,7 @@ from bot.moderation import Desk
 from bot.owners import Owners
 from bot.retention import Retention
 from bot.settings import Settings, SettingsError, read_settings
+from bot.showing import shown_in_the_web
 from generation import loras
 from generation.backends.process import ProcessBackend
 from generation.controlnets import ControlNets, found_controlnets
@@ -52,6 +53,7 @@ from storage.quotas import Quotas
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Styles
+from web.opening import CannotOpen
 
 log = logging.getLogger("bot")
 
@@ -64,7 +66,7 @@ async def serve(settings: Settings) -> None:
     """Be the bot until this is cancelled.
 
     Raises:
-        CannotServe, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
+        CannotServe, CannotOpen, SettingsError, UnreadableModel, DatabaseUnusable: a sentence says why.
     """
     token = settings.token
     safety = settings.owner_safety
@@ -182,6 +184,7 @@ async def serve(settings: Settings) -> None:
         await rooms.enter_async_context(desk)
         await rooms.enter_async_context(Retention(servers, pictures, privacy, desk))
         await rooms.enter_async_context(studio)
+        await rooms.enter_async_context(shown_in_the_web(settings, client, database))
         rooms.push_async_callback(places.none_promised)
         await _answer(client)
 
@@ -319,7 +322,7 @@ async def main() -> int:
     except asyncio.CancelledError:
         if not stopped.is_set():
             raise
-    except (CannotServe, SettingsError, UnreadableModel, DatabaseUnusable) as reason:
+    except (CannotServe, CannotOpen, SettingsError, UnreadableModel, DatabaseUnusable) as reason:
         sys.stderr.write(f"{reason}\n")
         return 1
     log.info("closed")

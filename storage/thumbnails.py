@@ -47,6 +47,12 @@ class Thumbnails:
         return made
 
 
+def thumbnail_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height, in pixels, of the small picture of one that has these."""
+    scale = min(EDGE / min(width, height), LONGEST / max(width, height), 1.0)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def _kept(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
@@ -57,9 +63,7 @@ def _kept(path: Path) -> bytes | None:
 def _made(content: bytes) -> bytes:
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            width, height = image.size
-            scale = min(EDGE / min(width, height), LONGEST / max(width, height), 1.0)
-            size = max(1, round(width * scale)), max(1, round(height * scale))
+            size = thumbnail_size(*image.size)
             small = image.convert("RGB").resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     except (OSError, SyntaxError, ValueError) as error:
         raise PictureGone(GONE) from error

@@ -1,0 +1,40 @@
+"""A server opens its gallery to the web, and closes it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import aiohttp
+
+from tests.journeys.stage import staged, told
+
+
+async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    site = f"http://127.0.0.1:{port}"
+    async with (
+        staged(tmp_path, WEB_GALLERY="true", WEB_PORT=str(port)) as stage,
+        aiohttp.ClientSession(site) as browser,
+    ):
+        guild = stage.playground.world.guild
+        page = f"/{guild.id}"
+
+        async def status() -> int:
+            async with browser.get(page) as answer:
+                return answer.status
+
+        assert await status() == 404
+        said = await told(stage.mina, await stage.mina.command("server web", {"open": True}))
+        assert "**Gallery in the web** open" in said
+        assert f"{site}{page}" in said.replace("\\", "")
+        async with browser.get("/") as answer:
+            assert str(answer.url) == f"{site}{page}"
+            text = await answer.text()
+        assert f"<bdi>{guild.name}</bdi>" in text
+        assert "Nothing is shared here yet." in text
+
+        await told(stage.mina, await stage.mina.command("server web", {"open": False}))
+        assert await status() == 404

@@ -1,0 +1,1 @@
+"""The web gallery: pages that show what is shared, and change nothing."""
