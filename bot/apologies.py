@@ -15,6 +15,7 @@ from bot.markdown import shortened
 from bot.messages import NO_MENTIONS
 from generation.request import InvalidRequest
 from generation.sentence import say
+from storage.servers import UnreadableSettings
 
 MAX_SAID = 2000
 """Characters that Discord takes in a message without a layout."""
@@ -31,7 +32,7 @@ def sentence_for(error: BaseException) -> str:
     """The sentence that explains `error`. What nobody foresaw is logged under an id that it names."""
     if isinstance(error, discord.app_commands.CommandInvokeError):
         error = error.original
-    if isinstance(error, Refused | InvalidRequest):
+    if isinstance(error, Refused | InvalidRequest | UnreadableSettings):
         return error.sentence
     number = secrets.token_hex(4)
     log.error("apologised with id %s", number, exc_info=error)

@@ -127,6 +127,8 @@ class Atelier(discord.Client):
             self.tree.add_command(answer, guild=self._guild)
         self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS, *PRIVACY_ITEMS)
         self._mentions: Mapping[str, str] = {}
+        self.leafing = asyncio.Semaphore(1)
+        """Held by whoever has a picture in memory for a page of /history: there may be hundreds at once."""
         self.connected = asyncio.Event()
         """Set when the gateway has taken us; from then on interactions arrive."""
 

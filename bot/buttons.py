@@ -148,7 +148,7 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
     @staticmethod
     async def _parent_link(interaction: Interaction, job: Job) -> str | None:
         seen = None if job.parent is None else await interaction.client.house.deliveries.seen(job.parent)
-        return None if seen is None else link_to(seen)
+        return link_to(seen) if seen is not None and seen.guild_id == interaction.guild_id else None
 
 
 class EditButton(JobButton, template=f"{Action.EDIT}:{_JOB}"):

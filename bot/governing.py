@@ -57,7 +57,7 @@ def settings_here(interaction: Interaction) -> ServerSettings:
     """What is decided for this server; nothing for who may not decide it, as while they type."""
     if not may_manage_server(interaction) or interaction.guild_id is None:
         return ServerSettings()
-    return interaction.client.house.servers.of(interaction.guild_id)
+    return interaction.client.house.servers.readable(interaction.guild_id)
 
 
 async def change(
@@ -79,9 +79,9 @@ async def change(
     """
     server = await acknowledged(interaction)
     house = interaction.client.house
-    before = house.servers.of(server)
-    changes = await house.servers.change(server, edit, by=UserId(interaction.user.id))
-    now = house.servers.of(server)
+    before = house.servers.readable(server)
+    changes = await house.servers.change(server, edit, by=UserId(interaction.user.id), about=about)
+    now = house.servers.readable(server)
     lines = [setting_line(name, now, house.safety, house.shelf) for name in about]
     if told is not None:
         lines.append(told(now))
@@ -89,6 +89,8 @@ async def change(
         lines.append(say("-# {note}", note=_NOTHING_CHANGED))
     else:
         lines += notes
+    if (unread := house.servers.unreadable_reason(server)) is not None:
+        lines.append(say("-# {note}", note=unread))
     await tell(interaction, joined("\n", lines))
     for channel in dict.fromkeys((before.log_channel, now.log_channel)):
         if changes and channel is not None and not await _logged(interaction, channel, changes):
@@ -116,7 +118,7 @@ async def _logged(interaction: Interaction, channel: int, changes: Sequence[Chan
 def spoken_in(interaction: Interaction) -> Language:
     """The language of what is said in this server to nobody in particular."""
     server = interaction.guild_id or 0
-    decided = interaction.client.house.servers.of(server).language
+    decided = interaction.client.house.servers.readable(server).language
     return language_of_server(interaction.client, server) if decided is None else language(decided)
 
 

@@ -77,8 +77,9 @@ async def _thumbnail(interaction: Interaction, entry: Entry) -> bytes | None:
     if not entry.pictures or not entry.job.may_be_seen:
         return None
     try:
-        png = await interaction.client.house.pictures.read(entry.pictures[0])
-        return await one_by_one(partial(_small, png))
+        async with interaction.client.leafing:
+            png = await interaction.client.house.pictures.read(entry.pictures[0])
+            return await one_by_one(partial(_small, png))
     except (PictureGone, OSError) as error:
         log.warning("job %s: no small picture of it: %s", entry.job.id, type(error).__name__)
         return None

@@ -189,7 +189,7 @@ class Desk:
         held = await self._reviews.get(job_id)
         if held is None:
             return
-        channel_id = self._servers.of(held.server).moderators_channel
+        channel_id = self._servers.readable(held.server).moderators_channel
         if channel_id is None:
             return
         if held.message_id is None or held.channel_id != channel_id:
@@ -224,7 +224,7 @@ class Desk:
             log.info("job %s: its earlier message to moderators stays: %s", held.job_id, describe(error))
 
     def _language(self, server: int) -> Language:
-        decided = self._servers.of(server).language
+        decided = self._servers.readable(server).language
         return language_of_server(self._client, server) if decided is None else language(decided)
 
     async def _earlier(self, channel: discord.PartialMessageable, job_id: JobId) -> discord.Message | None:

@@ -62,7 +62,7 @@ class Retention:
                 server, time.time() - days * DAY, after=after, limit=AT_ONCE
             ):
                 for job in jobs:
-                    if self._servers.of(server).retention != days:
+                    if self._servers.readable(server).retention != days:
                         return forgotten  # somebody has thought better of it
                     await self._pictures.forget(job.job_id)
                     await self._desk.withdrawn(job.job_id)

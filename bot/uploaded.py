@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import aiohttp
@@ -27,10 +27,17 @@ def job_of(message: discord.Message, me: discord.ClientUser | None) -> tuple[Job
     """The request that a message of ours is about, and which of its pictures if it is one; else None."""
     if me is None or message.author.id != me.id:
         return None
-    match = _OURS.fullmatch(first_button(message.components) or "")
-    if match is None:
+    known = first_button(message.components) or _first_menu(message.components) or ""
+    if (match := _OURS.fullmatch(known)) is None:
         return None
     return JobId(match["job"]), None if match["index"] is None else int(match["index"])
+
+
+def _first_menu(parts: Sequence[discord.Component]) -> str | None:
+    """The custom id of the first menu: the card that asks how to go on from a picture has nothing else."""
+    rows = (part.children for part in parts if isinstance(part, discord.ActionRow))
+    menus = (child for row in rows for child in row if isinstance(child, discord.SelectMenu))
+    return next((menu.custom_id for menu in menus), None)
 
 
 Media = discord.Attachment | discord.UnfurledMediaItem

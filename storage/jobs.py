@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from generation.image import Picture
+from generation.image import Picture, PictureGone
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import Digest, GenerationRequest, InvalidRequest
 from generation.safety import Review, Safety
@@ -64,9 +64,9 @@ class Jobs:
 
         Raises:
             QuotaSpent: it would be more than that. Nothing is kept.
-            PictureGone: it starts from a picture that is not kept any more.
+            PictureGone: it starts from a picture that is not kept any more, or its parent was forgotten.
             ValueError: the job does not wait any more.
-            sqlite3.IntegrityError: a job of that id is kept already, or its parent is not.
+            sqlite3.IntegrityError: a job of that id is kept already.
         """
         if job.state is not JobState.QUEUED:
             raise ValueError(f"job {job.id} is {job.state}; only what still waits is kept")
@@ -81,6 +81,9 @@ class Jobs:
         ):
             if ceilings is not None:
                 await check(transaction, job, address.guild_id, ceilings)
+            known = "SELECT 1 FROM jobs WHERE id = ?"
+            if job.parent is not None and await transaction.fetch_one(known, (job.parent,)) is None:
+                raise PictureGone(say("The pictures of this job were deleted."))
             await transaction.execute(
                 """
                 INSERT INTO jobs (

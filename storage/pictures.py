@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,15 +211,21 @@ class Pictures:
         return tuple(Aged(job_id=JobId(row["id"]), settled_at=row["settled_at"]) for row in rows)
 
     @asynccontextmanager
-    async def forgetting(self) -> AsyncIterator[tuple[Transaction, set[str]]]:
+    async def forgetting(
+        self, kept: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[tuple[Transaction, set[str]]]:
         """A transaction in which rows of files are removed, and a set into which the digests of these go.
 
         When it is kept, those that no other row needs are removed.
+
+        Args:
+            kept: called as soon as it is, before anybody else writes.
         """
         async with self._between:
             digests: set[str] = set()
             async with self._database.transaction() as transaction:
                 yield transaction, digests
+            kept()
             paths = sorted(map(self._path, digests))
             for start in range(0, len(paths), _AT_ONCE):
                 # Not to be cut off here: the lock must be held for as long as a thread removes files.

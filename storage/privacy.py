@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from generation.job import JobId, UserId
@@ -172,7 +173,8 @@ class Privacy:
         """
         today = day_of(time.time())
         values = {"person": person, "nobody": NOBODY, "day": today}
-        async with self._pictures.forgetting() as (transaction, digests):
+        known = partial(self._people.forgotten, person)
+        async with self._pictures.forgetting(known) as (transaction, digests):
             digests |= await _files(transaction, person)
             await transaction.execute(
                 """
@@ -185,7 +187,6 @@ class Privacy:
             for statement in _FORGETTING:
                 named = {name: value for name, value in values.items() if f":{name}" in statement}
                 await transaction.execute(statement, named)
-        self._people.forgotten(person)
         await tidy(self._database)
         await self._database.scrub()
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from generation.job import UserId
 from generation.preferences import Preferences
 from generation.request import InvalidRequest
 from generation.safety import Safety
+from generation.sentence import Sentence, Told, say
 from storage.database import Database, Row, to_the_end
 from storage.quotas import Quota
 
@@ -58,15 +59,6 @@ class ServerSettings:
     web_gallery: bool = False
     """Whether what is shared here can be seen in the web, by everybody who has the address."""
 
-    @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
-        """The settings of these names and values.
-
-        Raises:
-            ValueError, TypeError, InvalidRequest: one cannot be.
-        """
-        return cls(**{name: _READ[name](value) for name, value in plain.items()})
-
     def plain(self) -> dict[str, Any]:
         """What differs from the default, as data that JSON can hold."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -91,8 +83,8 @@ class Change:
     """Seconds since the epoch, UTC."""
 
 
-class UnreadableSettings(Exception):  # noqa: N818 - the cause says what is wrong
-    """Nobody knows what a server has decided."""
+class UnreadableSettings(Told):
+    """Nobody knows what a server has decided; a sentence for people, which says the way out."""
 
 
 class Servers:
@@ -101,7 +93,7 @@ class Servers:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._settings: dict[int, ServerSettings] = {}
-        self._unreadable: dict[int, Exception] = {}
+        self._unreadable: dict[int, frozenset[str]] = {}
 
     @classmethod
     async def opened(cls, database: Database) -> Self:
@@ -111,11 +103,9 @@ class Servers:
         for row in await database.fetch_all("SELECT server, name, value FROM server_settings"):
             kept.setdefault(row["server"], {})[row["name"]] = row["value"]
         for server, rows in kept.items():
-            try:
-                self._settings[server] = _settings(server, rows)
-            except (ValueError, TypeError, InvalidRequest) as error:
-                log.error("server %d has settings that cannot be read: %r", server, error)
-                self._unreadable[server] = error
+            self._settings[server], unreadable = _settings(server, rows)
+            if unreadable:
+                self._unreadable[server] = unreadable
         return self
 
     def of(self, server: int) -> ServerSettings:
@@ -124,29 +114,60 @@ class Servers:
         Raises:
             UnreadableSettings: what is kept is no setting of this version, and it is no permission.
         """
-        if (error := self._unreadable.get(server)) is not None:
-            raise UnreadableSettings(f"the settings of server {server} cannot be read") from error
+        if (reason := self.unreadable_reason(server)) is not None:
+            raise UnreadableSettings(reason)
+        return self.readable(server)
+
+    def readable(self, server: int) -> ServerSettings:
+        """The same, with what cannot be read as if it were not decided: for who decides, not for who asks."""
         return self._settings.get(server, _NOTHING)
 
+    def unreadable_reason(self, server: int) -> Sentence | None:
+        """Why nobody knows what this server has decided, or None."""
+        if not (names := self._unreadable.get(server)):
+            return None
+        return say(
+            "Another version of me has written settings of this server that I cannot read: {names}. Until "
+            "who manages it decides these anew with `/server`, I draw nothing here.",
+            names=", ".join(f"`{name}`" for name in sorted(names)),
+        )
+
     async def change(
-        self, server: int, edit: Callable[[ServerSettings], ServerSettings], *, by: UserId
+        self,
+        server: int,
+        edit: Callable[[ServerSettings], ServerSettings],
+        *,
+        by: UserId,
+        about: Collection[str] = (),
     ) -> tuple[Change, ...]:
         """Decide: what `edit` makes of what is decided now holds from here on. What has changed by that.
+
+        Args:
+            about: settings that are decided by this even if they become what they are; one that could not be
+                read can be read from then on.
 
         Nobody else changes anything between its look and its answer. What it raises is raised here, and
         nothing has changed then.
         """
         # To the end: else it might be kept, and not be known.
-        return await to_the_end(self._change(server, edit, by))
+        return await to_the_end(self._change(server, edit, by, about))
 
     async def _change(
-        self, server: int, edit: Callable[[ServerSettings], ServerSettings], by: UserId
+        self,
+        server: int,
+        edit: Callable[[ServerSettings], ServerSettings],
+        by: UserId,
+        about: Collection[str],
     ) -> tuple[Change, ...]:
         now = time.time()
         async with self._database.transaction() as transaction:
-            before = self.of(server)
+            before = self.readable(server)
             after = edit(before)
             changes = tuple(_differences(before.plain(), after.plain(), by=by, at=now))
+            changed = {change.name for change in changes}
+            unreadable = self._unreadable.get(server, frozenset())
+            anew = sorted(unreadable.intersection(about) - changed)
+            changes += tuple(Change(name=name, was=None, became=None, by=by, at=now) for name in anew)
             for change in changes:
                 await transaction.execute(
                     "DELETE FROM server_settings WHERE server = ? AND name = ?", (server, change.name)
@@ -167,6 +188,7 @@ class Servers:
                     (server, change.name, json.dumps(change.was), json.dumps(change.became), by, now),
                 )
         self._settings[server] = after
+        self._unreadable[server] = unreadable.difference(changed, anew)
         return changes
 
     async def changes(self, server: int, limit: int) -> tuple[Change, ...]:
@@ -203,10 +225,18 @@ class Servers:
 _NOTHING = ServerSettings()
 
 
-def _settings(server: int, rows: Mapping[str, str]) -> ServerSettings:
+def _settings(server: int, rows: Mapping[str, str]) -> tuple[ServerSettings, frozenset[str]]:
+    """What these rows say, and the names of those that say nothing that can be read."""
     if unknown := rows.keys() - _READ.keys():
         log.warning("server %d has settings of another version: %s", server, ", ".join(sorted(unknown)))
-    return ServerSettings.from_plain({name: json.loads(rows[name]) for name in rows.keys() & _READ.keys()})
+    settings, unreadable = _NOTHING, set()
+    for name in rows.keys() & _READ.keys():
+        try:
+            settings = replace(settings, **{name: _READ[name](json.loads(rows[name]))})
+        except (ValueError, TypeError, InvalidRequest) as error:
+            log.error("server %d has a setting that cannot be read: %s (%r)", server, name, error)
+            unreadable.add(name)
+    return settings, frozenset(unreadable)
 
 
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any], *, by: UserId, at: float) -> list[Change]:

@@ -79,7 +79,9 @@ async def _upscale(interaction: Interaction, message: discord.Message) -> None:
     ours = job_of(message, interaction.client.user)
     if ours is None:
         file = pictures_in(message)[0]
-        await enlarge_brought(interaction, partial(fetched, file))
+        # What only this person sees stays so.
+        private = True if message.flags.ephemeral else None
+        await enlarge_brought(interaction, partial(fetched, file), private=private)
         return
     job_id, index = ours
     job = await at_hand(known_job(interaction, job_id))

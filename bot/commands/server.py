@@ -91,14 +91,17 @@ class ServerCommands(app_commands.Group):
     async def show(self, interaction: Interaction) -> None:
         server = await acknowledged(interaction)
         house = interaction.client.house
-        settings, last = house.servers.of(server), await house.servers.last_changes(server)
+        settings, last = house.servers.readable(server), await house.servers.last_changes(server)
         lines: list[str] = [say("### Settings of this server")]
         for name in TITLES:
             line = setting_line(name, settings, house.safety, house.shelf)
             lines.append(joined(" · ", (line, by_whom(last[name]))) if name in last else line)
             if name == "moderators_channel":
                 lines += _notes_on_moderators(interaction, settings.moderators_channel)
-        card = Card(tone=Tone.DONE, text=tuple(lines), small=tuple(await _notes_on_safety(interaction)))
+        unread = house.servers.unreadable_reason(server)
+        notes = [] if unread is not None else await _notes_on_safety(interaction)
+        small = tuple(notes) if unread is None else (unread,)
+        card = Card(tone=Tone.DONE, text=tuple(lines), small=small)
         await interaction.followup.send(
             view=layout(card, language_of(interaction)), ephemeral=True, allowed_mentions=NO_MENTIONS
         )

@@ -71,7 +71,7 @@ async def _limits(
         )
         return
     server = await acknowledged(interaction)
-    settings, owner = interaction.client.house.servers.of(server), interaction.client.house.limits
+    settings, owner = interaction.client.house.servers.readable(server), interaction.client.house.limits
     await tell(interaction, all_limits(settings, owner))
 
 

@@ -68,7 +68,7 @@ class WordCommands(app_commands.Group):
     @app_commands.command(name="list", description="All words that are banned")
     async def list_(self, interaction: Interaction) -> None:
         server = await acknowledged(interaction)
-        words = interaction.client.house.servers.of(server).words
+        words = interaction.client.house.servers.readable(server).words
         if not words:
             raise Refused(say("No word is banned. `/server words ban` bans some."))
         said = count("{number} word is banned.", "{number} words are banned.", len(words))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from generation.image import PictureGone
 from generation.job import Job, JobId, JobState, UserId
 from generation.request import MAX_PROMPT, InvalidRequest, Seed, Start, Variation, Wording
 from generation.sentence import Sentence, count, say
@@ -131,9 +132,9 @@ async def test_a_reroll_knows_its_parent(jobs: Jobs) -> None:
 
 
 async def test_a_job_with_an_unknown_parent_is_not_kept_by_half(jobs: Jobs, deliveries: Deliveries) -> None:
-    job = a_job(parent=JobId("nobody knows"))
+    job = a_job(parent=JobId("nobody knows"))  # or somebody has just been forgotten
 
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(PictureGone):
         await jobs.keep(job, ADDRESS)
 
     assert await jobs.get(job.id) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -17,7 +18,7 @@ from storage.database import Database
 from storage.gallery import Gallery
 from storage.jobs import Jobs
 from storage.pauses import Pauses
-from storage.people import People, Ping
+from storage.people import People, PersonSettings, Ping
 from storage.pictures import Pictures, digest_of
 from storage.privacy import NOBODY, PERSONS, Privacy
 from storage.quotas import Quotas
@@ -209,3 +210,14 @@ async def test_what_is_being_drawn_stays_until_it_has_ended(jobs: Jobs, privacy:
     assert await privacy.waiting(ADA) == ()
     await privacy.forget(ADA)
     assert await jobs.get(job.id) is None
+
+
+async def test_what_somebody_decides_right_after_they_are_forgotten_is_known(
+    bea_child: Job, database: Database, people: People, privacy: Privacy
+) -> None:
+    async def next_one() -> bool:
+        async with database.transaction():  # as People.change has it; files are still being removed then
+            return people.of(ADA) == PersonSettings()
+
+    _, clean = await asyncio.gather(privacy.forget(ADA), next_one())
+    assert clean

@@ -179,10 +179,32 @@ async def test_a_setting_that_cannot_be_read_is_no_permission_and_nobody_elses_t
 
     opened = await Servers.opened(database)
     assert opened.of(3) == ServerSettings(retention=3)
-    with pytest.raises(UnreadableSettings):
+    with pytest.raises(UnreadableSettings, match=f"`{name}`"):
         opened.of(2)
     with pytest.raises(UnreadableSettings):
-        await decide(opened, retention=3)
+        await decide(opened, retention=3)  # that is no way out, but it is kept
+    assert opened.readable(2) == ServerSettings(retention=3)
+
+    [change] = await opened.change(2, lambda was: was, by=BY, about=[name])
+    assert (change.name, change.was, change.became) == (name, None, None)
+    assert opened.of(2) == (await Servers.opened(database)).of(2) == ServerSettings(retention=3)
+
+
+async def test_what_could_not_be_read_is_decided_by_another_value(
+    servers: Servers, database: Database
+) -> None:
+    rows = {"words": "3", "safety": '"gentle"'}
+    async with database.transaction() as transaction:
+        for name, value in rows.items():
+            await transaction.execute("INSERT INTO server_settings VALUES (2, ?, ?, 8, 0)", (name, value))
+
+    opened = await Servers.opened(database)
+    await opened.change(2, lambda was: replace(was, safety=Safety.HOLD), by=BY)
+    with pytest.raises(UnreadableSettings, match="`words`"):
+        opened.of(2)
+    await opened.change(2, lambda was: replace(was, words=("bad",)), by=BY)
+    decided = ServerSettings(safety=Safety.HOLD, words=("bad",))
+    assert opened.of(2) == (await Servers.opened(database)).of(2) == decided
 
 
 async def test_what_was_there_before_there_were_rules_is_known_nevertheless(path: Path) -> None:
