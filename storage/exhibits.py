@@ -9,13 +9,21 @@ from generation.job import Job
 from generation.safety import Safety, Verdict
 from storage.database import Database
 from storage.jobs import SELECT_JOBS, outlined_job
-from storage.posts import SELECT_POSTS, Post, PostId, post_of
+from storage.posts import Post, PostId, post_of
 
 DEPTH = 12
 """Steps up to which an origin is looked for."""
 MOST_ANCESTORS = 4
 MOST_JOBS = 200
 """That are looked at for what came of a picture."""
+
+_COLUMNS = "posts.*, pictures.width, pictures.height, pictures.digest"
+"""Those of :data:`storage.posts.SELECT_POSTS`."""
+_SHARED_OF = """
+    CROSS JOIN pictures CROSS JOIN posts
+    ON posts.job_id = pictures.job_id AND posts.position = pictures.position AND pictures.job_id =
+"""
+"""In this order, and not by the index of a server, which may have a million posts."""
 
 
 class Exhibits:
@@ -55,11 +63,11 @@ class Exhibits:
                 SELECT jobs.id, jobs.parent, up.job, depth + 1 FROM up JOIN jobs ON jobs.id = up.parent
                 WHERE depth < {DEPTH}
             )
-            SELECT shared.*, depth FROM up JOIN ({SELECT_POSTS}) AS shared ON shared.job_id = up.job
-            WHERE depth > 0 AND server = :server AND hidden_at IS NULL
+            SELECT {_COLUMNS}, depth FROM up {_SHARED_OF} up.job
+            WHERE depth > 0 AND +server = :server AND hidden_at IS NULL
             ORDER BY depth, EXISTS (
-                SELECT 1 FROM inputs WHERE inputs.job_id = up.child AND inputs.digest = shared.digest
-            ) DESC, position
+                SELECT 1 FROM inputs WHERE inputs.job_id = up.child AND inputs.digest = pictures.digest
+            ) DESC, posts.position
             """,
             {"job": post.job_id, "server": post.server},
         )
@@ -85,9 +93,9 @@ class Exhibits:
                 SELECT jobs.id FROM down JOIN jobs ON jobs.parent = down.job
                 LIMIT {MOST_JOBS}
             )
-            SELECT shared.* FROM down JOIN ({SELECT_POSTS}) AS shared ON shared.job_id = down.job
-            WHERE server = :server AND hidden_at IS NULL
-            ORDER BY likes DESC, id LIMIT :most
+            SELECT {_COLUMNS} FROM down {_SHARED_OF} down.job
+            WHERE +server = :server AND hidden_at IS NULL
+            ORDER BY likes DESC, posts.id LIMIT :most
             """,
             {"job": post.job_id, "digest": post.digest, "server": post.server, "most": most},
         )

@@ -17,6 +17,8 @@ MAX_TEXT = 1000
 """Characters of a search that are read."""
 MAX_NAME = 200
 """The same of all else."""
+NO_MODEL = "\0"
+"""The source of none: sources may be paths, and nobody shall find out by guessing which there are."""
 MAX_NUMBER = 2**63 - 1
 """What the database can hold."""
 
@@ -88,7 +90,7 @@ class Asked:
             models: the sources of models by what they are called.
         """
         return Wanted(
-            model=models.get(self.model, self.model) or None,
+            model=models.get(self.model, NO_MODEL) if self.model else None,
             style=self.style or None,
             tag=self.tag or None,
             person=person,

@@ -130,9 +130,10 @@ class Site:
                 shared = await self._rooms.finder.new(server, Wanted(person=person), size=1)
                 if not shared.posts:
                     raise Nothing  # who has nothing to show here is not here
-            shown = await self._tiles(server, page.posts)
             tags = await self._rooms.gallery.tags(server, most=TAGS)
+        # Not while others wait for their pages: Discord may be asked for names.
         known = await names.people(server, [person]) if person is not None else {}
+        [shown] = await self._tiles(server, page.posts)
 
         def here(asked: Asked) -> str:
             if person is None:
@@ -173,8 +174,8 @@ class Site:
             kin = {each.id for each in (*origins, *offspring)}
             similar = (await self._rooms.finder.more_like(post, size=SIMILAR + len(kin))).posts
             alike = [each for each in similar if each.id not in kin][:SIMILAR]
-            walls = [await self._tiles(post.server, posts) for posts in (origins, offspring, alike)]
         people = await names.people(post.server, [post.person])
+        walls = await self._tiles(post.server, origins, offspring, alike)
         gallery, model = self._addresses.gallery, names.model(post.model)
         message = None if post.message_id is None else (post.server, post.channel_id, post.message_id)
         return self._page(
@@ -267,11 +268,14 @@ class Site:
             return await finder.top(server, wanted, cursor=at)
         return await finder.new(server, wanted, cursor=at)
 
-    async def _tiles(self, server: int, posts: Sequence[Post]) -> tuple[Tile, ...]:
+    async def _tiles(self, server: int, *walls: Sequence[Post]) -> list[tuple[Tile, ...]]:
+        """The tiles of each wall."""
+        posts = [post for wall in walls for post in wall]
         if not posts:
-            return ()
+            return [()] * len(walls)
         people = await self._rooms.names.people(server, {post.person for post in posts})
-        return tiles(posts, await self._rooms.exhibits.covered(posts), people, self._addresses)
+        covered = await self._rooms.exhibits.covered(posts)
+        return [tiles(wall, covered, people, self._addresses) for wall in walls]
 
     def _page(
         self, request: web.Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: object

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from generation.job import Job, JobId, UserId
 from generation.request import Start
 from generation.safety import Safety, Verdict
-from storage.database import Database
+from storage.database import Database, Parameters, Row
 from storage.exhibits import Exhibits
 from storage.gallery import Gallery
 from storage.jobs import Jobs
@@ -95,3 +97,28 @@ async def test_spoilers_stay_spoilers(
     await jobs.settle(done(job), [replace(a_picture(0), verdict=verdict)])
     post = await shared(gallery, job)
     assert await exhibits.covered([post]) == ({post.id} if expected else set())
+
+
+async def test_kin_are_looked_up_by_their_jobs_and_not_among_all_that_is_shared(
+    jobs: Jobs, gallery: Gallery, tmp_path: Path
+) -> None:
+    post = await shared(gallery, await drawn(jobs, ONE))
+    plans: list[str] = []
+
+    class Watched(Database):
+        async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+            if not sql.lstrip().startswith(("SELECT", "WITH")):
+                return await super().fetch_all(sql, parameters)
+            rows = await super().fetch_all(f"EXPLAIN QUERY PLAN {sql}", parameters)
+            plans.extend(row["detail"] for row in rows)
+            return await super().fetch_all(sql, parameters)
+
+    async with Watched.open(tmp_path / "other.db") as database:
+        exhibits = Exhibits(database)
+        plans.clear()
+        await exhibits.origins(post)
+        await exhibits.offspring(post, 9)
+        await exhibits.covered([post])
+    of_posts = [plan for plan in plans if re.match(r"(SEARCH|SCAN) posts\b", plan)]
+    assert len(of_posts) == 3
+    assert all(re.search(r"\((job_id=\?.*|rowid=\?)\)", plan) for plan in of_posts), of_posts

@@ -63,6 +63,8 @@ async def test_search_and_filters_hold_together(site: WebGallery) -> None:
     assert shown(await site.text(f"{here}?style=Pixel+art&time=day")) == ["a red circle"]
     assert shown(await site.text(f"{here}?q=red&style=Pixel+art")) == ["a red circle"]
     assert "Nothing was found." in await site.text(f"{here}?style=none")
+    for unknown in ("none", "/home/owner/secret.safetensors"):
+        assert "Nothing was found." in await site.text(f"{here}?model={unknown}")
     wrong = await site.text(f"{here}?q=red+huose")
     assert shown(wrong) == ["a red house"]
     assert "Nothing has “red huose”. This has “red house”:" in wrong
