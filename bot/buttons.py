@@ -102,6 +102,12 @@ class TakeBackButton(CancelButton, template=f"{Action.TAKE_BACK}:{_JOB}"):
         await interaction.edit_original_response(view=view, allowed_mentions=NO_MENTIONS)
 
 
+_STAYS = say(
+    "I have forgotten its pictures, but its message stays where you asked: I may not remove it there now. "
+    "Press *Delete* under it."
+)
+
+
 class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
     """Remove the message and forget its pictures."""
 
@@ -116,7 +122,9 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
             await house.pictures.forget(job.id)
             await house.desk.withdrawn(job.id)
             pressed = None if interaction.message is None else interaction.message.id
-            await house.courier.remove(job.id, but=pressed)
+            # What is private Discord shows to nobody else, and takes away by itself.
+            if not await house.courier.remove(job.id, but=pressed) and not job.private:
+                await tell(interaction, _STAYS)
         try:
             await interaction.delete_original_response()
         except discord.NotFound:

@@ -134,11 +134,12 @@ class Courier:
         round_.again = job_id in self._tasks
         self._look_after(job_id)
 
-    async def remove(self, job_id: JobId, *, but: int | None) -> None:
-        """Take the message of a job away, unless it is the message `but`; one that cannot be stays."""
+    async def remove(self, job_id: JobId, *, but: int | None) -> bool:
+        """Take the message of a job away, unless it is the message `but`; whether it is gone."""
         kept = await self._deliveries.get(job_id)
-        if kept is not None and kept.address.message_id not in (None, but):
-            await self._letters.remove(kept.address)
+        if kept is None or kept.address.message_id == but:
+            return True
+        return await self._letters.remove(kept.address)
 
     def _round(self, job_id: JobId) -> Round:
         if job_id not in self._rounds:

@@ -17,7 +17,7 @@ from bot.card import Card
 from bot.language import language
 from bot.messages import calls, files, first_button, layout, mentions
 from bot.recall import Undeliverable
-from bot.refusals import UNAUTHORIZED, Connection, is_final
+from bot.refusals import UNAUTHORIZED, UNKNOWN_MESSAGE, Connection, is_final
 from bot.rounds import Round
 from generation.job import Job, JobState
 from generation.sentence import Sentence, joined, say
@@ -140,10 +140,13 @@ class Letters:
             return None  # we may write here, but not read
         return None
 
-    async def remove(self, address: Address) -> None:
-        """Remove a job's message if that can be done: by its token, or else as one of the bot's own."""
+    async def remove(self, address: Address) -> bool:
+        """Remove a job's message if that can be done: by its token, or else as one of the bot's own.
+
+        Whether it is gone.
+        """
         if address.message_id is None:
-            return
+            return True
         try:
             if time.time() < address.token_expires_at:
                 await self._webhook(address).delete_message(address.message_id)
@@ -151,6 +154,8 @@ class Letters:
                 await self._channel(address).get_partial_message(address.message_id).delete()
         except (discord.HTTPException, *Connection) as error:
             log.info("could not remove a message: %s", describe(error))
+            return isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE
+        return True
 
     # Calling who asked ------------------------------------------------------------------------------------
 

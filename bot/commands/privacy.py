@@ -49,6 +49,8 @@ class PrivacyCommands(app_commands.Group):
                 guild=True, dm_channel=True, private_channel=True
             ),
         )
+        self._exporting: set[UserId] = set()
+        self._one_at_a_time = asyncio.Lock()
 
     @app_commands.command(name="what", description="What I keep about you, and for how long")
     async def what(self, interaction: Interaction) -> None:
@@ -83,8 +85,16 @@ class PrivacyCommands(app_commands.Group):
 
     @app_commands.command(name="export", description="All that I keep about you, as files for you alone")
     async def export(self, interaction: Interaction) -> None:
-        await acknowledge(interaction, thinking=True, ephemeral=True)
-        await _export(interaction)
+        person = UserId(interaction.user.id)
+        if person in self._exporting:
+            raise Refused(say("I am sending you that already; ask again when all of it is there."))
+        self._exporting.add(person)
+        try:
+            await acknowledge(interaction, thinking=True, ephemeral=True)
+            async with self._one_at_a_time:  # each has megabytes in memory
+                await _export(interaction)
+        finally:
+            self._exporting.discard(person)
 
     @app_commands.command(name="forget", description="Make me forget all about you; I ask once more first")
     async def forget(self, interaction: Interaction) -> None:

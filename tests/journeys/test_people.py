@@ -138,6 +138,12 @@ async def test_the_history_is_leafed_through_and_opened_and_is_ones_own(stage: S
     await mina.until(lambda: {opened["id"], original["id"]} <= set(mina.deleted))
     assert "number" not in text_of(await stage.bruno.answer(await stage.bruno.command("history")))
 
+    chosen = next(option["value"] for option in menu["options"] if "number 3" in option["label"])
+    opened = await mina.answer(await mina.select(page, "history:open", [chosen]))
+    stage.playground.faults.add(Fault(method="DELETE", path="/webhooks/*/*/messages/*", status=403))
+    assert "its message stays" in await told(mina, await mina.press(opened, "Delete"))
+    assert any("> number 3" in text_of(m) for m in await mina.messages())
+
 
 async def test_what_is_deleted_before_it_arrives_does_not_arrive(stage: Stage) -> None:
     anna = stage.anna
@@ -192,7 +198,10 @@ async def test_what_is_kept_is_told_sent_and_forgotten(stage: Stage) -> None:
     child = await result(stage.anna, await stage.anna.press(card, "Reroll"))
     await running(bruno, await asks(bruno, "slow waits", steps=150))
     assert "pictures" in await told(bruno, await bruno.command("privacy what"))
-    sent = await bruno.answer(await bruno.command("privacy export"), lambda m: bool(m["attachments"]))
+    stage.playground.faults.add(Fault(method="POST", path="/webhooks/*", delay=0.5))
+    export = await bruno.command("privacy export")
+    assert "already" in await told(bruno, await bruno.command("privacy export"))
+    sent = await bruno.answer(export, lambda m: bool(m["attachments"]))
     with zipfile.ZipFile(io.BytesIO(await bruno.fetch(sent["attachments"][0]))) as parcel:
         requests = json.loads(parcel.read("requests.json"))
         assert "to be forgotten" in {request["prompt"] for request in requests}
