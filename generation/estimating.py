@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from generation.job import Finished, Job, JobEvent, JobId, Progressed
+from generation.job import Finished, Job, JobEvent, JobId, Progressed, Queued
 from generation.request import GenerationRequest
 from generation.samplers import SAMPLERS
 
@@ -141,6 +141,8 @@ class Meter:
 
     def __init__(self) -> None:
         self._running: dict[JobId, _Running] = {}
+        self._resumed: set[JobId] = set()
+        """Batches that were interrupted: what of them is drawn again nobody knows here."""
         self._heard_at = 0.0
 
     def hear(self, event: JobEvent, now: float) -> list[Lesson]:
@@ -154,7 +156,13 @@ class Meter:
             self._running.setdefault(event.job.id, _Running(event.job))
             return []
         ran = self._running.pop(event.job.id, None)
-        if ran is None or not isinstance(event, Finished) or ran.wall <= 0:
+        if isinstance(event, Queued):
+            if ran is not None and ran.job.request.count > 1:
+                self._resumed.add(event.job.id)
+            return []
+        is_whole = event.job.id not in self._resumed
+        self._resumed.discard(event.job.id)
+        if ran is None or not isinstance(event, Finished) or ran.wall <= 0 or not is_whole:
             return []
         request = ran.job.request
         return [

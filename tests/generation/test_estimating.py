@@ -57,6 +57,16 @@ def test_a_picture_that_is_drawn_alone_takes_the_time_from_its_beginning_to_its_
     assert learned == lesson(one.request, 5.0)  # each of two, and waiting is no drawing
 
 
+def test_nothing_is_learned_from_a_batch_that_was_interrupted() -> None:
+    one, meter = job(request(count=4)), Meter()
+    meter.hear(progressed(one), 0.0)
+    assert meter.hear(Queued(job=one, place=1), 30.0) == []  # three of them are drawn, and stay
+    meter.hear(progressed(one), 100.0)
+    assert meter.hear(finished(one), 110.0) == []
+    meter.hear(progressed(one), 200.0)
+    assert meter.hear(finished(one), 240.0) == [lesson(one.request, 10.0)], "nothing is remembered for ever"
+
+
 def test_what_is_drawn_together_shares_the_time_by_pixels() -> None:
     small, large, meter = job(request(edge=512)), job(request(edge=1024)), Meter()
     meter.hear(progressed(small), 0.0)
