@@ -20,7 +20,7 @@ from bot.language import language_of
 from bot.letters import link_to
 from bot.limits import Refused
 from bot.may import MAY, Who, check, may_moderate
-from bot.messages import NO_MENTIONS, files, layout, shrunk, with_command_line
+from bot.messages import NO_MENTIONS, files, fitting, layout, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
 from bot.preferring import layers
@@ -251,7 +251,7 @@ async def make_larger(interaction: Interaction, job_id: JobId, index: int) -> No
 
 async def show_privately(interaction: Interaction, card: Card) -> None:
     """Answer an acknowledged interaction with a card for this person alone."""
-    card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
+    card = await fitting(card, interaction.filesize_limit)
     said_in = language_of(interaction)
     await interaction.followup.send(
         view=layout(card, said_in),

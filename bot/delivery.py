@@ -18,7 +18,7 @@ from bot.card import Card
 from bot.cards import calling, card_for
 from bot.expecting import expected_at
 from bot.letters import Letters, link_to, noted
-from bot.messages import fits, shrunk
+from bot.messages import fitting
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry_after
 from bot.rounds import Round
@@ -324,8 +324,7 @@ class Courier:
         link = await self._parent_link(event.job, address)
         card = card_for(event, self.shelf, seconds=seconds, parent_link=link)
         round_.mark = card.buttons[0].custom_id
-        if not fits(card, round_.file_limit):
-            card = await asyncio.to_thread(shrunk, card, round_.file_limit)
+        card = await fitting(card, round_.file_limit)
         if address.message_id is not None and not _expired(address):
             try:
                 await self._letters.edit(address, address.message_id, card)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import discord
@@ -65,6 +67,20 @@ STYLES = {
 def fits(card: Card, file_limit: int) -> bool:
     """Whether Discord takes the card's files, of which one may have `file_limit` bytes, as they are."""
     return all(len(picture.data) <= _share(card, file_limit) for picture in card.pictures)
+
+
+_PRESS = ThreadPoolExecutor(1, thread_name_prefix="shrinking")
+
+
+async def fitting(card: Card, file_limit: int) -> Card:
+    """The card as :func:`shrunk` makes it, on a thread that does one at a time.
+
+    A large picture takes ten seconds. On the threads that all share, a few of them would keep others from
+    their acknowledgements.
+    """
+    if fits(card, file_limit):
+        return card
+    return await asyncio.get_running_loop().run_in_executor(_PRESS, shrunk, card, file_limit)
 
 
 def shrunk(card: Card, file_limit: int) -> Card:

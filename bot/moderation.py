@@ -20,7 +20,7 @@ from bot.cards import attached, covered
 from bot.delivery import Courier
 from bot.facts import prompt_of
 from bot.language import Language, language, language_of_server
-from bot.messages import NO_MENTIONS, files, first_button, layout, shrunk
+from bot.messages import NO_MENTIONS, files, first_button, fitting, layout
 from bot.refusals import Connection, is_final, retry_after
 from generation.image import Picture, PictureGone
 from generation.job import Finished, Job, JobEvent, JobId, UserId
@@ -200,7 +200,7 @@ class Desk:
                 card = await self.card(held) if waits else None
                 if card is None:
                     return
-                card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+                card = await fitting(card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
                 said_in = self._language(held.server)
                 message = await channel.send(
                     view=layout(card, said_in),

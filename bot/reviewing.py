@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 
@@ -17,7 +16,7 @@ from bot.house import Interaction
 from bot.language import language_of
 from bot.limits import Refused
 from bot.may import may_moderate_in
-from bot.messages import NO_MENTIONS, files, layout, shrunk
+from bot.messages import NO_MENTIONS, files, fitting, layout
 from bot.moderation import decided_card
 from generation.job import UserId
 from generation.safety import Review
@@ -32,7 +31,7 @@ GONE = say("That is not waiting any more: its pictures were deleted.")
 
 async def show_held(interaction: Interaction, card: Card, said: str | None = None) -> None:
     """Show one that is held to the moderator who asked, and to nobody else."""
-    card = await asyncio.to_thread(shrunk, card, interaction.filesize_limit)
+    card = await fitting(card, interaction.filesize_limit)
     said_in = language_of(interaction)
     view = layout(card, said_in)
     if said is not None:

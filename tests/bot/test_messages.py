@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
 import random
 from typing import Any
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from bot.card import Attached, Card, Tone
 from bot.cards import calling, card_for
-from bot.messages import MAX_TEXT, files, fits, layout, mentions, shrunk, with_command_line
+from bot.messages import MAX_TEXT, files, fits, fitting, layout, mentions, shrunk, with_command_line
 from bot.recipe import command_line, settings_card
 from generation import metadata
 from generation.job import Failed, Finished, JobState
@@ -129,6 +131,22 @@ def test_one_byte_over_the_limit_makes_it_a_smaller_file_with_the_same_pixels_an
     assert card.small == ("too large for Discord as PNG, so sent as WebP, with every pixel the same",)
     (lossy,) = shrunk(card_with(large), len(smaller.data) - 1).pictures
     assert metadata.read(lossy.data).request == of
+
+
+async def test_many_large_pictures_keep_nobody_from_an_acknowledgement() -> None:
+    large = card_with(png(128))
+    over: list[str] = []
+
+    async def one() -> None:
+        card = await fitting(large, len(large.pictures[0].data) - 1)
+        over.append(card.pictures[0].name)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2 * min(32, (os.cpu_count() or 1) + 4)):  # twice as many as there are threads for all
+            group.create_task(one())
+        await asyncio.sleep(0)
+        await asyncio.to_thread(over.append, "something else")
+        assert over.index("something else") < 4
 
 
 def test_a_picture_that_is_too_large_is_sent_smaller_and_the_card_says_so() -> None:
