@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from functools import partial
 from typing import Any
 
 from generation.job import JobId, UserId
-from storage.database import Database, Transaction
+from storage.database import Database, DatabaseUnusable, Transaction
 from storage.gallery import tidy
 from storage.people import People
 from storage.pictures import Pictures
 from storage.quotas import day_of
+
+log = logging.getLogger(__name__)
 
 NOBODY = UserId(0)
 """Who has done what was done by somebody forgotten."""
@@ -169,7 +172,7 @@ class Privacy:
         """Forget all about them that does not wait or run: rows, and files that nobody else's request needs.
 
         What they had today stays known until the day is over, and what servers decided about them. It is
-        gone from the database's file, too, and not only from sight.
+        gone from the database's file, too, and not only from sight; where others write for long, some later.
         """
         today = day_of(time.time())
         values = {"person": person, "nobody": NOBODY, "day": today}
@@ -187,8 +190,11 @@ class Privacy:
             for statement in _FORGETTING:
                 named = {name: value for name, value in values.items() if f":{name}" in statement}
                 await transaction.execute(statement, named)
-        await tidy(self._database)
-        await self._database.scrub()
+        try:
+            await tidy(self._database)
+            await self._database.scrub()
+        except DatabaseUnusable as error:  # it is forgotten all the same, and they are told so
+            log.warning("what was forgotten stays in the file of the database for now: %s", error)
 
     async def end_days(self) -> None:
         """Forget what people had on days that are over and who made us forget the rest."""

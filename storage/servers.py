@@ -211,7 +211,11 @@ class Servers:
 
     def in_the_web(self) -> tuple[int, ...]:
         """The servers whose galleries can be seen in the web."""
-        return tuple(server for server, settings in self._settings.items() if settings.web_gallery)
+        return tuple(
+            server
+            for server, settings in self._settings.items()
+            if settings.web_gallery and not self._unreadable.get(server)
+        )
 
     def retentions(self) -> Mapping[int, int]:
         """For how many days pictures are kept, by the servers that have decided that."""

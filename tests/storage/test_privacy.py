@@ -221,3 +221,17 @@ async def test_what_somebody_decides_right_after_they_are_forgotten_is_known(
 
     _, clean = await asyncio.gather(privacy.forget(ADA), next_one())
     assert clean
+
+
+async def test_who_is_forgotten_is_so_although_others_write_for_long(path: Path, tmp_path: Path) -> None:
+    async with Database.open(path, patience=0.02) as database:
+        pictures = Pictures(database, tmp_path / "pictures")
+        privacy = Privacy(database, pictures, await People.opened(database))
+        await drawn(Jobs(database, pictures), ADA, "a secret of Ada's")
+
+        async def writes_for_long() -> None:
+            async with database.transaction():
+                await asyncio.sleep(0.5)
+
+        await asyncio.gather(privacy.forget(ADA), writes_for_long())
+        assert (await privacy.kept(ADA)).requests == 0

@@ -199,11 +199,12 @@ async def test_what_could_not_be_read_is_decided_by_another_value(
             await transaction.execute("INSERT INTO server_settings VALUES (2, ?, ?, 8, 0)", (name, value))
 
     opened = await Servers.opened(database)
-    await opened.change(2, lambda was: replace(was, safety=Safety.HOLD), by=BY)
+    await opened.change(2, lambda was: replace(was, safety=Safety.HOLD, web_gallery=True), by=BY)
     with pytest.raises(UnreadableSettings, match="`words`"):
         opened.of(2)
+    assert opened.in_the_web() == ()
     await opened.change(2, lambda was: replace(was, words=("bad",)), by=BY)
-    decided = ServerSettings(safety=Safety.HOLD, words=("bad",))
+    decided = ServerSettings(safety=Safety.HOLD, words=("bad",), web_gallery=True)
     assert opened.of(2) == (await Servers.opened(database)).of(2) == decided
 
 
