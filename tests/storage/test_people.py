@@ -9,7 +9,7 @@ import pytest
 from generation.job import UserId
 from generation.preferences import Preferences
 from generation.request import InvalidRequest, Size
-from storage.database import Database
+from storage.database import Database, Transaction
 from storage.people import People, PersonSettings, Ping
 
 ADA, BEA = UserId(2**60 + 1), UserId(8)
@@ -79,3 +79,22 @@ async def test_a_setting_of_another_version_is_passed_over_with_a_line_in_the_lo
     again = await People.opened(database)
     assert again.of(ADA) == PersonSettings(preferences=Preferences(steps=30))
     assert all(name in caplog.text for name, _ in rows)
+
+
+async def test_a_change_that_was_cancelled_at_its_end_is_known_nevertheless(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = await People.opened(database)
+    end = Transaction.end
+
+    def cancelled(transaction: Transaction) -> None:
+        end(transaction)
+        changing.cancel()
+
+    monkeypatch.setattr(Transaction, "end", cancelled)
+    changing = asyncio.create_task(people.change(ADA, private=True))
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    monkeypatch.undo()
+
+    assert people.of(ADA) == (await People.opened(database)).of(ADA) == PersonSettings(private=True)
