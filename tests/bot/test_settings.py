@@ -177,3 +177,23 @@ def test_controlnets_and_what_tells_depth_are_where_the_owner_says(tmp_path: Pat
         _ = settings.people_folder
     settings = read_settings(env(tmp_path, f"PEOPLE_MODEL={tmp_path}\nPOSE_MODEL={tmp_path}"))
     assert (settings.pose_folder, settings.people_folder) == (tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", "http://127.0.0.1:8090"),
+        ("WEB_HOST=::1\nWEB_PORT=80\n", "http://[::1]:80"),
+        ("WEB_URL=https://example.org/gallery/\n", "https://example.org/gallery"),
+    ],
+)
+def test_the_web_gallery_is_where_the_owner_says_or_where_it_listens(
+    tmp_path: Path, text: str, address: str
+) -> None:
+    assert read_settings(env(tmp_path, text)).web_address == address
+
+
+def test_a_web_address_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    for wrong in ("wss://example.org", "https://example.org/?a=b"):
+        with pytest.raises(SettingsError, match="WEB_URL is"):
+            _ = read_settings(env(tmp_path, f"WEB_URL={wrong}\n")).web_address

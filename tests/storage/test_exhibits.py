@@ -29,17 +29,24 @@ def exhibits(database: Database) -> Exhibits:
 
 
 async def drawn(
-    jobs: Jobs, *contents: bytes, parent: JobId | None = None, start: bytes | None = None, by: UserId = ADA
+    jobs: Jobs,
+    *contents: bytes,
+    parent: JobId | None = None,
+    start: bytes | None = None,
+    by: UserId = ADA,
+    server: int = SERVER,
 ) -> Job:
     request = REQUEST if start is None else replace(REQUEST, start=Start(picture=digest_of(start)))
     job = a_job(request=request, parent=parent, asker=by)
-    await jobs.keep(job, replace(ADDRESS, user_id=by), {} if start is None else {digest_of(start): start})
+    await jobs.keep(
+        job, replace(ADDRESS, user_id=by, guild_id=server), {} if start is None else {digest_of(start): start}
+    )
     await jobs.settle(done(job), [a_picture(index, content) for index, content in enumerate(contents)])
     return job
 
 
-async def shared(gallery: Gallery, job: Job, index: int = 0) -> Post:
-    post, _ = await gallery.share(job.id, index, server=SERVER, by=job.asker)
+async def shared(gallery: Gallery, job: Job, index: int = 0, server: int = SERVER) -> Post:
+    post, _ = await gallery.share(job.id, index, server=server, by=job.asker)
     return post
 
 
@@ -122,3 +129,13 @@ async def test_kin_are_looked_up_by_their_jobs_and_not_among_all_that_is_shared(
     of_posts = [plan for plan in plans if re.match(r"(SEARCH|SCAN) posts\b", plan)]
     assert len(of_posts) == 3
     assert all(re.search(r"\((job_id=\?.*|rowid=\?)\)", plan) for plan in of_posts), of_posts
+
+
+async def test_what_is_shared_in_another_server_is_no_kin(
+    jobs: Jobs, gallery: Gallery, exhibits: Exhibits
+) -> None:
+    here = await drawn(jobs, ONE)
+    there = await drawn(jobs, TWO, parent=here.id, server=9)
+    parent, child = await shared(gallery, here), await shared(gallery, there, server=9)
+    assert await exhibits.origins(child) == ()
+    assert await exhibits.offspring(parent, 9) == ()
