@@ -25,6 +25,7 @@ POLICY = "; ".join(
 )
 EVERYWHERE: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
+    "Server": "Atelier",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",

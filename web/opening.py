@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import yarl
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from web.asking import Addresses
 from web.site import Rooms, Site
@@ -47,6 +48,7 @@ async def opened(rooms: Rooms, addresses: Addresses, *, host: str, port: int) ->
     runner = web.AppRunner(
         Site(rooms, addresses).application(),
         access_log=None,  # who looks at what is nobody's business
+        logger=_log_of_connections(),
         max_line_size=LONGEST_LINE,
         shutdown_timeout=1.0,
     )
@@ -61,6 +63,17 @@ async def opened(rooms: Rooms, addresses: Addresses, *, host: str, port: int) ->
         yield bound
     finally:
         await runner.cleanup()
+
+
+def _log_of_connections() -> logging.Logger:
+    """For what goes wrong, but for what is no request at all: who tries every door sends such things."""
+    own = logging.getLogger(f"{__name__}.connections")
+    own.addFilter(_is_ours)
+    return own
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _because(error: OSError, host: str, port: int) -> str:
