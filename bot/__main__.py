@@ -17,11 +17,14 @@ import discord
 import yarl
 
 from bot.app import Atelier
+from bot.boards import Board
+from bot.curating import Curator
 from bot.delivery import Courier
 from bot.house import House
 from bot.learning import Learner
 from bot.letters import Letters
 from bot.limits import Limits, Places
+from bot.logs import log_to_stderr
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
 from bot.owners import Owners
@@ -40,19 +43,26 @@ from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf, read_shelf
 from generation.studio import Studio
 from generation.upscalers import Upscalers
+from storage.boards import Boards
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.durations import Durations
+from storage.finding import Finder
+from storage.gallery import Gallery
+from storage.hanging import Hangings
 from storage.history import History
 from storage.jobs import Jobs
+from storage.lineage import Lineages
 from storage.pauses import Pauses
 from storage.people import People
 from storage.pictures import Pictures
 from storage.privacy import Privacy
 from storage.quotas import Quotas
+from storage.reports import Reports
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Styles
+from storage.thumbnails import Thumbnails
 from web.opening import CannotOpen
 
 log = logging.getLogger("bot")
@@ -133,6 +143,7 @@ async def serve(settings: Settings) -> None:
         privacy = Privacy(database, pictures, people)
         durations = await rooms.enter_async_context(Durations(database))
         estimates = Estimates(studio.left, Experience(await durations.newest()), durations.note)
+        servers, reviews = await Servers.opened(database), Reviews(database)
         courier = Courier(
             Letters(client, deliveries, people),
             shelf=shelf,
@@ -142,8 +153,20 @@ async def serve(settings: Settings) -> None:
             cancel=studio.cancel,
             watch=studio.watch if settings.previews else None,
             estimate=estimates.seconds,
+            shares=servers.has_gallery,
         )
-        servers, reviews = await Servers.opened(database), Reviews(database)
+        gallery, hangings, lineages = Gallery(database), Hangings(database), Lineages(database)
+        curator = Curator(
+            client,
+            shelf=shelf,
+            gallery=gallery,
+            hangings=hangings,
+            lineages=lineages,
+            jobs=jobs,
+            pictures=pictures,
+            servers=servers,
+        )
+        boards = Boards(database)
         desk = Desk(client, jobs=jobs, pictures=pictures, reviews=reviews, servers=servers, courier=courier)
         places = Places(limits, studio)
         client.house = House(
@@ -165,16 +188,24 @@ async def serve(settings: Settings) -> None:
             owners=Owners(client),
             privacy=privacy,
             reviews=reviews,
+            gallery=gallery,
+            finder=Finder(database),
+            lineages=lineages,
+            reports=Reports(database),
+            boards=boards,
+            hangings=hangings,
+            thumbnails=Thumbnails(pictures),
             safety=safety,
             studio=studio,
             courier=courier,
             desk=desk,
+            curator=curator,
             describe=None if settings.describer_folder is None else backend.describe,
         )
 
         def correct(shelf: Shelf) -> None:
             client.house = replace(client.house, shelf=shelf)
-            courier.shelf = shelf
+            courier.shelf = curator.shelf = shelf
 
         studio.listen(lambda event: estimates.hear(event, time.monotonic()))
         studio.listen(courier.hear)
@@ -182,6 +213,8 @@ async def serve(settings: Settings) -> None:
         studio.learn(Learner(models, limits, correct).learn)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(desk)
+        await rooms.enter_async_context(curator)
+        await rooms.enter_async_context(Board(client, boards=boards, hangings=hangings, servers=servers))
         await rooms.enter_async_context(Retention(servers, pictures, privacy, desk))
         await rooms.enter_async_context(studio)
         await rooms.enter_async_context(shown_in_the_web(settings, client, database))
@@ -316,7 +349,7 @@ async def main() -> int:
     _on_signals(stop)
     try:
         settings = read_settings()
-        _log_to_stderr(settings.log_level)
+        log_to_stderr(settings.log_level)
         serving = asyncio.create_task(serve(settings), name="serve")
         await serving
     except asyncio.CancelledError:
@@ -336,24 +369,6 @@ def _on_signals(stop: Callable[[], None]) -> None:
             loop.add_signal_handler(number, stop)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    # What discord.py says at DEBUG, and partly at INFO, holds prompts and tokens.
-    logging.getLogger("discord").setLevel(max(logging.WARNING, logging.getLevelName(level)))
-    logging.getLogger("discord.client").addFilter(_lost_connection_in_words)
-
-
-def _lost_connection_in_words(record: logging.LogRecord) -> bool:
-    """A lost connection is no error of ours: one line about it, without a traceback."""
-    if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
-        kind, record.exc_info = record.exc_info[0], None
-        record.msg = f"lost the connection to Discord ({kind.__name__ if kind else 'closed'}); {record.msg}"
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-    return True
 
 
 def _run() -> int:

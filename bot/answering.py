@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import discord
-
 from bot import bringing
-from bot.apologies import apologise
 from bot.bringing import INPAINT_STRENGTH, Order
 from bot.card import Action, custom_id
 from bot.commands.styles import check_keeper, keep_style
 from bot.editing import PROMPT, Edited, check_editable, edit_fields, read_strength
-from bot.forms import File, Filled, Text, at_hand, filled_in, give_back, open_form
+from bot.forms import File, Filled, Text, at_hand, open_form
 from bot.further import on_canvas, picture_of
 from bot.limits import Refused
-from bot.may import check
-from bot.orders import GONE, model_of, place_order, take_order
-from bot.policy import shelf_here
+from bot.orders import GONE, model_of, take_order
 from bot.privately import may_go_on_from
-from bot.remixing import REMIX, Rest
 from generation import canvas
 from generation.catalogue import ModelInfo
 from generation.image import Picture
@@ -65,7 +57,7 @@ async def open_edit(interaction: Interaction, job_id: JobId) -> None:
     )
 
 
-async def _edited(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+async def edited(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Have drawn what somebody made of an earlier request."""
     changes = Edited.read(filled.texts)
     house = interaction.client.house
@@ -107,7 +99,7 @@ async def open_inpaint(interaction: Interaction, job_id: JobId, index: int) -> N
     )
 
 
-async def _inpainted(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+async def inpainted(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Have part of one of its pictures drawn anew."""
     mask = filled.files.get(MASK)
     if mask is None:
@@ -168,48 +160,7 @@ async def open_style(interaction: Interaction, job_id: JobId) -> None:
     )
 
 
-async def _styled(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+async def styled_by_form(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Save a style."""
     texts = filled.texts
     await keep_style(interaction, texts.get(NAME, ""), texts.get(PROMPT, ""), texts.get(NEGATIVE, ""))
-
-
-# All of them ---------------------------------------------------------------------------------------------
-
-Answer = Callable[["Interaction", Filled, JobId, int], Awaitable[None]]
-
-FORMS: Mapping[Action, Answer] = {
-    Action.EDIT: _edited,
-    Action.INPAINT: _inpainted,
-    Action.STYLE: _styled,
-}
-_CUSTOM_ID = re.compile(r"(?P<action>[a-z]+):(?P<job>[0-9a-z]{16})(?::(?P<index>\d))?")
-
-
-async def answer_form(interaction: Interaction) -> None:
-    """Do what a form says that somebody sent. What goes wrong is told to them, with what they typed."""
-    filled = filled_in(interaction)
-    try:
-        await _answered(interaction, filled)
-    except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
-        await apologise(interaction, error)
-        await give_back(interaction, filled)
-
-
-async def _answered(interaction: Interaction, filled: Filled) -> None:
-    if filled.custom_id.startswith(f"{REMIX}:"):
-        edited = Edited.read(filled.texts)
-        rest = Rest.parse(filled.custom_id)
-        await place_order(interaction, rest.request(edited, shelf_here(interaction)))
-        return
-    match = _CUSTOM_ID.fullmatch(filled.custom_id)
-    if match is None or match["action"] not in FORMS:
-        raise Refused(say("I do not know that form any more; please open it again."))
-    action = Action(match["action"])
-    check(interaction, action)
-    await FORMS[action](interaction, filled, JobId(match["job"]), int(match["index"] or 0))
-
-
-def is_form(interaction: discord.Interaction) -> bool:
-    """Whether somebody sent a form."""
-    return interaction.type is discord.InteractionType.modal_submit

@@ -11,7 +11,6 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.answering import answer_form, is_form
 from bot.apologies import apologise, describe
 from bot.buttons import ITEMS
 from bot.commands.about import help_, history, stats
@@ -19,9 +18,11 @@ from bot.commands.admin import AdminCommands
 from bot.commands.control import control
 from bot.commands.describe import describe_command
 from bot.commands.drawing import Drawing
+from bot.commands.gallery import GalleryCommands
 from bot.commands.imagine import imagine
 from bot.commands.img2img import img2img
 from bot.commands.inspect import inspect, message_menus
+from bot.commands.lineage import lineage
 from bot.commands.moderate import moderate_command
 from bot.commands.onmessages import drawing_menus
 from bot.commands.prefer import PreferCommands
@@ -35,12 +36,17 @@ from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
 from bot.commands.words import words
+from bot.formanswers import answer_form, is_form
 from bot.history import ITEMS as HISTORY_ITEMS
 from bot.house import House
 from bot.language import Translator, languages
+from bot.leafing import ITEMS as PAGE_ITEMS
 from bot.messages import NO_MENTIONS
+from bot.postbuttons import ITEMS as POST_ITEMS
+from bot.reporting import ITEMS as REPORT_ITEMS
 from bot.reviewing import ITEMS as REVIEW_ITEMS
 from bot.settings import SettingsError
+from bot.sharing import ITEMS as SHARE_ITEMS
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +66,7 @@ ANSWERS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "settings": (settings, "How I am towards you: whether I ping you, and what is private"),
     "stats": (stats, "How much I drew for you, and in this server"),
     "help": (help_, "What I can do here"),
+    "lineage": (lineage, "What a picture comes from, and what came of it"),
     "queue": (queue, "What is drawn, what waits, and what you have left today"),
 }
 """Commands that only tell something, or keep it."""
@@ -120,12 +127,14 @@ class Atelier(discord.Client):
         self.tree.add_command(server, guild=self._guild)
         self.tree.add_command(moderate_command(), guild=self._guild)
         self.tree.add_command(AdminCommands(), guild=self._guild)
+        self.tree.add_command(GalleryCommands(), guild=self._guild)
         for name, (callback, description) in ANSWERS.items():
             answer: app_commands.Command[Any, ..., None] = app_commands.Command(
                 name=name, description=description, callback=callback
             )
             self.tree.add_command(answer, guild=self._guild)
         self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS, *PRIVACY_ITEMS)
+        self.add_dynamic_items(*POST_ITEMS, *SHARE_ITEMS, *REPORT_ITEMS, *PAGE_ITEMS)
         self._mentions: Mapping[str, str] = {}
         self.leafing = asyncio.Semaphore(1)
         """Held by whoever has a picture in memory for a page of /history: there may be hundreds at once."""

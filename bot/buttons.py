@@ -19,7 +19,7 @@ from bot.house import Interaction
 from bot.language import language_of
 from bot.letters import link_to
 from bot.limits import Refused
-from bot.may import MAY, Who, check, may_moderate
+from bot.may import check, depends_on_job, may_moderate
 from bot.messages import NO_MENTIONS, files, fitting, layout, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
@@ -27,6 +27,7 @@ from bot.preferring import layers
 from bot.privately import is_alone
 from bot.queueing import queue_for
 from bot.recipe import settings_card
+from bot.shared import has_gallery
 from generation.job import Job, JobId
 from generation.sentence import say
 
@@ -48,12 +49,12 @@ class JobItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
     async def from_custom_id(  # type: ignore[override]  # the base is typed for any client
         cls, interaction: Interaction, item: Widget, match: re.Match[str], /
     ) -> Self:
-        return cls(item, JobId(match["job"]), int(match.groupdict().get("index", 0)))
+        return cls(item, JobId(match["job"]), int(match.groupdict().get("index") or 0))
 
     async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
         action = Action(self.custom_id.partition(":")[0])
         try:
-            if MAY[action] is not Who.ASKER:  # that it checks itself, when it knows who asked
+            if not depends_on_job(action):  # that it checks itself, when it knows who asked
                 check(interaction, action)
             await self.pressed(interaction)
         except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
@@ -119,7 +120,8 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
             raise Refused(GONE)
         if job is not None:
             check(interaction, Action.DELETE, job)
-            await house.pictures.forget(job.id)
+            async with house.curator.going(job=job.id):
+                await house.pictures.forget(job.id)
             await house.desk.withdrawn(job.id)
             pressed = None if interaction.message is None else interaction.message.id
             # What is private Discord shows to nobody else, and takes away by itself.
@@ -223,7 +225,8 @@ class ChooseMenu(JobItem[discord.ui.Select[Any]], template=f"{Action.CHOOSE}:{_J
             raise Refused(GONE)
         await acknowledge(interaction, thinking=True, ephemeral=True)
         job, picture = await picture_of(interaction, self.job_id, int(number) - 1)
-        await show_privately(interaction, chosen_card(job, picture))
+        shares = job.asker == interaction.user.id and has_gallery(interaction)
+        await show_privately(interaction, chosen_card(job, picture, shares=shares))
 
 
 class ControlButton(JobButton, template=f"{Action.CONTROL}:{_JOB}"):

@@ -43,6 +43,20 @@ class Action(StrEnum):
     REVIEW = "review"
     APPROVE = "approve"
     REJECT = "reject"
+    SHARE = "share"
+    UNSHARE = "unshare"
+    LIKE = "like"
+    USE = "use"
+    ABOUT = "about"
+    """What else can be done with a shared picture: a menu."""
+    FORK = "fork"
+    """Save the prompt of a shared picture as a style of one's own."""
+    ADOPT = "adopt"
+    """The same as one of the server's."""
+    REPORT = "report"
+    HIDE = "hide"
+    KEEP = "keep"
+    BLOCK = "block"
 
 
 def custom_id(action: Action, job: JobId, index: int | None = None) -> str:

@@ -35,6 +35,8 @@ from generation.shelf import Shelf
 MAX_ALT = 1024
 """Characters of alt text that Discord takes."""
 REASON_ON_CARD = 600
+MAX_ROW = 5
+"""Buttons in a row."""
 BAR = 12
 """Segments of the progress bar."""
 
@@ -48,6 +50,7 @@ def card_for(
     left: float | None = None,
     expected_at: int | None = None,
     parent_link: str | None = None,
+    shares: bool = False,
 ) -> Card:
     """The card that shows the newest event of a job.
 
@@ -56,6 +59,7 @@ def card_for(
         left: seconds until it is done, while it is drawn, if known.
         expected_at: when it will be done, while it waits, in seconds since the epoch, if known.
         parent_link: where what it was made from can be seen, if everybody may.
+        shares: whether there is a gallery where it was asked.
         previews: what its pictures look like so far, as WebP files by the number of the picture.
     """
     job = event.job
@@ -96,10 +100,16 @@ def card_for(
             )
             if request.upscale is not None:  # nothing of it is left to chance
                 buttons = buttons[2 if request.upscale.brought else 1 :]
-            elif request.controls:
-                buttons += (Button(action=Action.CONTROL, job=job.id, label=say("Control picture")),)
+            if shares and can_be_shared(job):
+                buttons = (*buttons[:-1], share_button(job), buttons[-1])
             indices = [picture.index for picture in event.pictures]
             further, menu = _further(job, *indices) if len(indices) == 1 else ((), _choice(job, indices))
+            if request.controls and request.upscale is None:
+                control = Button(action=Action.CONTROL, job=job.id, label=say("Control picture"))
+                if len(buttons) < MAX_ROW:
+                    buttons += (control,)
+                else:
+                    further += (control,)
         case Failed():
             tone = Tone.FAILED
             reason = altered(job.failure or say("The reason is not known."), _reason)
@@ -126,6 +136,15 @@ def card_for(
 def can_be_drawn_again(request: GenerationRequest) -> bool:
     """Whether a model can go on from its picture: those that draw in their own way draw from words only."""
     return request.sampler != OWN_SAMPLER and not is_brought(request)
+
+
+def can_be_shared(job: Job) -> bool:
+    """Whether its pictures may be shown to a server: not what is private, nor what somebody brought."""
+    return job.may_be_seen and not job.private and not is_brought(job.request)
+
+
+def share_button(job: Job, index: int | None = None) -> Button:
+    return Button(action=Action.SHARE, job=job.id, index=index, label=say("Share"))
 
 
 def _further(job: Job, index: int) -> tuple[tuple[Button, ...], Menu | None]:
@@ -173,9 +192,15 @@ def _choice(job: Job, indices: Sequence[int]) -> Menu:
     )
 
 
-def chosen_card(job: Job, picture: Picture) -> Card:
-    """What can be done with one of several pictures."""
+def chosen_card(job: Job, picture: Picture, *, shares: bool = False) -> Card:
+    """What can be done with one of several pictures.
+
+    Args:
+        shares: whether it can be shown to this person's server.
+    """
     further, menu = _further(job, picture.index)
+    if shares and can_be_shared(job):
+        further += (share_button(job, picture.index),)
     return Card(
         tone=Tone.DONE,
         text=(

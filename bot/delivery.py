@@ -71,6 +71,7 @@ class Courier:
         cancel: Callable[[JobId], Awaitable[object]],
         watch: Callable[[JobId, Eye], int] | None = None,
         estimate: Callable[[JobId], float | None] = lambda job_id: None,
+        shares: Callable[[int | None], bool] = lambda server: False,
     ) -> None:
         self._letters = letters
         self.shelf = shelf
@@ -81,6 +82,7 @@ class Courier:
         self._cancel = cancel
         self._watch = watch
         self._estimate = estimate
+        self._shares = shares
         self._rounds: dict[JobId, Round] = {}
         self._tasks: dict[JobId, asyncio.Task[None]] = {}
         self._closing = False
@@ -318,11 +320,9 @@ class Courier:
         if delivery is None:
             raise Undeliverable("nobody knows where its answer goes")
         address = delivery.address
-        seconds = None
-        if round_.began_at is not None and round_.ended_at is not None:
-            seconds = round_.ended_at - round_.began_at
         link = await self._parent_link(event.job, address)
-        card = card_for(event, self.shelf, seconds=seconds, parent_link=link)
+        shares = self._shares(address.guild_id)
+        card = card_for(event, self.shelf, seconds=round_.seconds, parent_link=link, shares=shares)
         round_.mark = card.buttons[0].custom_id
         card = await fitting(card, round_.file_limit)
         if address.message_id is not None and not _expired(address):

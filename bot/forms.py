@@ -13,6 +13,7 @@ import aiohttp
 import discord
 from discord import ui
 
+from bot.card import Entry
 from bot.language import language_of
 from bot.limits import Refused
 from bot.markdown import shortened
@@ -45,6 +46,17 @@ class Text:
     help: str | None = None
     long: bool = False
     required: bool = True
+    most: int = 40
+    """Characters, unless it is long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A field to choose one of several; the first is chosen already. Their values are told as texts are."""
+
+    name: str
+    label: str
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +93,7 @@ async def at_hand(looking: Awaitable[T]) -> T:
 
 
 async def open_form(
-    interaction: Interaction, custom_id: str, title: str, fields: Sequence[Text | File]
+    interaction: Interaction, custom_id: str, title: str, fields: Sequence[Text | File | Choice]
 ) -> None:
     """Show a form to whoever pressed; it must be the first answer to that."""
     said = language_of(interaction)
@@ -94,12 +106,19 @@ async def open_form(
                 style=discord.TextStyle.paragraph if field.long else discord.TextStyle.short,
                 default=field.value[:MAX_TYPED] or None,
                 required=field.required,
-                max_length=MAX_TYPED if field.long else 40,
+                max_length=MAX_TYPED if field.long else field.most,
             )
+        elif isinstance(field, Choice):
+            options = [
+                discord.SelectOption(label=said(entry.label), value=entry.value, default=not number)
+                for number, entry in enumerate(field.entries)
+            ]
+            part = ui.Select(custom_id=field.name, options=options)
         else:
             part = ui.FileUpload(custom_id=field.name, required=field.required, max_values=1)
             part.min_values = int(field.required)
-        description = None if field.help is None else shortened(said(field.help), MAX_HELP)
+        help_ = None if isinstance(field, Choice) else field.help
+        description = None if help_ is None else shortened(said(help_), MAX_HELP)
         label = shortened(said(field.label), MAX_LABEL)
         form.add_item(ui.Label(text=label, description=description, component=part))
     form.stop()  # the client must not keep it: what comes back is known by its custom_id
@@ -121,6 +140,8 @@ def filled_in(interaction: Interaction) -> Filled:
         for number in part.get("values", ()):
             if number in sent:
                 files[part["custom_id"]] = discord.Attachment(data=sent[number], state=interaction._state)
+            elif isinstance(number, str):
+                texts[part["custom_id"]] = number
     return Filled(custom_id=data.get("custom_id", ""), texts=texts, files=files)
 
 

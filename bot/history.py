@@ -25,6 +25,7 @@ from bot.markdown import literal, shortened, whole
 from bot.messages import NO_MENTIONS
 from bot.orders import GONE
 from bot.recall import Undeliverable, recalled
+from bot.shared import has_gallery
 from generation.image import Picture, PictureGone
 from generation.job import Job, JobId, JobState, UserId
 from generation.judging import is_suspect
@@ -252,7 +253,8 @@ class OpenMenu(HistoryItem[discord.ui.Select[Any]], template=r"history:open"):
                 raise Refused(GONE) from None
         if event.job.asker != interaction.user.id:
             raise Refused(GONE)
-        await show_privately(interaction, card_for(event, house.shelf))
+        card = card_for(event, house.shelf, shares=has_gallery(interaction))
+        await show_privately(interaction, card)
 
 
 ITEMS: tuple[type[HistoryItem[Any]], ...] = (OlderButton, NewerButton, OpenMenu)

@@ -15,20 +15,28 @@ from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf
 from generation.studio import Studio
 from generation.upscalers import Upscalers
+from storage.boards import Boards
 from storage.deliveries import Deliveries
+from storage.finding import Finder
+from storage.gallery import Gallery
+from storage.hanging import Hangings
 from storage.history import History
 from storage.jobs import Jobs
+from storage.lineage import Lineages
 from storage.pauses import Pauses
 from storage.people import People
 from storage.pictures import Pictures
 from storage.privacy import Privacy
 from storage.quotas import Quotas
+from storage.reports import Reports
 from storage.reviews import Reviews
 from storage.servers import Servers
 from storage.styles import Styles
+from storage.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from bot.app import Atelier
+    from bot.curating import Curator
     from bot.delivery import Courier
     from bot.moderation import Desk
     from bot.owners import Owners
@@ -58,10 +66,18 @@ class House:
     owners: Owners
     privacy: Privacy
     reviews: Reviews
+    gallery: Gallery
+    finder: Finder
+    lineages: Lineages
+    reports: Reports
+    boards: Boards
+    hangings: Hangings
+    thumbnails: Thumbnails
     safety: OwnerSafety
     studio: Studio
     courier: Courier
     desk: Desk
+    curator: Curator
     describe: Callable[[bytes], Awaitable[str]] | None = None
     """What is to be seen in a picture; raises CannotDescribe. None: the owner has nothing for that."""
     gallery_address: Callable[[int], str] | None = None

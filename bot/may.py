@@ -24,6 +24,8 @@ class Who(Enum):
     """Whoever sees it."""
     ASKER = auto()
     """Who asked for the picture, and who may manage messages where it is."""
+    OWNER = auto()
+    """Who asked for the picture, and nobody else."""
     MODERATORS = auto()
     """Who may manage messages in this server."""
 
@@ -47,6 +49,17 @@ MAY: Mapping[Action, Who] = {
     Action.REVIEW: Who.MODERATORS,
     Action.APPROVE: Who.MODERATORS,
     Action.REJECT: Who.MODERATORS,
+    Action.SHARE: Who.OWNER,
+    Action.UNSHARE: Who.ASKER,
+    Action.LIKE: Who.EVERYBODY,
+    Action.USE: Who.EVERYBODY,
+    Action.ABOUT: Who.EVERYBODY,
+    Action.FORK: Who.EVERYBODY,
+    Action.ADOPT: Who.EVERYBODY,
+    Action.REPORT: Who.EVERYBODY,
+    Action.HIDE: Who.MODERATORS,
+    Action.KEEP: Who.MODERATORS,
+    Action.BLOCK: Who.MODERATORS,
 }
 """Each action has its line. Who may save a style depends on where: :func:`may_keep_styles` says that."""
 
@@ -58,6 +71,11 @@ REFUSALS: Mapping[Action, str] = {
     Action.REVIEW: _MODERATORS_ONLY,
     Action.APPROVE: _MODERATORS_ONLY,
     Action.REJECT: _MODERATORS_ONLY,
+    Action.SHARE: say("Only who asked for a picture shares it."),
+    Action.UNSHARE: say("Only who shared this, or a moderator, can take it out of the gallery."),
+    Action.HIDE: _MODERATORS_ONLY,
+    Action.KEEP: _MODERATORS_ONLY,
+    Action.BLOCK: _MODERATORS_ONLY,
 }
 """What strangers are told; a line for each action that is not everybody's."""
 
@@ -72,7 +90,7 @@ def check(interaction: Interaction, action: Action, job: Job | None = None) -> N
         Refused: they may not.
     """
     who = MAY[action]
-    if who is Who.ASKER and job is None:
+    if depends_on_job(action) and job is None:
         raise TypeError(f"whether somebody may {action} depends on whose it is")
     allowed = is_allowed(
         who,
@@ -85,6 +103,11 @@ def check(interaction: Interaction, action: Action, job: Job | None = None) -> N
         raise Refused(REFUSALS[action])
 
 
+def depends_on_job(action: Action) -> bool:
+    """Whether it matters whose the picture is."""
+    return MAY[action] in (Who.ASKER, Who.OWNER)
+
+
 def is_allowed(
     who: Who, *, person: int, asker: int | None, held: discord.Permissions, in_server: bool
 ) -> bool:
@@ -94,6 +117,8 @@ def is_allowed(
             return True
         case Who.ASKER:
             return person == asker or _moderates(held)
+        case Who.OWNER:
+            return person == asker
         case Who.MODERATORS:
             return in_server and _moderates(held)
         case _:

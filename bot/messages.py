@@ -61,6 +61,14 @@ STYLES = {
     Action.REVIEW: (discord.ButtonStyle.secondary, "👁️"),
     Action.APPROVE: (discord.ButtonStyle.success, "✅"),
     Action.REJECT: (discord.ButtonStyle.danger, "🚫"),
+    Action.SHARE: (discord.ButtonStyle.secondary, "🖼️"),
+    Action.UNSHARE: (discord.ButtonStyle.danger, "🗑️"),
+    Action.LIKE: (discord.ButtonStyle.secondary, "❤️"),
+    Action.USE: (discord.ButtonStyle.primary, "📋"),
+    Action.REPORT: (discord.ButtonStyle.secondary, "🚩"),
+    Action.HIDE: (discord.ButtonStyle.danger, "🚫"),
+    Action.KEEP: (discord.ButtonStyle.success, "✅"),
+    Action.BLOCK: (discord.ButtonStyle.danger, "⛔"),
 }
 
 

@@ -54,6 +54,13 @@ class Round:
         """Of this round, as far as its delivery is known."""
         return 0 if self.delivery is None else self.delivery.round
 
+    @property
+    def seconds(self) -> float | None:
+        """That drawing took, if we saw it begin and end."""
+        if self.began_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.began_at
+
     def know(self, delivery: Delivery) -> None:
         """From now on it is known where its answer goes, and how large the files may be there."""
         self.delivery = delivery

@@ -72,9 +72,21 @@ TITLES: Mapping[str, str] = {
     "spoilers": say("Spoilers"),
     "language": say("Language"),
     "retention": say("Pictures are kept"),
+    "gallery_channel": say("Gallery"),
+    "board": say("Best of the week"),
     "web_gallery": say("Gallery in the web"),
 }
 """What each setting is called, in the order in which they are told."""
+
+WEEKDAYS: Mapping[int, str] = {
+    1: say("Monday"),
+    2: say("Tuesday"),
+    3: say("Wednesday"),
+    4: say("Thursday"),
+    5: say("Friday"),
+    6: say("Saturday"),
+    7: say("Sunday"),
+}
 
 
 def setting_line(name: str, settings: ServerSettings, owner: OwnerSafety, shelf: Shelf) -> str:
@@ -144,6 +156,14 @@ def _value(name: str, settings: ServerSettings, owner: OwnerSafety, shelf: Shelf
             if settings.retention is None:
                 return say("until somebody deletes them.")
             return say("{days}, then I forget them; their messages stay.", days=days(settings.retention))
+        case "gallery_channel":
+            if settings.gallery_channel is None:
+                return say("none: nothing can be shared.")
+            return say("what people share is shown in {channel}.", channel=f"<#{settings.gallery_channel}>")
+        case "board":
+            if settings.board is None:
+                return say("is not posted.")
+            return say("is posted into the gallery: {weekday}, by UTC.", weekday=WEEKDAYS[settings.board])
         case "web_gallery":
             if not settings.web_gallery:
                 return say("closed.")
@@ -182,7 +202,7 @@ def _listed(name: str, values: Sequence[Any], most: int = MAX_LISTED) -> str:
 
 def _one(name: str, value: Any) -> str:
     match name:
-        case "channels" | "moderators_channel" | "log_channel":
+        case "channels" | "moderators_channel" | "log_channel" | "gallery_channel":
             return f"<#{value}>"
         case "blocked":
             return f"<@{value}>"
@@ -233,6 +253,8 @@ def _plain(name: str, value: Any) -> str:
             return LANGUAGES.get(value, code(value))
         case "retention":
             return days(value)
+        case "board":
+            return WEEKDAYS[value]
         case "defaults":
             return _preferred(Preferences.from_plain(value), MAX_IN_CHANGE)
         case _:

@@ -24,6 +24,19 @@ def owner_of(interaction: Interaction) -> Owner:
     return Owner(kind=OwnerKind.SERVER, id=interaction.guild_id)
 
 
+def own_of(interaction: Interaction) -> Owner:
+    """Of the person alone; their styles hold for them wherever they are."""
+    return Owner(kind=OwnerKind.PERSON, id=interaction.user.id)
+
+
+async def names_here(interaction: Interaction) -> tuple[str, ...]:
+    """The names of the styles that are saved here, and of one's own."""
+    styles = interaction.client.house.styles
+    names = {folded(name): name for name in await styles.names(own_of(interaction))}
+    names |= {folded(name): name for name in await styles.names(owner_of(interaction))}
+    return tuple(names[key] for key in sorted(names))
+
+
 def shipped_style(name: str) -> Style | None:
     """The style of this name that came along."""
     return next((style for style in shipped() if style.key == folded(name)), None)
@@ -55,11 +68,14 @@ async def find_style(interaction: Interaction, name: str) -> Style:
     Raises:
         InvalidRequest: there is none; the message is for the person.
     """
-    styles, owner = interaction.client.house.styles, owner_of(interaction)
-    found = await styles.get(owner, name) or shipped_style(name)
-    if found is not None:
-        return found
-    names = {folded(known): known for known in await styles.names(owner)}
+    styles = interaction.client.house.styles
+    owners = (owner_of(interaction), own_of(interaction))  # of the same name, that of the server counts
+    for owner in owners:
+        if (kept := await styles.get(owner, name)) is not None:
+            return kept
+    if (along := shipped_style(name)) is not None:
+        return along
+    names = {folded(known): known for owner in reversed(owners) for known in await styles.names(owner)}
     names |= {style.key: style.name for style in shipped() if style.key not in names}
     near = difflib.get_close_matches(folded(name), names, n=1)
     if near:

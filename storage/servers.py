@@ -56,6 +56,10 @@ class ServerSettings:
     """What people may ask for: of everybody, and of roles; one each at the most."""
     retention: int | None = None
     """Days for which pictures are kept; None: for as long as nobody deletes them."""
+    gallery_channel: int | None = None
+    """Where shared pictures are shown, a text channel or a forum; None: nothing can be shared."""
+    board: int | None = None
+    """The day on which the best of the week is posted there, from 1 for Monday to 7; None: never."""
     web_gallery: bool = False
     """Whether what is shared here can be seen in the web, by everybody who has the address."""
 
@@ -209,6 +213,20 @@ class Servers:
         )
         return {row["name"]: _change(row) for row in rows}
 
+    def has_gallery(self, server: int | None) -> bool:
+        """Whether pictures can be shared there; not where nobody knows that, and in no direct messages."""
+        if server is None or self._unreadable.get(server):
+            return False
+        return self.of(server).gallery_channel is not None
+
+    def boards(self) -> Mapping[int, int]:
+        """The day of the week on which a board is posted, by the servers that want one."""
+        return {
+            server: settings.board
+            for server, settings in self._settings.items()
+            if settings.board is not None and settings.gallery_channel is not None
+        }
+
     def in_the_web(self) -> tuple[int, ...]:
         """The servers whose galleries can be seen in the web."""
         return tuple(
@@ -317,6 +335,8 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "language": _text,
     "quotas": _each(Quota.from_plain),
     "retention": _whole,
+    "gallery_channel": _whole,
+    "board": _whole,
     "web_gallery": _yes_or_no,
 }
 """How each setting is read from plain data: all fields there are."""

@@ -21,7 +21,7 @@ from bot.options import (
 )
 from bot.policy import shelf_here
 from bot.preferring import layers, model_here
-from bot.styles import owner_of
+from bot.styles import names_here
 from generation.catalogue import ModelInfo
 from generation.controlfiles import MAX_NAME
 from generation.job import UserId
@@ -132,7 +132,7 @@ async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    own = await interaction.client.house.styles.names(owner_of(interaction))
+    own = await names_here(interaction)
     names = suggest_styles(typed, own, _chosen(interaction))
     return [Choice(name=name, value=name) for name in names]
 

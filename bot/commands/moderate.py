@@ -10,8 +10,10 @@ from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.card import Action
 from bot.may import check
+from bot.reporting import card_of, waiting_posts
 from bot.reviewing import may_decide, show_held
 from generation.sentence import count, say
+from storage.posts import Post
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -37,18 +39,34 @@ async def _moderate(interaction: Interaction) -> None:
     await acknowledge(interaction, thinking=True, ephemeral=True)
     of_server = await interaction.client.house.reviews.waiting(interaction.guild_id)
     waiting = [held for held in of_server if await may_decide(interaction, held)]
+    reported = await waiting_posts(interaction)
+    if not waiting and await _show_reported(interaction, reported):
+        return
     if not waiting:
         await tell(interaction, say("Nothing is waiting for moderators."))
         return
     # One whose file is damaged must not stand in the way of those behind it.
     for held in waiting:
         if (card := await interaction.client.house.desk.card(held)) is not None:
-            left = len(waiting) - 1
-            many = count(
-                "{number} more waits; `/moderate` shows the next.",
-                "{number} more wait; `/moderate` shows the next.",
-                left,
-            )
-            await show_held(interaction, card, many if left else None)
+            left = len(waiting) + len(reported) - 1
+            await show_held(interaction, card, _more(left) if left else None)
             return
     await tell(interaction, UNREADABLE)
+
+
+async def _show_reported(interaction: Interaction, posts: list[Post]) -> bool:
+    """Show the first that was reported; whether there was one."""
+    for number, post in enumerate(posts, start=1):
+        if (card := await card_of(interaction, post)) is not None:
+            left = len(posts) - number
+            await show_held(interaction, card, _more(left) if left else None)
+            return True
+    return False
+
+
+def _more(left: int) -> str:
+    return count(
+        "{number} more waits; `/moderate` shows the next.",
+        "{number} more wait; `/moderate` shows the next.",
+        left,
+    )

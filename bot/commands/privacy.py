@@ -172,7 +172,8 @@ async def forget(interaction: Interaction, person: UserId) -> int:
     for job_id in await house.privacy.held(person):
         await house.pictures.forget(job_id)
         await house.desk.withdrawn(job_id)
-    await house.privacy.forget(person)
+    async with house.curator.going(person=person):
+        await house.privacy.forget(person)
     log.info("forgot a person")
     return len(await house.privacy.waiting(person))
 

@@ -22,12 +22,12 @@ from bot.markdown import literal, shortened
 from bot.may import may_keep_styles
 from bot.messages import NO_MENTIONS, layout
 from bot.options import MAX_CHOICES, suggest_styles
-from bot.styles import find_style, owner_of, shipped_style
+from bot.styles import find_style, names_here, own_of, owner_of, shipped_style
 from generation.job import UserId
 from generation.prompting import choices
 from generation.prompting.styles import MAX_BYTES, Style, read_csv, shipped, shown, tidy, too_large, write_csv
 from generation.sentence import altered, count, joined, say
-from storage.styles import Saved
+from storage.styles import Owner, OwnerKind, Saved
 
 if TYPE_CHECKING:
     from bot.house import Interaction
@@ -66,6 +66,8 @@ class StyleCommands(app_commands.Group):
         ]
         if interaction.guild_id is None:
             lines[0] = say("**Your styles** {styles}", styles=mine)
+        elif personal := await interaction.client.house.styles.of(own_of(interaction)):
+            lines.insert(1, say("**Your styles** {styles}", styles=_listed(personal)))
         await tell(interaction, joined("\n", lines))
 
     @app_commands.command(name="show", description="What a style holds")
@@ -73,12 +75,12 @@ class StyleCommands(app_commands.Group):
     async def show(self, interaction: Interaction, name: str) -> None:
         await _acknowledge(interaction)
         style = await find_style(interaction, name)
-        own = await interaction.client.house.styles.get(owner_of(interaction), name)
+        styles = interaction.client.house.styles
         where = say("-# comes along")
-        if own is not None:
+        if interaction.guild_id is not None and await styles.get(owner_of(interaction), name) is not None:
             where = say("-# one of the styles of this server")
-            if interaction.guild_id is None:
-                where = say("-# one of your styles")
+        elif await styles.get(own_of(interaction), name) is not None:
+            where = say("-# one of your styles")
         lines = (f"### {literal(style.name)}", *_prompts(style), where)
         view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
         await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
@@ -107,6 +109,8 @@ class StyleCommands(app_commands.Group):
         style = await styles.get(owner, name)
         if style is None or not await styles.delete(owner, name):
             along = await find_style(interaction, name)
+            if await styles.get(own_of(interaction), name) is not None:
+                raise Refused(say("That is one of yours; delete it in a direct message with me."))
             raise Refused(say("{style} comes along with me and cannot be deleted.", style=shown(along.name)))
         said = say("Deleted {style}. It was:", style=shown(style.name))
         if shipped_style(name) is not None:
@@ -155,7 +159,7 @@ class StyleCommands(app_commands.Group):
     @show.autocomplete("name")
     async def _any(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         house = interaction.client.house
-        own = await house.styles.names(owner_of(interaction))
+        own = await names_here(interaction)
         return _choices(suggest_styles(typed, own, house.shelf.default))
 
     @save.autocomplete("name")
@@ -182,15 +186,26 @@ async def keep_style(interaction: Interaction, name: str, prompt: str, negative_
         Refused, InvalidRequest: they may not, or it cannot be.
     """
     check_keeper(interaction)
+    await save_style(interaction, owner_of(interaction), name, prompt, negative_prompt)
+
+
+async def save_style(
+    interaction: Interaction, owner: Owner, name: str, prompt: str, negative_prompt: str
+) -> None:
+    """Save a style of a server or a person, or change the one of that name, and say so.
+
+    Raises:
+        InvalidRequest: it cannot be.
+    """
     style = Style(name=tidy(name), prompt=prompt.strip(), negative_prompt=negative_prompt.strip())
     choices.read(style.prompt)
     choices.read(style.negative_prompt, "negative prompt")
     await _acknowledge(interaction)
-    styles, owner = interaction.client.house.styles, owner_of(interaction)
+    styles = interaction.client.house.styles
     before = await styles.get(owner, style.name)
     await styles.save(owner, [style], by=UserId(interaction.user.id))
     said = say("Saved {style} as one of the styles of this server.", style=shown(style.name))
-    if interaction.guild_id is None:
+    if owner.kind is OwnerKind.PERSON:
         said = say("Saved {style} as one of your styles.", style=shown(style.name))
     if before is not None and before != style:
         said = say("Changed {style}. Before, it was:", style=shown(style.name))

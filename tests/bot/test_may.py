@@ -5,9 +5,9 @@ from __future__ import annotations
 import discord
 import pytest
 
-from bot.answering import FORMS
 from bot.app import Atelier
 from bot.card import Action
+from bot.formanswers import FORMS
 from bot.may import MAY, REFUSALS, Who, is_allowed
 
 NOBODY = discord.Permissions.none()

@@ -1,0 +1,197 @@
+"""/gallery: what is shared in a server, found by its likes, its words or by chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.acknowledgement import acknowledge
+from bot.leafing import MAX_WORDS, WINDOWS, Kind, Query, show_page
+from bot.limits import Refused
+from bot.options import MAX_CHOICES, suggest_styles
+from bot.shared import check_visitor
+from bot.styles import names_here
+from generation.prompting.styles import folded
+from generation.request import InvalidRequest
+from generation.sentence import say
+from storage.finding import Window
+from storage.gallery import MAX_TITLE
+from storage.postwords import read_tags
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+WHEN = [Choice(name=name, value=str(window)) for window, name in WINDOWS.items()]
+FILTERS = {
+    "model": "Drawn with this model",
+    "style": "In this style",
+    "tag": "With this tag",
+    "person": "Shared by this person",
+    "when": "Shared within",
+}
+
+
+class GalleryCommands(app_commands.Group):
+    """The group. What one of them raises is told to the person who used it; the answers are theirs alone."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="gallery",
+            description="What people have shared in this server",
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=False, private_channel=False
+            ),
+        )
+
+    @app_commands.command(name="top", description="What is liked most")
+    @app_commands.describe(**FILTERS)
+    @app_commands.choices(when=WHEN)
+    async def top(
+        self,
+        interaction: Interaction,
+        when: str | None = None,
+        model: str | None = None,
+        style: str | None = None,
+        tag: str | None = None,
+        person: discord.User | None = None,
+    ) -> None:
+        await _find(interaction, Kind.TOP, "", when, model, style, tag, person)
+
+    @app_commands.command(name="new", description="What was shared last")
+    @app_commands.describe(**FILTERS)
+    @app_commands.choices(when=WHEN)
+    async def new(
+        self,
+        interaction: Interaction,
+        when: str | None = None,
+        model: str | None = None,
+        style: str | None = None,
+        tag: str | None = None,
+        person: discord.User | None = None,
+    ) -> None:
+        await _find(interaction, Kind.NEW, "", when, model, style, tag, person)
+
+    @app_commands.command(name="search", description="What has these words in its prompt, title or tags")
+    @app_commands.describe(words="The last may be the beginning of one", **FILTERS)
+    @app_commands.choices(when=WHEN)
+    async def search(
+        self,
+        interaction: Interaction,
+        words: app_commands.Range[str, 1, MAX_WORDS],
+        when: str | None = None,
+        model: str | None = None,
+        style: str | None = None,
+        tag: str | None = None,
+        person: discord.User | None = None,
+    ) -> None:
+        await _find(interaction, Kind.SEARCH, words, when, model, style, tag, person)
+
+    @app_commands.command(name="mine", description="What you have shared here")
+    async def mine(self, interaction: Interaction) -> None:
+        await _find(interaction, Kind.MINE)
+
+    @app_commands.command(name="random", description="Some of it, by chance")
+    @app_commands.describe(**FILTERS)
+    @app_commands.choices(when=WHEN)
+    async def random(
+        self,
+        interaction: Interaction,
+        when: str | None = None,
+        model: str | None = None,
+        style: str | None = None,
+        tag: str | None = None,
+        person: discord.User | None = None,
+    ) -> None:
+        await _find(interaction, Kind.RANDOM, "", when, model, style, tag, person)
+
+    @top.autocomplete("tag")
+    @new.autocomplete("tag")
+    @search.autocomplete("tag")
+    @random.autocomplete("tag")
+    async def _tags(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        try:
+            server = check_visitor(interaction)
+        except Refused:
+            return []
+        found = await interaction.client.house.gallery.tags(server, typed.lstrip("# "), MAX_CHOICES)
+        return [Choice(name=tag, value=tag) for tag, _ in found]
+
+    @top.autocomplete("model")
+    @new.autocomplete("model")
+    @search.autocomplete("model")
+    @random.autocomplete("model")
+    async def _models(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        names = [model.name for model in interaction.client.house.shelf.models]
+        wanted = typed.casefold()
+        found = [name for name in names if wanted in name.casefold()]
+        return [Choice(name=name, value=name) for name in found[:MAX_CHOICES] if len(name) <= MAX_TITLE]
+
+    @top.autocomplete("style")
+    @new.autocomplete("style")
+    @search.autocomplete("style")
+    @random.autocomplete("style")
+    async def _styles(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        shelf = interaction.client.house.shelf
+        names = suggest_styles(typed, await names_here(interaction), shelf.default)
+        return [Choice(name=name, value=name) for name in names]
+
+
+async def _find(
+    interaction: Interaction,
+    kind: Kind,
+    words: str = "",
+    when: str | None = None,
+    model: str | None = None,
+    style: str | None = None,
+    tag: str | None = None,
+    person: discord.User | None = None,
+) -> None:
+    """Acknowledge, and show the first page."""
+    check_visitor(interaction)
+    window = Window.ALL
+    if when is not None:
+        if when not in list(Window):
+            raise Refused(say("That is none of the choices."))
+        window = Window(when)
+    query = Query(
+        kind=kind,
+        typed=" ".join(words.split()),
+        window=window,
+        model=None if model is None else _model(interaction, model),
+        tag=None if tag is None else _tag(tag),
+        person=None if person is None else person.id,
+    )
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    if style is not None:
+        query = _with_style(query, style, await _names(interaction))
+    await show_page(interaction, query)
+
+
+def _model(interaction: Interaction, name: str) -> str:
+    found = interaction.client.house.shelf.find(name)
+    if found is None:
+        raise InvalidRequest(say("I do not have that model."))
+    return found.source
+
+
+def _tag(typed: str) -> str:
+    tags = read_tags(typed)
+    if len(tags) != 1:
+        raise InvalidRequest(say("Choose one tag; a search finds words of several."))
+    return tags[0]
+
+
+async def _names(interaction: Interaction) -> dict[str, str]:
+    shelf = interaction.client.house.shelf
+    names = [*suggest_styles("", (), shelf.default), *await names_here(interaction)]
+    return {folded(name): name for name in names}
+
+
+def _with_style(query: Query, typed: str, names: dict[str, str]) -> Query:
+    """With the style as it was kept, however it was capitalised; one that is gone may be typed still."""
+    return replace(query, style=names.get(folded(typed), typed))

@@ -1,0 +1,319 @@
+"""Brings what is shared into the gallery's channel, keeps its likes true there, takes down what is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import discord
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot import pacing
+from bot.apologies import describe
+from bot.card import Action, Card, custom_id
+from bot.cards import MAX_ALT
+from bot.exhibiting import delete_message, earlier_post, new_post
+from bot.gallerycards import post_card
+from bot.language import Language, language, language_of_server
+from bot.letters import noted
+from bot.limits import Refused
+from bot.messages import NO_MENTIONS, layout, shrunk
+from bot.refusals import UNKNOWN_MESSAGE, Connection, is_final
+from generation.image import Picture, PictureGone
+from generation.job import Job, JobId, UserId
+from generation.sentence import say
+from generation.shelf import Shelf
+from storage.database import DatabaseUnusable
+from storage.gallery import Gallery, Message
+from storage.hanging import Hangings
+from storage.jobs import Jobs
+from storage.lineage import Lineages
+from storage.pictures import Pictures
+from storage.posts import Post, PostId
+from storage.servers import Servers
+
+log = logging.getLogger(__name__)
+
+PACE = 3.0
+"""Seconds between two rounds, so that no post is edited more often."""
+LOOK = 30.0
+"""Seconds after which it looks by itself: whatever removes a picture need not tell it."""
+AT_ONCE = 2
+"""Posts whose pictures are in memory to be sent."""
+_ARCHIVED = 50083
+
+
+class Curator:
+    """Looks after the messages of all galleries. What it owes is in the database, so a restart loses none.
+
+    A post is sent with a nonce, by which Discord refuses a second copy for some minutes; later its own
+    message is looked for first. All else can be done twice.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        *,
+        shelf: Shelf,
+        gallery: Gallery,
+        hangings: Hangings,
+        lineages: Lineages,
+        jobs: Jobs,
+        pictures: Pictures,
+        servers: Servers,
+    ) -> None:
+        self.shelf = shelf
+        self._client = client
+        self._gallery = gallery
+        self._hangings = hangings
+        self._lineages = lineages
+        self._jobs = jobs
+        self._pictures = pictures
+        self._servers = servers
+        self._locks: defaultdict[PostId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._hands = asyncio.Semaphore(AT_ONCE)
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_looking(), name="gallery")
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def wake(self) -> None:
+        """Something has changed: look soon."""
+        self._woken.set()
+
+    @asynccontextmanager
+    async def going(self, *, job: JobId | None = None, person: UserId | None = None) -> AsyncIterator[None]:
+        """In the block a picture, or all of a person, goes; after it no post names it as its origin.
+
+        What may name it is noted before, since nobody can tell afterwards, and a crash may come between.
+        """
+        named = await self._hangings.descendants(job=job, person=person)
+        await self._hangings.tell_anew(named)
+        try:
+            yield
+        finally:
+            await self._hangings.tell_anew(named)
+            self.wake()
+
+    async def hang(self, post_id: PostId, *, fresh: bool = False) -> Post | None:
+        """Bring a post into the channel, unless it is there; what is known of it then, None if it is gone.
+
+        Args:
+            fresh: nobody has tried that before.
+
+        Raises:
+            Refused: the channel takes none of ours, so it is not shared any more.
+            discord.HTTPException, *Connection: it may work later, and is tried again.
+        """
+        lock = self._locks[post_id]
+        try:
+            async with lock, self._hands:
+                return await self._hang(post_id, fresh)
+        finally:
+            if not lock.locked():
+                self._locks.pop(post_id, None)
+
+    async def _hang(self, post_id: PostId, fresh: bool) -> Post | None:
+        post = await self._gallery.get(post_id)
+        if post is None or post.is_hidden or post.message_id is not None:
+            return post
+        place = self._servers.of(post.server).gallery_channel
+        card = None if place is None else await self._card(post)
+        if place is None or card is None:
+            await self._gallery.unshare(post_id)
+            return None
+        channel = self._client.get_channel(place) or self._client.get_partial_messageable(
+            place, guild_id=post.server
+        )
+        message = None if fresh else await self._earlier(channel, post)
+        if message is None:
+            card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+            try:
+                message = await new_post(channel, post, card, self._language(post.server))
+            except discord.HTTPException as error:
+                if not is_final(error, 0):
+                    raise
+                log.warning("a gallery's channel takes no post: %s", describe(error))
+                await self._gallery.unshare(post_id)
+                raise Refused(
+                    say("I may not post in {channel}, so it is not shared.", channel=f"<#{place}>")
+                ) from None
+        stays = await self._note(post, message)
+        if not stays:
+            await self._take_down(message)
+        return await self._gallery.get(post_id)
+
+    async def _note(self, post: Post, message: Message) -> bool:
+        stays = False
+
+        async def note() -> None:
+            nonlocal stays
+            stays = await self._gallery.shown(post.id, message.channel_id, message.message_id, post.likes)
+
+        await noted(note)
+        return stays
+
+    async def _earlier(self, channel: object, post: Post) -> Message | None:
+        """Our own message of this post, if one stands there that is not to go."""
+        going = {message.message_id for message in await self._gallery.takedowns()}
+        mark = custom_id(Action.LIKE, post.job_id, post.index)
+        return await earlier_post(self._client, channel, mark, going)
+
+    # What is known of a post ------------------------------------------------------------------------------
+
+    async def card(self, post: Post) -> Card | None:
+        """A post with its picture, for one person or for its channel; None if the picture is gone."""
+        return await self._card(post)
+
+    async def _card(self, post: Post) -> Card | None:
+        job, picture = await self.picture_of(post)
+        return None if job is None or picture is None else await self._drawn(post, job, picture)
+
+    async def picture_of(self, post: Post) -> tuple[Job | None, Picture | None]:
+        """The job of a post, and its picture, as far as they are there."""
+        job = await self._jobs.outlined(post.job_id)
+        try:
+            kept = await self._pictures.of(post.job_id)
+            stored = next((each for each in kept if each.index == post.index), None)
+            if job is None or stored is None:
+                return job, None
+            png = await self._pictures.read(stored)
+        except PictureGone:
+            return job, None
+        picture = Picture(
+            index=stored.index, seed=stored.seed, size=stored.size, png=png, verdict=stored.verdict
+        )
+        return job, picture
+
+    async def _drawn(self, post: Post, job: Job, picture: Picture | None) -> Card:
+        covers = self._servers.of(post.server).spoilers
+        return post_card(post, job, picture, self.shelf, origin=await self.origin(post), covers=covers)
+
+    async def origin(self, post: Post) -> Post | None:
+        """The nearest thing that somebody else shared here from which it was made."""
+        lineage = await self._lineages.of(post.job_id, server=post.server, viewer=UserId(0))
+        for node in reversed(() if lineage is None else lineage.ancestors):
+            if node.post is not None and node.person != post.person:
+                return await self._gallery.get(node.post)
+        return None
+
+    def _language(self, server: int) -> Language:
+        decided = self._servers.of(server).language
+        return language_of_server(self._client, server) if decided is None else language(decided)
+
+    # What is owed -----------------------------------------------------------------------------------------
+
+    async def _keep_looking(self) -> None:
+        attempt = 0
+        while True:
+            self._woken.clear()
+            done = False
+            try:
+                done = await self.catch_up()
+            except DatabaseUnusable as error:
+                log.warning("could not look after the gallery: %s", error)
+            except Exception:
+                log.exception("could not look after the gallery")
+            attempt = 0 if done else attempt + 1
+            await asyncio.sleep(PACE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK if done else pacing.backoff(attempt)):
+                    await self._woken.wait()
+
+    async def catch_up(self) -> bool:
+        """Do what is owed now; whether all of it could be done."""
+        await self._hangings.take_hidden_down()
+        done = True
+        for message in await self._gallery.takedowns():
+            done &= await self._tried(partial(self._take_down, message))
+        for post in await self._gallery.without_message():
+            done &= await self._tried(partial(self.hang, post.id))
+        for post in await self._gallery.outdated():
+            done &= await self._tried(partial(self._tell_anew, post))
+        return done
+
+    async def _tried(self, act: Callable[[], Awaitable[object]]) -> bool:
+        try:
+            await act()
+        except Refused as refused:
+            log.info("a post was not shown: %s", refused)
+        except (discord.HTTPException, *Connection) as error:
+            log.info("the gallery waits: %s", describe(error))
+            return False
+        except PictureGone:
+            log.info("a post was not shown: its picture is gone")
+        return True
+
+    async def _take_down(self, message: Message) -> None:
+        await delete_message(self._client, message)
+        await self._gallery.taken_down(message)
+
+    async def _tell_anew(self, post: Post) -> None:
+        """Say the likes that it has now, and what it was made from, in its message."""
+        if post.channel_id is None or post.message_id is None:
+            return
+        job = await self._jobs.outlined(post.job_id)
+        if job is None:
+            return
+        channel = self._client.get_partial_messageable(post.channel_id, guild_id=post.server)
+        try:
+            message = await channel.fetch_message(post.message_id)
+            card = await self._drawn(post, job, None)
+            view = with_picture(layout(card, self._language(post.server)), message, job, post)
+            edit = partial(
+                message.edit, view=view, attachments=message.attachments, allowed_mentions=NO_MENTIONS
+            )
+            try:
+                await edit()
+            except discord.HTTPException as error:
+                if error.code != _ARCHIVED:
+                    raise
+                await self._client.http.edit_channel(post.channel_id, archived=False)
+                await edit()
+        except discord.HTTPException as error:
+            if error.code == UNKNOWN_MESSAGE:  # somebody removed it by hand: it is not wanted there
+                await self._gallery.unshare(post.id)
+                return
+            if not is_final(error, 0):
+                raise
+            log.info("the likes of a post are not shown: %s", describe(error))
+        await self._gallery.says(post.id, post.likes)
+
+
+def with_picture(
+    view: discord.ui.LayoutView, message: discord.Message, job: Job, post: Post
+) -> discord.ui.LayoutView:
+    """The view of a card without pictures, with the one that its message has."""
+    body = view.children[0]
+    if not message.attachments or not isinstance(body, discord.ui.Container):
+        return view
+    gallery: discord.ui.MediaGallery[discord.ui.LayoutView] = discord.ui.MediaGallery()
+    file = message.attachments[0]
+    gallery.add_item(
+        media=f"attachment://{file.filename}",
+        description=" ".join(job.request.image(post.index).prompt.split())[:MAX_ALT] or None,
+        spoiler=file.is_spoiler(),
+    )
+    parts = list(body.children)
+    body.clear_items()
+    for part in (*parts[:1], gallery, *parts[1:]):
+        body.add_item(part)
+    return view

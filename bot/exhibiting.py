@@ -1,0 +1,111 @@
+"""Posts and messages of a gallery in Discord: a message in a text channel, a post in a forum."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+import discord
+
+from bot.apologies import describe
+from bot.card import Card
+from bot.gallerycards import name_of_post
+from bot.language import Language
+from bot.markdown import whole
+from bot.messages import NO_MENTIONS, files, first_button, layout
+from bot.refusals import is_final
+from storage.gallery import Message
+from storage.posts import Post
+
+log = logging.getLogger(__name__)
+
+_EARLIER = 100
+"""Messages in which one of ours is looked for that an earlier run may have posted."""
+MAX_FORUM_TAGS = 5
+"""That Discord takes of one post."""
+
+
+async def new_post(channel: Any, post: Post, card: Card, language: Language) -> Message:
+    """Show a post where the gallery is.
+
+    Raises:
+        discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: Discord did not take it.
+    """
+    view, attachments = layout(card, language), files(card, language)
+    if isinstance(channel, discord.ForumChannel):
+        made = await channel.create_thread(
+            name=whole(name_of_post(post)),
+            view=view,
+            files=attachments,
+            applied_tags=_forum_tags(channel, post),
+            allowed_mentions=NO_MENTIONS,
+        )
+        return Message(channel_id=made.thread.id, message_id=made.message.id)
+    message = await channel.send(
+        view=view, files=attachments, allowed_mentions=NO_MENTIONS, nonce=f"post-{post.id}"
+    )
+    return Message(channel_id=message.channel.id, message_id=message.id)
+
+
+def _forum_tags(forum: discord.ForumChannel, post: Post) -> list[discord.ForumTag]:
+    """Those of the forum that are called like the post's; one of them, whichever, where one is required."""
+    wanted = set(post.tags)
+    found = [tag for tag in forum.available_tags if tag.name.casefold() in wanted and not tag.moderated]
+    if not found and forum.flags.require_tag:
+        found = [tag for tag in forum.available_tags if not tag.moderated][:1]
+    return found[:MAX_FORUM_TAGS]
+
+
+async def earlier_post(
+    client: discord.Client, channel: Any, mark: str, going: Collection[int]
+) -> Message | None:
+    """Our own message with this first button, if it is among the newest there.
+
+    Args:
+        going: the ids of those that are to be taken down.
+    """
+    try:
+        async for message in _newest(channel):
+            is_ours = message.author == client.user and message.id not in going
+            if is_ours and first_button(message.components) == mark:
+                return Message(channel_id=message.channel.id, message_id=message.id)
+    except discord.Forbidden:
+        return None  # we may write there, but not read
+    return None
+
+
+async def _newest(channel: Any) -> AsyncIterator[discord.Message]:
+    if not isinstance(channel, discord.ForumChannel):
+        async for message in channel.history(limit=_EARLIER):
+            yield message
+        return
+    # A post of a forum is a thread whose first message has its id.
+    threads = sorted(await channel.guild.active_threads(), key=lambda thread: thread.id, reverse=True)
+    for thread in [each for each in threads if each.parent_id == channel.id][:_EARLIER]:
+        try:
+            yield await thread.fetch_message(thread.id)
+        except discord.NotFound:
+            continue
+
+
+async def delete_message(client: discord.Client, message: Message) -> None:
+    """Delete the message of a post, and the forum's post that it began.
+
+    Raises:
+        discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: it may work later. Where it never
+            will, nothing is raised.
+    """
+    channel = client.get_partial_messageable(message.channel_id)
+    try:
+        if message.channel_id == message.message_id:
+            try:
+                await client.http.delete_channel(message.channel_id)
+            except discord.Forbidden:  # without "manage threads" what others wrote below it stays
+                await channel.get_partial_message(message.message_id).delete()
+        else:
+            await channel.get_partial_message(message.message_id).delete()
+    except discord.HTTPException as error:
+        if not is_final(error, 0):
+            raise
+        log.info("a message of the gallery is gone already, or stays: %s", describe(error))

@@ -1,0 +1,184 @@
+"""What a shared picture looks like in the chat, and what moderators see of one that was reported. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
+from bot.cards import attached, covered
+from bot.facts import facts, prompt_of
+from bot.markdown import literal, shortened
+from generation.image import Picture
+from generation.job import Job, UserId
+from generation.sentence import count, joined, say
+from generation.shelf import Shelf
+from storage.posts import Post
+from storage.reports import Decision, Report
+
+MAX_REASONS = 5
+"""Of one post that moderators are told."""
+REASON = 300
+"""Characters of one of them."""
+TITLE = 90
+"""Characters of a post's name, which a forum and a line take."""
+
+LIKE_THIS, LINEAGE, SAVE_MINE, SAVE_HERE, TAKE_OUT = "alike", "lineage", "mine", "here", "out"
+"""What can be chosen beside the buttons of a post; they stand in old messages."""
+
+_FURTHER = (
+    Entry(LIKE_THIS, say("more like this")),
+    Entry(LINEAGE, say("where it comes from, and what came of it")),
+    Entry(SAVE_MINE, say("save its prompt as a style of yours")),
+    Entry(SAVE_HERE, say("save its prompt as a style of this server")),
+    Entry(TAKE_OUT, say("take it out of the gallery")),
+)
+
+
+def link_of(post: Post) -> str | None:
+    """The address of a post's message, once there is one."""
+    if post.message_id is None:
+        return None
+    return f"https://discord.com/channels/{post.server}/{post.channel_id}/{post.message_id}"
+
+
+def name_of_post(post: Post) -> str:
+    """What a post is called where it is one of several, as plain text on one line."""
+    text = " ".join((post.title or post.prompt).split())
+    return shortened(text, TITLE) or "…"
+
+
+def post_card(
+    post: Post,
+    job: Job,
+    picture: Picture | None,
+    shelf: Shelf,
+    *,
+    origin: Post | None = None,
+    covers: bool = False,
+) -> Card:
+    """A shared picture with all that can be done with it.
+
+    Args:
+        picture: None: its message has it already.
+        origin: somebody else's shared picture that it was made from.
+        covers: whether it is hidden behind a spoiler whatever its job says.
+    """
+    request = job.request.image(post.index)
+    text = [joined("", ("> ", prompt_of(request)))]
+    if post.title is not None:
+        text.insert(0, joined("", ("### ", literal(post.title))))
+    small = [facts(request, shelf), _credit(post)]
+    if origin is not None:
+        small.append(_remixed(origin))
+    if post.tags:
+        small.append(tags_line(post.tags))
+    pictures: tuple[Attached, ...] = () if picture is None else (attached(job, picture),)
+    if covers:
+        pictures = tuple(map(covered, pictures))
+    button, menu = partial(Button, job=job.id, index=post.index), partial(Menu, job=job.id, index=post.index)
+    return Card(
+        tone=Tone.DONE,
+        text=tuple(text),
+        pictures=pictures,
+        small=tuple(small),
+        buttons=(
+            button(action=Action.LIKE, label=likes_label(post.likes)),
+            button(action=Action.USE, label=say("Use this prompt")),
+            Button(action=Action.EDIT, job=job.id, label=say("Remix")),
+            button(action=Action.REPORT, label=say("Report")),
+        ),
+        menu=menu(
+            action=Action.ABOUT,
+            placeholder=say("More: like this one, where it comes from, save its prompt…"),
+            entries=_FURTHER,
+        ),
+    )
+
+
+def likes_label(likes: int) -> str:
+    """What stands on the button."""
+    return count("{number:,} like", "{number:,} likes", likes) if likes else say("Like")
+
+
+def tags_line(tags: Sequence[str]) -> str:
+    """The tags of a post."""
+    return literal(" ".join(f"#{tag.replace(' ', '_')}" for tag in tags)).replace("\\#", "#", 1)
+
+
+def _credit(post: Post) -> str:
+    return say("shared by {who} {when}", who=f"<@{post.person}>", when=f"<t:{int(post.shared_at)}:R>")
+
+
+def _remixed(origin: Post) -> str:
+    link = link_of(origin)
+    who = f"<@{origin.person}>"
+    if link is None:
+        return say("remixed from {who}", who=who)
+    return say("remixed from {who}: [this one]({link})", who=who, link=link)
+
+
+def entry_lines(number: int, post: Post) -> tuple[str, ...]:
+    """One post of several, for a page or a board."""
+    told: list[str] = [
+        count("{number:,} like", "{number:,} likes", post.likes),
+        f"<@{post.person}>",
+        f"<t:{int(post.shared_at)}:R>",
+    ]
+    if (link := link_of(post)) is not None:
+        told.append(say("[its post]({link})", link=link))
+    if post.is_hidden:
+        told.append(say("hidden by moderators"))
+    lines = [f"**{number}.** {literal(name_of_post(post))}", joined(" · ", told)]
+    return (*lines, tags_line(post.tags)) if post.tags else tuple(lines)
+
+
+# Reports --------------------------------------------------------------------------------------------------
+
+
+def report_card(post: Post, job: Job, picture: Picture | None, reports: Sequence[Report]) -> Card:
+    """What moderators see of a post that waits for them."""
+    waiting = [report for report in reports if report.decision is None]
+    lines: list[str] = [
+        joined("", ("> ", prompt_of(job.request.image(post.index)))),
+        count("**Reported** by {number} person.", "**Reported** by {number} people.", len(waiting)),
+        *(
+            say("{who}: {reason}", who=_who(report.person), reason=literal(shortened(report.reason, REASON)))
+            for report in waiting[:MAX_REASONS]
+        ),
+    ]
+    if post.title is not None:
+        lines.insert(0, joined("", ("### ", literal(post.title))))
+    small = [_credit(post)]
+    if (link := link_of(post)) is not None:
+        small.append(say("[its post]({link})", link=link))
+    button = partial(Button, job=job.id, index=post.index)
+    return Card(
+        tone=Tone.WAITING,
+        text=tuple(lines),
+        pictures=() if picture is None else (covered(attached(job, picture)),),
+        small=tuple(small),
+        buttons=(
+            button(action=Action.HIDE, label=say("Hide")),
+            button(action=Action.KEEP, label=say("Keep")),
+            button(action=Action.BLOCK, label=say("Hide and block the person")),
+        ),
+    )
+
+
+def decided_line(report: Report) -> str:
+    """What became of a report, and by whom."""
+    who = _who(report.decided_by or UserId(0))
+    if report.decision is Decision.HIDDEN:
+        return say("**Hidden** by {who}.", who=who)
+    return say("**Kept** by {who}.", who=who)
+
+
+def decided_report_card(report: Report | None) -> Card:
+    """The same in place of its card; None: the post is gone."""
+    said = say("**Gone** before anybody decided.") if report is None else decided_line(report)
+    return Card(tone=Tone.CANCELLED, text=(said,))
+
+
+def _who(person: int) -> str:
+    return f"<@{person}>" if person else say("somebody who is forgotten")

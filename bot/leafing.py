@@ -1,0 +1,427 @@
+"""Pages of a gallery: what was found, a few at a time, with buttons that outlive every restart."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
+
+import discord
+from discord import ui
+
+from bot.acknowledgement import acknowledge
+from bot.apologies import apologise
+from bot.buttons import show_privately
+from bot.gallerycards import entry_lines, name_of_post
+from bot.history import LISTED
+from bot.language import Language, language_of
+from bot.limits import Refused
+from bot.markdown import literal, shortened, whole
+from bot.messages import NO_MENTIONS
+from bot.shared import check_visitor, post_here
+from generation.image import Picture, PictureGone
+from generation.job import JobId, UserId
+from generation.judging import is_suspect
+from generation.request import Digest
+from generation.sentence import joined, say
+from storage.finding import Wanted, Window
+from storage.gallery import GONE
+from storage.paging import Page
+from storage.posts import Post, PostId
+
+if TYPE_CHECKING:
+    from bot.house import House, Interaction
+
+log = logging.getLogger(__name__)
+
+ENTRIES = 5
+"""On one page."""
+MAX_WORDS = 100
+"""Characters of a search that are taken: the page itself has to remember them."""
+CHUNK = 80
+"""UTF-16 units of what a page remembers, in the value of one line of a menu; Discord takes 100 characters."""
+NEWEST = "new"
+
+
+class Kind(StrEnum):
+    """What is looked for."""
+
+    TOP = "top"
+    NEW = "new"
+    SEARCH = "search"
+    MINE = "mine"
+    RANDOM = "random"
+    LIKE = "like"
+    """What is like a post."""
+
+
+TITLES: Mapping[Kind, str] = {
+    Kind.TOP: say("### The most liked"),
+    Kind.NEW: say("### The newest"),
+    Kind.SEARCH: say("### What was found"),
+    Kind.MINE: say("### What you have shared"),
+    Kind.RANDOM: say("### By chance"),
+    Kind.LIKE: say("### More like that"),
+}
+WINDOWS: Mapping[Window, str] = {
+    Window.DAY: say("of a day"),
+    Window.WEEK: say("of a week"),
+    Window.MONTH: say("of a month"),
+    Window.ALL: say("of all time"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """What somebody looks for; a page remembers it, whatever becomes of the bot."""
+
+    kind: Kind
+    typed: str = ""
+    window: Window = Window.ALL
+    model: str | None = None
+    """Its source."""
+    style: str | None = None
+    tag: str | None = None
+    person: int | None = None
+    post: int | None = None
+
+    def __str__(self) -> str:
+        """All of it, without spaces, which Discord would take from the ends of its parts."""
+        told = {name: value for name, value in asdict(self).items() if value not in (None, "")}
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        return re.sub(r"[%\s]", lambda match: "".join(f"%{byte:02x}" for byte in match[0].encode()), text)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """What :meth:`__str__` said.
+
+        Raises:
+            ValueError, TypeError: that is not what it is.
+        """
+        told = json.loads(unquote(text))
+        return cls(**told | {"kind": Kind(told["kind"]), "window": Window(told["window"])})
+
+    @property
+    def wanted(self) -> Wanted:
+        """What its filters say."""
+        person = None if self.person is None else UserId(self.person)
+        return Wanted(model=self.model, style=self.style, tag=self.tag, person=person, window=self.window)
+
+
+def chunks(text: str) -> list[str]:
+    """The text in parts of so many UTF-16 units at the most, which is what Discord may count."""
+    parts, room = [""], CHUNK
+    for char in text:
+        units = len(char.encode("utf-16-le", "replace")) // 2
+        if units > room:
+            parts.append("")
+            room = CHUNK
+        parts[-1] += char
+        room -= units
+    return parts
+
+
+async def show_page(
+    interaction: Interaction, query: Query, cursor: str | None = None, *, over: bool = False
+) -> None:
+    """Answer an acknowledged interaction with a page, for this person alone.
+
+    Args:
+        cursor: where it begins; None: at the beginning.
+        over: put it in place of the page that somebody leafed from.
+
+    Raises:
+        Refused: they may not look into this gallery, or what they look for takes too many words.
+    """
+    server = check_visitor(interaction)
+    if len(chunks(str(query))) > len(WINDOWS):
+        raise Refused(say("That is more than a page can remember; look for less at once."))
+    page = await _page(interaction, server, query, cursor)
+    if not page.posts and cursor is not None:  # it was past the end, or all of it has gone meanwhile
+        page = await _page(interaction, server, query, None)
+    small = {}
+    for post in page.posts:
+        if (thumbnail := await _thumbnail(interaction, post)) is not None:
+            small[post.id] = thumbnail
+    said_in = language_of(interaction)
+    heading = _heading(query, page, interaction.client.house)
+    view = page_view(query, page, heading, {post: name for post, (name, _) in small.items()}, said_in)
+    files = [discord.File(io.BytesIO(data), filename=name) for name, data in small.values()]
+    if over:
+        await interaction.edit_original_response(view=view, attachments=files, allowed_mentions=NO_MENTIONS)
+    else:
+        await interaction.followup.send(view=view, files=files, ephemeral=True, allowed_mentions=NO_MENTIONS)
+
+
+async def _page(interaction: Interaction, server: int, query: Query, cursor: str | None) -> Page:
+    house = interaction.client.house
+    finder, size = house.finder, ENTRIES
+    match query.kind:
+        case Kind.TOP:
+            return await finder.top(server, query.wanted, cursor=cursor, size=size)
+        case Kind.NEW:
+            return await finder.new(server, query.wanted, cursor=cursor, size=size)
+        case Kind.SEARCH:
+            return await finder.search(server, query.typed, query.wanted, cursor=cursor, size=size)
+        case Kind.MINE:
+            return await finder.mine(server, UserId(interaction.user.id), cursor=cursor, size=size)
+        case Kind.RANDOM:
+            return Page(posts=await finder.random(server, query.wanted, count=size))
+        case Kind.LIKE:
+            post = await house.gallery.get(PostId(query.post or 0))
+            if post is None or post.server != server or post.is_hidden:
+                raise Refused(GONE)
+            return await finder.more_like(post, cursor=cursor, size=size)
+
+
+async def _thumbnail(interaction: Interaction, post: Post) -> tuple[str, bytes] | None:
+    """The name and the content of a small picture; None if there is none to show."""
+    house = interaction.client.house
+    try:
+        data = await house.thumbnails.read(Digest(post.digest))
+        covered = await _is_covered(house, post)
+    except (PictureGone, OSError) as error:
+        log.warning("post %d: no small picture of it: %s", post.id, type(error).__name__)
+        return None
+    return f"{'SPOILER_' if covered else ''}{post.job_id}-{post.index}.webp", data
+
+
+async def _is_covered(house: House, post: Post) -> bool:
+    if house.servers.of(post.server).spoilers:
+        return True
+    job = await house.jobs.outlined(post.job_id)
+    kept = [each for each in await house.pictures.of(post.job_id) if each.index == post.index]
+    if job is None or not kept:
+        return True
+    one = Picture(index=post.index, seed=kept[0].seed, size=post.size, png=b"", verdict=kept[0].verdict)
+    return job.covered or is_suspect(job, one)
+
+
+# The page -------------------------------------------------------------------------------------------------
+
+
+def _heading(query: Query, page: Page, house: House) -> list[str]:
+    lines: list[str] = [TITLES[query.kind]]
+    told: list[str] = []
+    if query.typed:
+        told.append(f"“{literal(shortened(query.typed, MAX_WORDS))}”")
+    if query.model is not None:
+        model = house.shelf.by_source(query.model)
+        told.append(literal(query.model if model is None else model.name))
+    told += [literal(text) for text in (query.style, None if query.tag is None else f"#{query.tag}") if text]
+    if query.person is not None:
+        told.append(f"<@{query.person}>")
+    if query.window is not Window.ALL:
+        told.append(WINDOWS[query.window])
+    if told:
+        lines.append(joined(" · ", told))
+    if page.instead:
+        words = literal(" ".join(page.instead))
+        lines.append(say("Nothing was found of that; this is what there is of: {words}", words=words))
+    if not page.posts:
+        lines.append(_nothing(query))
+    return lines
+
+
+def _nothing(query: Query) -> str:
+    if query.kind is Kind.MINE:
+        return say("You have shared nothing here yet. *Share* under a picture of yours does it.")
+    if query.kind in (Kind.TOP, Kind.NEW) and query.wanted == Wanted():
+        return say("Nothing has been shared here yet. *Share* under a picture of yours does it.")
+    return say("Nothing was found.")
+
+
+def page_view(
+    query: Query,
+    page: Page,
+    heading: Sequence[str],
+    small: Mapping[PostId, str],
+    language: Language,
+) -> ui.LayoutView:
+    """A page as Discord's widgets.
+
+    Args:
+        small: the names of the small pictures, of those posts of which there is one.
+    """
+    body: ui.Container[ui.LayoutView] = ui.Container()
+    body.add_item(ui.TextDisplay("\n".join(map(language, heading))))
+    for number, post in enumerate(page.posts, start=1):
+        text = "\n".join(map(language, entry_lines(number, post)))
+        if (name := small.get(post.id)) is None:
+            body.add_item(ui.TextDisplay(text))
+            continue
+        thumbnail: ui.Thumbnail[ui.LayoutView] = ui.Thumbnail(
+            f"attachment://{name}",
+            description=shortened(whole(" ".join(post.prompt.split())), 1024) or None,
+            spoiler=name.startswith("SPOILER_"),
+        )
+        body.add_item(ui.Section(text, accessory=thumbnail))
+    view = ui.LayoutView(timeout=None).add_item(body)
+    if page.posts:
+        view.add_item(ui.ActionRow(_open_menu(page.posts, language)))
+    view.add_item(ui.ActionRow(_sort_menu(query, language)))
+    row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
+    if query.kind is Kind.RANDOM:
+        row.add_item(ui.Button(label=language(say("Others")), custom_id="gallery:again"))
+    elif page.before is not None or page.after is not None:
+        for label, edge, none in (
+            (say("Back"), page.before, "first"),
+            (say("Further"), page.after, "last"),
+        ):
+            row.add_item(
+                ui.Button(
+                    label=language(label), custom_id=f"gallery:page:{edge or none}", disabled=edge is None
+                )
+            )
+    if row.children:
+        view.add_item(row)
+    # The client dispatches by custom_id and must not keep a view for each message it sent.
+    view.stop()
+    return view
+
+
+def _open_menu(posts: Collection[Post], language: Language) -> ui.Select[ui.LayoutView]:
+    return ui.Select(
+        custom_id="gallery:open",
+        placeholder=language(say("Show one of them, to like, remix or save it…")),
+        options=[
+            discord.SelectOption(
+                label=shortened(f"{number}. {whole(name_of_post(post))}", LISTED),
+                value=f"{post.job_id}:{post.index}",
+            )
+            for number, post in enumerate(posts, start=1)
+        ],
+    )
+
+
+def _sort_menu(query: Query, language: Language) -> ui.Select[ui.LayoutView]:
+    """Other orders and times. The values of its lines hold what the page looks for, a part each."""
+    parts = chunks(str(query))
+    lines = {str(window): _sorted_by(query, window) for window in WINDOWS}
+    if query.kind is not Kind.SEARCH:
+        lines[NEWEST] = say("the newest")
+    options = []
+    for number, (value, label) in enumerate(lines.items()):
+        part = parts[number] if number < len(parts) else ""
+        options.append(discord.SelectOption(label=language(label), value=f"{value}|{part}"))
+    return ui.Select(
+        custom_id="gallery:sort", placeholder=language(say("Another time or order…")), options=options
+    )
+
+
+def _sorted_by(query: Query, window: Window) -> str:
+    when = WINDOWS[window]
+    if query.kind is Kind.SEARCH:
+        return say("the same, {when}", when=when)
+    return say("the most liked {when}", when=when)
+
+
+def remembered(message: discord.Message | None) -> Query:
+    """What the page in this message looks for.
+
+    Raises:
+        Refused: it does not say so.
+    """
+    rows = () if message is None else message.components
+    menus = (part for row in rows if isinstance(row, discord.ActionRow) for part in row.children)
+    for menu in menus:
+        if isinstance(menu, discord.SelectMenu) and menu.custom_id == "gallery:sort":
+            try:
+                return Query.read("".join(option.value.partition("|")[2] for option in menu.options))
+            except (ValueError, TypeError, KeyError):
+                break
+    raise Refused(say("I do not know any more what that page shows; please ask again."))
+
+
+# Its buttons ----------------------------------------------------------------------------------------------
+
+
+class PageItem(discord.ui.DynamicItem[Any], template=r"(?!)"):
+    """Something on a page. What its callback raises is told to the person."""
+
+    def __init__(self, item: Any, value: str = "") -> None:
+        super().__init__(item)
+        self.value = value
+
+    @classmethod
+    async def from_custom_id(  # type: ignore[override]  # the base is typed for any client
+        cls, interaction: Interaction, item: Any, match: re.Match[str], /
+    ) -> Self:
+        return cls(item, match.groupdict().get("value") or "")
+
+    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
+        try:
+            await self.pressed(interaction)
+        except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
+            await apologise(interaction, error)
+
+    async def pressed(self, interaction: Interaction) -> None:
+        """Do what it says."""
+        raise NotImplementedError
+
+
+class LeafButton(PageItem, template=r"gallery:page:(?P<value>[0-9a-z.]{1,40})"):
+    """The page before or after this one."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction)
+        await show_page(interaction, remembered(interaction.message), self.value, over=True)
+
+
+class AgainButton(PageItem, template=r"gallery:again"):
+    """Others by chance."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction)
+        await show_page(interaction, remembered(interaction.message), over=True)
+
+
+class SortMenu(PageItem, template=r"gallery:sort"):
+    """Another time, or another order."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction)
+        chosen = self.item.values[0].partition("|")[0]
+        await show_page(interaction, resorted(remembered(interaction.message), chosen), over=True)
+
+
+def resorted(query: Query, chosen: str) -> Query:
+    """What is looked for with this line of the menu."""
+    if chosen not in (NEWEST, *Window):
+        return query
+    window = Window.ALL if chosen == NEWEST else Window(chosen)
+    if query.kind is Kind.SEARCH:
+        return replace(query, window=window)
+    kind = Kind.NEW if chosen == NEWEST else Kind.TOP
+    return replace(query, kind=kind, window=window, post=None)
+
+
+class OpenPostMenu(PageItem, template=r"gallery:open"):
+    """One of them, with its picture and its buttons."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction, thinking=True, ephemeral=True)
+        check_visitor(interaction)
+        job, _, index = self.item.values[0].partition(":")
+        post = await post_here(interaction, JobId(job), int(index) if index.isdecimal() else 0)
+        card = await interaction.client.house.curator.card(post)
+        if card is None:
+            raise Refused(GONE)
+        await show_privately(interaction, card)
+
+
+class BoardButton(PageItem, template=r"gallery:board:(?P<value>\d{1,6})"):
+    """All that is best now."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction, thinking=True, ephemeral=True)
+        await show_page(interaction, Query(kind=Kind.TOP, window=Window.WEEK))
+
+
+ITEMS: tuple[type[PageItem], ...] = (LeafButton, AgainButton, SortMenu, OpenPostMenu, BoardButton)

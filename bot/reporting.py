@@ -1,0 +1,235 @@
+"""Reports about shared pictures: the form, moderators' messages, and the buttons with which they decide."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import aiohttp
+import discord
+from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
+
+from bot.acknowledgement import acknowledge
+from bot.apologies import describe, tell
+from bot.buttons import JobButton
+from bot.card import Action, Card, custom_id
+from bot.forms import Filled, Text, open_form
+from bot.gallerycards import decided_line, decided_report_card, report_card
+from bot.governing import added, spoken_in
+from bot.language import language_of
+from bot.limits import Refused
+from bot.may import may_moderate_in
+from bot.messages import NO_MENTIONS, files, layout, shrunk
+from bot.refusals import Connection
+from bot.shared import check_member, find_post, gallery_channel, post_here
+from generation.job import JobId, UserId
+from generation.sentence import joined, say
+from storage.posts import Post
+from storage.reports import MAX_REASON, Decision
+from storage.servers import ServerSettings
+
+if TYPE_CHECKING:
+    from bot.house import Interaction
+
+log = logging.getLogger(__name__)
+
+_POST = r"(?P<job>[0-9a-z]{16}):(?P<index>\d)"
+REASON = "reason"
+MAX_BLOCKED = 1000
+LOG_PATIENCE = 30.0
+"""Seconds that a message to moderators may take."""
+
+_NOT_YOURS = say("Only who may manage messages where the gallery is can decide that.")
+
+
+class ReportButton(JobButton, template=f"{Action.REPORT}:{_POST}"):
+    """Ask what is wrong with it."""
+
+    async def pressed(self, interaction: Interaction) -> None:
+        check_member(interaction)
+        await open_form(
+            interaction,
+            custom_id(Action.REPORT, self.job_id, self.index),
+            say("Report it to the moderators"),
+            (
+                Text(
+                    name=REASON,
+                    label=say("What is wrong with it"),
+                    help=say("Moderators see that, and that it comes from you"),
+                    most=MAX_REASON,
+                ),
+            ),
+        )
+
+
+async def report(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
+    """Keep a report, and lay it before moderators.
+
+    Raises:
+        Refused, InvalidRequest: the post is gone, or one's own, or no reason is given.
+    """
+    check_member(interaction)
+    await acknowledge(interaction, thinking=True, ephemeral=True)
+    house = interaction.client.house
+    post = await post_here(interaction, job_id, index)
+    if post.person == interaction.user.id:
+        raise Refused(say("This is yours; *More…* under it takes it out of the gallery."))
+    is_new = await house.reports.report(
+        post.id, by=UserId(interaction.user.id), reason=filled.texts.get(REASON, "")
+    )
+    if not is_new:
+        raise Refused(say("You have reported it already; moderators know."))
+    await tell(interaction, say("Thank you. Moderators will look at it."))
+    await _lay_before_moderators(interaction, post)
+
+
+async def _lay_before_moderators(interaction: Interaction, post: Post) -> None:
+    """Show it in their channel, if they have one; without it, or if it cannot be, `/moderate` shows it."""
+    house = interaction.client.house
+    place = house.servers.of(post.server).moderators_channel
+    waiting = [each for each in await house.reports.of(post.id) if each.decision is None]
+    if place is None or len(waiting) != 1:
+        return  # they see the first, with all that wait
+    card = await card_of(interaction, post)
+    if card is None:
+        return
+    card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+    said_in = spoken_in(interaction)
+    try:
+        async with asyncio.timeout(LOG_PATIENCE):
+            await interaction.client.get_partial_messageable(place, guild_id=post.server).send(
+                view=layout(card, said_in), files=files(card, said_in), allowed_mentions=NO_MENTIONS
+            )
+    except (discord.HTTPException, *Connection) as error:
+        log.warning("a report could not be shown to moderators, /moderate shows it: %s", describe(error))
+
+
+async def card_of(interaction: Interaction, post: Post) -> Card | None:
+    """What moderators see of a post with its reports; None if it is gone."""
+    house = interaction.client.house
+    job, picture = await house.curator.picture_of(post)
+    return None if job is None else report_card(post, job, picture, await house.reports.of(post.id))
+
+
+def may_decide(interaction: Interaction, post: Post) -> bool:
+    """Whether this person moderates where the gallery is, and not only where they are."""
+    return may_moderate_in(interaction, post.channel_id or gallery_channel(interaction))
+
+
+class _DecisionButton(JobButton, template=r"(?!)"):
+    decision: Decision
+    blocks = False
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction)
+        house, by = interaction.client.house, UserId(interaction.user.id)
+        post = await find_post(interaction, self.job_id, self.index)
+        if post is None:
+            await _show(interaction, decided_report_card(None))
+            return
+        if not may_decide(interaction, post):
+            raise Refused(_NOT_YOURS)
+        if self.blocks:
+            _check_blocked(interaction, post)
+        if self.decision is Decision.HIDDEN:
+            async with house.curator.going(job=post.job_id):
+                decided = await house.reports.decide(post.id, self.decision, by=by)
+        else:
+            decided = await house.reports.decide(post.id, self.decision, by=by)
+        reports = await house.reports.of(post.id)
+        last = next((each for each in reversed(reports) if each.decision is not None), None)
+        if self.blocks:
+            await _block(interaction, post)
+        if not decided and last is not None:
+            await tell(interaction, joined(" ", (say("That was decided already."), decided_line(last))))
+        await _show(interaction, decided_report_card(last))
+        if decided:
+            await _logged(interaction, post, self.decision)
+
+
+class HideButton(_DecisionButton, template=f"{Action.HIDE}:{_POST}"):
+    """Out of sight: its message goes, and nothing finds it."""
+
+    decision = Decision.HIDDEN
+
+
+class KeepButton(_DecisionButton, template=f"{Action.KEEP}:{_POST}"):
+    """It stays."""
+
+    decision = Decision.KEPT
+
+
+class BlockButton(_DecisionButton, template=f"{Action.BLOCK}:{_POST}"):
+    """Out of sight, and its owner asks for no more pictures here."""
+
+    decision = Decision.HIDDEN
+    blocks = True
+
+
+def _check_blocked(interaction: Interaction, post: Post) -> None:
+    if post.person == interaction.user.id:
+        raise Refused(say("That is you."))
+    blocked = interaction.client.house.servers.of(post.server).blocked
+    if post.person not in blocked and len(blocked) >= MAX_BLOCKED:
+        raise Refused(say("{most:,} people are blocked already.", most=MAX_BLOCKED))
+
+
+async def _block(interaction: Interaction, post: Post) -> None:
+    def edit(was: ServerSettings) -> ServerSettings:
+        return replace(was, blocked=added(was.blocked, int(post.person)))
+
+    await interaction.client.house.servers.change(post.server, edit, by=UserId(interaction.user.id))
+    who = f"<@{post.person}>"
+    await tell(
+        interaction,
+        say("{who} is blocked in this server; `/server people unblock` undoes that.", who=who),
+    )
+
+
+async def _show(interaction: Interaction, card: Card) -> None:
+    """Put what was decided in place of what was to be."""
+    try:
+        await interaction.edit_original_response(
+            view=layout(card, language_of(interaction)), attachments=[], allowed_mentions=NO_MENTIONS
+        )
+    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        log.info("a decision was kept, but not shown where it was made: %s", describe(error))
+
+
+async def _logged(interaction: Interaction, post: Post, decision: Decision) -> None:
+    """Tell of it where the server wants changes told."""
+    place = interaction.client.house.servers.of(post.server).log_channel
+    if place is None:
+        return
+    said = say(
+        "{who} kept a picture of {whom} that was reported.",
+        who=f"<@{interaction.user.id}>",
+        whom=f"<@{post.person}>",
+    )
+    if decision is Decision.HIDDEN:
+        said = say(
+            "{who} hid a picture of {whom} that was reported.",
+            who=f"<@{interaction.user.id}>",
+            whom=f"<@{post.person}>",
+        )
+    try:
+        async with asyncio.timeout(LOG_PATIENCE):
+            channel = interaction.client.get_partial_messageable(place, guild_id=post.server)
+            await channel.send(spoken_in(interaction)(said), allowed_mentions=NO_MENTIONS)
+    except (discord.HTTPException, *Connection) as error:
+        log.info("a decision was kept, but not told: %s", describe(error))
+
+
+async def waiting_posts(interaction: Interaction) -> list[Post]:
+    """Posts of this server that were reported and that this person may decide on, the oldest report first."""
+    house = interaction.client.house
+    if interaction.guild_id is None:
+        return []
+    ids = dict.fromkeys(each.post for each in await house.reports.waiting(interaction.guild_id))
+    posts = [post for post_id in ids if (post := await house.gallery.get(post_id)) is not None]
+    return [post for post in posts if may_decide(interaction, post)]
+
+
+ITEMS = (ReportButton, HideButton, KeepButton, BlockButton)
