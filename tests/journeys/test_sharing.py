@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from pathlib import Path
+
 import pytest
 
+from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Asked, Person
 from playground.reading import button_labels, components_of, is_ephemeral, pictures_of, text_of
-from tests.journeys.stage import Stage, draws, result, says, told
+from tests.journeys.stage import Stage, draws, result, says, staged, told
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, change, rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,3 +123,145 @@ async def test_a_picture_is_shared_liked_found_and_remixed_by_somebody_else(stag
     child = await anna.message(lambda m: m["id"] == child["id"] and "remixed from" not in text_of(m))
     await bruno.press(remix, "Delete")
     await bruno.until(lambda: child["id"] in bruno.deleted)
+
+
+async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> None:
+    anna, bruno, mina = stage.anna, stage.bruno, stage.mina
+    place = await opened(stage)
+    notices = mina.channel("notices")
+    await told(mina, await mina.command("server log", {"channel": mina.channel("pictures")}))
+    first, second = [await draws(bruno, prompt) for prompt in ("a rude sign", "a fine sign")]
+    await shares(bruno, first)
+    await shares(bruno, second)
+    rude, fine = [await in_gallery(anna, place, words) for words in ("a rude sign", "a fine sign")]
+    assert await reports(anna, rude, " \n ") == "Say in a few words what is wrong with it."
+    assert await reports(anna, rude, "**rude** <@1>") == "Thank you. Moderators will look at it."
+    assert await reports(anna, rude, "again") == "You have reported it already; moderators know."
+    assert "takes it out" in await reports(bruno, rude, "mine")
+    await reports(anna, fine, "dull")
+
+    shown = await mina.answer(await mina.command("moderate"))
+    assert is_ephemeral(shown)
+    assert "\\*\\*rude\\*\\* \\<\\@1\\>" in text_of(shown)
+    assert "1 more waits" in text_of(shown)
+    assert pictures_of(shown)[0]["filename"].startswith("SPOILER_")
+    await mina.press(shown, "Hide")
+    await anna.until(lambda: rude["id"] in anna.deleted)
+    decided = await mina.message(lambda m: m["id"] == shown["id"] and "Hidden" in text_of(m))
+    assert not decided["attachments"]
+    assert f"hid a picture of <@{bruno.id}>" in text_of(
+        await mina.message(lambda m: m["channel_id"] != notices and "hid a picture" in text_of(m))
+    )
+    assert "a rude sign" not in text_of(await page(anna, await anna.command("gallery new")))
+    assert "hidden by moderators" in text_of(await page(bruno, await bruno.command("gallery mine")))
+    assert "cannot be shared again" in await told(bruno, await bruno.press(first, "Share"))
+
+    other = await mina.answer(await mina.command("moderate"))
+    assert "a fine sign" in text_of(other)
+    await mina.press(other, "Keep")
+    await mina.message(lambda m: m["id"] == other["id"] and "Kept" in text_of(m))
+    assert await told(mina, await mina.command("moderate")) == "Nothing is waiting for moderators."
+    assert await told(anna, await anna.select(fine, MORE, ["out"])) == (
+        "Only who shared this, or a moderator, can take it out of the gallery."
+    )
+
+    third = await draws(bruno, "a third sign")
+    await reports_again(mina, anna, fine)
+    last = await mina.answer(await mina.command("moderate"))
+    await mina.press(last, "Hide and block the person")
+    await anna.until(lambda: fine["id"] in anna.deleted)
+    assert "cannot take part in its gallery" in await told(bruno, await bruno.press(third, "Share"))
+    await told(mina, await mina.command("server people unblock", {"person": bruno.id}))
+    await told(mina, await mina.command("server words ban", {"words": "third, tagged"}))
+    assert "“third”" in await shares(bruno, third)
+    other = await draws(bruno, "a fourth sign")
+    assert "“tagged” in titles and tags" in await shares(bruno, other, tags="t-a-g-g-e-d")
+    private = await draws(bruno, "a fifth sign", private=True)
+    assert "Share" not in button_labels(private)
+
+
+async def reports(person: Person, post: Json, reason: str) -> str:
+    form = await person.press(post, "Report")
+    return await told(person, await person.submit(form, {"What is wrong with it": reason}))
+
+
+async def reports_again(person: Person, other: Person, post: Json) -> None:
+    assert await reports(person, post, "still there") == "Thank you. Moderators will look at it."
+
+
+async def test_neither_a_crash_nor_discord_doubles_or_loses_a_post_or_a_like(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        anna, bruno = stage.anna, stage.bruno
+        place = await opened(stage)
+        first, second = await draws(anna, "the first"), await draws(anna, "the second", count=2)
+        # It is taken, but the bot only hears of an error, and dies before it looks.
+        stage.playground.faults.add(
+            Fault(method="POST", path=f"/channels/{place}/messages", status=503, after=True, times=5)
+        )
+        form = await anna.press(first, "Share")
+        await anna.submit(form, {})
+        post = await in_gallery(bruno, place, "the first")
+        await stage.bot.kill()
+        stage.playground.clock.advance(QUARTER_OF_AN_HOUR)
+        stage.playground.faults.clear()
+        await stage.bot.start()
+        await noted(stage, "SELECT 1 FROM posts WHERE message_id IS NULL")
+        assert len([m for m in await anna.messages(place) if "the first" in text_of(m)]) == 1
+
+        form = await anna.press(second, "Share")
+        assert "It is in the gallery" in await told(anna, await anna.submit(form, {"Which of them": "1"}))
+        assert "Picture 2" in str((await in_gallery(bruno, place, "the second"))["components"])
+        # As if it had died between hiding or liking and saying so, and been away on the board's day.
+        change(stage, "UPDATE posts SET shared_at = shared_at - 604800, day = day - 7")
+        change(stage, f"INSERT INTO likes VALUES ((SELECT min(id) FROM posts), {bruno.id}, 0)")
+        today = time.gmtime().tm_wday + 1
+        assert await stage.bot.stop() == 0
+        await stage.bot.start()
+        await bruno.message(lambda m: m["id"] == post["id"] and labels(m) == ["1 like"])
+        weekday = await told(stage.mina, await stage.mina.command("server board", {"weekday": today}))
+        assert "is posted into the gallery" in weekday
+        for _ in range(2):  # once, over restarts; the second time it is not noted that it was posted
+            assert await stage.bot.stop() == 0
+            change(stage, "UPDATE boards SET channel_id = NULL, message_id = NULL")
+            await stage.bot.start()
+            await in_gallery(bruno, place, "The best of the week")
+            await noted(stage, "SELECT 1 FROM boards WHERE message_id IS NULL")
+        boards = [m for m in await anna.messages(place) if "The best of the week" in text_of(m)]
+        assert len(boards) == 1
+        assert "**1.** the first" in text_of(boards[0])
+        assert "the second" not in text_of(boards[0])
+        top = await bruno.answer(await bruno.press(boards[0], "What is liked now"))
+        assert is_ephemeral(top)
+
+
+async def noted(stage: Stage, unless: str) -> None:
+    async with asyncio.timeout(20):
+        while rows(stage, unless):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_pages_are_leafed_through_after_a_restart_and_remember_what_they_show(stage: Stage) -> None:
+    anna = stage.anna
+    await opened(stage)
+    for number in range(6):
+        await shares(anna, await draws(anna, f"leaf {number}"), tags="leaves")
+    words = "leaf “%20” ☂️ 𝔏"
+    nothing = await page(anna, await anna.command("gallery search", {"words": words}))
+    assert "Nothing was found." in text_of(nothing)
+    first = await page(anna, await anna.command("gallery new", {"tag": "leaves", "when": "week"}))
+    assert "leaf 5" in text_of(first)
+    assert "leaf 0" not in text_of(first)
+    assert await stage.bot.stop() == 0
+    await stage.bot.start()
+    await anna.press(first, "Further")
+    second = await anna.message(lambda m: m["id"] == first["id"] and "leaf 0" in text_of(m))
+    assert "#leaves · of a week" in text_of(second)
+    assert "leaf 5" not in text_of(second)
+    menu = next(part for part in components_of(nothing) if part.get("custom_id") == "gallery:sort")
+    await anna.select(nothing, "gallery:sort", [menu["options"][0]["value"]])
+    again = await anna.message(lambda m: m["id"] == nothing["id"] and "of a day" in text_of(m))
+    assert words in text_of(again)
+    others = await page(anna, await anna.command("gallery random", {"person": anna.id}))
+    edited = others["edited_timestamp"]
+    await anna.press(others, "Others")
+    await anna.message(lambda m: m["id"] == others["id"] and m["edited_timestamp"] != edited)
