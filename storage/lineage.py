@@ -88,7 +88,8 @@ _TOLD = """
     LEFT JOIN deliveries ON deliveries.job_id = jobs.id
     LEFT JOIN reviews ON reviews.job_id = jobs.id
     LEFT JOIN posts ON posts.id = (
-        SELECT min(id) FROM posts WHERE job_id = jobs.id AND server IS :server AND hidden_at IS NULL
+        SELECT id FROM posts WHERE job_id = jobs.id AND server = :server AND hidden_at IS NULL
+        ORDER BY position LIMIT 1
     )
 """
 
