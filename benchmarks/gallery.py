@@ -32,7 +32,12 @@ GRID = 48
 """Pictures on a page of the web."""
 TARGET, COMMON_TARGET = 50, 150
 """Milliseconds, of the p99; the second of words that a third of all prompts hold."""
-OF_COMMON = ("search: a common word", "search: two common words", "search: common words, up to five")
+OF_COMMON = (
+    "search: a common word",
+    "search: two common words",
+    "search: common words, up to five",
+    "search: a common and a rare word",
+)
 
 Ask = Callable[[], Awaitable[Any]]
 

@@ -114,6 +114,7 @@ async def test_a_window_ends_when_its_days_are_over(jobs: Jobs, gallery: Gallery
     post = await a_post(jobs, gallery)
     for days, windows in (
         (0.9, "day week month all"),
+        (1.001, "week month all"),
         (6.9, "week month all"),
         (29.9, "month all"),
         (31, "all"),
@@ -245,6 +246,7 @@ async def test_typing_errors_are_forgiven_where_nothing_was_found(
         "astronat horse": ("astronaut", "horse"),
         "hoarse": ("horse",),
         "ridng": ("riding",),
+        "hrose": ("horse",),
     }.items():
         page = await finder.search(SERVER, typed)
         assert (page.instead, len(page.posts)) == (meant, 1), typed
