@@ -49,6 +49,8 @@ class Measured:
     posts: int
     took: Mapping[str, Sequence[float]]
     """Milliseconds of each time that something was asked."""
+    worked: Mapping[str, Sequence[float]]
+    """How many of these the processor worked for it: what others do on the machine hardly changes that."""
     megabytes: Mapping[str, float]
     """On the disk: all, and the largest parts."""
 
@@ -172,17 +174,19 @@ class Questions:
 async def measure(path: Path, posts: int, times: int) -> Measured:
     """Ask everything in turn, `times` times."""
     took: dict[str, list[float]] = {}
+    worked: dict[str, list[float]] = {}
     async with Database.open(path) as database:
         questions = Questions(database, random.Random(6))
         await questions.prepare()
         kinds = questions.kinds()
         for turn in range(times + 3):
             for name, ask in kinds.items():
-                start = time.perf_counter()
+                start, worked_before = time.perf_counter(), time.process_time()
                 await ask()
                 if turn >= 3:
                     took.setdefault(name, []).append((time.perf_counter() - start) * 1000)
-    return Measured(posts=posts, took=took, megabytes=_megabytes(path))
+                    worked.setdefault(name, []).append((time.process_time() - worked_before) * 1000)
+    return Measured(posts=posts, took=took, worked=worked, megabytes=_megabytes(path))
 
 
 def _megabytes(path: Path) -> dict[str, float]:
@@ -213,12 +217,22 @@ def report(measured: Sequence[Measured], times: int, out: Path) -> None:
     p99 = {
         each.posts: {name: round(percentile(each.took[name], 0.99), 1) for name in names} for each in measured
     }
-    width = max(map(len, names))
-    print(f"{'ms: p50, p99':<{width}}" + "".join(f"{each.posts:>20,}" for each in measured))
+    cpu = {
+        each.posts: {name: round(percentile(each.worked[name], 0.99), 1) for name in names}
+        for each in measured
+    }
+    width = max(36, *map(len, names))
+    print(
+        f"{'ms: p50, p99, p99 of the processor':<{width}}"
+        + "".join(f"{each.posts:>27,}" for each in measured)
+    )
     for name in names:
-        print(f"{name:<{width}}" + "".join(f"{p50[size][name]:>11}{p99[size][name]:>9}" for size in p50))
+        print(
+            f"{name:<{width}}"
+            + "".join(f"{p50[size][name]:>9}{p99[size][name]:>9}{cpu[size][name]:>9}" for size in p50)
+        )
     for part in measured[0].megabytes:
-        print(f"{part + ', MB':<{width}}" + "".join(f"{each.megabytes[part]:>20.0f}" for each in measured))
+        print(f"{part + ', MB':<{width}}" + "".join(f"{each.megabytes[part]:>27.0f}" for each in measured))
     out.mkdir(parents=True, exist_ok=True)
     place = out / "gallery.png"
     print(f"plot: {place}" if plot(p99, place) else "plot: none, matplotlib is not installed")
@@ -230,6 +244,7 @@ def report(measured: Sequence[Measured], times: int, out: Path) -> None:
     figures = {
         "p99_ms": p99,
         "p50_ms": p50,
+        "processor_p99_ms": cpu,
         "megabytes": {
             each.posts: {part: round(size, 1) for part, size in each.megabytes.items()} for each in measured
         },
