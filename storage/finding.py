@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from generation.job import UserId
 from storage.database import Database
 from storage.likeness import alike
-from storage.orders import COUNTED, Orders
+from storage.orders import COUNTED, RANKED, Orders
 from storage.orders import Window as Window
 from storage.paging import (
     LOST,
@@ -117,7 +117,7 @@ class Finder:
             found = await self._orders.few(read, ids)
         if found is None:
             keys = await self._orders.by_tiers(server, read.terms, wanted.facets, ids, edge, size + 1)
-        elif read.posts <= COUNTED:
+        elif len(found) <= RANKED and read.posts <= COUNTED:
             keys = next_keys(await self._orders.ranked(read.terms, wanted.facets, ids), edge, size + 1)
         else:
             keys = next_keys(await self._orders.sorted(found, read.terms, wanted.facets, ids), edge, size + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from storage.database import Database, Row
-from storage.orders import FEW, Orders
+from storage.orders import RANKED, Orders
 from storage.paging import SIZE, Key, Span
 from storage.posts import SHIFT, Post
 from storage.postwords import any_of, facet, term, words_of
@@ -27,7 +27,7 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
     sum_ = 0
     for row in rows:
         sum_ += row["posts"]
-        if sum_ > (FEW if rare else 2 * FEW):
+        if sum_ > (RANKED if rare else 2 * RANKED):
             break
         rare.append(row["word"])
     found: dict[int, float] = {}

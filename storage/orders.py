@@ -3,11 +3,11 @@
 So a page of a million posts costs about what one of thousands does. Beside "newest first" there are three:
 
 - by likes, where nothing but a time is wanted: an index holds that order.
-- by rank (bm25), where a few posts hold all words that were typed, and none of these is very common.
+- by rank (bm25), where up to `RANKED` posts hold all words that were typed, and none of these is very common.
 - by likes again, for all else. If they are a few, they are sorted. If not, it goes by tiers: the index of
   words knows the likes of a post to the next power of two. Those of the highest tier come first; within a
-  tier of a few posts those with more likes, within a larger one the newest. So what a third of all prompts
-  hold is not ranked by its words: a word like that says nothing about which is better.
+  tier of up to `OF_TIER` posts those with more likes, within a larger one the newest. So what a third of all
+  prompts hold is not ranked by its words: a word like that says nothing about which is better.
 
 A few are `FEW` at the most.
 """
@@ -24,8 +24,12 @@ from storage.posts import DAY, SHIFT
 from storage.postwords import all_of, any_of, facet
 from storage.spelling import Read
 
-FEW = 500
-SURELY_MORE = 8
+FEW = 2000
+RANKED = 500
+"""Posts that are ranked by their words at the most."""
+OF_TIER = 500
+"""Posts of a tier that are sorted at the most."""
+SURELY_MORE = 4
 """Of so many times `FEW` posts it is believed, and not counted, that they are more than a few."""
 TIERS = 15
 """The highest tier of likes; see the migration that made the gallery."""
@@ -179,7 +183,7 @@ class Orders:
     ) -> list[Key]:
         """Those of neighbouring tiers, the highest first, that are beyond the edge."""
         tiers = [any_of([facet("l", tier) for tier in band]), *terms]
-        if band[0] > 1 and len(posts := await self.newest(tiers, ids, FEW + 1)) <= FEW:
+        if band[0] > 1 and len(posts := await self.newest(tiers, ids, OF_TIER + 1)) <= OF_TIER:
             return next_keys(sorted(await self._keys(posts), reverse=True), edge, most, is_back=is_back)
         if len(band) == 1:
             posts = await self.newest(tiers, beyond(ids, edge), most, is_back=is_back)

@@ -187,7 +187,8 @@ async def test_pages_lead_through_everything_and_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With few posts that count as many, so that all orders are walked."""
-    monkeypatch.setattr(orders, "FEW", most)
+    for limit in ("FEW", "OF_TIER"):
+        monkeypatch.setattr(orders, limit, most)
     first = await a_post(jobs, gallery, "a red fox", style="Ink")
     await many(database, gallery, first, 40)
     ink = Wanted(style="Ink")
