@@ -13,7 +13,6 @@ from bot.settings import Settings, SettingsError
 from storage.database import Database
 from storage.exhibits import Exhibits
 from storage.finding import Finder
-from storage.gallery import Gallery
 from storage.thumbnails import Thumbnails
 from web.opening import addresses, opened
 from web.site import Rooms
@@ -42,7 +41,7 @@ async def shown_in_the_web(settings: Settings, client: Atelier, database: Databa
     places = addresses(veil, address)
     async with Names(client, house.styles, lambda: client.house.shelf) as names:
         rooms = Rooms(
-            gallery=Gallery(database),
+            gallery=house.gallery,
             finder=Finder(database),
             exhibits=Exhibits(database),
             pictures=house.pictures,

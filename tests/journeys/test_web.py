@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
 import aiohttp
 
-from tests.journeys.stage import staged, told
+from playground.reading import pictures_of
+from tests.journeys.stage import draws, staged, told
+from tests.journeys.test_sharing import opened, shares
 
 
 async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Path) -> None:
@@ -36,5 +39,22 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
         assert f"<bdi>{guild.name}</bdi>" in text
         assert "Nothing is shared here yet." in text
 
+        await opened(stage)
+        card = await draws(stage.anna, "a red <b>circle</b>", steps=3)
+        await shares(stage.anna, card, title="Round", tags="warm")
+        async with browser.get(page) as answer:
+            text = await answer.text()
+        assert 'alt="Round: a red &lt;b&gt;circle&lt;/b&gt;"' in text
+        assert "Anna</bdi>" in text
+        [thumbnail] = re.findall(r'src="(/[^"]*\.webp)"', text)
+        async with browser.get(thumbnail) as answer:
+            assert (answer.status, answer.content_type) == (200, "image/webp")
+        async with browser.get(thumbnail.replace(".webp", ".png")) as answer:
+            original = await answer.read()
+        async with browser.get(pictures_of(card)[0]["url"]) as answer:
+            assert original == await answer.read()
+
         await told(stage.mina, await stage.mina.command("server web", {"open": False}))
         assert await status() == 404
+        async with browser.get(thumbnail) as answer:
+            assert answer.status == 404
