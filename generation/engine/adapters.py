@@ -201,13 +201,7 @@ class Adapters:
             with building(PATIENCE_S):
                 yield
         except TimeoutError as error:
-            name = quoted(lora.name)
-            raise CannotDraw(
-                say(
-                    "Another model is being read, so the LoRA {lora} cannot be just now; try again.",
-                    lora=name,
-                )
-            ) from error
+            raise CannotDraw(_busy(lora)) from error
 
     def _make_room(self, wanted: int, fitted: Fitted) -> None:
         staying = {lora for lora, _ in fitted}

@@ -88,7 +88,7 @@ def grown_before_the_first_was_done(witness: Person) -> int:
     for name, message in witness.events:
         if name not in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
             continue
-        if "step" in text_of(message):
+        if "Drawing" in text_of(message):
             begun.add(message["id"])
         if any(picture["filename"].endswith(".png") for picture in message["attachments"]):
             return len(begun)
