@@ -31,7 +31,7 @@ from generation.sentence import say
 from generation.shelf import Shelf
 from storage.database import DatabaseUnusable
 from storage.gallery import Gallery, Message
-from storage.hanging import Hangings
+from storage.hanging import UNTOLD, Hangings
 from storage.jobs import Jobs
 from storage.lineage import Lineages
 from storage.pictures import Pictures
@@ -40,7 +40,7 @@ from storage.servers import Servers
 
 log = logging.getLogger(__name__)
 
-PACE = 3.0
+PACE = 2.0
 """Seconds between two rounds, so that no post is edited more often."""
 LOOK = 30.0
 """Seconds after which it looks by itself: whatever removes a picture need not tell it."""
@@ -123,13 +123,8 @@ class Curator:
             Refused: the channel takes none of ours, so it is not shared any more.
             discord.HTTPException, *Connection: it may work later, and is tried again.
         """
-        lock = self._locks[post_id]
-        try:
-            async with lock, self._hands:
-                return await self._hang(post_id, fresh)
-        finally:
-            if not lock.locked():
-                self._locks.pop(post_id, None)
+        async with self._locks[post_id], self._hands:
+            return await self._hang(post_id, fresh)
 
     async def _hang(self, post_id: PostId, fresh: bool) -> Post | None:
         post = await self._gallery.get(post_id)
@@ -156,17 +151,19 @@ class Curator:
                 raise Refused(
                     say("I may not post in {channel}, so it is not shared.", channel=f"<#{place}>")
                 ) from None
-        stays = await self._note(post, message)
+            stays = await self._note(post, message, post.likes)
+        else:
+            stays = await self._note(post, message, UNTOLD)  # it says what there was then
         if not stays:
             await self._take_down(message)
         return await self._gallery.get(post_id)
 
-    async def _note(self, post: Post, message: Message) -> bool:
+    async def _note(self, post: Post, message: Message, likes: int) -> bool:
         stays = False
 
         async def note() -> None:
             nonlocal stays
-            stays = await self._gallery.shown(post.id, message.channel_id, message.message_id, post.likes)
+            stays = await self._gallery.shown(post.id, message.channel_id, message.message_id, likes)
 
         await noted(note)
         return stays

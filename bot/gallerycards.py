@@ -174,6 +174,22 @@ def decided_line(report: Report) -> str:
     return say("**Kept** by {who}.", who=who)
 
 
+def report_line(report: Report) -> str:
+    """A report that was decided, in a list of them."""
+    return joined(
+        " · ",
+        (
+            decided_line(report),
+            say(
+                "reported by {who}: {reason}",
+                who=_who(report.person),
+                reason=literal(shortened(report.reason, 100)),
+            ),
+            f"<t:{int(report.reported_at)}:R>",
+        ),
+    )
+
+
 def decided_report_card(report: Report | None) -> Card:
     """The same in place of its card; None: the post is gone."""
     said = say("**Gone** before anybody decided.") if report is None else decided_line(report)

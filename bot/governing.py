@@ -93,7 +93,7 @@ async def change(
         lines.append(say("-# {note}", note=unread))
     await tell(interaction, joined("\n", lines))
     for channel in dict.fromkeys((before.log_channel, now.log_channel)):
-        if changes and channel is not None and not await _logged(interaction, channel, changes):
+        if changes and channel is not None and not await logged(interaction, channel, changes):
             unheard = say(
                 "I could not tell of that in {channel}. It holds nevertheless; `/server changes` lists it.",
                 channel=f"<#{channel}>",
@@ -102,7 +102,7 @@ async def change(
     return changes
 
 
-async def _logged(interaction: Interaction, channel: int, changes: Sequence[Change]) -> bool:
+async def logged(interaction: Interaction, channel: int, changes: Sequence[Change]) -> bool:
     """Whether it could be said in the log channel."""
     lines = [say("{who} changed {what}", who=f"<@{each.by}>", what=change_line(each)) for each in changes]
     place = interaction.client.get_partial_messageable(channel, guild_id=interaction.guild_id)

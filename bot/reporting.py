@@ -17,7 +17,7 @@ from bot.buttons import JobButton
 from bot.card import Action, Card, custom_id
 from bot.forms import Filled, Text, open_form
 from bot.gallerycards import decided_line, decided_report_card, report_card
-from bot.governing import added, spoken_in
+from bot.governing import added, logged, spoken_in
 from bot.language import language_of
 from bot.limits import Refused
 from bot.may import may_moderate_in
@@ -180,7 +180,11 @@ async def _block(interaction: Interaction, post: Post) -> None:
     def edit(was: ServerSettings) -> ServerSettings:
         return replace(was, blocked=added(was.blocked, int(post.person)))
 
-    await interaction.client.house.servers.change(post.server, edit, by=UserId(interaction.user.id))
+    servers = interaction.client.house.servers
+    changes = await servers.change(post.server, edit, by=UserId(interaction.user.id))
+    place = servers.of(post.server).log_channel
+    if place is not None and changes:
+        await logged(interaction, place, changes)
     who = f"<@{post.person}>"
     await tell(
         interaction,

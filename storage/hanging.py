@@ -15,7 +15,7 @@ from storage.reports import Decision, Report
 NO_MESSAGE = 0
 """The id of a message that there is none of, where none is wanted."""
 
-_UNTOLD = -1
+UNTOLD = -1
 """Likes that no message says, so that it is told anew."""
 
 
@@ -78,7 +78,7 @@ class Hangings:
                 UPDATE posts SET shown_likes = ?
                 WHERE message_id IS NOT NULL AND id IN (SELECT value FROM json_each(?))
                 """,
-                (_UNTOLD, json.dumps(posts)),
+                (UNTOLD, json.dumps(posts)),
             )
 
     async def decided(self, server: int, most: int) -> tuple[Report, ...]:

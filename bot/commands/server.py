@@ -13,7 +13,7 @@ from discord.app_commands import Choice
 from bot.apologies import tell
 from bot.card import Card, Tone
 from bot.commands.server_defaults import DefaultCommands
-from bot.commands.server_gallery import board_command, gallery_command
+from bot.commands.server_gallery import board_command, gallery_command, reports_command
 from bot.commands.server_models import ModelCommands
 from bot.commands.server_people import ChannelCommands, PeopleCommands
 from bot.commands.server_web import web_command
@@ -88,6 +88,7 @@ class ServerCommands(app_commands.Group):
         self.add_command(PeopleCommands())
         self.add_command(gallery_command())
         self.add_command(board_command())
+        self.add_command(reports_command())
         self.add_command(web_command())
 
     @app_commands.command(name="show", description="All that is decided for this server, and by whom")

@@ -11,8 +11,12 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.boards import weekday_of
+from bot.card import Card, Tone
+from bot.gallerycards import report_line
 from bot.governing import acknowledged, change, try_channel
+from bot.language import language_of
 from bot.limits import Refused
+from bot.messages import NO_MENTIONS, layout
 from bot.rulebook import WEEKDAYS
 from generation.sentence import say
 from storage.boards import week_of
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 OFF = 0
+MAX_REPORTS = 15
+"""Of those that /server reports lists."""
 _DAYS = [
     *(Choice(name=name, value=day) for day, name in WEEKDAYS.items()),
     Choice(name=say("never"), value=OFF),
@@ -132,3 +138,20 @@ async def _board(interaction: Interaction, weekday: int) -> None:
     if day is not None and house.servers.of(server).gallery_channel is None:
         notes = [say("-# There is no gallery yet; `/server gallery` makes a channel one.")]
     await change(interaction, lambda was: replace(was, board=day), "board", notes=notes)
+
+
+def reports_command() -> app_commands.Command[app_commands.Group, ..., None]:
+    """The command, for the group /server."""
+    return app_commands.Command(
+        name="reports", description="What moderators decided about shared pictures", callback=_reports
+    )
+
+
+async def _reports(interaction: Interaction) -> None:
+    server = await acknowledged(interaction)
+    decided = await interaction.client.house.hangings.decided(server, MAX_REPORTS)
+    if not decided:
+        raise Refused(say("Nothing was decided yet."))
+    lines = tuple(map(report_line, decided))
+    view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
+    await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)

@@ -1,0 +1,81 @@
+"""Messages of a gallery that are to go, to be told anew, or still to be posted."""
+
+from __future__ import annotations
+
+import pytest
+
+from generation.job import JobId, UserId
+from storage.boards import Boards
+from storage.database import Database
+from storage.gallery import Gallery, Message
+from storage.hanging import Hangings, Unposted
+from storage.jobs import Jobs
+from storage.reports import Decision, Reports
+from tests.storage.things import SERVER, a_post, drawn
+
+BEA, MOD = UserId(5), UserId(7)
+
+
+@pytest.fixture
+def hangings(database: Database) -> Hangings:
+    return Hangings(database)
+
+
+async def test_the_message_of_what_is_hidden_goes_and_comes_again_when_it_is_not(
+    jobs: Jobs, gallery: Gallery, hangings: Hangings, database: Database
+) -> None:
+    reports, post = Reports(database), await a_post(jobs, gallery)
+    kept = await a_post(jobs, gallery, "another")
+    for each, message in ((post, 71), (kept, 72)):
+        await gallery.shown(each.id, 70, message, 0)
+        await reports.report(each.id, by=BEA, reason="rude")
+    assert await hangings.take_hidden_down() == 0
+    await reports.decide(kept.id, Decision.KEPT, by=MOD)
+    await reports.decide(post.id, Decision.HIDDEN, by=MOD)
+    assert await hangings.take_hidden_down() == 1
+    assert await hangings.take_hidden_down() == 0
+    assert await gallery.takedowns() == (Message(channel_id=70, message_id=71),)
+    assert await gallery.without_message() == ()
+    await gallery.unhide(post.id)
+    assert [each.id for each in await gallery.without_message()] == [post.id]
+    assert await hangings.take_hidden_down() == 0
+    decided = await hangings.decided(SERVER, 5)
+    assert {(each.post, each.decision, each.decided_by) for each in decided} == {
+        (post.id, Decision.HIDDEN, MOD),
+        (kept.id, Decision.KEPT, MOD),
+    }
+
+
+async def test_what_came_of_a_picture_is_told_anew_when_that_goes(
+    jobs: Jobs, gallery: Gallery, hangings: Hangings
+) -> None:
+    root = await a_post(jobs, gallery, "the root")
+    middle = await drawn(jobs, "in between", by=5, id=JobId(f"{2:016}"), parent=root.job_id)
+    last = await drawn(jobs, "the last", by=5, id=JobId(f"{3:016}"), parent=middle.id)
+    child, _ = await gallery.share(last.id, 0, server=SERVER, by=BEA)
+    other = await a_post(jobs, gallery, "not of this family")
+    for number, post in enumerate((root, child, other)):
+        await gallery.shown(post.id, 70, 71 + number, 0)
+    assert await gallery.outdated() == ()
+    by_job = await hangings.descendants(job=root.job_id)
+    assert set(by_job) == {root.id, child.id}
+    assert child.id in await hangings.descendants(person=root.person)
+    await hangings.tell_anew([child.id])
+    assert [post.id for post in await gallery.outdated()] == [child.id]
+    await gallery.says(child.id, 0)
+    assert await gallery.outdated() == ()
+
+
+async def test_a_board_that_was_claimed_is_to_be_posted_unless_none_is_wanted(
+    hangings: Hangings, database: Database
+) -> None:
+    boards = Boards(database)
+    await hangings.no_board(SERVER, 1)
+    assert not await boards.claim(SERVER, 1)
+    assert await boards.claim(SERVER, 2)
+    assert await boards.claim(SERVER, 3)
+    await boards.posted(SERVER, 3, 70, 71)
+    await hangings.no_message(SERVER, 3)
+    assert await hangings.unposted_boards() == (Unposted(server=SERVER, week=2),)
+    await hangings.no_message(SERVER, 2)
+    assert await hangings.unposted_boards() == ()
