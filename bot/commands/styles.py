@@ -58,7 +58,11 @@ class StyleCommands(app_commands.Group):
         own = await interaction.client.house.styles.of(owner_of(interaction))
         keys = {style.key for style in own}
         along = [style for style in shipped() if style.key not in keys]
-        mine = _listed(own) if own else say("There are none yet.")
+        personal: Sequence[Style] = ()
+        if interaction.guild_id is not None:
+            personal = await interaction.client.house.styles.of(own_of(interaction))
+        most = MAX_LISTED // 2 if personal else MAX_LISTED
+        mine = _listed(own, most) if own else say("There are none yet.")
         lines = [
             say("**The styles of this server** {styles}", styles=mine),
             say("**Styles that come along** {styles}", styles=_listed(along)),
@@ -66,8 +70,8 @@ class StyleCommands(app_commands.Group):
         ]
         if interaction.guild_id is None:
             lines[0] = say("**Your styles** {styles}", styles=mine)
-        elif personal := await interaction.client.house.styles.of(own_of(interaction)):
-            lines.insert(1, say("**Your styles** {styles}", styles=_listed(personal)))
+        elif personal:
+            lines.insert(1, say("**Your styles** {styles}", styles=_listed(personal, most)))
         await tell(interaction, joined("\n", lines))
 
     @app_commands.command(name="show", description="What a style holds")
@@ -229,12 +233,12 @@ def check_keeper(interaction: Interaction) -> None:
         )
 
 
-def _listed(styles: Sequence[Style]) -> str:
+def _listed(styles: Sequence[Style], most: int = MAX_LISTED) -> str:
     """The names, as many as fit."""
     listed: list[str] = []
     for style in styles:
         name = shown(style.name)
-        if sum(len(each) + 2 for each in [*listed, name]) > MAX_LISTED:
+        if sum(len(each) + 2 for each in [*listed, name]) > most:
             break
         listed.append(name)
     left = len(styles) - len(listed)
