@@ -47,6 +47,7 @@ from storage.boards import Boards
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.durations import Durations
+from storage.exhibits import Exhibits
 from storage.finding import Finder
 from storage.gallery import Gallery
 from storage.hanging import Hangings
@@ -155,13 +156,13 @@ async def serve(settings: Settings) -> None:
             estimate=estimates.seconds,
             shares=servers.has_gallery,
         )
-        gallery, hangings, lineages = Gallery(database), Hangings(database), Lineages(database)
+        gallery, hangings = Gallery(database), Hangings(database)
         curator = Curator(
             client,
             shelf=shelf,
             gallery=gallery,
             hangings=hangings,
-            lineages=lineages,
+            exhibits=Exhibits(database),
             jobs=jobs,
             pictures=pictures,
             servers=servers,
@@ -190,7 +191,7 @@ async def serve(settings: Settings) -> None:
             reviews=reviews,
             gallery=gallery,
             finder=Finder(database),
-            lineages=lineages,
+            lineages=Lineages(database),
             reports=Reports(database),
             boards=boards,
             hangings=hangings,

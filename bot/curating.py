@@ -30,10 +30,10 @@ from generation.job import Job, JobId, UserId
 from generation.sentence import say
 from generation.shelf import Shelf
 from storage.database import DatabaseUnusable
+from storage.exhibits import Exhibits
 from storage.gallery import Gallery, Message
 from storage.hanging import UNTOLD, Hangings
 from storage.jobs import Jobs
-from storage.lineage import Lineages
 from storage.pictures import Pictures
 from storage.posts import Post, PostId
 from storage.servers import Servers
@@ -63,7 +63,7 @@ class Curator:
         shelf: Shelf,
         gallery: Gallery,
         hangings: Hangings,
-        lineages: Lineages,
+        exhibits: Exhibits,
         jobs: Jobs,
         pictures: Pictures,
         servers: Servers,
@@ -72,7 +72,7 @@ class Curator:
         self._client = client
         self._gallery = gallery
         self._hangings = hangings
-        self._lineages = lineages
+        self._exhibits = exhibits
         self._jobs = jobs
         self._pictures = pictures
         self._servers = servers
@@ -206,11 +206,8 @@ class Curator:
 
     async def origin(self, post: Post) -> Post | None:
         """The nearest thing that somebody else shared here from which it was made."""
-        lineage = await self._lineages.of(post.job_id, server=post.server, viewer=UserId(0))
-        for node in reversed(() if lineage is None else lineage.ancestors):
-            if node.post is not None and node.person != post.person:
-                return await self._gallery.get(node.post)
-        return None
+        origins = await self._exhibits.origins(post)
+        return next((each for each in origins if each.person != post.person), None)
 
     def _language(self, server: int) -> Language:
         decided = self._servers.of(server).language

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote
 
 import discord
 from discord import ui
@@ -24,6 +20,7 @@ from bot.language import Language, language_of
 from bot.limits import Refused
 from bot.markdown import literal, shortened, whole
 from bot.messages import NO_MENTIONS
+from bot.queries import MAX_WORDS, NEWEST, WINDOWS, Kind, Query, chunks, resorted
 from bot.shared import check_visitor, post_here
 from generation.image import Picture, PictureGone
 from generation.job import JobId, UserId
@@ -42,25 +39,6 @@ log = logging.getLogger(__name__)
 
 ENTRIES = 5
 """On one page."""
-MAX_WORDS = 100
-"""Characters of a search that are taken: the page itself has to remember them."""
-CHUNK = 80
-"""UTF-16 units of what a page remembers, in the value of one line of a menu; Discord takes 100 characters."""
-NEWEST = "new"
-
-
-class Kind(StrEnum):
-    """What is looked for."""
-
-    TOP = "top"
-    NEW = "new"
-    SEARCH = "search"
-    MINE = "mine"
-    RANDOM = "random"
-    LIKE = "like"
-    """What is like a post."""
-
-
 TITLES: Mapping[Kind, str] = {
     Kind.TOP: say("### The most liked"),
     Kind.NEW: say("### The newest"),
@@ -69,62 +47,6 @@ TITLES: Mapping[Kind, str] = {
     Kind.RANDOM: say("### By chance"),
     Kind.LIKE: say("### More like that"),
 }
-WINDOWS: Mapping[Window, str] = {
-    Window.DAY: say("of a day"),
-    Window.WEEK: say("of a week"),
-    Window.MONTH: say("of a month"),
-    Window.ALL: say("of all time"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """What somebody looks for; a page remembers it, whatever becomes of the bot."""
-
-    kind: Kind
-    typed: str = ""
-    window: Window = Window.ALL
-    model: str | None = None
-    """Its source."""
-    style: str | None = None
-    tag: str | None = None
-    person: int | None = None
-    post: int | None = None
-
-    def __str__(self) -> str:
-        """All of it, without spaces, which Discord would take from the ends of its parts."""
-        told = {name: value for name, value in asdict(self).items() if value not in (None, "")}
-        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-        return re.sub(r"[%\s]", lambda match: "".join(f"%{byte:02x}" for byte in match[0].encode()), text)
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """What :meth:`__str__` said.
-
-        Raises:
-            ValueError, TypeError: that is not what it is.
-        """
-        told = json.loads(unquote(text))
-        return cls(**told | {"kind": Kind(told["kind"]), "window": Window(told["window"])})
-
-    @property
-    def wanted(self) -> Wanted:
-        """What its filters say."""
-        person = None if self.person is None else UserId(self.person)
-        return Wanted(model=self.model, style=self.style, tag=self.tag, person=person, window=self.window)
-
-
-def chunks(text: str) -> list[str]:
-    """The text in parts of so many UTF-16 units at the most, which is what Discord may count."""
-    parts, room = [""], CHUNK
-    for char in text:
-        units = len(char.encode("utf-16-le", "replace")) // 2
-        if units > room:
-            parts.append("")
-            room = CHUNK
-        parts[-1] += char
-        room -= units
-    return parts
 
 
 async def show_page(
@@ -389,17 +311,6 @@ class SortMenu(PageItem, template=r"gallery:sort"):
         await acknowledge(interaction)
         chosen = self.item.values[0].partition("|")[0]
         await show_page(interaction, resorted(remembered(interaction.message), chosen), over=True)
-
-
-def resorted(query: Query, chosen: str) -> Query:
-    """What is looked for with this line of the menu."""
-    if chosen not in (NEWEST, *Window):
-        return query
-    window = Window.ALL if chosen == NEWEST else Window(chosen)
-    if query.kind is Kind.SEARCH:
-        return replace(query, window=window)
-    kind = Kind.NEW if chosen == NEWEST else Kind.TOP
-    return replace(query, kind=kind, window=window, post=None)
 
 
 class OpenPostMenu(PageItem, template=r"gallery:open"):

@@ -16,12 +16,13 @@ from bot.forms import Filled, Text, at_hand, open_form
 from bot.gallerycards import LIKE_THIS, LINEAGE, SAVE_HERE, SAVE_MINE, TAKE_OUT, likes_label
 from bot.kin import show_lineage
 from bot.language import language_of
-from bot.leafing import Kind, Query, show_page
+from bot.leafing import show_page
 from bot.limits import Refused
 from bot.markdown import literal, shortened, whole
 from bot.messages import NO_MENTIONS, with_command_line
 from bot.orders import GONE
 from bot.preferring import layers
+from bot.queries import Kind, Query
 from bot.shared import check_member, post_here
 from bot.sharing import ask_to_take_out
 from bot.styles import owner_of

@@ -10,9 +10,10 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
-from bot.leafing import MAX_WORDS, WINDOWS, Kind, Query, show_page
+from bot.leafing import show_page
 from bot.limits import Refused
 from bot.options import MAX_CHOICES, suggest_styles
+from bot.queries import MAX_WORDS, WINDOWS, Kind, Query
 from bot.shared import check_visitor
 from bot.styles import names_here
 from generation.prompting.styles import folded

@@ -19,8 +19,8 @@ from bot.gallerycards import (
     report_card,
 )
 from bot.kin import tree
-from bot.leafing import CHUNK, Kind, Query, chunks, resorted
 from bot.messages import layout
+from bot.queries import CHUNK, Kind, Query, chunks, resorted
 from generation.image import Picture
 from generation.job import JobId, UserId
 from generation.request import Seed, Size
