@@ -29,7 +29,7 @@ from bot.shared import check_member, find_post, gallery_channel, is_adult, post_
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId
 from generation.request import InvalidRequest
-from generation.sentence import Sentence, say
+from generation.sentence import Sentence, joined, say
 from storage.gallery import MAX_TITLE
 from storage.posts import Post
 from storage.postwords import MAX_TAGS, read_tags
@@ -151,13 +151,10 @@ async def share(interaction: Interaction, filled: Filled, job_id: JobId, index: 
         raise InvalidRequest(say("This picture is not there any more, so it cannot be shared."))
     if shown.is_hidden or (link := link_of(shown)) is None:
         raise Refused(_already(shown))
-    await tell(
-        interaction,
-        say(
-            "It is in the gallery: {link}. *More…* under it takes it out again.",
-            link=link,
-        ),
-    )
+    told: list[str] = [say("It is in the gallery: {link}. *More…* under it takes it out again.", link=link)]
+    if (address := house.gallery_address) is not None and rules.settings.web_gallery:
+        told.append(say("-# Who has the address sees it in the web, too: {address}", address=address(server)))
+    await tell(interaction, joined("\n", told))
 
 
 def _words_reason(

@@ -41,7 +41,9 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
 
         await opened(stage)
         card = await draws(stage.anna, "a red <b>circle</b>", steps=3)
-        await shares(stage.anna, card, title="Round", tags="warm")
+        assert f"sees it in the web, too: {site}{page}" in await shares(
+            stage.anna, card, title="Round", tags="warm"
+        )
         async with browser.get(page) as answer:
             text = await answer.text()
         assert 'alt="Round: a red &lt;b&gt;circle&lt;/b&gt;"' in text
