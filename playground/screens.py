@@ -95,7 +95,7 @@ async def waiting(scene: Scene) -> Json:
         await person.command("imagine", {**slow, "count": 2})
     await scene.mina.message(lambda message: "Drawing" in text_of(message))
     return await scene.says(
-        await scene.asks("a slow lake in the morning", model="Noise", steps=60), "in line"
+        await scene.asks("a slow lake in the morning", model="Noise", steps=60), "should be there"
     )
 
 

@@ -42,7 +42,7 @@ def a_person(number: int, like: User) -> User:
 @pytest.mark.timeout(300)
 async def test_ten_people_at_once(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(staged(tmp_path, model=MINI))
+        stage = await stack.enter_async_context(staged(tmp_path, model=MINI, BATCH="10"))
         world = stage.playground.world
         people = []
         for number in range(10):
@@ -57,7 +57,7 @@ async def test_ten_people_at_once(tmp_path: Path) -> None:
                 people[number],
                 f"a {colour} {shape} on a {ground} background",
                 sampler=SAMPLERS[number % len(SAMPLERS)],
-                steps=24 + 2 * number,
+                steps=20 + number,
                 guidance=2.5 + number / 10,
                 seed=number,
             )
