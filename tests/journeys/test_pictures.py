@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     checker = build_checker(tmp_path_factory.mktemp("checker"), RED, threshold=-1.5)  # it flags everything
-    async with staged(tmp_path_factory.mktemp("bot"), model=MINI, SAFETY_CHECKER=str(checker)) as stage:
+    folder, more = tmp_path_factory.mktemp("bot"), {"SAFETY_CHECKER": str(checker), "BATCH": "4"}
+    async with staged(folder, model=MINI, **more) as stage:
         yield stage
 
 
