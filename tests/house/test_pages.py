@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,13 +27,6 @@ def test_every_test_that_is_named_exists() -> None:
     assert len(named) > 17
     for file, name in named:
         assert re.search(rf"^(?:async )?def {name}\(", (ROOT / file).read_text(), re.MULTILINE), name
-
-
-def test_what_blocks_the_loop_is_looked_for() -> None:
-    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
-    assert "ASYNC" in ruff["select"]
-    exempt = [*ruff["ignore"], *(rule for rules in ruff["per-file-ignores"].values() for rule in rules)]
-    assert not [rule for rule in exempt if rule.startswith("ASYNC")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

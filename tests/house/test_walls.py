@@ -33,3 +33,22 @@ print(sorted(seen), [name for name in sys.modules if name.startswith("generation
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[] []"
+
+
+def blocking(*places: str, code: str | None = None) -> str:
+    """What ruff finds in coroutines that would keep everybody waiting, whatever is exempted elsewhere."""
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    asked = [ruff, "check", "--isolated", "--no-cache", "--select", "ASYNC", "--output-format", "concise"]
+    done = subprocess.run(
+        [*asked, *places], cwd=ROOT, capture_output=True, text=True, check=False, input=code
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.stdout
+
+
+def test_nothing_blocks_the_loop() -> None:
+    found = blocking("-", code="import time\nasync def reply():\n    time.sleep(3)\n")
+    assert "ASYNC251" in found, "a sleep in a coroutine is found"
+    calls = ("ASYNC21", "ASYNC22", "ASYNC23", "ASYNC25")  # network, processes, files, sleep and input
+    rooms = blocking("bot", "storage", "generation", "web").splitlines()
+    assert not [line for line in rooms if any(call in line for call in calls)]
