@@ -63,23 +63,28 @@ class Compiled:
             if isinstance(module, Transformer2DModel):  # it holds such blocks, and is not compiled itself
                 module.register_forward_pre_hook(self._leave_if_closed)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compile")
-        self._shapes: dict[Shape, Future[bool]] = {}
+        self._shapes: dict[Shape, Future[bool | None]] = {}  # the thread that compiles leaves it alone
         self._closed = threading.Event()
 
     def is_ready(self, shape: Shape) -> bool:
         """Whether calls of this shape can be made now."""
         future = self._shapes.get(shape)
-        return future is not None and future.done() and future.result()
+        return future is not None and _is_over(future) and future.result() is True
 
-    def prepare(self, shape: Shape, example: Arguments) -> Future[bool]:
-        """Begin to compile for a shape, unless that was begun before; whether it came to something.
+    def prepare(self, shape: Shape, example: Arguments) -> Future[bool | None]:
+        """Begin to compile for a shape, unless that was begun before.
 
         Args:
             example: see :data:`Arguments`; the tensors are not kept.
+
+        Returns:
+            Whether it comes to something; None if memory runs out, and then the next call tries it again.
         """
-        if shape not in self._shapes:
-            self._shapes[shape] = self._thread.submit(self._compile, shape, dict(example))
-        return self._shapes[shape]
+        future = self._shapes.get(shape)
+        if future is None or (_is_over(future) and future.result() is None):
+            future = self._thread.submit(self._compile, shape, dict(example))
+            self._shapes[shape] = future
+        return future
 
     def give_up(self, shape: Shape) -> None:
         """Never be ready for a shape again: a call of it has failed."""
@@ -113,7 +118,7 @@ class Compiled:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
-    def _compile(self, shape: Shape, example: Arguments) -> bool:
+    def _compile(self, shape: Shape, example: Arguments) -> bool | None:
         while not _tracing.acquire(timeout=_LOOK_S):
             if self._closed.is_set():
                 return False
@@ -128,11 +133,12 @@ class Compiled:
         except Exception as error:
             if is_out_of_memory(error) or self._has_moved(example):
                 log.warning("memory ran out while compiling for %s; it is tried again later", shape)
-                self._shapes.pop(shape, None)
+                verdict = None
             else:
                 log.exception("cannot compile for %s; pictures of that shape are drawn without", shape)
+                verdict = False
             error.__traceback__ = None  # it holds the frames, and those the tensors
-            return False
+            return verdict
         finally:
             _tracing.release()
         log.info("compiled for latents of %d x %d in %.1f s", shape[1], shape[0], time.monotonic() - started)
@@ -146,6 +152,11 @@ class Compiled:
 
 class _Closed(Exception):  # noqa: N818 - no error
     """Nobody wants what is being compiled any more."""
+
+
+def _is_over(future: Future[bool | None]) -> bool:
+    """Whether it has a result; one that closing cancelled never gets any."""
+    return future.done() and not future.cancelled()
 
 
 def _allow_versions() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -284,7 +285,19 @@ def test_no_more_pictures_are_begun_than_are_drawn(sd_bench: Bench) -> None:
     assert len(begun) == 4
 
 
-def test_memory_that_runs_out_while_it_compiles_is_no_verdict(sd_bench: Bench) -> None:
+class AtOnce(ThreadPoolExecutor):
+    """A thread so quick that all is done before whoever asked goes on."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        future = super().submit(fn, *arguments, **options)
+        wait([future], 60)
+        return future
+
+
+@pytest.mark.parametrize("thread", [AtOnce, ThreadPoolExecutor])
+def test_memory_that_runs_out_while_it_compiles_is_no_verdict(
+    sd_bench: Bench, thread: type[ThreadPoolExecutor]
+) -> None:
     shortages = [torch.OutOfMemoryError("CUDA out of memory")]
 
     def run_short(module: object, arguments: object) -> None:
@@ -292,6 +305,7 @@ def test_memory_that_runs_out_while_it_compiles_is_no_verdict(sd_bench: Bench) -
             raise shortages.pop()
 
     compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    compiled._thread = thread(1)
     compiled.unet.conv_in.register_forward_pre_hook(run_short)
     bench = bench_with(sd_bench, compiled)
     draw(bench)
@@ -300,6 +314,19 @@ def test_memory_that_runs_out_while_it_compiles_is_no_verdict(sd_bench: Bench) -
     draw(bench)
     assert compiled._shapes[shape_of(sd_bench)].result(60)
     assert mode_of(draw(bench)) == "compiled"
+
+
+def test_what_closing_kept_from_being_compiled_is_not_ready(sd_bench: Bench) -> None:
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    shape, example = shape_of(sd_bench), {"sample": torch.zeros(1)}
+    go_on = threading.Event()
+    compiled._thread.submit(go_on.wait, 30)
+    waiting = compiled.prepare(shape, example)
+    waiting.add_done_callback(lambda future: go_on.set())
+    compiled.close()
+    assert waiting.cancelled()
+    assert not compiled.is_ready(shape)
+    assert compiled.prepare(shape, example) is waiting
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_compiled(
