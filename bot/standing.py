@@ -133,3 +133,16 @@ def models_told(
     elif not lines:
         lines.append(say("**In memory:** no model; one comes when it is asked for."))
     return tuple(lines)
+
+
+def freed(*, is_done: bool, is_reading: bool) -> Sentence:
+    """What came of it that all models were to leave memory.
+
+    Args:
+        is_reading: a model is being fetched or read still, or a worker is only starting.
+    """
+    if is_done:
+        return say("My models are out of memory.")
+    if is_reading:
+        return say("I am still reading a model; it leaves memory as soon as that has ended.")
+    return say("My models leave memory as soon as what is in hand lets go of them.")

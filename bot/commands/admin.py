@@ -16,7 +16,7 @@ from bot.apologies import tell
 from bot.language import Language, language_of
 from bot.limits import Refused
 from bot.options import MAX_CHOICES
-from bot.standing import HELD, counted, models_told
+from bot.standing import HELD, counted, freed, models_told
 from generation.job import JobEvent, Progressed, UserId
 from generation.sentence import Sentence, count, joined, say
 
@@ -88,9 +88,10 @@ class AdminCommands(app_commands.Group):
         async with self._one_at_a_time:
             is_done = await house.studio.free(FREEING_S)
         log.info("the models were put away by the owner")
-        done = say("My models are out of memory.")
-        if not is_done:
-            done = say("My models leave memory as soon as what is in hand lets go of them.")
+        readiness = house.studio.readiness
+        # Also a worker that has only begun to start, and has not said yet what it reads.
+        is_reading = bool(readiness.on_their_way) or readiness.loading("") is not None
+        done = freed(is_done=is_done, is_reading=is_reading)
         await tell(interaction, joined("\n", (done, _status(interaction))))
 
     @app_commands.command(name="cancel", description="Take back requests of anybody")

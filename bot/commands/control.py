@@ -26,8 +26,8 @@ from generation.sentence import say
 if TYPE_CHECKING:
     from bot.house import Interaction
 
-LEFT_OUT = ("clip_skip", "private")
-"""Discord takes 25 options; whether it is private is as the person has it in their settings."""
+LEFT_OUT = ("clip_skip", "lora")
+"""Discord takes 25 options; `<lora:name:0.8>` in the prompt does what `lora` would."""
 _PREPROCESSORS = [Choice(name=name, value=name) for name in (*Preprocessor, NO_PREPROCESSOR)]
 
 
@@ -78,7 +78,7 @@ async def control(
     sampler: str | None = None,
     seed: int | None = None,
     count: int | None = None,
-    lora: str | None = None,
+    private: bool | None = None,
 ) -> None:
     """Draw what has the outlines of a picture."""
     typed = Typed(
@@ -91,7 +91,6 @@ async def control(
         sampler=sampler,
         seed=seed,
         count=count,
-        lora=lora,
         strength=strength,
         hires=hires,
     )
@@ -123,7 +122,7 @@ async def control(
             raise InvalidRequest(say("A strength is about a picture to start from; give me one as `image`."))
         raise InvalidRequest(say("A mask is about a picture to start from; give me one as `image`."))
     started: dict[str, discord.Attachment | None] = {say("picture to start from"): image, MASK: mask}
-    await control_order(interaction, typed, wanted, started, style=style)
+    await control_order(interaction, typed, wanted, started, style=style, private=private)
 
 
 async def control_order(
@@ -133,12 +132,14 @@ async def control_order(
     started: dict[str, discord.Attachment | None],
     *,
     style: str | None,
+    private: bool | None,
 ) -> None:
     """Have drawn what these pictures steer.
 
     Args:
         started: a picture that it starts from and a mask of that, by what people call them.
         style: the name that was typed.
+        private: whether only this person shall see it; None: as they have it in their settings.
 
     Raises:
         Refused, InvalidRequest: it cannot be; nobody else hears it.
@@ -163,4 +164,4 @@ async def control_order(
         make = partial(controlling.steered, worded, shelf, house.controlnets, pictures)
         return await bringing.one_by_one(partial(make, start=start, mask=mask))
 
-    await take_order(interaction, find)
+    await take_order(interaction, find, private=private)

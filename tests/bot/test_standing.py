@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.card import Action
 from bot.commands.admin import suggested
 from bot.language import language
-from bot.standing import HELD, counted, models_told, queue_card
+from bot.standing import HELD, counted, freed, models_told, queue_card
 from generation.hold import Hold
 from generation.job import JobEvent, JobId, JobState, Loading, Progressed, Queued, UserId
 from tests.bot.things import ADA, MODEL, SHELF, TWO, job
@@ -75,3 +75,9 @@ def test_what_the_owner_can_cancel_is_suggested_without_anybodys_words() -> None
     assert choices[0].name == "0000000000000000 · being drawn · 2 × 128x128 · 12"
     assert not any("secret" in choice.name for choice in choices)
     assert [choice.value for choice in suggested(standing, "number 31", ENGLISH)] == [standing[31].job.id]
+
+
+def test_while_a_model_is_still_read_nobody_is_told_that_memory_is_free_or_that_somebody_draws() -> None:
+    assert freed(is_done=True, is_reading=True) == "My models are out of memory."
+    assert "as soon as what is in hand" in freed(is_done=False, is_reading=False)
+    assert "still reading a model" in freed(is_done=False, is_reading=True)

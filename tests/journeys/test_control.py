@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageDraw
 from generation import metadata
 from generation.engine.edges import edges
 from generation.redraw import largest_difference, redraw
-from playground.reading import button_labels, text_of
+from playground.reading import button_labels, is_ephemeral, text_of
 from tests.journeys.stage import MINI, Stage, result, staged, told
 from tests.journeys.test_palette import a_file, drawn_by, request_of
 from tests.journeys.test_pictures import files_of, pixels
@@ -120,10 +120,8 @@ async def test_what_cannot_be_is_told_in_words(stage: Stage) -> None:
     broken = a_file(a_drawing())[1][:200]
     assert "damaged" in await refused(picture=("half.png", broken))
     assert "no PNG, JPEG or WebP" in await refused(picture=("words.png", b"words"))
-    card = await stage.anna.answer(
-        await stage.anna.command(
-            "control", {"prompt": "a red square", "picture": a_file(Image.new("RGB", (128, 128), "teal"))}
-        ),
-        lambda message: "did not work" in text_of(message),
-    )
+    nothing = {"prompt": "a red square", "picture": a_file(Image.new("RGB", (128, 128), "teal"))}
+    asked = await stage.anna.command("control", {**nothing, "private": True})
+    card = await stage.anna.answer(asked, lambda message: "did not work" in text_of(message))
     assert "I found no edges" in text_of(card)
+    assert is_ephemeral(card)
