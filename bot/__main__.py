@@ -33,7 +33,7 @@ from bot.settings import Settings, SettingsError, read_settings
 from bot.showing import shown_in_the_web
 from generation import loras
 from generation.backends.process import ProcessBackend
-from generation.controlnets import ControlNets, found_controlnets
+from generation.controlnets import ControlFolders, control_folders
 from generation.embeddings import SHIPPED, Embeddings
 from generation.estimating import Estimates, Experience
 from generation.hold import Hold
@@ -242,14 +242,14 @@ def _shelf(settings: Settings) -> Shelf:
     return shelf
 
 
-def _controlnets(settings: Settings) -> ControlNets:
+def _controlnets(settings: Settings) -> ControlFolders:
     """Those that people may choose from; those that cannot be used are told in the log."""
-    found = found_controlnets(
+    folders = control_folders(
         settings.controlnets_folder, depth=settings.depth_folder, pose=settings.pose_folder
     )
-    for broken in found.broken:
+    for broken in folders.look().broken:
         log.warning("%s", broken.problem)
-    return found
+    return folders
 
 
 def _upscalers(settings: Settings) -> Upscalers:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.settings import Settings
 from generation import loras
-from generation.controlnets import BrokenControlNet, ControlNetInfo, found_controlnets
+from generation.controlnets import BrokenControlNet, ControlNetInfo, control_folders
 from generation.embeddings import SHIPPED, Embeddings, Learned
 from generation.loras import BrokenLora, Lora, Loras
 from generation.upscalers import Upscalers
@@ -64,7 +64,7 @@ def _changes(lora: Lora) -> str:
 
 
 def _controlnets(settings: Settings, weigh: Weigh) -> Iterator[Beside]:
-    found = found_controlnets(settings.controlnets_folder)
+    found = control_folders(settings.controlnets_folder).look()
     files: tuple[ControlNetInfo | BrokenControlNet, ...] = (*found.usable, *found.broken)
     for net in files:
         if isinstance(net, BrokenControlNet):

@@ -10,7 +10,7 @@ import discord
 
 from bot.limits import Limits, Places
 from bot.safety import OwnerSafety
-from generation.controlnets import ControlNets
+from generation.controlnets import ControlFolders
 from generation.prompting.wildcards import Wildcards
 from generation.shelf import Shelf
 from generation.studio import Studio
@@ -51,7 +51,7 @@ class House:
     shelf: Shelf
     wildcards: Wildcards
     upscalers: Upscalers
-    controlnets: ControlNets
+    controlnets: ControlFolders
     limits: Limits
     places: Places
     jobs: Jobs

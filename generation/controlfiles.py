@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from generation.model import Family, ModelInfo
 from generation.modelfiles import PICKLES, UnreadableModel, is_half, read_json, tensor_shapes
@@ -74,9 +74,13 @@ _SOFT = ("softedge", "soft_edge", "soft-edge", "hed", "pidi")
 """Broad soft outlines, which no Canny draws."""
 
 
+Version: TypeAlias = "tuple[tuple[int, int], ...]"
+"""Of each file that tells of a ControlNet, when it was changed, in ns, and its bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlNetInfo:
-    """One ControlNet that can be used."""
+    """One ControlNet that can be used. Other files in the same place are another one."""
 
     name: str
     place: Path
@@ -89,6 +93,7 @@ class ControlNetInfo:
     numbers: int
     """How many numbers its weights are."""
     note: str | None = None
+    version: Version = ()
 
     @property
     def is_folder(self) -> bool:
@@ -136,6 +141,7 @@ def _unlike(mine: UnetShape, theirs: UnetShape) -> str:
 
 
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
+_FOLDER_CARD = "atelier.json"
 _CARD = {"name", "kind", "note"}
 
 
@@ -145,7 +151,7 @@ def describe_controlnet(place: Path) -> ControlNetInfo:
     Raises:
         UnreadableModel: it is none, or one that cannot be used; a sentence for the owner.
     """
-    name = place.name if place.is_dir() else place.stem
+    name, version = place.name if place.is_dir() else place.stem, version_of(place)
     if place.is_dir():
         _check_config(place)
     elif place.suffix.lower() in PICKLES:
@@ -163,7 +169,22 @@ def describe_controlnet(place: Path) -> ControlNetInfo:
         shape=shape,
         numbers=sum(math.prod(each) for each in shapes.values()),
         note=card.get("note"),
+        version=version,
     )
+
+
+def version_of(place: Path) -> Version:
+    """How the files of the ControlNet in this folder or file are now.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if place.is_dir():
+        files = [place / name for name in ("config.json", _FOLDER_CARD, *_WEIGHTS)]
+    else:
+        files = [place.with_suffix(".json"), place.with_suffix("") / "config.json"]
+    states = [place.stat(), *(file.stat() for file in files if file.is_file())]
+    return tuple((state.st_mtime_ns, state.st_size) for state in states)
 
 
 def weights_of(place: Path) -> Path:
@@ -254,7 +275,7 @@ def _shape(place: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[UnetShape,
 
 def _card(place: Path) -> Mapping[str, Any]:
     """What the owner says of it: `atelier.json` in its folder, or a .json file of its name beside it."""
-    card = place / "atelier.json" if place.is_dir() else place.with_suffix(".json")
+    card = place / _FOLDER_CARD if place.is_dir() else place.with_suffix(".json")
     if not card.is_file():
         return {}
     said = read_json(card)

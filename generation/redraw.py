@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.controlfiles import weights_of
-from generation.controlnets import ControlNets, found_controlnets
+from generation.controlnets import ControlNets, control_folders
 from generation.embeddings import SHIPPED, Embeddings
 from generation.job import JobId
 from generation.loras import SHIPPED as SHIPPED_LORAS
@@ -279,7 +279,7 @@ def _loras(record: Mapping[str, Any], folder: Path | None) -> Loras:
 
 def _controlnets(record: Mapping[str, Any], folder: Path | None, looked: Mapping[str, Path]) -> ControlNets:
     """The ControlNets that steered it, all of which must be there and the same files as then."""
-    known = found_controlnets(folder)
+    known = control_folders(folder).look()
     for told in record.get("controls") or ():
         if (info := known.find(str(told["model"]))) is None:
             raise CannotRedraw(

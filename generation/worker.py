@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, assert_never
 
 from generation import loras
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
-from generation.controlnets import found_controlnets
+from generation.controlnets import control_folders
 from generation.embeddings import SHIPPED, Embeddings
 from generation.engine.engine import Engine, Say
 from generation.engine.reading import Finish, Tell
@@ -308,6 +308,8 @@ def _read_files(
         log.info("%s is not compiled: its memory mode is %s", model.info.name, model.info.memory)
     elif options.compile is not None:
         compiled = compiled_in(options.compile, model.unet, graphs=options.cuda_graphs)
+    controlnets = control_folders(options.controlnets)
+    controlnets.look()  # the first look reads their headers
     return lambda: DiffusionEngine(
         model,
         say,
@@ -318,7 +320,7 @@ def _read_files(
         embeddings=Embeddings(options.embeddings, SHIPPED),
         loras=Loras(options.loras, loras.SHIPPED),
         upscalers=upscalers,
-        controlnets=found_controlnets(options.controlnets),
+        controlnets=controlnets,
         annotators=Annotators(depth=options.depth, pose=options.pose, people=options.people),
     )
 

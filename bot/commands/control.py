@@ -152,7 +152,8 @@ async def control_order(
         if brought is not None:
             bringing.check_attachment(brought, what)
     controls = [each for each, _ in wanted]
-    await asyncio.to_thread(controlling.check, typed, controls, house.controlnets, shelf)
+    known = await asyncio.to_thread(house.controlnets.look)
+    await asyncio.to_thread(controlling.check, typed, controls, known, shelf)
 
     async def find() -> Order:
         pictures = [(each, await bringing.fetched(file, each.picture)) for each, file in wanted]
@@ -161,7 +162,7 @@ async def control_order(
             for what, brought in started.items()
         ]
         worded = await styled(interaction, typed, style)
-        make = partial(controlling.steered, worded, shelf, house.controlnets, pictures)
+        make = partial(controlling.steered, worded, shelf, known, pictures)
         return await bringing.one_by_one(partial(make, start=start, mask=mask))
 
     await take_order(interaction, find, private=private)

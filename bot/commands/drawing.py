@@ -144,7 +144,8 @@ async def _loras(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 async def _controls(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    fitting = await asyncio.to_thread(interaction.client.house.controlnets.for_model, _chosen(interaction))
+    folders, model = interaction.client.house.controlnets, _chosen(interaction)
+    fitting = await asyncio.to_thread(lambda: folders.lately().for_model(model))
     words = typed.casefold().split()
     shown = [(f"{info.name} ({info.kind})", info.name) for info in fitting]
     found = [(told, name) for told, name in shown if all(word in told.casefold() for word in words)]

@@ -18,7 +18,7 @@ from diffusers import ControlNetModel
 
 from generation.catalogue import Family, MemoryMode
 from generation.controlfiles import ControlNetInfo, configuration_of, is_half_only, weights_of
-from generation.controlnets import ControlNets
+from generation.controlnets import ControlFolders, ControlNets
 from generation.engine.awaited import Awaited
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
@@ -54,7 +54,7 @@ class ControlPool:
         self,
         model: Model,
         memory: Memory,
-        known: ControlNets,
+        known: ControlNets | ControlFolders,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,8 +70,8 @@ class ControlPool:
         self._here: OrderedDict[str, ControlNet] = OrderedDict()
         """By name, the most recently used last."""
         self._readings: dict[str, Awaited[ControlNet]] = {}
-        self._broken: dict[str, tuple[float, str]] = {}
-        """When one could not be read, and what whoever asked for it is told."""
+        self._broken: dict[str, tuple[float, ControlNetInfo | None, str]] = {}
+        """When one could not be read, as it was then, and what whoever asked for it is told."""
         self._reader: ThreadPoolExecutor | None = None
 
     @property
@@ -98,6 +98,19 @@ class ControlPool:
         staying = {*in_hand, *wanted}  # what is here of these must not make room for the rest
         here = [self._is_here(name, staying) for name in wanted]  # all are begun at once
         return all(here)
+
+    def look_again(self, names: Iterable[str], *, in_hand: Collection[str]) -> None:
+        """Let those of these go whose files were changed since they were read: they are read anew.
+
+        Args:
+            in_hand: those that somebody is, or is to be, steered by; they stay as they are.
+        """
+        idle = [name for name in dict.fromkeys(names) if name in self._here and name not in in_hand]
+        known = self._known.look() if idle else None
+        for name in idle:
+            if known is not None and known.find(name) not in (None, self._here[name].info):
+                log.info("the ControlNet %s was changed; it is read anew", name)
+                self._memory.let_go(self._here.pop(name).module)
 
     def forget_but(self, names: Collection[str]) -> None:
         """Nobody waits for any others any more: what is being read for nobody is not kept."""
@@ -169,14 +182,15 @@ class ControlPool:
 
     def _refuse(self, name: str, reason: str) -> None:
         del self._readings[name]
-        self._broken[name] = self._now(), reason
+        self._broken[name] = self._now(), self._known.look().find(name), reason
         raise CannotDraw(reason)
 
     def _begin(self, name: str) -> None:
-        began, reason = self._broken.get(name, (-BROKEN_S, ""))
-        if reason and self._now() - began < BROKEN_S:
+        info = self._known.look().find(name)
+        began, broken, reason = self._broken.get(name, (-BROKEN_S, None, ""))
+        if reason and info == broken and self._now() - began < BROKEN_S:
             raise CannotDraw(reason)
-        if (info := self._known.find(name)) is None:
+        if info is None:
             raise CannotDraw(say("I do not have the ControlNet {name} any more.", name=name))
         if (unfit := info.reject_reason(self._model.info)) is not None:
             raise CannotDraw(unfit)

@@ -12,7 +12,7 @@ import cv2
 from PIL import Image
 
 from generation.controlfiles import Preprocessor
-from generation.controlnets import ControlNets
+from generation.controlnets import ControlFolders, ControlNets
 from generation.engine.annotators import Annotators
 from generation.engine.controlmodels import ControlPool
 from generation.engine.failures import CannotDraw
@@ -44,7 +44,7 @@ class Controls:
         self,
         model: Model,
         memory: Memory,
-        known: ControlNets | None = None,
+        known: ControlNets | ControlFolders | None = None,
         annotators: Annotators | None = None,
     ) -> None:
         """
@@ -66,6 +66,11 @@ class Controls:
     def names(self) -> tuple[str, ...]:
         """The ControlNets that are in memory, the most recently used last."""
         return self._pool.names
+
+    def look_again(self, request: GenerationRequest, in_hand: Iterable[GenerationRequest]) -> None:
+        """A request comes: its ControlNets are looked at anew, unless one of these is steered by them."""
+        if request.controls:
+            self._pool.look_again(_names(request), in_hand={n for each in in_hand for n in _names(each)})
 
     def are_here(self, request: GenerationRequest, in_hand: Iterable[GenerationRequest]) -> bool:
         """Whether all is here that a request is steered by; what is not is read from now on.

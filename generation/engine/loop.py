@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from generation.catalogue import ModelInfo
-from generation.controlnets import ControlNets
+from generation.controlnets import ControlFolders, ControlNets
 from generation.embeddings import Embeddings
 from generation.engine.adapters import Adapters
 from generation.engine.annotators import Annotators
@@ -71,7 +71,7 @@ class DiffusionEngine:
         guard: Guard | None = None,
         embeddings: Embeddings | None = None,
         loras: Loras | None = None,
-        controlnets: ControlNets | None = None,
+        controlnets: ControlNets | ControlFolders | None = None,
         annotators: Annotators | None = None,
         upscalers: UpscalerShelf | None = None,
     ) -> None:
@@ -161,6 +161,7 @@ class DiffusionEngine:
         with self._edge([task.id]):
             check(self._model.info, task.request)
             be_ready(self._guard, task, self._model.info)
+            self._controls.look_again(task.request, [entry.task.request for entry in self._entries])
             factor, size = self._model.vae_factor, task.request.size
             key = BatchKey(
                 height=size.height // factor,

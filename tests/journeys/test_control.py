@@ -106,6 +106,20 @@ async def test_a_reroll_after_a_restart_goes_by_the_same(stage: Stage) -> None:
     assert request_of(three).controls == request_of(one).controls
 
 
+async def test_one_that_the_owner_puts_there_meanwhile_is_suggested_and_steers(stage: Stage) -> None:
+    async def suggested() -> list[str]:
+        return [each["name"] for each in await stage.anna.autocomplete("control", "control", "cellar")]
+
+    assert await suggested() == []
+    made = stage.bot.folder / "controlnets" / "cellar-canny"
+    await asyncio.to_thread(_build, made.with_name(".unfinished"))
+    made.with_name(".unfinished").rename(made)
+    assert await suggested() == ["cellar-canny (edges)"]
+    options = {"prompt": "a red square", "picture": a_file(a_drawing()), "steps": 3}
+    card = await drawn_by(stage.anna, "control", control="cellar-canny", **options)
+    assert "ControlNet cellar-canny" in text_of(card)
+
+
 async def test_what_cannot_be_is_told_in_words(stage: Stage) -> None:
     async def refused(**options: object) -> str:
         asked = {"prompt": "a red square", "picture": a_file(a_drawing()), **options}
