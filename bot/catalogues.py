@@ -9,15 +9,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import discord
+import jinja2
 import polib
 from discord import app_commands
+from jinja2 import nodes
 
 from bot.app import Atelier
 from bot.language import CATALOGUES, NAMES
 from generation.sentence import Sentence
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("bot", "generation", "storage")
+ROOMS = ("bot", "generation", "storage", "web")
 COMMANDS = "commands"
 """Where a text comes from that Discord shows while somebody types a command."""
 WIDTH = 110
@@ -32,6 +34,9 @@ PLURALS = {
 """How many forms a counted thing has; of other languages the catalogue itself says so, in its first lines."""
 USUAL_PLURALS = "nplurals=2; plural=(n != 1);"
 
+SAYERS: Mapping[str, int] = {"say": 1, "count": 2}
+"""What says something, with how many templates it takes."""
+
 Key = tuple[str, str | None]
 """The English template, and the one for several if things are counted."""
 Found = Mapping[Key, frozenset[str]]
@@ -43,7 +48,7 @@ class NoLiteral(Exception):  # noqa: N818 - the message is a sentence for who wr
 
 
 def templates(source: str, where: str) -> Iterator[Key]:
-    """The templates that one module says.
+    """The templates that one module says, or one page.
 
     Args:
         source: its text.
@@ -52,6 +57,9 @@ def templates(source: str, where: str) -> Iterator[Key]:
     Raises:
         NoLiteral: one is not written out.
     """
+    if where.endswith(".html"):
+        yield from _in_a_page(source, where)
+        return
     tree = ast.parse(source)
     sayers = _sayers(tree, where)
     for node in ast.walk(tree):
@@ -64,22 +72,36 @@ def templates(source: str, where: str) -> Iterator[Key]:
             if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
         ]
         if len(texts) < wanted:
-            raise NoLiteral(f"{where}, line {node.lineno}: what is said must be written out, as one literal.")
+            raise _not_written_out(where, node.lineno)
         yield texts[0], texts[1] if wanted > 1 else None
 
 
-def _sayers(tree: ast.Module, where: str) -> dict[str, int]:
+def _sayers(tree: ast.Module, where: str) -> Mapping[str, int]:
     """The names under which a module has `say` and `count`, with how many templates each takes."""
-    known = {"say": 1, "count": 2}
     if where == "generation/sentence.py":
-        return known
+        return SAYERS
     return {
-        alias.asname or alias.name: known[alias.name]
+        alias.asname or alias.name: SAYERS[alias.name]
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "generation.sentence"
         for alias in node.names
-        if alias.name in known
+        if alias.name in SAYERS
     }
+
+
+def _in_a_page(source: str, where: str) -> Iterator[Key]:
+    for call in jinja2.Environment(autoescape=True).parse(source).find_all(nodes.Call):
+        if not (isinstance(call.node, nodes.Name) and call.node.name in SAYERS):
+            continue
+        said = call.args[: SAYERS[call.node.name]]
+        texts = [text.value for text in said if isinstance(text, nodes.Const) and isinstance(text.value, str)]
+        if len(texts) < SAYERS[call.node.name]:
+            raise _not_written_out(where, call.lineno)
+        yield texts[0], texts[1] if len(texts) > 1 else None
+
+
+def _not_written_out(where: str, line: int) -> NoLiteral:
+    return NoLiteral(f"{where}, line {line}: what is said must be written out, as one literal.")
 
 
 class _Listening(app_commands.Translator):
@@ -116,7 +138,7 @@ async def collected() -> Found:
     """
     found: dict[Key, set[str]] = {(text, None): {COMMANDS} for text in await command_texts()}
     for room in ROOMS:
-        for file in sorted((ROOT / room).rglob("*.py")):
+        for file in sorted(each for kind in ("*.py", "*.html") for each in (ROOT / room).rglob(kind)):
             where = file.relative_to(ROOT).as_posix()
             for key in templates(file.read_text("utf-8"), where):
                 found.setdefault(key, set()).add(where)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from bot.app import Atelier
+from bot.language import languages
 from bot.names import Names
 from bot.settings import Settings, SettingsError
 from storage.database import Database
@@ -48,6 +49,7 @@ async def shown_in_the_web(settings: Settings, client: Atelier, database: Databa
             thumbnails=Thumbnails(house.pictures),
             servers=house.servers,
             names=names,
+            tongues=languages(),
         )
         async with opened(rooms, places, host=settings.web_host, port=settings.web_port):
             client.house = replace(client.house, gallery_address=lambda server: f"{address}/{server}")

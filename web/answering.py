@@ -49,10 +49,22 @@ class Nothing(Exception):  # noqa: N818 - it is an answer
 
 
 def answered(
-    request: web.Request, content: bytes, kind: str, *, status: int = 200, cache: str = ASK_AGAIN
+    request: web.Request,
+    content: bytes,
+    kind: str,
+    *,
+    status: int = 200,
+    cache: str = ASK_AGAIN,
+    language: str | None = None,
 ) -> web.Response:
-    """A text as it is asked for: compressed if that is understood, and not at all if it is there already."""
+    """A text as it is asked for: compressed if that is understood, and not at all if it is there already.
+
+    Args:
+        language: the one in which it is said, if others are told it in others.
+    """
     headers = {"Cache-Control": cache, "Vary": "Accept-Encoding"}
+    if language is not None:
+        headers |= {"Vary": "Accept-Encoding, Accept-Language", "Content-Language": language}
     if status == HTTPStatus.OK:
         # Weak: it is the same text, compressed or not.
         tag = hashlib.sha256(content).hexdigest()[:32]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 
-from generation.sentence import count, say
+from generation.sentence import Sentence, count, say
+from web.days import day, moment
+from web.tongues import Tongue
 
 HERE = Path(__file__).parent
 KINDS = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 HTML = "text/html; charset=utf-8"
+MARK = "\ufffc"
+"""Stands in a sentence for what a page shows as more than text, such as a link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +45,22 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=_said,
         )
         by_kind = {Path(name).suffix: f"{prefix}/assets/{name}" for name in self.assets}
         self._environment.globals |= {
             "say": say,
             "count": count,
+            "MARK": MARK,
             "home": f"{prefix}/",
             "stylesheet": by_kind[".css"],
             "icon": by_kind[".svg"],
         }
-        self._environment.filters |= {"day": _day, "moment": _moment}
+        self._environment.filters |= {"day": day, "moment": moment, "around": _around}
 
-    def render(self, template: str, **values: Any) -> bytes:
-        """A page, in UTF-8."""
-        return self._environment.get_template(template).render(**values).encode()
+    def render(self, template: str, tongue: Tongue, **values: Any) -> bytes:
+        """A page in a language, in UTF-8."""
+        return self._environment.get_template(template).render(tongue=tongue, **values).encode()
 
 
 def _asset(path: Path) -> Asset:
@@ -63,12 +69,16 @@ def _asset(path: Path) -> Asset:
     return Asset(f"{path.stem}-{digest}{path.suffix}", content, KINDS[path.suffix])
 
 
-def _day(seconds: float) -> str:
-    """Like 22 November 2026. In UTC, as all days are counted here."""
-    at = datetime.fromtimestamp(seconds, UTC)
-    return f"{at.day} {at:%B %Y}"
+@pass_context
+def _said(context: Context, value: object) -> object:
+    """Whatever a page shows: a sentence of ours in its language, all else as it is."""
+    tongue: Tongue = context["tongue"]
+    return tongue(value) if isinstance(value, Sentence) else value
 
 
-def _moment(seconds: float) -> str:
-    """As machines read it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%MZ")
+@pass_context
+def _around(context: Context, sentence: Sentence) -> tuple[str, str]:
+    """What stands before and after the mark in a sentence, in the page's language."""
+    tongue: Tongue = context["tongue"]
+    before, _, after = tongue(sentence).partition(MARK)
+    return before, after

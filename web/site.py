@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -25,6 +25,7 @@ from web.asking import Addresses, Asked, Order
 from web.names import Names
 from web.pages import HTML, Pages
 from web.telling import SOMEBODY, Tile, alt, heading, negative_prompt, settings, tiles
+from web.tongues import Tongue, preferred
 
 TAGS = 16
 """Shown above a gallery, those of most posts."""
@@ -62,7 +63,7 @@ Reader = Callable[[], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rooms:
-    """What of the house the site shows, and who knows the names."""
+    """What of the house the site shows, who knows the names, and who the languages."""
 
     gallery: Gallery
     finder: Finder
@@ -71,6 +72,8 @@ class Rooms:
     thumbnails: Thumbnails
     servers: Servers
     names: Names
+    tongues: Mapping[str, Tongue]
+    """By their codes; English is one."""
 
 
 class Site:
@@ -280,7 +283,10 @@ class Site:
     def _page(
         self, request: web.Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: object
     ) -> web.Response:
-        return answered(request, self._pages.render(template, **values), HTML, status=status)
+        asked = ",".join(request.headers.getall("Accept-Language", ()))
+        tongue = self._rooms.tongues[preferred(asked, self._rooms.tongues)]
+        page = self._pages.render(template, tongue, **values)
+        return answered(request, page, HTML, status=status, language=tongue.code)
 
     def _failed(self, request: web.Request, status: HTTPStatus) -> web.Response:
         known = status if status in _FAILURES else HTTPStatus.INTERNAL_SERVER_ERROR

@@ -91,7 +91,7 @@ def settings(job: Job, post: Post, model: str) -> tuple[tuple[str, str], ...]:
         model: what its model is called.
     """
     request = job.request.image(post.index)
-    size = say("{width} × {height}", width=post.size.width, height=post.size.height)
+    size = _size(post.size.width, post.size.height)
     if request.upscale is not None and request.upscale.brought:
         return ((say("Size"), size), (say("Made larger by"), request.upscale.upscaler))
     told = [
@@ -104,6 +104,10 @@ def settings(job: Job, post: Post, model: str) -> tuple[tuple[str, str], ...]:
     if request.sampler != OWN_SAMPLER:
         told.insert(2, (say("Sampler"), request.sampler))
     return (*told, *_besides(request, post))
+
+
+def _size(width: int, height: int) -> str:
+    return say("{width} × {height}", width=width, height=height)
 
 
 def _besides(request: GenerationRequest, post: Post) -> list[tuple[str, str]]:
@@ -130,7 +134,7 @@ def _besides(request: GenerationRequest, post: Post) -> list[tuple[str, str]]:
     if request.look is not None:
         told.append((say("Look"), say("of a picture, weight {weight:g}", weight=request.look.weight)))
     if request.hires is not None:
-        told.append((say("Second pass"), say("{size}", size=request.hires.size)))
+        told.append((say("Second pass"), _size(request.hires.size.width, request.hires.size.height)))
     if request.upscale is not None:
         told.append((say("Made larger by"), request.upscale.upscaler))
     return told

@@ -51,6 +51,8 @@ def test_sentences_of_every_room_and_the_commands_are_collected(said: Found) -> 
         in said["A size of {size} is not possible: both edges must be multiples of 8.", None]
     )
     assert "storage/jobs.py" in said["Please ask anew.", None]
+    assert said["Skip to the content", None] == {"web/templates/base.html"}
+    assert "web/days.py" in said["November", None]
     assert COMMANDS in said["Draw a picture from words", None]
     assert COMMANDS in said["Show settings", None]
     assert not any(english == "imagine" for english, _ in said)
@@ -71,3 +73,16 @@ def test_what_is_translated_stays_what_is_new_comes_and_what_is_gone_goes() -> N
     assert old.occurrences == [("bot/a.py", ""), ("bot/b.py", "")]
     assert old.tcomment == "mind the gap"
     assert str(brought_up_to_date(polib.pofile(str(after)), found)) == str(after)
+
+
+def test_a_template_is_found_in_a_page_and_refused_where_it_is_not_written_out() -> None:
+    page = """{% macro likes(number) %}{{ count("{number} like", "{number} likes", number) }}{% endmacro %}
+<p title="{{ say('Order') }}">{% set said = say("by {who}", who=say("Somebody"))|upper %}</p>"""
+    assert set(templates(page, "web/templates/x.html")) == {
+        ("{number} like", "{number} likes"),
+        ("Order", None),
+        ("by {who}", None),
+        ("Somebody", None),
+    }
+    with pytest.raises(NoLiteral, match=r"x\.html, line 2"):
+        list(templates("<p>\n{{ say(title) }}</p>", "x.html"))

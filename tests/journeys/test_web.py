@@ -38,6 +38,8 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
             text = await answer.text()
         assert f"<bdi>{guild.name}</bdi>" in text
         assert "Nothing is shared here yet." in text
+        async with browser.get(page, headers={"Accept-Language": "de-CH"}) as answer:
+            assert "Hier ist noch nichts geteilt." in await answer.text()
 
         await opened(stage)
         card = await draws(stage.anna, "a red <b>circle</b>", steps=3)

@@ -15,6 +15,7 @@ import aiohttp
 import yarl
 from PIL import Image
 
+from bot.language import languages
 from generation.image import Picture
 from generation.job import Job, JobId, JobState, UserId, new_job_id
 from generation.request import GenerationRequest, Seed, Size
@@ -196,6 +197,7 @@ async def gallery(folder: Path, *, address: str = "http://127.0.0.1") -> AsyncIt
             thumbnails=Thumbnails(pictures),
             servers=await Servers.opened(database),
             names=known,
+            tongues=dict(languages()),
         )
         places = addresses(Veil.kept_in(folder / "web.key"), address)
         async with (

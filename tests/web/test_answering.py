@@ -104,7 +104,7 @@ async def test_texts_are_compressed_for_who_understands_that(site: WebGallery) -
     assert small.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(small.content) == plain.content
     assert small.headers["ETag"] == plain.headers["ETag"]
-    assert small.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert small.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding, Accept-Language"
     assert "Content-Encoding" not in (await site.get(site.here(), Accept_Encoding="gzip;q=0")).headers
 
 

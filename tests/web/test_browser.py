@@ -20,13 +20,16 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
-async def window(browser: Browser, url: str, size: tuple[int, int], scheme: str = "light") -> Window:
+async def window(
+    browser: Browser, url: str, size: tuple[int, int], scheme: str = "light", locale: str = "en-GB"
+) -> Window:
     context: BrowserContext = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="dark" if scheme == "dark" else "light",
         is_mobile=size == PHONE,
         has_touch=size == PHONE,
         java_script_enabled=True,
+        locale=locale,
     )
     context.set_default_timeout(PATIENCE_MS)
     one = Window(page=await context.new_page(), context=context)
@@ -121,3 +124,24 @@ async def test_people_look_around_with_a_finger_or_a_keyboard(site: WebGallery, 
         await one.close()
         assert one.errors == []
         assert one.hosts == {f"127.0.0.1:{site.port}"}
+
+
+async def test_other_languages_fit_on_a_phone_too(site: WebGallery, browser: Browser) -> None:
+    for number in range(30):
+        await site.shared(f"picture {number}")
+    covered = await site.shared("covered", covered=True, tags=["warm"], negative_prompt="blurry")
+    for locale, filters in (
+        ("de-AT", "Filter"),
+        ("es-419", "Filtros"),
+        ("fr-CA", "Filtres"),
+        ("ja", "絞り込み"),
+    ):
+        one = await window(browser, f"{site.root}{site.here()}?time=week", PHONE, locale=locale)
+        await expect(one.page.locator(".filters summary")).to_have_text(filters)
+        await ready(one.page)
+        assert await one.overflow() <= 0
+        for path in (site.addresses.post(covered), f"{site.here()}?q=nothing", "/nothing"):
+            await one.page.goto(f"{site.root}{path}")
+            assert await one.page.evaluate("document.documentElement.lang") in (locale[:2], "es-ES")
+            assert await one.overflow() <= 0
+        await one.close()
