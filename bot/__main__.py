@@ -8,9 +8,10 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import aiohttp
 import discord
@@ -33,6 +34,7 @@ from bot.settings import Settings, SettingsError, read_settings
 from bot.showing import shown_in_the_web
 from generation import loras
 from generation.backends.process import ProcessBackend
+from generation.chores import beside
 from generation.controlnets import ControlFolders, control_folders
 from generation.embeddings import SHIPPED, Embeddings
 from generation.estimating import Estimates, Experience
@@ -100,7 +102,7 @@ async def serve(settings: Settings) -> None:
         _make_folder(settings)
         database = await rooms.enter_async_context(Database.open(settings.data_dir / "atelier.db"))
         pictures = Pictures(database, settings.data_dir / "pictures")
-        await rooms.enter_async_context(_swept(pictures))
+        await rooms.enter_async_context(beside(partial(_sweep, pictures), name="sweep"))
         jobs, deliveries = Jobs(database, pictures), Deliveries(database)
         if given_up := await jobs.give_up_outdated():
             log.warning("gave up %d requests of before, which today's rules refuse", given_up)
@@ -142,7 +144,8 @@ async def serve(settings: Settings) -> None:
         studio = Studio([backend], jobs, hold=hold)
         people = await People.opened(database)
         privacy = Privacy(database, pictures, people)
-        durations = await rooms.enter_async_context(Durations(database))
+        durations = Durations(database)
+        await rooms.enter_async_context(durations.writing())
         estimates = Estimates(studio.left, Experience(await durations.newest()), durations.note)
         servers, reviews = await Servers.opened(database), Reviews(database)
         courier = Courier(
@@ -214,9 +217,11 @@ async def serve(settings: Settings) -> None:
         studio.learn(Learner(models, limits, correct).learn)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(desk)
-        await rooms.enter_async_context(curator)
-        await rooms.enter_async_context(Board(client, boards=boards, hangings=hangings, servers=servers))
-        await rooms.enter_async_context(Retention(servers, pictures, privacy, desk))
+        await rooms.enter_async_context(beside(curator.keep_looking, name="gallery"))
+        board = Board(client, boards=boards, hangings=hangings, servers=servers)
+        await rooms.enter_async_context(beside(board.keep_looking, name="boards"))
+        retention = Retention(servers, pictures, privacy, desk)
+        await rooms.enter_async_context(beside(retention.keep_looking, name="retention"))
         await rooms.enter_async_context(studio)
         await rooms.enter_async_context(shown_in_the_web(settings, client, database))
         rooms.push_async_callback(places.none_promised)
@@ -270,23 +275,13 @@ def _make_folder(settings: Settings) -> None:
         ) from error
 
 
-@asynccontextmanager
-async def _swept(pictures: Pictures) -> AsyncIterator[None]:
-    """Meanwhile, remove the picture files that a crash left without an owner."""
-
-    async def sweep() -> None:
-        try:
-            if removed := await pictures.sweep():
-                log.info("removed %d picture files that a crash had left over", removed)
-        except (OSError, DatabaseUnusable) as error:
-            log.warning("could not look for left-over picture files: %s", error)
-
-    sweeping = asyncio.create_task(sweep(), name="sweep")
+async def _sweep(pictures: Pictures) -> None:
+    """Remove the picture files that a crash left without an owner."""
     try:
-        yield
-    finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
+        if removed := await pictures.sweep():
+            log.info("removed %d picture files that a crash had left over", removed)
+    except (OSError, DatabaseUnusable) as error:
+        log.warning("could not look for left-over picture files: %s", error)
 
 
 async def _login(client: Atelier, token: str, api: str) -> None:
@@ -305,21 +300,19 @@ async def _login(client: Atelier, token: str, api: str) -> None:
 
 async def _answer(client: Atelier) -> None:
     """Connect, and offer the commands once they can be answered. Serves until cancelled."""
-    connection = asyncio.create_task(_connect(client), name="gateway")
-    connected = asyncio.create_task(client.connected.wait(), name="first connection")
     try:
-        await asyncio.wait((connection, connected), return_when=asyncio.FIRST_COMPLETED)
-        if not connection.done():
-            await client.register()
-        await connection
+        async with (
+            beside(partial(_connect, client), name="gateway") as connection,
+            beside(client.connected.wait, name="first connection") as connected,
+        ):
+            await asyncio.wait((connection, connected), return_when=asyncio.FIRST_COMPLETED)
+            if not connection.done():
+                await client.register()
+            await connection
     except discord.HTTPException as error:
         raise CannotServe(f"Discord did not take the bot's commands: it answered {error.status}.") from error
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise CannotServe("Discord could not be reached to register the bot's commands.") from error
-    finally:
-        for task in (connection, connected):
-            task.cancel()
-        await asyncio.gather(connection, connected, return_exceptions=True)
 
 
 async def _connect(client: Atelier) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn
 
 import discord
 from discord import ui
@@ -18,6 +16,7 @@ from bot.gallerycards import entry_lines
 from bot.language import Language, language, language_of_server
 from bot.messages import NO_MENTIONS
 from bot.refusals import Connection, is_final
+from generation.chores import again_and_again
 from generation.sentence import say
 from storage.boards import WEEK, Boards, begin_of, week_of
 from storage.database import DatabaseUnusable
@@ -50,31 +49,16 @@ class Board:
         self._hangings = hangings
         self._servers = servers
         self._now = now
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_looking(), name="boards")
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _keep_looking(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except (DatabaseUnusable, discord.HTTPException, *Connection) as error:
-                log.warning("could not post a board of the week: %s", type(error).__name__)
-            except Exception:
-                log.exception("could not post a board of the week")
-            await asyncio.sleep(EVERY)
+    async def keep_looking(self) -> NoReturn:
+        """Look now and then, for ever."""
+        await again_and_again(
+            self.look,
+            every=EVERY,
+            failure="could not post a board of the week",
+            passing=(DatabaseUnusable, discord.HTTPException, *Connection),
+            told=describe,
+        )
 
     async def look(self) -> None:
         """Post what is due, and what an earlier look could not say whether it posted."""

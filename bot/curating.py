@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from types import TracebackType
-from typing import Self
+from typing import NoReturn
 
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
@@ -79,21 +78,6 @@ class Curator:
         self._locks: defaultdict[PostId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._hands = asyncio.Semaphore(AT_ONCE)
         self._woken = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_looking(), name="gallery")
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def wake(self) -> None:
         """Something has changed: look soon."""
@@ -215,7 +199,8 @@ class Curator:
 
     # What is owed -----------------------------------------------------------------------------------------
 
-    async def _keep_looking(self) -> None:
+    async def keep_looking(self) -> NoReturn:
+        """Do what is owed when something has changed, and now and then, for ever."""
         attempt = 0
         while True:
             self._woken.clear()

@@ -22,6 +22,7 @@ from bot.messages import fitting
 from bot.recall import Ended, Undeliverable, recalled
 from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry_after
 from bot.rounds import Round
+from generation.chores import end_all
 from generation.hold import Hold
 from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
@@ -103,10 +104,7 @@ class Courier:
         ending = [task for job_id, task in self._tasks.items() if self._rounds[job_id].ended_at is not None]
         if ending:
             await asyncio.wait(ending, timeout=CLOSING_PATIENCE)
-        left = list(self._tasks.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end_all(self._tasks.values())
 
     def expect(self, job_id: JobId, address: Address) -> None:
         """Events of this job will come; they go there."""

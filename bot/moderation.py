@@ -22,6 +22,7 @@ from bot.facts import prompt_of
 from bot.language import Language, language, language_of_server
 from bot.messages import NO_MENTIONS, files, first_button, fitting, layout
 from bot.refusals import Connection, is_final, retry_after
+from generation.chores import end_all
 from generation.image import Picture, PictureGone
 from generation.job import Finished, Job, JobEvent, JobId, UserId
 from generation.safety import Review, Verdict
@@ -84,10 +85,7 @@ class Desk:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(self._tasks.values())
 
     def hear(self, event: JobEvent) -> None:
         """Take in an event; listener of the studio, so it only notes."""

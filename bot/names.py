@@ -13,6 +13,7 @@ import aiohttp
 import discord
 
 from bot.facts import name_of
+from generation.chores import end_all
 from generation.job import UserId
 from generation.prompting.styles import shipped
 from generation.shelf import Shelf
@@ -54,10 +55,7 @@ class Names:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks = list(self._asked.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(self._asked.values())
 
     def server(self, server: int) -> str | None:
         """See :class:`web.names.Names`."""

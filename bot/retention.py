@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from types import TracebackType
-from typing import Self
+from typing import NoReturn
 
 from bot.moderation import Desk
+from generation.chores import again_and_again
 from storage.database import DatabaseUnusable
 from storage.pictures import Pictures
 from storage.privacy import Privacy
@@ -36,21 +36,15 @@ class Retention:
         self._pictures = pictures
         self._privacy = privacy
         self._desk = desk
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_looking(), name="retention")
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+    async def keep_looking(self) -> NoReturn:
+        """Forget what there is to forget now and then, for ever."""
+        await again_and_again(
+            self._look,
+            every=EVERY,
+            failure="could not forget old pictures",
+            passing=(OSError, DatabaseUnusable),
+        )
 
     async def sweep(self) -> int:
         """Forget all that is too old now; of how many jobs."""
@@ -71,14 +65,7 @@ class Retention:
                 after = (jobs[-1].settled_at, jobs[-1].job_id)
         return forgotten
 
-    async def _keep_looking(self) -> None:
-        while True:
-            try:
-                await self._privacy.end_days()
-                if forgotten := await self.sweep():
-                    log.info("forgot the pictures of %d jobs, as their servers want it", forgotten)
-            except (OSError, DatabaseUnusable) as error:
-                log.warning("could not forget old pictures: %s", error)
-            except Exception:
-                log.exception("could not forget old pictures")
-            await asyncio.sleep(EVERY)
+    async def _look(self) -> None:
+        await self._privacy.end_days()
+        if forgotten := await self.sweep():
+            log.info("forgot the pictures of %d jobs, as their servers want it", forgotten)

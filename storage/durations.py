@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import NoReturn
 
+from generation.chores import beside
 from generation.estimating import Lesson
 from storage.database import Database, DatabaseUnusable
 
@@ -23,28 +24,21 @@ WRITTEN_EVERY = 10.0
 
 
 class Durations:
-    """`async with` it: what is noted is written now and then, and at the end."""
+    """What is noted is written a little later, as long as somebody has it `writing`."""
 
     def __init__(self, database: Database, *, every: float = WRITTEN_EVERY) -> None:
         self._database = database
         self._every = every
         self._noted: list[Lesson] = []
-        self._task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._write(), name="durations")
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._flush()
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """In the block what is noted is written now and then, and at its end."""
+        try:
+            async with beside(self._write, name="durations"):
+                yield
+        finally:
+            await self._flush()
 
     def note(self, lesson: Lesson) -> None:
         """Keep this; it is written a little later."""
@@ -92,7 +86,7 @@ class Durations:
                 [(*each, KEPT) for each in alike],
             )
 
-    async def _write(self) -> None:
+    async def _write(self) -> NoReturn:
         while True:
             await asyncio.sleep(self._every)
             await self._flush()

@@ -14,9 +14,11 @@ ONE = Lesson(kind="m · guided", pixels=512 * 512, steps=20, work=5.24, seconds=
 
 async def test_what_is_noted_is_there_after_a_restart_in_order(path: Path) -> None:
     lessons = [replace(ONE, seconds=float(seconds)) for seconds in (3, 1, 2)]
-    async with Database.open(path) as database, Durations(database) as durations:
-        for lesson in lessons:
-            durations.note(lesson)
+    async with Database.open(path) as database:
+        durations = Durations(database)
+        async with durations.writing():
+            for lesson in lessons:
+                durations.note(lesson)
     async with Database.open(path) as database:
         assert await Durations(database).newest() == lessons
 
@@ -35,7 +37,8 @@ async def test_of_those_that_are_alike_only_the_newest_are_kept(database: Databa
 
 
 async def test_they_are_written_while_it_runs(database: Database) -> None:
-    async with Durations(database, every=0.01) as durations:
+    durations = Durations(database, every=0.01)
+    async with durations.writing():
         durations.note(ONE)
         while not await durations.newest():
             pass
