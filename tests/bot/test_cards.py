@@ -5,55 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.card import Action, Card, Tone
 from bot.cards import SAVE_STYLE, calling, card_for
-from bot.markdown import literal, shortened
-from bot.recipe import VARIATIONS, command_line, settings_card
+from bot.recipe import command_line, settings_card
 from generation.catalogue import Family
 from generation.embeddings import Embeddings
 from generation.hold import Hold
-from generation.job import (
-    Cancelled,
-    Failed,
-    Finished,
-    Job,
-    JobEvent,
-    JobId,
-    JobState,
-    Loading,
-    Progressed,
-    Queued,
-)
-from generation.request import (
-    OWN_SAMPLER,
-    SEEDS,
-    Control,
-    Digest,
-    Hires,
-    Seed,
-    Size,
-    Upscale,
-    Variation,
-    Wording,
-)
-from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures, request
+from generation.job import Cancelled, Failed, Finished, JobEvent, JobState, Loading, Progressed, Queued
+from generation.request import OWN_SAMPLER, SEEDS, Control, Digest, Seed, Size, Upscale
+from tests.bot.cards import chosen, finished, varied, words
+from tests.bot.things import ADA, OIL, SHELF, TWO, done, job, pictures
 from tests.generation.toys import write_safetensors
-
-
-def words(card: Card) -> str:
-    return "\n".join((*card.text, *card.small))
 
 
 def actions(card: Card) -> list[Action]:
     return [button.action for button in card.buttons]
-
-
-def finished(of: Job, seconds: float | None = None) -> Card:
-    return card_for(Finished(job=done(of), pictures=pictures(of)), SHELF, seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -243,45 +212,10 @@ def test_only_a_message_of_its_own_calls_the_asker() -> None:
     assert called.text[0].startswith(f"<@{ADA}>")
 
 
-@pytest.mark.parametrize(
-    ("prompt", "shown"),
-    [
-        ("@everyone look", r"\@everyone look"),
-        ("<@123> and <@&4>", r"\<\@123\> and \<\@&4\>"),
-        ("**bold** _thin_ `code` ||spoiler||", r"\*\*bold\*\* \_thin\_ \`code\` \|\|spoiler\|\|"),
-        ("[a link](https://example.org)", r"\[a link\](https\://example.org)"),
-        ("# heading", r"\# heading"),
-        ("- item", r"\- item"),
-        ("1. item", r"1\. item"),
-        ("two\nlines\t and   gaps", "two lines and gaps"),
-        ("back\\slash", r"back\\slash"),
-        ("a plain prompt, 8k. (masterpiece:1.2)", "a plain prompt, 8k. (masterpiece:1.2)"),
-    ],
-)
-def test_a_prompt_is_shown_literally(prompt: str, shown: str) -> None:
-    assert literal(prompt) == shown
-
-
 def test_a_long_prompt_is_shortened_on_the_card() -> None:
     card = finished(job("x" * 2000, negative_prompt="y" * 2000))
     assert len(words(card)) < 1000
     assert "x…" in words(card)
-
-
-def test_shortening_keeps_within_its_limit() -> None:
-    assert shortened("abcdef", 6) == "abcdef"
-    assert shortened("abcdefg", 6) == "abcde…"
-
-
-def test_settings_show_the_seed_of_every_image_and_the_parent() -> None:
-    of = job(count=2, parent=JobId("fedcba9876543210"), negative_prompt="blue")
-    said = words(settings_card(of, SHELF, parent_link="https://discord.com/channels/1/2/3"))
-    for fact in ("`123`", "`124`", "blue", "Euler a", "Mini", "https://discord.com/channels/1/2/3"):
-        assert fact in said
-
-
-def varied(times: int) -> tuple[Variation, ...]:
-    return tuple(Variation(seed=Seed(100 + number), strength=0.15) for number in range(times))
 
 
 def test_of_variations_the_seed_is_said_once_and_every_variation_seed() -> None:
@@ -290,42 +224,6 @@ def test_of_variations_the_seed_is_said_once_and_every_variation_seed() -> None:
     assert "**Seed** `7`" in settings
     assert "**Varied** by 0.15 towards seeds, one for each picture: `100`, `101`, `102`" in settings
     assert "· seed 7\n" in words(finished(several))
-
-
-def test_of_very_many_variations_the_last_are_told() -> None:
-    settings = words(settings_card(job(variations=varied(200)), SHELF, parent_link=None))
-    assert f"**Varied** {200 - VARIATIONS - 1} times before that" in settings
-    assert "`299`" in settings
-    assert len(settings) < 1000
-
-
-def test_there_is_no_ready_command_for_a_second_pass_that_can_only_be_had_by_rounding() -> None:
-    hires = Hires(size=Size(width=176, height=176), steps=20)
-    of = request(size=Size(width=160, height=160), hires=hires)
-    assert "hires:1.1 " in str(command_line(of, SHELF))
-    narrower = replace(hires, size=Size(width=224, height=224))
-    assert command_line(replace(of, size=Size(width=208, height=208), hires=narrower), SHELF) is None
-
-
-def test_a_parent_whose_message_is_not_known_is_named_by_its_id() -> None:
-    of = job(parent=JobId("fedcba9876543210"))
-    assert "`fedcba9876543210`" in words(settings_card(of, SHELF, parent_link=None))
-
-
-def test_the_ready_command_names_every_setting() -> None:
-    line = command_line(request("a red\ncircle", negative_prompt="blue", count=2), SHELF)
-    assert line == (
-        "/imagine prompt:a red circle negative_prompt:blue size:128x128 steps:20 guidance:5 "
-        "sampler:Euler a seed:123 count:2"
-    )
-
-
-# Prompts -------------------------------------------------------------------------------------------------
-
-
-def chosen(*prompts: str, prompt: str = "a {red|blue} zebra", **changes: Any) -> Job:
-    words = tuple(Wording(prompt=each, negative_prompt="") for each in prompts)
-    return job(prompt, count=len(prompts), chosen=words, **changes)
 
 
 def test_a_card_shows_what_was_typed_and_what_was_chosen() -> None:
@@ -338,16 +236,6 @@ def test_a_card_shows_what_was_typed_and_what_was_chosen() -> None:
     assert finished(two).pictures[1].alt == "Picture 2 of 2: a red zebra"
     assert "**Chosen** 1: a blue zebra · 2: a red zebra" in settings_card(two, SHELF, parent_link=None).text
     assert "chosen" not in words(finished(job()))
-
-
-def test_the_ready_command_chooses_again_by_the_same_seed() -> None:
-    of = chosen("a blue zebra", "a red zebra", clip_skip=2)
-    for again in (of.request, of.request.image(1)):
-        line = command_line(again, SHELF)
-        assert line is not None
-        assert line.startswith("/imagine prompt:a {red|blue} zebra size:")
-        assert f"seed:{again.seed}" in line
-        assert line.endswith("clip_skip:2")
 
 
 def test_unknown_words_are_seen_through_choices_and_weights() -> None:
@@ -411,21 +299,8 @@ def test_unknown_words_are_said_of_the_model_that_does_not_know_them() -> None:
     assert r"Oil \*Paint\* does not know: cat" in said
 
 
-def test_the_ready_command_chooses_the_model_and_says_when_there_was_no_negative_prompt() -> None:
-    line = command_line(request(model=OIL.source), TWO)
-    assert line == (
-        "/imagine prompt:a red circle negative_prompt:none model:Oil *Paint* size:128x128 steps:20 "
-        "guidance:5 sampler:Euler a seed:123"
-    )
-    assert "negative_prompt" not in (command_line(request(), TWO) or "")
-
-
 def test_a_sampler_that_nobody_can_choose_is_no_setting() -> None:
     of = job(model=OIL.source, sampler=OWN_SAMPLER)
     assert OWN_SAMPLER not in words(card_for(Queued(job=of, place=1), TWO))
     assert "sampler" not in (command_line(of.request, TWO) or "sampler")
     assert f"**Sampler** {OWN_SAMPLER}" in words(settings_card(of, TWO, parent_link=None))
-
-
-def test_there_is_no_ready_command_for_a_model_that_is_gone() -> None:
-    assert command_line(request(model="models/gone"), TWO) is None

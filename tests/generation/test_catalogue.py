@@ -1,4 +1,4 @@
-"""What a model is and can do is read from its files, and what is wrong with them is said in a sentence."""
+"""What a model is is read from its files, and what is wrong with them is said in a sentence."""
 
 from __future__ import annotations
 
@@ -7,61 +7,17 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from generation.catalogue import Defaults, Family, UnreadableModel, describe
-from generation.request import MAX_EDGE, OWN_SAMPLER, Control, Digest, Size, Wording
-from tests.generation.toys import MINI, a_request, build_flux, write_safetensors
+from generation.request import OWN_SAMPLER, Size
+from tests.generation.modelfiles import INPUT, REFINER, SD1, SD2, SDXL, a_folder
+from tests.generation.toys import MINI, a_request, write_safetensors
 
-INPUT = "model.diffusion_model.input_blocks.0.0.weight"
-SD1 = {
-    INPUT: [320, 4, 3, 3],
-    "cond_stage_model.transformer.text_model.final_layer_norm.bias": [768],
-    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": [320, 768],
-}
-SD2 = {
-    INPUT: [320, 4, 3, 3],
-    "cond_stage_model.model.ln_final.bias": [1024],
-    "model.diffusion_model.input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight": [320, 1024],
-}
-SDXL = {INPUT: [320, 4, 3, 3], "conditioner.embedders.1.model.positional_embedding": [77, 1280]}
-REFINER = {INPUT: [384, 4, 3, 3], "conditioner.embedders.0.model.positional_embedding": [77, 1280]}
-
-
-@pytest.fixture(autouse=True)
-def own_hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
-
-
-def a_folder(
-    path: Path,
-    *,
-    pipeline: str | list[str] = "StableDiffusionPipeline",
-    unet: dict[str, Any] | None = None,
-    weights: str | None = "diffusion_pytorch_model.safetensors",
-) -> Path:
-    """The small files of a model in diffusers' format, those of SD 1.5 unless said otherwise."""
-    sd15 = {
-        "sample_size": 64,
-        "in_channels": 4,
-        "block_out_channels": [320, 640, 1280, 1280],
-        "cross_attention_dim": 768,
-    }
-    for part, config in (
-        ("unet", sd15 if unet is None else unet),
-        ("vae", {"block_out_channels": [128, 256, 512, 512], "latent_channels": 4}),
-    ):
-        (path / part).mkdir(parents=True)
-        (path / part / "config.json").write_text(json.dumps(config))
-    (path / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
-    if weights is not None:
-        (path / "unet" / weights).touch()
-    return path
+pytestmark = pytest.mark.usefixtures("own_hub_cache")
 
 
 def test_the_embedded_model_is_known_by_its_own_card() -> None:
@@ -334,59 +290,6 @@ def test_the_id_that_is_gone_from_the_hub_resolves_to_its_successor() -> None:
     assert info.note.startswith("runwayml/stable-diffusion-v1-5 is gone from Hugging Face")
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"size": Size(width=MAX_EDGE, height=128)}, "each edge must be 96 to 192 pixels, and 128x128 suits"),
-        ({"size": Size(width=104, height=136)}, "multiples of 32. The nearest that works is 96x128"),
-        ({"sampler": "Fast`"}, "I do not know the sampler `Fast'`; I have DDPM"),
-        ({"sampler": "DDIM Karras"}, "DDIM has no schedule Karras; it has Automatic"),
-        ({"sampler": "LCM", "steps": 60}, "LCM takes 50 steps at the most, not 60."),
-        ({"prompt": "a (red circle"}, "The prompt has a `(` that is never closed"),
-        ({"negative_prompt": "(red:nan)"}, "A weight of nan is not possible"),
-        ({"clip_skip": 5}, "mini has 4 layers; choose a clip skip from 1 to 4."),
-    ],
-)
-def test_a_request_that_the_model_cannot_draw_is_refused_with_a_reason(
-    changes: dict[str, Any], sentence: str
-) -> None:
-    info = describe(MINI)
-    assert info.reject_reason(a_request(MINI, size=Size(width=96, height=192))) is None
-    reason = info.reject_reason(a_request(MINI, **{"size": Size(width=128, height=128), **changes}))
-    assert reason is not None
-    assert sentence in reason
-
-
-def test_every_prompt_that_is_drawn_must_be_readable(toy_sd: Path) -> None:
-    words = [Wording(prompt="a sun", negative_prompt=""), Wording(prompt="a (sun", negative_prompt="")]
-    request = a_request(prompt="a {sun|\\(sun}", count=2, chosen=tuple(words))
-    assert "never closed" in str(describe("fake:noise").reject_reason(request))
-    assert describe(str(toy_sd)).clip_layers == 2
-    assert describe("fake:noise").clip_layers == 12
-
-
-def test_models_of_other_families_read_language_with_its_brackets(tmp_path: Path) -> None:
-    other = describe(str(build_flux(tmp_path / "flux")))
-    request = a_request(other.source, prompt="a sun :)", sampler=OWN_SAMPLER)
-    assert other.reject_reason(request) is None
-    assert other.reject_reason(replace(request, clip_skip=2)) == "toy Flux takes no clip skip; leave it out."
-    steered = replace(request, controls=(Control(model="canny", picture=Digest("00")),))
-    assert other.reject_reason(steered) == "toy Flux draws from words alone; it takes no ControlNet."
-    noise = describe("fake:noise").reject_reason(replace(steered, prompt="a sun", sampler="Euler"))
-    assert noise == "noise draws noise, which no ControlNet steers."
-
-
-def test_words_the_model_never_saw_are_told_as_they_were_typed() -> None:
-    info = describe(MINI)
-    assert info.unknown_words("a red circle, 3 of them!") == ("them",)
-    assert info.unknown_words("A RED Zebra's zebra's house (blue:1.2) #5 🎈") == ("Zebra's",)
-    assert info.unknown_words("a (crimson:1.2) sun BREAK ([tiny] zebra)") == ("crimson", "zebra")
-    assert info.unknown_words("a (crimson sun") == ("crimson",), "although it cannot be read"
-    assert info.unknown_words("cafe\N{COMBINING ACUTE ACCENT} CAFÉ rouge") == ("café", "rouge")
-    assert info.unknown_words("नमस्ते 赤い丸") == ("नमस्ते", "赤い丸")
-    assert describe("fake:noise").unknown_words("anything at all") == ()
-
-
 def test_describing_a_model_needs_no_torch() -> None:
     code = (
         "import sys; from generation.catalogue import describe; "
@@ -397,33 +300,6 @@ def test_describing_a_model_needs_no_torch() -> None:
         [sys.executable, "-c", code, MINI], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
-
-
-def test_the_owners_limits_narrow_the_defaults() -> None:
-    model = describe("fake:noise").within(pixels=100 * 100, steps=4)
-    assert (model.native, model.defaults.steps) == (96, 4)
-    assert describe("fake:noise").within(pixels=4096**2, steps=150) == describe("fake:noise")
-
-
-def test_limits_below_the_smallest_picture_are_told_to_the_owner() -> None:
-    with pytest.raises(
-        UnreadableModel, match="MAX_PIXELS is 1000, but noise draws nothing smaller than 64x64"
-    ):
-        describe("fake:noise").within(pixels=1000, steps=4)
-
-
-@pytest.mark.parametrize(
-    ("source", "public"),
-    [
-        ("stable-diffusion-v1-5/stable-diffusion-v1-5", "stable-diffusion-v1-5/stable-diffusion-v1-5"),
-        ("models/mini", "models/mini"),
-        ("/home/somebody/models/mine.safetensors", "mine.safetensors"),
-        ("~/models/mine/", "mine"),
-        ("C:\\models\\mine", "mine"),
-    ],
-)
-def test_a_shared_picture_says_nothing_of_the_owners_folders(source: str, public: str) -> None:
-    assert replace(describe("fake:noise"), source=source).public_source == public
 
 
 @pytest.mark.parametrize("source", ["x" * 6000, "a\0b", "~nobody-of-that-name/model"])

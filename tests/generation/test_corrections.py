@@ -12,7 +12,7 @@ from generation.catalogue import Family, describe
 from generation.model import MemoryMode, ModelInfo
 from generation.request import OWN_SAMPLER, Size
 from generation.shelf import Shelf, read_shelf
-from tests.generation.test_catalogue import a_folder
+from tests.generation.modelfiles import a_folder
 
 DREAM = """
 [[model]]

@@ -10,8 +10,8 @@ import pytest
 
 from generation.catalogue import Defaults, Family, describe
 from generation.request import OWN_SAMPLER
-from tests.generation.test_catalogue import SD1, SDXL, a_folder
-from tests.generation.test_shelf import shelf_of
+from tests.generation.modelfiles import SD1, SDXL, a_folder
+from tests.generation.shelves import shelf_of
 from tests.generation.toys import write_safetensors
 
 XL = "StableDiffusionXLPipeline"

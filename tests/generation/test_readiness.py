@@ -8,7 +8,7 @@ from generation.catalogue import describe
 from generation.job import Job, Progressed, Queued
 from generation.messages import Entered, Loading, Lost, NotLoaded, Phase, PutAway, Ready, Report, Stepped
 from generation.model import ModelInfo
-from tests.generation.test_studio import HandBackend, Story
+from tests.generation.studios import HandBackend, Story
 
 MODEL = describe("fake:noise")
 

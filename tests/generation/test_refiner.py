@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.generation.test_catalogue import REFINER, SDXL, a_folder
-from tests.generation.test_shelf import PAGE, problem, problems, shelf_of
+from tests.generation.modelfiles import REFINER, SDXL, a_folder
+from tests.generation.shelves import PAGE, problem, problems, shelf_of
 from tests.generation.toys import write_safetensors
 
 DREAM = '[[model]]\nname = "a"\nsource = "./dream"\nrefiner = "./refiner"\n'

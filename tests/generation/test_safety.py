@@ -13,9 +13,9 @@ from generation.judging import FLAGGED, UNCHECKED, is_suspect, judged
 from generation.messages import Drawn
 from generation.safety import Review, Safety, Verdict
 from generation.size import Seed
+from tests.generation.studios import HandBackend, Story
 from tests.generation.test_job import a_job
 from tests.generation.test_request import REQUEST
-from tests.generation.test_studio import HandBackend, Story
 
 CLEAN, FLAG, UNSURE, UNASKED = Verdict.CLEAN, Verdict.FLAGGED, Verdict.UNCHECKED, Verdict.UNASKED
 

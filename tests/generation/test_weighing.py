@@ -12,7 +12,7 @@ import pytest
 from generation.catalogue import MemoryMode, describe
 from generation.modelfiles import UnreadableModel
 from generation.weighing import Weights, weigh
-from tests.generation.test_catalogue import a_folder
+from tests.generation.modelfiles import a_folder
 from tests.generation.toys import MINI, NOISE, write_safetensors
 
 UNET = "diffusion_pytorch_model.safetensors"

@@ -14,10 +14,10 @@ from generation.job import Job, Queued, UserId
 from generation.messages import Task
 from generation.request import Size
 from generation.workload import Workload
+from tests.generation.studios import HandBackend, Story
 from tests.generation.test_estimating import lesson
 from tests.generation.test_job import a_job
 from tests.generation.test_request import REQUEST
-from tests.generation.test_studio import HandBackend, Story
 
 
 def place(story: Story, job: Job) -> int:

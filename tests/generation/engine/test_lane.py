@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gc
 import inspect
-import json
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,82 +11,18 @@ from typing import Any
 import pytest
 from PIL import ImageChops
 
-from generation.catalogue import Family, UnreadableModel, describe
-from generation.engine.engine import Engine
-from generation.engine.hashes import hash_vae
+from generation.catalogue import describe
 from generation.engine.lane import InSteps, Pause, PipelineEngine, arguments_for, is_told_guidance
-from generation.engine.models import fetched
 from generation.engine.pipeline import load_pipeline
-from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped, Task, TaskFailed
+from generation.messages import Drawn, Entered, Phase, Report, Stepped, Stopped
 from generation.metadata import read
 from generation.pipelines import KNOWN, WITHOUT_NEGATIVE, takes_negative
-from generation.request import OWN_SAMPLER, GenerationRequest, Seed, Size
-from tests.generation.toys import a_request, a_task, build_flux, build_pixart, build_sd3, picture
-from tests.posix import needs_links
+from generation.request import Seed, Size
+from tests.generation.engine.lanes import Lane, threads
+from tests.generation.toys import a_task, build_pixart, build_sd3, picture
 
 # diffusers hands tensors to numpy in a way that numpy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
-
-
-class Lane:
-    """An engine for one pipeline in this process, what it said, and the same pipeline untouched."""
-
-    def __init__(self, folder: Path) -> None:
-        from diffusers import DiffusionPipeline
-
-        self.source = str(folder)
-        self.model = load_pipeline(describe(self.source), device="cpu")
-        self.said: list[Report] = []
-        self.engine: Engine = PipelineEngine(self.model, self.said.append)
-        self.stock = DiffusionPipeline.from_pretrained(self.source)
-        self.stock.set_progress_bar_config(disable=True)
-
-    def request(self, **changes: Any) -> GenerationRequest:
-        return replace(a_request(self.source, sampler=OWN_SAMPLER, steps=3), **changes)
-
-    def begin(self, **changes: Any) -> Task:
-        self.said.clear()
-        task = a_task(self.request(**changes))
-        self.engine.admit(task)
-        return task
-
-    def end(self) -> list[Report]:
-        while self.engine.busy:
-            self.engine.tick()
-        return list(self.said)
-
-    def draw(self, **changes: Any) -> bytes:
-        self.begin(**changes)
-        last = self.end()[-1]
-        assert isinstance(last, Drawn), last
-        return last.png
-
-    def failure(self, **changes: Any) -> str:
-        self.begin(**changes)
-        last = self.end()[-1]
-        assert isinstance(last, TaskFailed), last
-        assert not threads()
-        return last.reason
-
-
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "pipeline"]
-
-
-@pytest.fixture(scope="module")
-def sd3(tmp_path_factory: pytest.TempPathFactory) -> Lane:
-    return Lane(build_sd3(tmp_path_factory.mktemp("models") / "toy-sd3"))
-
-
-@pytest.fixture(scope="module")
-def flux(tmp_path_factory: pytest.TempPathFactory) -> Lane:
-    return Lane(build_flux(tmp_path_factory.mktemp("models") / "toy-flux"))
-
-
-@pytest.fixture(params=["sd3", "flux"])
-def lane(request: pytest.FixtureRequest) -> Lane:
-    named: Lane = request.getfixturevalue(request.param)
-    return named
 
 
 # The same picture ----------------------------------------------------------------------------------------
@@ -253,6 +186,14 @@ def test_an_engine_that_is_dropped_leaves_no_thread_behind(lane: Lane, ticks: in
     lane.draw()
 
 
+def test_an_engine_that_is_closed_in_the_middle_of_a_picture_leaves_no_thread_behind(sd3: Lane) -> None:
+    engine = PipelineEngine(sd3.model, lambda report: None)
+    engine.admit(a_task(sd3.request()))
+    engine.tick()
+    engine.close()
+    assert not threads()
+
+
 def test_an_older_pipeline_that_tells_its_steps_in_another_way_is_followed_too(tmp_path: Path) -> None:
     lane = Lane(build_pixart(tmp_path / "toy-pixart"))
     assert "callback_on_step_end" not in lane.model.parameters
@@ -264,78 +205,6 @@ def test_an_older_pipeline_that_tells_its_steps_in_another_way_is_followed_too(t
     assert lane.engine.cancel(task.id)
     assert not threads()
     assert lane.draw(size=size) == expected
-
-
-# What goes wrong -----------------------------------------------------------------------------------------
-
-
-def _raising(error: Exception) -> Callable[..., Any]:
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        raise error
-
-    return forward
-
-
-@pytest.mark.parametrize(
-    ("part", "method"), [("text_encoder", "forward"), ("transformer", "forward"), ("vae", "decode")]
-)
-def test_an_error_in_any_part_ends_one_picture_only(
-    part: str, method: str, lane: Lane, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    expected = lane.draw()
-    for error, words in (
-        (torch.OutOfMemoryError("tried to allocate 640 GiB"), "not enough memory to draw this"),
-        (ZeroDivisionError("division by zero"), r"went wrong (ZeroDivisionError)"),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(getattr(lane.model.pipe, part), method, _raising(error))
-            assert words in lane.failure()
-        assert lane.draw() == expected
-
-
-def test_an_error_after_some_steps_leaves_the_engine_as_it_was(
-    lane: Lane, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = lane.draw()
-    with monkeypatch.context() as patch:
-        lane.begin(steps=9)
-        lane.engine.tick()
-        lane.engine.tick()
-        patch.setattr(lane.model.pipe.transformer, "forward", _raising(RuntimeError("broken")))
-        last = lane.end()[-1]
-    assert isinstance(last, TaskFailed)
-    assert [report.step for report in lane.said if isinstance(report, Stepped)] == [1, 2]
-    assert not threads()
-    assert lane.draw() == expected
-
-
-def test_numbers_that_run_away_are_told_instead_of_drawn(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    with monkeypatch.context() as patch:
-        weight = lane.model.pipe.vae.decoder.conv_out.bias
-        patch.setattr(weight, "data", torch.full_like(weight.data, float("nan")))
-        assert "numbers ran away" in lane.failure()
-    lane.draw()
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"size": Size(width=72, height=64)}, "multiples of 16. The nearest that works is 64x64"),
-        ({"size": Size(width=4096, height=64)}, "each edge must be 64 to"),
-        ({"sampler": "Euler"}, "draws with a sampler of its own; leave the sampler out"),
-        ({"model": "another"}, "is the model now"),
-    ],
-    ids=["odd", "huge", "sampler", "model"],
-)
-def test_what_the_model_cannot_draw_fails_with_a_sentence(
-    changes: dict[str, Any], words: str, lane: Lane
-) -> None:
-    assert words in lane.failure(**changes)
-    assert len(lane.said) == 1
 
 
 # What it is called with ----------------------------------------------------------------------------------
@@ -369,90 +238,6 @@ def test_the_bot_which_cannot_ask_diffusers_knows_who_takes_a_negative_prompt(na
 
     takes = inspect.signature(getattr(diffusers, name).__call__).parameters
     assert takes_negative(name) == ("negative_prompt" in takes and not is_told_guidance(takes))
-
-
-# Loading -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("OfTheDayAfterTomorrowPipeline", r"diffusers \d.* does not know; a newer diffusers may"),
-        ("SkyReelsV2Pipeline", "is a SkyReelsV2Pipeline; I draw with text-to-image models"),
-        ("MarigoldNormalsPipeline", "is a MarigoldNormalsPipeline; I draw with text-to-image models"),
-        ("FluxTransformer2DModel", "does not know"),
-    ],
-)
-def test_what_makes_no_picture_of_a_prompt_is_refused(name: str, sentence: str, tmp_path: Path) -> None:
-    folder = build_flux(tmp_path / "model")
-    index = json.loads((folder / "model_index.json").read_text())
-    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": name}))
-    with pytest.raises(UnreadableModel, match=sentence):
-        load_pipeline(describe(str(folder)), device="cpu")
-
-
-@pytest.mark.parametrize(
-    "part", ["transformer/diffusion_pytorch_model", "text_encoder_2/model", "vae/diffusion_pytorch_model"]
-)
-def test_truncated_weights_are_told_in_a_sentence(part: str, tmp_path: Path) -> None:
-    weights = build_flux(tmp_path / "model") / f"{part}.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(UnreadableModel, match="could not be loaded"):
-        load_pipeline(describe(str(tmp_path / "model")), device="cpu")
-
-
-def test_a_pickle_in_a_part_is_never_opened(tmp_path: Path) -> None:
-    folder = build_flux(tmp_path / "model")
-    (folder / "text_encoder" / "model.safetensors").unlink()
-    (folder / "text_encoder" / "pytorch_model.bin").write_bytes(b"cos\nabort\n(tR.")
-    with pytest.raises(UnreadableModel, match="could not be loaded"):
-        load_pipeline(describe(str(folder)), device="cpu")
-
-
-@needs_links
-def test_a_model_is_what_its_files_say_once_it_is_here(
-    sd3: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    guessed = replace(describe("fake:noise"), source="someone/dreams", family=Family.SD1)
-    store = tmp_path / "models--someone--dreams"
-    (store / "snapshots").mkdir(parents=True)
-    (store / "snapshots" / "abc").symlink_to(sd3.source)
-    (store / "refs").mkdir()
-    (store / "refs" / "main").write_text("abc")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    info = fetched(guessed, device="cpu")
-    assert (info.family, info.source) == (Family.OTHER, "someone/dreams")
-    assert load_pipeline(info, device="cpu").hash.result() == sd3.model.hash.result()
-
-
-def test_the_worker_draws_other_families_in_the_lane(flux: Lane) -> None:
-    from generation.worker import _read, read_options
-
-    options = read_options(["--model", flux.source, "--device", "cpu"])
-    finish = _read(describe(flux.source), options, lambda report: None, lambda fetched, total: None)
-    assert isinstance(finish(), PipelineEngine)
-
-
-def test_another_vae_takes_the_place_of_the_models_own(sd3: Lane, flux: Lane) -> None:
-    vae = str(Path(flux.source) / "vae")
-    model = load_pipeline(replace(describe(sd3.source), vae=vae), device="cpu")
-    assert model.pipe.vae.config.shift_factor == flux.model.pipe.vae.config.shift_factor
-    assert model.record()["vae_hash"] == hash_vae(Path(vae))
-    said: list[Report] = []
-    engine = PipelineEngine(model, said.append)
-    engine.admit(a_task(sd3.request()))
-    while engine.busy:
-        engine.tick()
-    assert isinstance(said[-1], Drawn)
-    assert picture(said[-1].png).tobytes() != picture(sd3.draw()).tobytes()
-
-
-def test_an_engine_that_is_closed_in_the_middle_of_a_picture_leaves_no_thread_behind(sd3: Lane) -> None:
-    engine = PipelineEngine(sd3.model, lambda report: None)
-    engine.admit(a_task(sd3.request()))
-    engine.tick()
-    engine.close()
-    assert not threads()
 
 
 # Work in steps -------------------------------------------------------------------------------------------

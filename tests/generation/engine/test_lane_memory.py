@@ -13,8 +13,8 @@ from generation.engine.lane import PipelineEngine
 from generation.engine.pipeline import load_pipeline
 from generation.messages import Drawn, Report, Stopped
 from generation.metadata import read
+from tests.generation.engine.lanes import Lane, threads
 from tests.generation.engine.test_batch import largest_difference
-from tests.generation.engine.test_lane import Lane, threads
 from tests.generation.engine.test_memory import Groups
 from tests.generation.toys import a_task, build_flux, build_sd3, picture
 

@@ -15,7 +15,7 @@ from generation.catalogue import Family, UnreadableModel, describe
 from generation.engine.hashes import hash_file, hash_folder
 from generation.engine.models import choose_device, choose_dtype, load
 from tests.generation.checkpoints import write_checkpoint
-from tests.generation.test_catalogue import SD1
+from tests.generation.modelfiles import SD1
 from tests.generation.toys import Bench, build_sd, build_sdxl, picture, write_safetensors
 
 # diffusers hands tensors to numpy in a way that numpy 2 warns about.
