@@ -143,7 +143,7 @@ def _heading(query: Query, page: Page, house: House) -> list[str]:
         told.append(WINDOWS[query.window])
     if told:
         lines.append(joined(" · ", told))
-    if page.instead:
+    if page.instead and page.posts:  # a filter may leave nothing of that, too
         words = literal(" ".join(page.instead))
         lines.append(say("Nothing was found of that; this is what there is of: {words}", words=words))
     if not page.posts:

@@ -15,7 +15,7 @@ from generation.request import Digest
 from generation.sentence import say
 from storage.exhibits import Exhibits
 from storage.finding import Finder, Wanted, Window
-from storage.gallery import Gallery, Post
+from storage.gallery import Gallery, Post, PostId
 from storage.paging import Page
 from storage.pictures import Pictures
 from storage.servers import Servers, UnreadableSettings
@@ -171,7 +171,7 @@ class Site:
             job = await self._rooms.exhibits.job(post)
             if job is None:
                 raise Nothing
-            covered = await self._rooms.exhibits.covered([post])
+            covered = await self._covered(post.server, [post])
             origins = await self._rooms.exhibits.origins(post)
             offspring = await self._rooms.exhibits.offspring(post, OFFSPRING)
             kin = {each.id for each in (*origins, *offspring)}
@@ -271,13 +271,19 @@ class Site:
             return await finder.top(server, wanted, cursor=at)
         return await finder.new(server, wanted, cursor=at)
 
+    async def _covered(self, server: int, posts: Sequence[Post]) -> frozenset[PostId]:
+        """Which of these stand behind spoilers: all, also those drawn before, where the server wants it."""
+        if self._rooms.servers.of(server).spoilers:
+            return frozenset(post.id for post in posts)
+        return await self._rooms.exhibits.covered(posts)
+
     async def _tiles(self, server: int, *walls: Sequence[Post]) -> list[tuple[Tile, ...]]:
         """The tiles of each wall."""
         posts = [post for wall in walls for post in wall]
         if not posts:
             return [()] * len(walls)
         people = await self._rooms.names.people(server, {post.person for post in posts})
-        covered = await self._rooms.exhibits.covered(posts)
+        covered = await self._covered(server, posts)
         return [tiles(wall, covered, people, self._addresses) for wall in walls]
 
     def _page(

@@ -174,7 +174,8 @@ BEGIN
     SELECT id, heading, words, facets FROM posts_as_found WHERE id = new.id;
 END;
 
--- The words and tags of each gallery, and in how many posts they are, those out of sight included.
+-- The words and tags of each gallery, and in how many posts they are: in those that are in sight, since what moderators
+-- hide is not to be suggested or listed either.
 CREATE TABLE gallery_words (
     id INTEGER PRIMARY KEY,
     gallery INTEGER NOT NULL,
@@ -210,9 +211,11 @@ END;
 
 CREATE VIEW post_words AS SELECT posts.id AS post, posts.id >> 32 AS gallery, value AS word, min(key) AS number
 FROM posts, json_each('["' || replace(trim(heading || ' ' || words), ' ', '","') || '"]')
-WHERE value != '' GROUP BY posts.id, value;
+WHERE value != '' AND hidden_at IS NULL GROUP BY posts.id, value;
 
-CREATE TRIGGER posts_words_counted AFTER INSERT ON posts BEGIN
+CREATE VIEW posts_counted AS SELECT id, tags FROM posts WHERE hidden_at IS NULL;
+
+CREATE TRIGGER words_counted INSTEAD OF INSERT ON posts_counted BEGIN
     INSERT INTO gallery_words (id, gallery, word, posts)
     SELECT
         number + 1 + coalesce(
@@ -227,7 +230,7 @@ CREATE TRIGGER posts_words_counted AFTER INSERT ON posts BEGIN
     ON CONFLICT (gallery, tag) DO UPDATE SET posts = posts + 1;
 END;
 
-CREATE TRIGGER posts_words_discounted BEFORE DELETE ON posts BEGIN
+CREATE TRIGGER words_discounted INSTEAD OF DELETE ON posts_counted BEGIN
     UPDATE gallery_words SET posts = posts - 1
     WHERE gallery = old.id >> 32 AND word IN (SELECT word FROM post_words WHERE post = old.id);
     DELETE FROM gallery_words
@@ -236,4 +239,20 @@ CREATE TRIGGER posts_words_discounted BEFORE DELETE ON posts BEGIN
     WHERE gallery = old.id >> 32 AND tag IN (SELECT value FROM json_each(old.tags));
     DELETE FROM gallery_tags
     WHERE gallery = old.id >> 32 AND tag IN (SELECT value FROM json_each(old.tags)) AND posts = 0;
+END;
+
+CREATE TRIGGER posts_counted_from_now AFTER INSERT ON posts WHEN new.hidden_at IS NULL BEGIN
+    INSERT INTO posts_counted (id, tags) VALUES (new.id, new.tags);
+END;
+
+CREATE TRIGGER posts_counted_no_more BEFORE DELETE ON posts BEGIN
+    DELETE FROM posts_counted WHERE id = old.id;
+END;
+
+CREATE TRIGGER posts_counted_before BEFORE UPDATE OF hidden_at ON posts BEGIN
+    DELETE FROM posts_counted WHERE id = old.id;
+END;
+
+CREATE TRIGGER posts_counted_after AFTER UPDATE OF hidden_at ON posts WHEN new.hidden_at IS NULL BEGIN
+    INSERT INTO posts_counted (id, tags) VALUES (new.id, new.tags);
 END;

@@ -2,10 +2,12 @@ CREATE VIEW gallery_spellings AS SELECT id, '^' || word || '$' AS spelling FROM 
 
 CREATE VIEW post_words AS SELECT posts.id AS post, posts.id >> 32 AS gallery, value AS word, min(key) AS number
 FROM posts, json_each('["' || replace(trim(heading || ' ' || words), ' ', '","') || '"]')
-WHERE value != '' GROUP BY posts.id, value;
+WHERE value != '' AND hidden_at IS NULL GROUP BY posts.id, value;
 
 CREATE VIEW posts_as_found AS
 SELECT id, heading, words, char(57344) || 'l' || tier || ' ' || facets AS facets FROM posts WHERE hidden_at IS NULL;
+
+CREATE VIEW posts_counted AS SELECT id, tags FROM posts WHERE hidden_at IS NULL;
 
 CREATE TRIGGER gallery_words_spelled AFTER INSERT ON gallery_words BEGIN
     INSERT INTO gallery_trigrams (rowid, spelling) VALUES (new.id, '^' || new.word || '$');
@@ -22,6 +24,22 @@ END;
 
 CREATE TRIGGER likes_discounted AFTER DELETE ON likes BEGIN
     UPDATE posts SET likes = likes - 1 WHERE id = old.post;
+END;
+
+CREATE TRIGGER posts_counted_after AFTER UPDATE OF hidden_at ON posts WHEN new.hidden_at IS NULL BEGIN
+    INSERT INTO posts_counted (id, tags) VALUES (new.id, new.tags);
+END;
+
+CREATE TRIGGER posts_counted_before BEFORE UPDATE OF hidden_at ON posts BEGIN
+    DELETE FROM posts_counted WHERE id = old.id;
+END;
+
+CREATE TRIGGER posts_counted_from_now AFTER INSERT ON posts WHEN new.hidden_at IS NULL BEGIN
+    INSERT INTO posts_counted (id, tags) VALUES (new.id, new.tags);
+END;
+
+CREATE TRIGGER posts_counted_no_more BEFORE DELETE ON posts BEGIN
+    DELETE FROM posts_counted WHERE id = old.id;
 END;
 
 CREATE TRIGGER posts_found_after AFTER UPDATE OF heading, facets, hidden_at ON posts
@@ -65,7 +83,7 @@ CREATE TRIGGER posts_taken_down BEFORE DELETE ON posts WHEN old.message_id IS NO
     INSERT OR IGNORE INTO takedowns (channel_id, message_id) VALUES (old.channel_id, old.message_id);
 END;
 
-CREATE TRIGGER posts_words_counted AFTER INSERT ON posts BEGIN
+CREATE TRIGGER words_counted INSTEAD OF INSERT ON posts_counted BEGIN
     INSERT INTO gallery_words (id, gallery, word, posts)
     SELECT
         number + 1 + coalesce(
@@ -80,7 +98,7 @@ CREATE TRIGGER posts_words_counted AFTER INSERT ON posts BEGIN
     ON CONFLICT (gallery, tag) DO UPDATE SET posts = posts + 1;
 END;
 
-CREATE TRIGGER posts_words_discounted BEFORE DELETE ON posts BEGIN
+CREATE TRIGGER words_discounted INSTEAD OF DELETE ON posts_counted BEGIN
     UPDATE gallery_words SET posts = posts - 1
     WHERE gallery = old.id >> 32 AND word IN (SELECT word FROM post_words WHERE post = old.id);
     DELETE FROM gallery_words

@@ -355,3 +355,19 @@ def test_any_text_can_be_shared_and_is_found_by_its_own_words(kept: Kept, text: 
         await kept.gallery.unshare(post.id)
 
     kept.run(check())
+
+
+async def test_what_is_hidden_is_neither_suggested_nor_listed(
+    jobs: Jobs, gallery: Gallery, finder: Finder
+) -> None:
+    rude, fine = [
+        await a_post(jobs, gallery, title=title, tags=[title, "sign"]) for title in ("vilest", "finest")
+    ]
+    await gallery.hide(rude.id, by=BEA)
+    assert await gallery.tags(SERVER) == (("finest", 1), ("sign", 1))
+    assert await finder.search(SERVER, "vileest") == Page()
+    await gallery.hide(fine.id, by=BEA)
+    assert await gallery.tags(SERVER) == ()
+    await gallery.unhide(rude.id)
+    assert await gallery.tags(SERVER) == (("sign", 1), ("vilest", 1))
+    assert [post.id for post in (await finder.search(SERVER, "vileest")).posts] == [rude.id]

@@ -200,7 +200,10 @@ def test_the_likes_of_a_post_are_those_that_are_there_whatever_is_done(
     async def check() -> None:
         jobs = [await drawn(kept.jobs) for _ in range(2)]
         posts: list[Post | None] = [
-            (await kept.gallery.share(job.id, 0, server=SERVER, by=ADA, title="twice red"))[0] for job in jobs
+            (await kept.gallery.share(job.id, 0, server=SERVER, by=ADA, title="twice red", tags=["a", tag]))[
+                0
+            ]
+            for job, tag in zip(jobs, "bc", strict=True)
         ]
         expected: list[set[int]] = [set(), set()]
         for what, which, person in steps:
@@ -236,10 +239,14 @@ def test_the_likes_of_a_post_are_those_that_are_there_whatever_is_done(
                 await transaction.execute(
                     f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)"
                 )
-        words = await kept.database.fetch_all(
-            "SELECT word, count(*) AS posts FROM post_words GROUP BY word ORDER BY word"
-        )
-        counted = await kept.database.fetch_all("SELECT word, posts FROM gallery_words ORDER BY word")
-        assert [tuple(row) for row in words] == [tuple(row) for row in counted]
+        for there, counted in (
+            ("SELECT word, count(*) FROM post_words GROUP BY word", "SELECT word, posts FROM gallery_words"),
+            (
+                "SELECT value, count(*) FROM posts, json_each(tags) WHERE hidden_at IS NULL GROUP BY value",
+                "SELECT tag, posts FROM gallery_tags",
+            ),
+        ):
+            told = [await kept.database.fetch_all(f"{each} ORDER BY 1") for each in (there, counted)]
+            assert [*map(tuple, told[0])] == [*map(tuple, told[1])]
 
     kept.run(check())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from urllib.parse import quote
 
@@ -125,6 +126,17 @@ async def test_what_is_behind_a_spoiler_is_seen_by_who_asks_for_it_only(site: We
     assert "og:image" not in page
 
 
+async def test_where_a_server_wants_spoilers_over_all_pictures_earlier_ones_have_them_too(
+    site: WebGallery,
+) -> None:
+    post = await site.shared("drawn before")
+    await site.rooms.servers.change(SERVER, lambda was: replace(was, spoilers=True), by=ADMIN)
+    grid, page = await site.text(site.here()), await site.text(site.addresses.post(post))
+    assert "<img" not in grid
+    assert '<details class="veil">' in page
+    assert "og:image" not in page
+
+
 @pytest.mark.parametrize("closing", ["unshare", "hide", "forget", "close", "leave"])
 async def test_what_is_taken_back_is_gone_at_the_next_look(closing: str, site: WebGallery) -> None:
     post, other = await site.shared("taken back", tags=["gone"]), await site.shared("stays", by=BRUNO)
@@ -155,6 +167,7 @@ async def test_what_is_taken_back_is_gone_at_the_next_look(closing: str, site: W
         assert (await site.get(site.addresses.post(other))).status == 404
     else:
         assert shown(grid.content.decode()) == ["stays"]
+        assert ">gone<" not in grid.content.decode()
 
 
 async def test_of_servers_that_did_not_open_it_nothing_is_seen(site: WebGallery) -> None:
