@@ -13,6 +13,7 @@ from bot.limits import Refused
 from bot.markdown import literal, shortened
 from bot.messages import NO_MENTIONS, layout
 from bot.orders import GONE
+from bot.shared import is_visitor
 from generation.job import JobId, UserId
 from generation.sentence import joined, say
 from storage.lineage import Lineage, Node
@@ -33,7 +34,9 @@ async def show_lineage(interaction: Interaction, job_id: JobId) -> None:
         Refused: it is not known, or not for this person.
     """
     server, viewer = interaction.guild_id, UserId(interaction.user.id)
-    found = await interaction.client.house.lineages.of(job_id, server=server, viewer=viewer)
+    found = await interaction.client.house.lineages.of(
+        job_id, server=server, viewer=viewer, visits=is_visitor(interaction)
+    )
     if found is None or not may_see(interaction, found.self):
         raise Refused(GONE)
     lines = tree(found, {node.job_id for node in nodes(found) if may_see(interaction, node)}, server)
@@ -47,7 +50,7 @@ def nodes(found: Lineage) -> Iterator[Node]:
 
 
 def may_see(interaction: Interaction, node: Node) -> bool:
-    """Whether this person may be told of it: it is theirs, or shared, or in a channel that they see."""
+    """Whether this person may be told of it: it is theirs, or in a gallery or channel that they see."""
     if not node.is_open:
         return False
     if node.person == interaction.user.id or node.post is not None:

@@ -75,6 +75,15 @@ def check_visitor(interaction: Interaction) -> int:
     return interaction.guild_id
 
 
+def is_visitor(interaction: Interaction) -> bool:
+    """Whether this person may look into the gallery from where they are."""
+    try:
+        check_visitor(interaction)
+    except Refused:
+        return False
+    return True
+
+
 def is_adult(channel: discord.abc.GuildChannel | None) -> bool:
     """Whether only adults see it."""
     return bool(getattr(channel, "nsfw", False))

@@ -54,13 +54,20 @@ class Lineages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, job_id: JobId, *, server: int | None, viewer: UserId) -> Lineage | None:
+    async def of(
+        self, job_id: JobId, *, server: int | None, viewer: UserId, visits: bool = True
+    ) -> Lineage | None:
         """The tree around a job, or None if it is not known.
 
         Open to a viewer is what is their own, what is shared in this server, and what was asked in it and is
         neither private, nor deleted, nor held back by moderators.
+
+        Args:
+            visits: whether this person may look into the server's gallery; else what is shared is told as if
+                it were not.
         """
-        values = {"job": job_id, "server": server, "viewer": viewer}
+        gallery = server if visits else None
+        values = {"job": job_id, "server": server, "gallery": gallery, "viewer": viewer}
         up = await self._database.fetch_all(_UP, values)
         if not up:
             return None
@@ -88,7 +95,7 @@ _TOLD = """
     LEFT JOIN deliveries ON deliveries.job_id = jobs.id
     LEFT JOIN reviews ON reviews.job_id = jobs.id
     LEFT JOIN posts ON posts.id = (
-        SELECT id FROM posts WHERE job_id = jobs.id AND server = :server AND hidden_at IS NULL
+        SELECT id FROM posts WHERE job_id = jobs.id AND server = :gallery AND hidden_at IS NULL
         ORDER BY position LIMIT 1
     )
 """

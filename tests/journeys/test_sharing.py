@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from playground.faults import Fault
-from playground.nouns import Json
+from playground.nouns import Json, Overwrite, Snowflake
+from playground.permissions import Permission
 from playground.person import Asked, Person
 from playground.reading import button_labels, components_of, is_ephemeral, pictures_of, text_of
 from storage.boards import week_of
-from tests.journeys.stage import Stage, draws, result, says, staged, told
+from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
 from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, change
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -179,6 +181,20 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     assert "“tagged” in titles and tags" in await shares(bruno, other, tags="t-a-g-g-e-d")
     private = await draws(bruno, "a fifth sign", private=True)
     assert "Share" not in button_labels(private)
+
+
+async def test_of_a_gallery_that_somebody_cannot_see_lineage_tells_them_nothing(stage: Stage) -> None:
+    place, world = stage.mina.channel("moderators"), stage.playground.world
+    room = world.channels[Snowflake(int(place))]
+    let_in = Overwrite(target=world.bot.id, role=False, allow=int(Permission.VIEW_CHANNEL))
+    world.channels[room.id] = replace(room, overwrites=(*room.overwrites, let_in))
+    await told(stage.mina, await stage.mina.command("server gallery", {"channel": place}))
+    asked = await asks(stage.mina, "a secret plan", channel_id=place)
+    await shares(stage.mina, await stage.mina.answer(asked, lambda m: "Share" in button_labels(m)))
+    post = await stage.mina.message(lambda m: m["channel_id"] == place and "shared by" in text_of(m))
+    link = {"message": f"https://discord.com/channels/{stage.mina.guild['id']}/{place}/{post['id']}"}
+    assert "secret plan" in await told(stage.mina, await stage.mina.command("lineage", link))
+    assert "secret" not in await told(stage.bruno, await stage.bruno.command("lineage", link))
 
 
 async def reports(person: Person, post: Json, reason: str) -> str:

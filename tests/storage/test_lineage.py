@@ -77,6 +77,12 @@ async def test_of_what_a_viewer_may_not_see_only_its_place_is_told(
         assert [node.is_open for node in nodes] == told
         closed = [node for node in nodes if not node.is_open]
         assert all((node.person, node.prompt, node.message_id, node.post) == (None,) * 4 for node in closed)
+    post, _ = await gallery.share(kept.id, 0, server=SERVER, by=ADA)
+    await gallery.shown(post.id, 70, 71, 0)
+    for visits, told_of in ((True, (post.id, 70, 71)), (False, (None, 3, 5))):
+        seen = await lineages.of(kept.id, server=SERVER, viewer=BEA, visits=visits)
+        assert seen is not None
+        assert (seen.self.post, seen.self.channel_id, seen.self.message_id) == told_of
     alone = await lineages.of(kept.id, server=None, viewer=BEA)
     assert alone is not None
     assert not alone.self.is_open
