@@ -48,26 +48,40 @@ async def known_job(interaction: Interaction, job_id: JobId) -> Job:
 # Edit ----------------------------------------------------------------------------------------------------
 
 
-async def open_edit(interaction: Interaction, job_id: JobId) -> None:
-    """Ask what shall be different, with what it was filled in."""
+async def open_edit(interaction: Interaction, job_id: JobId, index: int | None = None) -> None:
+    """Ask what shall be different, with what it was filled in.
+
+    Args:
+        index: the picture that is to be remixed; None: the whole request.
+    """
     job = await at_hand(known_job(interaction, job_id))
-    check_editable(job.request)
-    await open_form(
-        interaction, custom_id(Action.EDIT, job_id), say("Edit and draw again"), edit_fields(job.request)
-    )
+    request = _meant(job, index)
+    check_editable(request)
+    title = say("Edit and draw again") if index is None else say("Remix")
+    await open_form(interaction, custom_id(Action.EDIT, job_id, index), title, edit_fields(request))
 
 
 async def edited(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
-    """Have drawn what somebody made of an earlier request."""
+    """Have drawn what somebody made of an earlier request, or of one picture of it."""
     changes = Edited.read(filled.texts)
+    one = None if filled.custom_id == custom_id(Action.EDIT, job_id) else index
     house = interaction.client.house
 
     async def looked_up() -> Order:
         job = await known_job(interaction, job_id)
         model = model_of(job.request, house)
-        return Order(request=replace(changes.applied(job.request, new_seed()), model=model.source))
+        changed = changes.applied(_meant(job, one), new_seed())
+        return Order(request=replace(changed, model=model.source))
 
-    await take_order(interaction, looked_up, parent=job_id)
+    await take_order(interaction, looked_up, parent=job_id, parent_index=one)
+
+
+def _meant(job: Job, index: int | None) -> GenerationRequest:
+    if index is None:
+        return job.request
+    if index >= job.request.count:
+        raise Refused(GONE)
+    return job.request.image(index)
 
 
 # Inpaint -------------------------------------------------------------------------------------------------
@@ -116,7 +130,7 @@ async def inpainted(interaction: Interaction, filled: Filled, job_id: JobId, ind
         marked = await bringing.fetched(mask, bringing.MASK)
         return await bringing.one_by_one(partial(_partly, request, model, picture, marked, strength))
 
-    await take_order(interaction, looked_up, parent=job_id)
+    await take_order(interaction, looked_up, parent=job_id, parent_index=index)
 
 
 def _partly(

@@ -11,7 +11,7 @@ import discord
 from bot.acknowledgement import acknowledge
 from bot.answering import known_job, open_edit, open_inpaint, open_style
 from bot.apologies import apologise, tell
-from bot.card import Action, Card
+from bot.card import Action, Card, custom_id
 from bot.cards import PICTURE, SAVE_STYLE, chosen_card
 from bot.enlarging import enlarging_card
 from bot.further import control_card, enlarge, grow, picture_of, upscale, vary, ways_to_enlarge
@@ -161,11 +161,12 @@ class SettingsButton(JobButton, template=f"{Action.SETTINGS}:{_JOB}"):
         return link_to(seen) if seen is not None and seen.guild_id == interaction.guild_id else None
 
 
-class EditButton(JobButton, template=f"{Action.EDIT}:{_JOB}"):
-    """Ask what shall be different, and draw that."""
+class EditButton(JobButton, template=f"{Action.EDIT}:{_JOB}(?::{_INDEX})?"):
+    """Ask what shall be different, and draw that: of a request, or of one picture that is shared."""
 
     async def pressed(self, interaction: Interaction) -> None:
-        await open_edit(interaction, self.job_id)
+        is_whole = self.custom_id == custom_id(Action.EDIT, self.job_id)
+        await open_edit(interaction, self.job_id, None if is_whole else self.index)
 
 
 class InpaintButton(JobButton, template=f"{Action.INPAINT}:{_JOB}:{_INDEX}"):

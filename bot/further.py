@@ -48,7 +48,7 @@ async def vary(interaction: Interaction, job_id: JobId, index: int, strength: fl
         model = model_of(one, interaction.client.house)
         return Order(request=replace(one, model=model.source, count=job.request.count))
 
-    await take_order(interaction, looked_up, parent=job_id)
+    await take_order(interaction, looked_up, parent=job_id, parent_index=index)
 
 
 async def ways_to_enlarge(
@@ -91,7 +91,7 @@ async def enlarge(interaction: Interaction, job_id: JobId, index: int, choice: s
         )
         return await bringing.one_by_one(make)
 
-    await take_order(interaction, looked_up, parent=job_id)
+    await take_order(interaction, looked_up, parent=job_id, parent_index=index)
 
 
 async def upscale(interaction: Interaction, job_id: JobId, index: int) -> None:
@@ -176,7 +176,7 @@ async def _go_on(interaction: Interaction, job_id: JobId, index: int, make: Make
         request = replace(job.request.image(index), model=model.source)
         return await bringing.one_by_one(partial(make, request, model, picture.png))
 
-    await take_order(interaction, looked_up, parent=job_id)
+    await take_order(interaction, looked_up, parent=job_id, parent_index=index)
 
 
 def on_canvas(request: GenerationRequest, ready: Canvas, strength: float, *, enlarged: bool = False) -> Order:

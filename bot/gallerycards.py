@@ -85,7 +85,7 @@ def post_card(
         buttons=(
             button(action=Action.LIKE, label=likes_label(post.likes)),
             button(action=Action.USE, label=say("Use this prompt")),
-            Button(action=Action.EDIT, job=job.id, label=say("Remix")),
+            button(action=Action.EDIT, label=say("Remix")),
             button(action=Action.REPORT, label=say("Report")),
         ),
         menu=menu(

@@ -109,12 +109,14 @@ async def take_order(
     find: Callable[[], Awaitable[Order]],
     *,
     parent: JobId | None = None,
+    parent_index: int | None = None,
     private: bool | None = None,
 ) -> None:
     """Acknowledge, then find out what is to be drawn, and have it drawn.
 
     Args:
         find: what may take longer than an acknowledgement may wait; what it raises is told to the person.
+        parent_index: the picture of it that it goes on from; None: the request.
         private: whether only this person shall see it; None: as they have it in their settings. What goes on
             from something private is private in any case.
 
@@ -152,6 +154,7 @@ async def take_order(
                 asker=asker,
                 created_at=time.time(),
                 parent=parent,
+                parent_index=parent_index,
                 safety=safety_here(interaction),
                 covered=rules.settings.spoilers,
                 private=private,

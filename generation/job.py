@@ -59,6 +59,8 @@ class Job:
     """Seconds since the epoch, UTC."""
     parent: JobId | None = None
     """The job this one rerolls."""
+    parent_index: int | None = None
+    """The picture of it that this one goes on from, from 0; None: the whole request."""
     state: JobState = JobState.QUEUED
     failure: str | None = None
     """Why it failed, as a sentence for the person; set exactly when the state is FAILED."""

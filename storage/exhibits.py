@@ -57,15 +57,15 @@ class Exhibits:
         """
         rows = await self._database.fetch_all(
             f"""
-            WITH RECURSIVE up (job, parent, child, depth) AS (
-                SELECT id, parent, NULL, 0 FROM jobs WHERE id = :job
+            WITH RECURSIVE up (job, parent, position, child, wanted, depth) AS (
+                SELECT id, parent, parent_position, NULL, NULL, 0 FROM jobs WHERE id = :job
                 UNION ALL
-                SELECT jobs.id, jobs.parent, up.job, depth + 1 FROM up JOIN jobs ON jobs.id = up.parent
-                WHERE depth < {DEPTH}
+                SELECT jobs.id, jobs.parent, jobs.parent_position, up.job, up.position, depth + 1
+                FROM up JOIN jobs ON jobs.id = up.parent WHERE depth < {DEPTH}
             )
             SELECT {_COLUMNS}, depth FROM up {_SHARED_OF} up.job
             WHERE depth > 0 AND +server = :server AND hidden_at IS NULL
-            ORDER BY depth, EXISTS (
+            ORDER BY depth, posts.position IS wanted DESC, EXISTS (
                 SELECT 1 FROM inputs WHERE inputs.job_id = up.child AND inputs.digest = pictures.digest
             ) DESC, posts.position
             """,
@@ -81,9 +81,11 @@ class Exhibits:
         rows = await self._database.fetch_all(
             f"""
             WITH RECURSIVE down (job) AS (
-                SELECT id FROM jobs WHERE parent = :job AND (
+                SELECT id FROM jobs
+                WHERE parent = :job AND coalesce(parent_position, :position) = :position AND (
                     -- It goes on from this picture, or from none of that request: then it is a reroll of all.
-                    EXISTS (SELECT 1 FROM inputs WHERE job_id = jobs.id AND digest = :digest)
+                    parent_position IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM inputs WHERE job_id = jobs.id AND digest = :digest)
                     OR NOT EXISTS (
                         SELECT 1 FROM inputs JOIN pictures ON pictures.digest = inputs.digest
                         WHERE inputs.job_id = jobs.id AND pictures.job_id = :job
@@ -97,6 +99,12 @@ class Exhibits:
             WHERE +server = :server AND hidden_at IS NULL
             ORDER BY likes DESC, posts.id LIMIT :most
             """,
-            {"job": post.job_id, "digest": post.digest, "server": post.server, "most": most},
+            {
+                "job": post.job_id,
+                "position": post.index,
+                "digest": post.digest,
+                "server": post.server,
+                "most": most,
+            },
         )
         return tuple(map(post_of, rows))

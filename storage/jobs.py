@@ -87,11 +87,11 @@ class Jobs:
             await transaction.execute(
                 """
                 INSERT INTO jobs (
-                    id, asker, parent, prompt, negative_prompt, model, width, height,
+                    id, asker, parent, parent_position, prompt, negative_prompt, model, width, height,
                     steps, guidance, sampler, clip_skip, seed, count, more, safety, private,
                     weight, covered, server, state, created_at
                 ) VALUES (
-                    :id, :asker, :parent, :prompt, :negative_prompt, :model, :width, :height,
+                    :id, :asker, :parent, :parent_index, :prompt, :negative_prompt, :model, :width, :height,
                     :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more,
                     :safety, :private,
                     :weight, :covered, :server, 'queued', :created_at
@@ -104,6 +104,7 @@ class Jobs:
                     "id": job.id,
                     "asker": job.asker,
                     "parent": job.parent,
+                    "parent_index": job.parent_index,
                     "safety": job.safety,
                     "private": job.private,
                     "weight": job.weight,
@@ -255,6 +256,7 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         asker=UserId(row["asker"]),
         created_at=row["created_at"],
         parent=None if row["parent"] is None else JobId(row["parent"]),
+        parent_index=row["parent_position"],
         state=JobState(row["state"]),
         failure=_read(row["failure"]),
         safety=Safety(row["safety"]),

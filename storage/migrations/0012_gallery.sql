@@ -1,5 +1,8 @@
 -- The gallery: pictures that people share in a server, who likes them, and what is found in them.
 
+-- Which picture of its parent a job goes on from, where it is one of them and not the request.
+ALTER TABLE jobs ADD COLUMN parent_position INTEGER;
+
 -- Servers in which something was ever shared, numbered. Whatever is of one of them has ids from number << 32 on, so
 -- that it lies together, in the full-text index too, and the newest has the greatest id.
 CREATE TABLE galleries (

@@ -183,6 +183,24 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     assert "Share" not in button_labels(private)
 
 
+async def test_of_several_pictures_the_one_that_is_shared_is_remixed(stage: Stage) -> None:
+    anna, bruno, place = stage.anna, stage.bruno, await opened(stage)
+    card = await draws(anna, "{one|two} {pine|oak}", count=4, seed=5)
+    posts = []
+    for number in (0, 2):
+        shared = await anna.submit(await anna.press(card, "Share"), {"Which of them": str(number)})
+        said = await told(anna, shared)
+        posts.append(next(post for post in await anna.messages(place) if post["id"] in said))
+    form = await bruno.press(posts[1], "Remix")
+    assert form.modal is not None
+    filled = [part["component"].get("value") for part in form.modal["components"]]
+    assert (f"> {filled[0]}\n" in text_of(posts[1]), filled[-1]) == (True, "7")
+    remix = await result(bruno, await bruno.submit(form, {"Seed": ""}))
+    assert len(pictures_of(remix)) == 1
+    await shares(bruno, remix, title="one of four")
+    assert f"/{place}/{posts[1]['id']})" in text_of(await in_gallery(bruno, place, "one of four"))
+
+
 async def test_of_a_gallery_that_somebody_cannot_see_lineage_tells_them_nothing(stage: Stage) -> None:
     place, world = stage.mina.channel("moderators"), stage.playground.world
     room = world.channels[Snowflake(int(place))]

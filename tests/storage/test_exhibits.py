@@ -33,11 +33,12 @@ async def drawn(
     *contents: bytes,
     parent: JobId | None = None,
     start: bytes | None = None,
+    index: int | None = None,
     by: UserId = ADA,
     server: int = SERVER,
 ) -> Job:
     request = REQUEST if start is None else replace(REQUEST, start=Start(picture=digest_of(start)))
-    job = a_job(request=request, parent=parent, asker=by)
+    job = a_job(request=request, parent=parent, parent_index=index, asker=by)
     await jobs.keep(
         job, replace(ADDRESS, user_id=by, guild_id=server), {} if start is None else {digest_of(start): start}
     )
@@ -64,6 +65,11 @@ async def test_of_several_pictures_the_one_that_was_gone_on_from_is_kin(
     assert set(await exhibits.offspring(second, 9)) == {varied, rerolled, elsewhere}
     assert set(await exhibits.offspring(first, 9)) == {rerolled, elsewhere}
     assert len(await exhibits.offspring(second, 2)) == 2
+
+    remixed = await shared(gallery, await drawn(jobs, b"d", parent=both.id, index=1, by=BEA))
+    assert await exhibits.origins(remixed) == (second,)
+    assert remixed in await exhibits.offspring(second, 9)
+    assert remixed not in await exhibits.offspring(first, 9)
 
 
 async def test_what_is_not_shared_is_passed_over(jobs: Jobs, gallery: Gallery, exhibits: Exhibits) -> None:

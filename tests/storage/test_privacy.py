@@ -33,7 +33,7 @@ SERVER = 2
 MINE, SHARED = b"what I brought", b"what Bea brought, too"
 
 NOT_PERSONS = {
-    "jobs": "width height steps seed count clip_skip private covered weight server",
+    "jobs": "width height steps seed count clip_skip private covered weight server parent_position",
     "pictures": "position seed width height byte_count",
     "deliveries": "application_id guild_id channel_id message_id file_limit round",
     "reviews": "server channel_id message_id",
