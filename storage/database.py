@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, Self
 
 import aiosqlite
 
 from storage import disk, migrating
+from storage.connections import Parameters, Readers, Row, connected, to_the_end
 from storage.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnusable
 
-__all__ = ["Database", "DatabaseBusy", "DatabaseTooNew", "DatabaseUnusable", "Row", "Transaction"]
+__all__ = [
+    "Database",
+    "DatabaseBusy",
+    "DatabaseTooNew",
+    "DatabaseUnusable",
+    "Parameters",
+    "Row",
+    "Transaction",
+    "to_the_end",
+]
 
 PATIENCE = 5.0
 """Seconds to wait for a lock that another program holds on the database, before that is an error."""
 
 TURNS = 10
 """A turn to write is waited for that many times as long: a burst of hundreds is no error."""
-
-T = TypeVar("T")
-Row = sqlite3.Row
-Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 class Transaction:
@@ -68,15 +74,21 @@ class Database:
     """An open database. `async with Database.open(path) as database`.
 
     Writes go through `transaction()`, one at a time. Reads go through a connection of their own: they see
-    what was committed, and only that.
+    what was committed, and only that. What may take long goes through `browse()`, so that they need not wait.
     """
 
     def __init__(
-        self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection, patience: float
+        self,
+        path: Path,
+        writer: aiosqlite.Connection,
+        reader: aiosqlite.Connection,
+        readers: Readers,
+        patience: float,
     ) -> None:
         self._path = path
         self._writer = writer
         self._reader = reader
+        self._readers = readers
         self._patience = patience
         self._turn = asyncio.Lock()
         self._owner: asyncio.Task[Any] | None = None
@@ -117,7 +129,9 @@ class Database:
                 await writer.execute_fetchall("PRAGMA secure_delete = ON")
                 reader = await _connect(stack, path, patience)
                 await reader.execute_fetchall("PRAGMA query_only = ON")
-                database = cls(path, writer, reader, patience)
+                readers = Readers(lambda: connected(path, patience))
+                stack.push_async_callback(lambda: to_the_end(readers.close()))
+                database = cls(path, writer, reader, readers, patience)
                 await migrating.migrate(database, path, await asyncio.to_thread(migrating.read, migrations))
                 await asyncio.to_thread(disk.sync_folder, path.parent)
             try:
@@ -191,24 +205,18 @@ class Database:
         rows = await self.fetch_all(sql, parameters)
         return rows[0] if rows else None
 
+    async def browse(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """All rows of a query that may take long, such as a search, as of the last commit.
+
+        Ordinary reads do not wait for it.
+        """
+        with _in_words(self._path):
+            return await self._readers.fetch_all(sql, parameters)
+
     async def _close(self) -> None:
         """Let what is being written be written, and nothing after it."""
         async with self._turn:
             self._closed = True
-
-
-async def to_the_end(action: Coroutine[Any, Any, T]) -> T:
-    """Await what must not be left half done: a cancellation is raised only after it has ended."""
-    task = asyncio.create_task(action)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled from task.exception()
-    return task.result()
 
 
 async def _run(connection: aiosqlite.Connection, sql: str) -> None:
@@ -216,10 +224,8 @@ async def _run(connection: aiosqlite.Connection, sql: str) -> None:
 
 
 async def _connect(stack: AsyncExitStack, path: Path, patience: float) -> aiosqlite.Connection:
-    # Autocommit: transactions begin and end where we say so.
-    connection = await aiosqlite.connect(path, timeout=patience, isolation_level=None)
+    connection = await connected(path, patience)
     stack.push_async_callback(lambda: to_the_end(connection.close()))
-    connection.row_factory = sqlite3.Row
     return connection
 
 

@@ -39,7 +39,7 @@ class Exhibits:
 
     async def covered(self, posts: Sequence[Post]) -> frozenset[PostId]:
         """Which of these stand behind spoilers."""
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             f"""
             SELECT posts.id FROM posts JOIN jobs ON jobs.id = posts.job_id
             JOIN pictures ON pictures.job_id = posts.job_id AND pictures.position = posts.position
@@ -55,7 +55,7 @@ class Exhibits:
 
         Of a request with several pictures that is the one which was gone on from, or else the first.
         """
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             f"""
             WITH RECURSIVE up (job, parent, position, child, wanted, depth) AS (
                 SELECT id, parent, parent_position, NULL, NULL, 0 FROM jobs WHERE id = :job
@@ -78,7 +78,7 @@ class Exhibits:
 
     async def offspring(self, post: Post, most: int) -> tuple[Post, ...]:
         """What came of it, and of that, as far as it is shared in the same server; the most liked first."""
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             f"""
             WITH RECURSIVE down (job) AS (
                 SELECT id FROM jobs

@@ -129,7 +129,7 @@ class Finder:
         if edge is LOST:
             return Page()
         ids = beyond(Span(0, 1 << 62), edge)
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             f"""
             SELECT id FROM posts WHERE person = ? AND server = ? AND id >= ? AND id < ?
             ORDER BY id {order_of(edge)} LIMIT ?
@@ -184,7 +184,7 @@ class Finder:
 
     async def _posts(self, keys: Sequence[Key], *, hidden: bool = False) -> tuple[Post, ...]:
         """The posts of these keys, in their order; what went away or out of sight meanwhile is left out."""
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             f"{SELECT_POSTS} WHERE posts.id IN (SELECT value FROM json_each(?))",
             (json.dumps([post for _, post in keys]),),
         )

@@ -16,7 +16,7 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
     same = [facet("a", name) for name in post.loras]
     same += [] if post.style is None else [facet("s", post.style)]
     words = words_of(" ".join((post.title or "", *post.tags, post.prompt)))
-    rows = await database.fetch_all(
+    rows = await database.browse(
         """
         SELECT word, posts FROM gallery_words
         WHERE gallery = ? AND word IN (SELECT value FROM json_each(?)) AND posts > 1 ORDER BY posts, word
@@ -32,7 +32,7 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
         rare.append(row["word"])
     found: dict[int, float] = {}
     if rare:
-        ranked = await database.fetch_all(
+        ranked = await database.browse(
             """
             SELECT rowid AS id, bm25(posts_found, 2.0, 1.0, 0.0) AS badness FROM posts_found
             WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ?
@@ -54,7 +54,7 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
 async def _weighed(database: Database, post: Post, found: dict[int, float]) -> list[Key]:
     """What was found, the most alike first: words, and a share more for what it was made with."""
     best = sorted(found, key=lambda each: (-found[each], -each))[: 10 * SIZE]
-    rows = await database.fetch_all(
+    rows = await database.browse(
         "SELECT id, model, style, loras FROM posts WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(best),),
     )

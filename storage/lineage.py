@@ -68,10 +68,10 @@ class Lineages:
         """
         gallery = server if visits else None
         values = {"job": job_id, "server": server, "gallery": gallery, "viewer": viewer}
-        up = await self._database.fetch_all(_UP, values)
+        up = await self._database.browse(_UP, values)
         if not up:
             return None
-        down = await self._database.fetch_all(_DOWN, values)
+        down = await self._database.browse(_DOWN, values)
         *above, this = map(_node, reversed(up))
         return Lineage(
             ancestors=tuple(above),

@@ -69,10 +69,9 @@ class Orders:
         low, high = row["number"] << SHIFT, (row["number"] << SHIFT) + row["shared"] + 1
         if window.days is None:
             return Span(low, high)
-        since = await self._database.fetch_one(
+        [since] = await self._database.browse(
             _SINCE, {"low": low, "high": high, "since": self._now() - window.days * DAY}
         )
-        assert since is not None, "the search ends"
         return Span(since["low"], high)
 
     async def newest(self, terms: Sequence[str], ids: Span, most: int, *, is_back: bool = False) -> list[int]:
@@ -89,7 +88,7 @@ class Orders:
                 WHERE id >= ? AND id < ? AND hidden_at IS NULL ORDER BY id {order} LIMIT ?
             """
         match = [all_of(terms)] if terms else []
-        return [row["id"] for row in await self._database.fetch_all(sql, (*match, ids.low, ids.high, most))]
+        return [row["id"] for row in await self._database.browse(sql, (*match, ids.low, ids.high, most))]
 
     async def by_likes(
         self, server: int, window: Window, ids: Span, edge: Cursor | None, most: int
@@ -99,7 +98,7 @@ class Orders:
         likes, post = (edge.likes, edge.post) if edge else (1 << 62, 1 << 62)
         values = {"server": server, "likes": likes, "post": post, "low": ids.low, "most": most}
         if window.days is None:
-            rows = await self._database.fetch_all(
+            rows = await self._database.browse(
                 f"""
                 SELECT likes, id FROM posts
                 WHERE server = :server AND hidden_at IS NULL AND (likes, id) {than} (:likes, :post)
@@ -109,7 +108,7 @@ class Orders:
             )
         else:
             today = int(self._now() // DAY)
-            rows = await self._database.fetch_all(
+            rows = await self._database.browse(
                 f"""
                 WITH RECURSIVE days (day) AS (
                     SELECT :first UNION ALL SELECT day + 1 FROM days WHERE day < :last
@@ -202,7 +201,7 @@ class Orders:
 
     async def ranked(self, terms: Sequence[str], facets: Sequence[str], ids: Span) -> list[Key]:
         """The few posts with all terms by bm25; a word of a title or tag counts three times."""
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             """
             SELECT rowid AS id, bm25(posts_found, 3.0, 1.0, 0.0) AS badness FROM posts_found
             WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? ORDER BY badness, rowid DESC
@@ -217,7 +216,7 @@ class Orders:
 
     async def _keys(self, posts: Sequence[int]) -> list[Key]:
         """The keys of these posts, in their order."""
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             "SELECT id, likes FROM posts WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(posts),)
         )
         likes = {row["id"]: row["likes"] for row in rows}

@@ -41,7 +41,7 @@ async def reading(
             most posts first, until they are `ENOUGH` or `MOST_COMPLETIONS`.
     """
     shared = await database.fetch_one("SELECT shared FROM galleries WHERE number = ?", (gallery,))
-    rows = await database.fetch_all(
+    rows = await database.browse(
         """
         SELECT word, posts FROM gallery_words WHERE gallery = ? AND word IN (SELECT value FROM json_each(?))
         """,
@@ -51,7 +51,7 @@ async def reading(
     *first, last = words
     ends = {last: posts[last]} if last in posts else {}
     if complete and shared is not None:
-        for row in await database.fetch_all(
+        for row in await database.browse(
             """
             SELECT word, posts FROM gallery_words WHERE gallery = ? AND word > ? AND word < ?
             ORDER BY posts DESC, word LIMIT ?
@@ -89,7 +89,7 @@ async def _nearest(database: Database, gallery: int, word: str) -> str | None:
         return None
     spelling = f"^{word}$"
     trigrams = dict.fromkeys(spelling[at : at + 3] for at in range(len(spelling) - 2))
-    rows = await database.fetch_all(
+    rows = await database.browse(
         f"""
         SELECT word, posts FROM gallery_words WHERE id IN (
             SELECT rowid FROM gallery_trigrams WHERE gallery_trigrams MATCH ? AND rowid >= ? AND rowid < ?

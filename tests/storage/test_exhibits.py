@@ -119,16 +119,13 @@ async def test_kin_are_looked_up_by_their_jobs_and_not_among_all_that_is_shared(
     plans: list[str] = []
 
     class Watched(Database):
-        async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-            if not sql.lstrip().startswith(("SELECT", "WITH")):
-                return await super().fetch_all(sql, parameters)
-            rows = await super().fetch_all(f"EXPLAIN QUERY PLAN {sql}", parameters)
+        async def browse(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+            rows = await super().browse(f"EXPLAIN QUERY PLAN {sql}", parameters)
             plans.extend(row["detail"] for row in rows)
-            return await super().fetch_all(sql, parameters)
+            return await super().browse(sql, parameters)
 
     async with Watched.open(tmp_path / "other.db") as database:
         exhibits = Exhibits(database)
-        plans.clear()
         await exhibits.origins(post)
         await exhibits.offspring(post, 9)
         await exhibits.covered([post])

@@ -29,10 +29,17 @@ class Watched(Database):
     plans: list[tuple[str, str]]
 
     async def fetch_all(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        await self._note(sql, parameters)
+        return await super().fetch_all(sql, parameters)
+
+    async def browse(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        await self._note(sql, parameters)
+        return await super().browse(sql, parameters)
+
+    async def _note(self, sql: str, parameters: Parameters) -> None:
         if hasattr(self, "plans"):
             rows = await super().fetch_all(f"EXPLAIN QUERY PLAN {sql}", parameters)
             self.plans += [(row["detail"], sql) for row in rows]
-        return await super().fetch_all(sql, parameters)
 
 
 def scans(details: list[tuple[str, str]]) -> list[tuple[str, str]]:
