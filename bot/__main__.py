@@ -220,7 +220,7 @@ async def serve(settings: Settings) -> None:
         await rooms.enter_async_context(beside(curator.keep_looking, name="gallery"))
         board = Board(client, boards=boards, hangings=hangings, servers=servers)
         await rooms.enter_async_context(beside(board.keep_looking, name="boards"))
-        retention = Retention(servers, pictures, privacy, desk)
+        retention = Retention(servers, pictures, privacy, desk, curator)
         await rooms.enter_async_context(beside(retention.keep_looking, name="retention"))
         await rooms.enter_async_context(studio)
         await rooms.enter_async_context(shown_in_the_web(settings, client, database))

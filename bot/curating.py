@@ -90,11 +90,13 @@ class Curator:
         What may name it is noted before, since nobody can tell afterwards, and a crash may come between.
         """
         named = await self._hangings.descendants(job=job, person=person)
-        await self._hangings.tell_anew(named)
+        if named:
+            await self._hangings.tell_anew(named)
         try:
             yield
         finally:
-            await self._hangings.tell_anew(named)
+            if named:
+                await self._hangings.tell_anew(named)
             self.wake()
 
     async def hang(self, post_id: PostId, *, fresh: bool = False) -> Post | None:
@@ -269,7 +271,8 @@ class Curator:
                 await edit()
         except discord.HTTPException as error:
             if error.code == UNKNOWN_MESSAGE:  # somebody removed it by hand: it is not wanted there
-                await self._gallery.unshare(post.id)
+                async with self.going(job=post.job_id):
+                    await self._gallery.unshare(post.id)
                 return
             if not is_final(error, 0):
                 raise

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import NoReturn
 
+from bot.curating import Curator
 from bot.moderation import Desk
 from generation.chores import again_and_again
 from storage.database import DatabaseUnusable
@@ -31,11 +32,14 @@ class Retention:
     What was begun goes on at the next start: each job is forgotten at once or not at all. Nobody is told.
     """
 
-    def __init__(self, servers: Servers, pictures: Pictures, privacy: Privacy, desk: Desk) -> None:
+    def __init__(
+        self, servers: Servers, pictures: Pictures, privacy: Privacy, desk: Desk, curator: Curator
+    ) -> None:
         self._servers = servers
         self._pictures = pictures
         self._privacy = privacy
         self._desk = desk
+        self._curator = curator
 
     async def keep_looking(self) -> NoReturn:
         """Forget what there is to forget now and then, for ever."""
@@ -58,7 +62,8 @@ class Retention:
                 for job in jobs:
                     if self._servers.readable(server).retention != days:
                         return forgotten  # somebody has thought better of it
-                    await self._pictures.forget(job.job_id)
+                    async with self._curator.going(job=job.job_id):
+                        await self._pictures.forget(job.job_id)
                     await self._desk.withdrawn(job.job_id)
                     forgotten += 1
                     await asyncio.sleep(PAUSE)

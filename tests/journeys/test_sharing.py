@@ -246,7 +246,14 @@ async def test_after_a_crash_nothing_is_doubled_or_lost_and_pages_can_be_leafed_
         post = await in_gallery(bruno, place, "the last")
         newest = await page(anna, await anna.command("gallery new", {"tag": "leaves", "when": "month"}))
         assert "Picture" not in text_of(newest)
+        await shares(anna, await draws(anna, "an old one"))
+        old = await in_gallery(bruno, place, "> an old one")
+        form = await bruno.press(old, "Remix")
+        await shares(bruno, await result(bruno, await bruno.submit(form, {"Prompt": "a young one"})))
+        young = await in_gallery(anna, place, "> a young one", "remixed from")
+        await told(stage.mina, await stage.mina.command("server retention", {"days": 1}))
         await stage.bot.kill()
+        change(stage, "UPDATE jobs SET settled_at = settled_at - 100000 WHERE prompt = 'an old one'")
         stage.playground.clock.advance(QUARTER_OF_AN_HOUR)  # the nonce is forgotten
         change(stage, "UPDATE posts SET channel_id = NULL, message_id = NULL WHERE prompt = 'the last'")
         # As if it had died between a like and saying so, and before it posted the board of the week.
@@ -263,6 +270,9 @@ async def test_after_a_crash_nothing_is_doubled_or_lost_and_pages_can_be_leafed_
         assert "**2.**" not in text_of(board)
         await bruno.message(lambda m: m["id"] == post["id"] and labels(m) == ["1 like"])
         assert len([m for m in await anna.messages(place) if "> the last" in text_of(m)]) == 1
+        # What its server keeps no longer has left the gallery, and what came of it names nobody.
+        await anna.message(lambda m: m["id"] == young["id"] and "remixed" not in text_of(m))
+        await anna.until(lambda: old["id"] in anna.deleted)
         await anna.press(newest, "Further")
         second = await anna.message(lambda m: m["id"] == newest["id"] and "the last" not in text_of(m))
         assert "#leaves · of a month" in text_of(second)
