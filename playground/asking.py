@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from playground import components as parts
-from playground import invocations
+from playground import invocations, threads
 from playground.drafts import FILE_LIMIT
-from playground.errors import Form, invalid_form, missing_access, too_large, unknown
+from playground.errors import Form, invalid_form, too_large, unknown
+from playground.installs import owners_of_command, owners_of_press
 from playground.nouns import (
     Channel,
     Command,
@@ -50,11 +51,10 @@ def read_question(
     channel = world.visit(
         user, snowflake(body.get("channel_id"), "channel_id"), Permission.USE_APPLICATION_COMMANDS
     )
-    if channel.direct and world.bot.id not in channel.recipients:
-        raise missing_access()
-    place = None if channel.direct else str(world.guild.id)
+    place = None if channel.direct else str(channel.guild)
     if body.get("guild_id") not in (None, place):
         raise unknown("Guild")
+    threads.check_open(world, user, channel)
     data = body.get("data")
     if not isinstance(data, dict):
         raise invalid_form(["data"], "BASE_TYPE_REQUIRED", "This field is required")
@@ -66,22 +66,6 @@ def read_question(
             return question.component(body, data)
         case InteractionKind.MODAL:
             return question.modal(body, data)
-
-
-def usable(world: World, user: User, command: Command, channel: Channel | None = None) -> bool:
-    """Whether this person may use the command, in this channel or at all."""
-    needs = command.shape.get("default_member_permissions")
-    if needs is not None:
-        place = channel or world.first_channel
-        held = world.permissions(user, place)
-        if not place.direct and (held & int(needs) != int(needs) or int(needs) == 0):
-            return bool(held & Permission.ADMINISTRATOR)
-    if channel is None:
-        return True
-    contexts = command.shape.get("contexts")
-    if contexts:
-        return (1 if channel.direct else 0) in contexts
-    return not channel.direct or (command.guild is None and command.shape.get("dm_permission") is not False)
 
 
 def snowflake(value: object, field: str) -> Snowflake:
@@ -107,7 +91,8 @@ class _Question:
 
     def command(self, kind: InteractionKind, body: Json, data: Json) -> Interaction:
         command = self.world.commands.get(snowflake(data.get("id"), "id"))
-        if command is None or not usable(self.world, self.user, command, self.channel):
+        owners = {} if command is None else owners_of_command(self.world, self.user, command, self.channel)
+        if command is None or not owners:
             raise unknown("application command")
         if data.get("version") not in (None, str(command.version)):
             raise invalid_form(
@@ -144,7 +129,7 @@ class _Question:
                 extra["target_message_id"] = str(target)
         if resolved.found:
             asked["resolved"] = resolved.found
-        return self._made(kind, body, asked, command=command, extra=extra)
+        return self._made(kind, body, asked, owners, command=command, extra=extra)
 
     def component(self, body: Json, data: Json) -> Interaction:
         message = self._visible(snowflake(body.get("message_id"), "message_id"))
@@ -165,7 +150,8 @@ class _Question:
             if resolved.found:
                 asked["resolved"] = resolved.found
         extra = {"interacted_message_id": str(message.id)}
-        return self._made(InteractionKind.COMPONENT, body, asked, source=message.id, extra=extra)
+        owners = owners_of_press(self.world, message, self.channel)
+        return self._made(InteractionKind.COMPONENT, body, asked, owners, source=message.id, extra=extra)
 
     def modal(self, body: Json, data: Json) -> Interaction:
         opened = self.modals.get(snowflake(data.get("id"), "id"))
@@ -187,13 +173,15 @@ class _Question:
         if resolved.found:
             asked["resolved"] = resolved.found
         extra = {"triggering_interaction_metadata": opened.metadata}
-        return self._made(InteractionKind.MODAL, body, asked, source=opened.source, extra=extra)
+        owners = opened.metadata["authorizing_integration_owners"]
+        return self._made(InteractionKind.MODAL, body, asked, owners, source=opened.source, extra=extra)
 
     def _made(
         self,
         kind: InteractionKind,
         body: Json,
         asked: Json,
+        owners: Json,
         *,
         command: Command | None = None,
         source: Snowflake | None = None,
@@ -204,7 +192,7 @@ class _Question:
             "id": str(made),
             "type": int(kind),
             "user": self.world.wire.user(self.user),
-            "authorizing_integration_owners": {"0": "0" if self.channel.direct else str(self.world.guild.id)},
+            "authorizing_integration_owners": owners,
             **(extra or {}),
         }
         if command is not None:

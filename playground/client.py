@@ -52,6 +52,7 @@ class Client:
         self.seen: dict[str, Json] = {}
         self.deleted: set[str] = set()
         self.events: list[tuple[str, Json]] = []
+        self._places: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._gone: str | None = None
 
@@ -105,14 +106,20 @@ class Client:
 
     @property
     def guild(self) -> Json:
+        """The server that the bot is in."""
         guild: Json = self.ready["guilds"][0]
         return guild
 
+    def guild_id(self, channel_id: str) -> str | None:
+        """The server that a channel or thread is in; None: it is a conversation."""
+        return self._places.get(channel_id)
+
     def channel(self, name: str) -> str:
-        """The id of a channel of the server, by its name."""
-        for channel in self.guild["channels"]:
-            if channel["name"] == name:
-                return str(channel["id"])
+        """The id of a channel or an active thread of this person's servers, by its name."""
+        for guild in self.ready["guilds"]:
+            for channel in (*guild["channels"], *guild["threads"]):
+                if channel["name"] == name:
+                    return str(channel["id"])
         raise PersonError(f"{self.name} sees no channel #{name}.")
 
     # Waiting
@@ -216,7 +223,12 @@ class Client:
         match name:
             case "READY":
                 self.ready = data
+                for guild in data["guilds"]:
+                    for channel in (*guild["channels"], *guild["threads"]):
+                        self._places[channel["id"]] = guild["id"]
                 self.channel_id = self.channel_id or data["guilds"][0]["channels"][0]["id"]
+            case "CHANNEL_CREATE" | "THREAD_CREATE" if "guild_id" in data:
+                self._places[data["id"]] = data["guild_id"]
             case "MESSAGE_CREATE" | "MESSAGE_UPDATE":
                 self.seen[data["id"]] = data
             case "MESSAGE_DELETE":

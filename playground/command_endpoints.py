@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 
 from playground.api import Call, Endpoint, Reply
-from playground.asking import snowflake, usable
+from playground.asking import snowflake
 from playground.drafts import draft
-from playground.endpoints import check_guild
+from playground.endpoints import guild_named
 from playground.errors import ApiError, Form, invalid_json, missing_access, unknown
+from playground.installs import usable
 from playground.invocations import check_command, check_commands
 from playground.nouns import Command, CommandKind, Interaction, Json, Message, Snowflake
 
@@ -18,21 +19,23 @@ log = logging.getLogger(__name__)
 
 
 def list_commands(call: Call) -> object:
-    """Those of everywhere; a person is also told those of the server, as far as they may use them."""
+    """Those of everywhere; a person is told those that they may use, in the channel `channel_id` if given."""
     _check_application(call)
     commands = call.world.commands.values()
     if call.me.bot:
         chosen = [command for command in commands if command.guild is None]
     else:
-        chosen = [command for command in commands if usable(call.world, call.me, command)]
+        named = call.query.get("channel_id")
+        place = None if named is None else call.world.visit(call.me, snowflake(named, "channel_id"))
+        chosen = [command for command in commands if usable(call.world, call.me, command, place)]
     return [call.world.wire.command(command) for command in chosen]
 
 
 def list_guild_commands(call: Call) -> object:
     _check_application(call)
-    check_guild(call)
+    guild = guild_named(call)
     commands = call.world.commands.values()
-    return [call.world.wire.command(command) for command in commands if command.guild is not None]
+    return [call.world.wire.command(command) for command in commands if command.guild == guild.id]
 
 
 def put_commands(call: Call) -> object:
@@ -146,8 +149,7 @@ def _guild_of_commands(call: Call) -> Snowflake | None:
         raise missing_access()
     if "guild_id" not in call.path:
         return None
-    check_guild(call)
-    return call.world.guild.id
+    return guild_named(call).id
 
 
 def _command(call: Call, shape: Json, guild: Snowflake | None) -> Command:

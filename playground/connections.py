@@ -54,6 +54,7 @@ INTENTS = {
     "TYPING": (GUILD_TYPING, DIRECT_TYPING),
     "GUILD": (GUILDS, 0),
     "CHANNEL": (GUILDS, 0),
+    "THREAD": (GUILDS, 0),
 }
 """By the first word of an event's name: which intent a bot needs in the server, and in direct messages."""
 
@@ -158,10 +159,14 @@ def shard_of(guild: Snowflake, shards: int) -> int:
 
 
 def wanted(session: Session, event: Event, guild: Snowflake) -> bool:
-    """Whether the session asked to hear such events, and is the shard of the bot that does."""
+    """Whether the session asked to hear such events, and is the shard of the bot that does.
+
+    `guild` is where an event belongs that does not say so itself.
+    """
     if not session.user.bot:
         return True
     number, shards = session.shard
+    guild = Snowflake(int(event.data.get("guild_id") or guild))
     if number != (0 if event.direct else shard_of(guild, shards)):
         return False
     needed = INTENTS.get(event.name.split("_", 1)[0])

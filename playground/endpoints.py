@@ -19,6 +19,7 @@ from playground.errors import (
 from playground.nouns import (
     LOCALES,
     Channel,
+    ChannelKind,
     Json,
     Message,
     MessageKind,
@@ -26,6 +27,7 @@ from playground.nouns import (
     is_snowflake,
 )
 from playground.permissions import Permission
+from playground.places import Guild
 
 log = logging.getLogger(__name__)
 
@@ -64,54 +66,55 @@ def get_application(call: Call) -> object:
 
 def list_my_guilds(call: Call) -> object:
     world = call.world
-    guild = world.wire.guild()
-    shown = {key: guild[key] for key in ("id", "name", "icon", "banner", "features")}
-    held = str(int(world.permissions_everywhere(call.me)))
-    return [{**shown, "owner": call.me.id == world.guild.owner, "permissions": held}]
+    found = []
+    for guild in world.guilds.values():
+        if call.me.id not in guild.strangers:
+            wire = world.wire.guild(guild)
+            shown = {key: wire[key] for key in ("id", "name", "icon", "banner", "features")}
+            held = str(int(world.permissions_everywhere(call.me, guild)))
+            found.append({**shown, "owner": call.me.id == guild.owner, "permissions": held})
+    return found
 
 
 def get_guild(call: Call) -> object:
-    check_guild(call)
-    return call.world.wire.guild()
+    return call.world.wire.guild(guild_named(call))
 
 
 def get_guild_channels(call: Call) -> object:
-    check_guild(call)
+    guild = guild_named(call)
     return [
         call.world.wire.channel(channel, call.me)
         for channel in call.world.channels.values()
-        if not channel.direct and call.world.may_see(call.me, channel)
+        if channel.guild == guild.id and not channel.thread and call.world.may_see(call.me, channel)
     ]
 
 
 def list_roles(call: Call) -> object:
-    check_guild(call)
-    return [call.world.wire.role(role) for role in call.world.roles.values()]
+    return [call.world.wire.role(role) for role in call.world.roles_of(guild_named(call)).values()]
 
 
 def get_role(call: Call) -> object:
-    check_guild(call)
-    role = call.world.roles.get(call.id("role_id"))
+    role = call.world.roles_of(guild_named(call)).get(call.id("role_id"))
     if role is None:
         raise unknown("Role")
     return call.world.wire.role(role)
 
 
 def list_members(call: Call) -> object:
-    check_guild(call)
+    guild = guild_named(call)
     if not call.me.bot:
         raise missing_access()
     after = snowflake(call.query.get("after", "0"), "after")
-    users = sorted((user for user in call.world.users.values() if user.id > after), key=lambda user: user.id)
-    return [call.world.wire.member(user) for user in users[: _limit(call, 1, most=1000)]]
+    users = sorted((user for user in call.world.members(guild) if user.id > after), key=lambda user: user.id)
+    return [call.world.wire.member(user, guild) for user in users[: _limit(call, 1, most=1000)]]
 
 
 def get_member(call: Call) -> object:
-    check_guild(call)
+    guild = guild_named(call)
     user = call.world.users.get(call.id("user_id"))
-    if user is None:
+    if user is None or user.id in guild.strangers:
         raise unknown("Member")
-    return call.world.wire.member(user)
+    return call.world.wire.member(user, guild)
 
 
 def get_gateway(call: Call) -> object:
@@ -137,11 +140,13 @@ def list_direct_channels(call: Call) -> object:
 
 def open_direct_channel(call: Call) -> object:
     listed = call.fields.get("recipients")
-    wanted = listed[0] if isinstance(listed, list) and listed else call.fields.get("recipient_id")
-    other = call.world.users.get(snowflake(wanted, "recipient_id"))
-    if other is None or other.id == call.me.id:
+    wanted = listed if isinstance(listed, list) and listed else [call.fields.get("recipient_id")]
+    others = [call.world.users.get(snowflake(each, "recipient_id")) for each in wanted]
+    found = [other for other in others if other is not None and other.id != call.me.id]
+    bots = call.me.bot or any(other.bot for other in found)
+    if len(set(found)) < len(wanted) or (len(found) > 1 and bots):  # no bot is in a group
         raise invalid_form(["recipient_id"], "INVALID_RECIPIENT", "Invalid Recipient(s)")
-    return call.world.wire.channel(call.world.direct_channel(call.me, other), call.me)
+    return call.world.wire.channel(call.world.direct_channel(call.me, *found), call.me)
 
 
 def type_in_channel(call: Call) -> object:
@@ -181,6 +186,8 @@ def create_message(call: Call) -> object:
     if call.uploads:
         needs.append(Permission.ATTACH_FILES)
     channel = _channel(call, *needs)
+    if channel.kind is ChannelKind.FORUM:
+        raise ApiError(400, 50008, "Cannot send messages in a non-text channel")
     body = dict(call.fields)
     nonce = body.get("nonce")
     if nonce is not None and not is_nonce(nonce):
@@ -188,9 +195,9 @@ def create_message(call: Call) -> object:
             ["nonce"], "NONCE_TYPE_INVALID", "A nonce is a number, or a text of at most 25 characters"
         )
     if nonce is not None and body.get("enforce_nonce"):
-        before = world.remembered(me, channel, nonce)
-        if before is not None:
-            return world.wire.message(before)
+        before = world.nonces.find(me.id, channel.id, nonce)
+        if before in world.messages:
+            return world.wire.message(world.messages[before])
     if not me.bot:
         body.pop("components", None)
         body.pop("embeds", None)
@@ -204,7 +211,7 @@ def create_message(call: Call) -> object:
         nonce=nonce,
     )
     if nonce is not None:
-        world.remember(me, channel, nonce, message)
+        world.nonces.keep(message, nonce)
     return world.wire.message(message)
 
 
@@ -267,9 +274,14 @@ def _limit(call: Call, usual: int, *, most: int) -> int:
     return limit
 
 
-def check_guild(call: Call) -> None:
-    if call.id("guild_id") != call.world.guild.id:
+def guild_named(call: Call) -> Guild:
+    """The server that the path names, of which whoever asks is a member."""
+    guild = call.world.guilds.get(call.id("guild_id"))
+    if guild is None:
         raise unknown("Guild")
+    if call.me.id in guild.strangers:
+        raise missing_access()
+    return guild
 
 
 def _replied(call: Call, channel: Channel, body: Json) -> Message | None:

@@ -178,7 +178,8 @@ class Gateway:
             ready["shard"] = shard
         session.hear("READY", ready)
         if user.bot and ready["guilds"] and intents & GUILDS:
-            session.hear("GUILD_CREATE", self.world.wire.whole_guild(user, self.presences()))
+            whole = self.world.wire.whole_guild(self.world.guild, user, self.presences())
+            session.hear("GUILD_CREATE", whole)
         if not was_online:
             self._tell_presence(user)
 
@@ -249,7 +250,11 @@ class Gateway:
             mine = shard_of(world.guild.id, session.shard[1]) == session.shard[0]
             ready["guilds"] = [{"id": str(world.guild.id), "unavailable": True}] if mine else []
         else:
-            ready["guilds"] = [world.wire.whole_guild(user, self.presences())]
+            ready["guilds"] = [
+                world.wire.whole_guild(guild, user, self.presences())
+                for guild in world.guilds.values()
+                if user.id not in guild.strangers
+            ]
             ready["users"] = [world.wire.user(other) for other in world.users.values()]
             ready["private_channels"] = [
                 world.wire.channel(channel, user)
@@ -279,7 +284,7 @@ class Gateway:
         ]
         chunk: Json = {
             "guild_id": str(world.guild.id),
-            "members": [world.wire.member(user) for user in found],
+            "members": [world.wire.member(user, world.guild) for user in found],
             "chunk_index": 0,
             "chunk_count": 1,
             "not_found": [

@@ -13,8 +13,10 @@ from playground.errors import (
     already_acknowledged,
     dead_token,
     invalid_form,
+    too_many_follow_ups,
     unknown,
 )
+from playground.installs import MOST_FOLLOW_UPS, is_brought_along, is_hushed
 from playground.nouns import (
     AnswerKind,
     CommandKind,
@@ -98,7 +100,7 @@ class Interactions:
         match kind:
             case AnswerKind.MESSAGE | AnswerKind.DEFERRED_MESSAGE:
                 made = EMPTY
-                flags = _private(data)
+                flags = self._private(interaction, data)
                 if kind is AnswerKind.MESSAGE:
                     made = draft(data, uploads, path="data")
                 else:
@@ -129,7 +131,7 @@ class Interactions:
             "channel_id": str(interaction.channel),
         }
         if not self.world.channels[interaction.channel].direct:
-            wire["guild_id"] = str(self.world.guild.id)
+            wire["guild_id"] = str(self.world.channels[interaction.channel].guild)
         response: Json = {"interaction": wire}
         if interaction.original is not None:
             message = self.world.messages[interaction.original]
@@ -171,11 +173,22 @@ class Interactions:
         original = self.world.messages.get(interaction.original) if interaction.original else None
         if original is not None and MessageFlag.LOADING in original.flags:
             return self.world.edit(original, draft(body, uploads, original))
-        message = self._say(interaction, draft(body, uploads), _private(body), reply_to=original)
+        if is_brought_along(interaction) and len(interaction.followups) >= MOST_FOLLOW_UPS:
+            raise too_many_follow_ups()
+        flags = self._private(interaction, body)
+        message = self._say(interaction, draft(body, uploads), flags, reply_to=original)
         interaction.followups.append(message.id)
         return message
 
     # Inside
+
+    def _private(self, interaction: Interaction, data: Json) -> MessageFlag:
+        """Whether only who asked sees it: because the bot wants that, or nobody else may hear it here."""
+        flags = data.get("flags")
+        asked = MessageFlag(flags) if isinstance(flags, int) else MessageFlag(0)
+        if is_hushed(self.world, interaction):
+            asked |= MessageFlag.EPHEMERAL
+        return asked & MessageFlag.EPHEMERAL
 
     def _say(
         self,
@@ -275,12 +288,6 @@ class Interactions:
         limit = self.world.clock.now() - REMEMBERED_SECONDS
         for old in [i for i in self._by_id.values() if i.asked_at < limit]:
             del self._by_id[old.id], self._by_token[old.token]
-
-
-def _private(data: Json) -> MessageFlag:
-    flags = data.get("flags")
-    asked = MessageFlag(flags) if isinstance(flags, int) else MessageFlag(0)
-    return asked & MessageFlag.EPHEMERAL
 
 
 def _answer_kind(interaction: Interaction, body: Json) -> AnswerKind:

@@ -8,7 +8,7 @@ POST   /playground/faults       {"method", "path", "times", "delay", "status", "
 DELETE /playground/faults       forget the faults that have not happened yet
 POST   /playground/gateway      {"do": "drop" | "cut" | "reconnect" | "invalidate",
                                  "people", "code", "resumable"}
-POST   /playground/users/{id}   {"accepts_messages": true | false}
+POST   /playground/users/{id}   {"accepts_messages": true | false, "installed": true | false}, as given
 POST   /playground/bot          {"do": "start" | "stop" | "kill" | "restart"}, where we run the bot
 """
 
@@ -75,9 +75,14 @@ def lever_routes(playground: Playground) -> list[web.RouteDef]:
 
     async def user(request: web.Request) -> web.Response:
         body = await _body(request)
-        closed = playground.world.closed_to_messages
+        world = playground.world
         key = Snowflake(int(request.match_info["user"]))
+        closed = world.closed_to_messages
         (closed.discard if body.get("accepts_messages", True) else closed.add)(key)
+        if "installed" in body:
+            if (person := world.users.get(key)) is None or person.bot:
+                raise ValueError("There is no such person.")
+            world.install(person, bool(body["installed"]))
         return _json({})
 
     async def bot(request: web.Request) -> web.Response:

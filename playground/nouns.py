@@ -27,6 +27,10 @@ def is_nonce(value: object) -> bool:
 class ChannelKind(IntEnum):
     TEXT = 0
     DIRECT = 1
+    GROUP = 3
+    """A conversation of more than two."""
+    THREAD = 11
+    FORUM = 15
 
 
 class MessageKind(IntEnum):
@@ -74,6 +78,22 @@ class InteractionKind(IntEnum):
     MODAL = 5
 
 
+class Place(IntEnum):
+    """Where something is asked, as the `contexts` of commands name it."""
+
+    SERVER = 0
+    BOT_DM = 1
+    PRIVATE = 2
+    """A conversation without the bot, of two or more."""
+
+
+class Install(IntEnum):
+    """How the app came to where it is used, as the `integration_types` of commands name it."""
+
+    SERVER = 0
+    USER = 1
+
+
 class AnswerKind(IntEnum):
     """How a bot may answer an interaction."""
 
@@ -98,7 +118,10 @@ LOCALES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A person or the bot, with the roles they hold in the one server there is."""
+    """A person or the bot, with the roles they hold in all servers.
+
+    `installed`: whether this person has added the app to their account, and so brings it along.
+    """
 
     id: Snowflake
     username: str
@@ -107,10 +130,13 @@ class User:
     bot: bool = False
     roles: tuple[Snowflake, ...] = ()
     locale: str = "en-US"
+    installed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Role:
+    """A role of one server; `guild` None: of the first, in worlds of earlier playgrounds."""
+
     id: Snowflake
     name: str
     permissions: int
@@ -118,6 +144,7 @@ class Role:
     colour: int = 0
     hoist: bool = False
     bot: Snowflake | None = None
+    guild: Snowflake | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +159,10 @@ class Overwrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A text channel of the server, or a direct message between two (`recipients`)."""
+    """A place to write in: of a server, or a conversation between `recipients`, who are two or more.
+
+    A thread, or a post of a forum, has a `parent`, whose overwrites hold in it, and an `owner`, who began it.
+    """
 
     id: Snowflake
     kind: ChannelKind
@@ -142,10 +172,22 @@ class Channel:
     overwrites: tuple[Overwrite, ...] = ()
     recipients: tuple[Snowflake, ...] = ()
     last_message: Snowflake | None = None
+    guild: Snowflake | None = None
+    nsfw: bool = False
+    parent: Snowflake | None = None
+    owner: Snowflake | None = None
+    archived: bool = False
+    locked: bool = False
+    archive_changed_at: float = 0.0
 
     @property
     def direct(self) -> bool:
-        return self.kind is ChannelKind.DIRECT
+        """Whether it is in no server."""
+        return self.kind in (ChannelKind.DIRECT, ChannelKind.GROUP)
+
+    @property
+    def thread(self) -> bool:
+        return self.kind is ChannelKind.THREAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

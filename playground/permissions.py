@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntFlag
 
-from playground.nouns import Channel, Role, Snowflake, User
+from playground.nouns import Channel, ChannelKind, Role, Snowflake, User
 
 
 class Permission(IntFlag):
@@ -22,7 +22,10 @@ class Permission(IntFlag):
     MENTION_EVERYONE = 1 << 17
     USE_EXTERNAL_EMOJIS = 1 << 18
     USE_APPLICATION_COMMANDS = 1 << 31
+    MANAGE_THREADS = 1 << 34
+    CREATE_PUBLIC_THREADS = 1 << 35
     SEND_MESSAGES_IN_THREADS = 1 << 38
+    USE_EXTERNAL_APPS = 1 << 50
 
 
 EVERYTHING = (1 << 53) - 1
@@ -35,9 +38,13 @@ ORDINARY = (
     | Permission.READ_MESSAGE_HISTORY
     | Permission.USE_EXTERNAL_EMOJIS
     | Permission.USE_APPLICATION_COMMANDS
+    | Permission.CREATE_PUBLIC_THREADS
     | Permission.SEND_MESSAGES_IN_THREADS
+    | Permission.USE_EXTERNAL_APPS
 )
 """What @everyone may do, and what everybody may in a direct message."""
+BROUGHT_ALONG = Permission.MENTION_EVERYONE | Permission.EMBED_LINKS | Permission.ATTACH_FILES
+"""What an app may do where a person brought it along."""
 
 
 def in_channel(
@@ -45,7 +52,8 @@ def in_channel(
 ) -> int:
     """The permission bits of a user in a channel; none at all where they cannot be.
 
-    `everyone` is the id of the role that all have, which is the server's own id.
+    `roles` are those of the channel's server, `everyone` is the id of the one that all have there, which is
+    the server's own id. Of a thread, give the channel that it is in.
     """
     if channel.direct:
         return int(ORDINARY) if user.id in channel.recipients else 0
@@ -67,5 +75,12 @@ def in_channel(
 def in_server(user: User, roles: Mapping[Snowflake, Role], *, everyone: Snowflake, owner: Snowflake) -> int:
     held = roles[everyone].permissions
     for role in user.roles:
-        held |= roles[role].permissions
+        held |= roles[role].permissions if role in roles else 0  # else it is of another server
     return EVERYTHING if user.id == owner or held & Permission.ADMINISTRATOR else held
+
+
+def as_said_of(channel: Channel, need: Permission) -> Permission:
+    """The permission that is needed in this kind of channel: threads have one of their own for writing."""
+    if channel.kind is ChannelKind.THREAD and need is Permission.SEND_MESSAGES:
+        return Permission.SEND_MESSAGES_IN_THREADS
+    return need

@@ -172,8 +172,12 @@ class Person(Client):
     async def delete(self, message: Json) -> None:
         await self.request("DELETE", f"/channels/{message['channel_id']}/messages/{message['id']}")
 
-    async def commands(self) -> list[Json]:
-        """The commands this person may use."""
+    async def commands(self, channel_id: str | None = None) -> list[Json]:
+        """The commands this person may use, in this channel or (None) in the server that the bot is in."""
+        if channel_id is not None:
+            path = f"/applications/{self.bot['id']}/commands?channel_id={channel_id}"
+            found: list[Json] = await self.request("GET", path)
+            return found
         if self._commands is None:
             self._commands = await self.request("GET", f"/applications/{self.bot['id']}/commands")
         return self._commands
@@ -197,8 +201,8 @@ class Person(Client):
             "nonce": str(secrets.randbits(62)),
             "data": data,
         }
-        if any(channel["id"] == place for channel in self.guild["channels"]):
-            body["guild_id"] = self.guild["id"]
+        if (guild := self.guild_id(place)) is not None:
+            body["guild_id"] = guild
         if message is not None:
             body |= {"message_id": message["id"], "message_flags": message["flags"]}
         return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from playground.clock import Mint
@@ -12,25 +13,30 @@ from playground.permissions import ORDINARY, Permission
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guild:
-    """The one server there is. Its id is also the id of the role that everybody has."""
+    """A server. Its id is also the id of the role that everybody in it has; `strangers` are no members."""
 
     id: Snowflake
     name: str
     owner: Snowflake
+    strangers: tuple[Snowflake, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """All that a new world has. The first channel is where to begin."""
+    """A server, and all that is new with it. Of the first, the first channel is where to begin."""
 
     guild: Guild
-    users: tuple[User, ...]
+    users: tuple[User, ...] = ()
     roles: tuple[Role, ...]
     channels: tuple[Channel, ...]
 
 
 def beginning(mint: Mint, *, bot_name: str = "Atelier") -> Beginning:
-    """Three people, a bot, and four channels: two for all, one to read only, one for moderators."""
+    """Three people, a bot, and their server.
+
+    Two channels are for all, one to read only, one for moderators, one age-restricted, and one is a forum.
+    Anna and Mina have added the app to their accounts.
+    """
     guild_id, everyone = (minted := mint()), minted
     moderator = Role(
         id=mint(),
@@ -39,17 +45,22 @@ def beginning(mint: Mint, *, bot_name: str = "Atelier") -> Beginning:
         position=3,
         colour=0xE67E22,
         hoist=True,
+        guild=guild_id,
     )
     bot_id = mint()
-    bot_role = Role(id=mint(), name=bot_name, permissions=int(ORDINARY), position=2, bot=bot_id)
-    regular = Role(id=mint(), name="Regular", permissions=int(ORDINARY), position=1, colour=0x3498DB)
+    bot_role = Role(
+        id=mint(), name=bot_name, permissions=int(ORDINARY), position=2, bot=bot_id, guild=guild_id
+    )
+    regular = Role(
+        id=mint(), name="Regular", permissions=int(ORDINARY), position=1, colour=0x3498DB, guild=guild_id
+    )
 
-    def person(username: str, name: str, *roles: Snowflake) -> User:
-        return User(id=mint(), username=username, name=name, token=_token(), roles=roles)
+    def person(username: str, name: str, *roles: Snowflake, installed: bool = False) -> User:
+        return User(id=mint(), username=username, name=name, token=_token(), roles=roles, installed=installed)
 
-    anna = person("anna", "Anna", regular.id)
+    anna = person("anna", "Anna", regular.id, installed=True)
     bruno = person("bruno", "Bruno")
-    mina = person("mina", "Mina", moderator.id)
+    mina = person("mina", "Mina", moderator.id, installed=True)
     bot = User(
         id=bot_id,
         username=bot_name,
@@ -59,14 +70,23 @@ def beginning(mint: Mint, *, bot_name: str = "Atelier") -> Beginning:
         roles=(bot_role.id,),
     )
 
-    def channel(name: str, topic: str, position: int, *overwrites: Overwrite) -> Channel:
+    def channel(
+        name: str,
+        topic: str,
+        position: int,
+        *overwrites: Overwrite,
+        kind: ChannelKind = ChannelKind.TEXT,
+        nsfw: bool = False,
+    ) -> Channel:
         return Channel(
             id=mint(),
-            kind=ChannelKind.TEXT,
+            kind=kind,
             name=name,
             topic=topic,
             position=position,
             overwrites=overwrites,
+            guild=guild_id,
+            nsfw=nsfw,
         )
 
     no_talk = Overwrite(target=everyone, role=True, deny=int(Permission.SEND_MESSAGES))
@@ -75,7 +95,7 @@ def beginning(mint: Mint, *, bot_name: str = "Atelier") -> Beginning:
         guild=Guild(id=guild_id, name="The Studio", owner=mina.id),
         users=(anna, bruno, mina, bot),
         roles=(
-            Role(id=everyone, name="@everyone", permissions=int(ORDINARY), position=0),
+            Role(id=everyone, name="@everyone", permissions=int(ORDINARY), position=0, guild=guild_id),
             regular,
             bot_role,
             moderator,
@@ -85,6 +105,39 @@ def beginning(mint: Mint, *, bot_name: str = "Atelier") -> Beginning:
             channel("showcase", "Pictures worth keeping", 1),
             channel("notices", "Read only, for all but moderators", 2, no_talk),
             channel("moderators", "Only moderators come in here", 3, no_view),
+            channel("after-hours", "For adults", 4, nsfw=True),
+            channel("exhibition", "A post for each picture", 5, kind=ChannelKind.FORUM),
+        ),
+    )
+
+
+def neighbours(mint: Mint, people: Sequence[User], bot: User) -> Beginning:
+    """A server of the same people in which the bot is no member; it belongs to the second of them.
+
+    In the second of its channels apps that somebody brought along show themselves to that person only.
+    """
+    guild_id = mint()
+    quiet = Overwrite(target=guild_id, role=True, deny=int(Permission.USE_EXTERNAL_APPS))
+    rows = (
+        ("lobby", "Atelier is no member here: who added it to their account brings it along", ()),
+        ("library", "What apps say that somebody brought along, only that person hears", (quiet,)),
+    )
+    return Beginning(
+        guild=Guild(
+            id=guild_id, name="The Neighbours", owner=people[1 % len(people)].id, strangers=(bot.id,)
+        ),
+        roles=(Role(id=guild_id, name="@everyone", permissions=int(ORDINARY), position=0, guild=guild_id),),
+        channels=tuple(
+            Channel(
+                id=mint(),
+                kind=ChannelKind.TEXT,
+                name=name,
+                topic=topic,
+                position=position,
+                overwrites=overwrites,
+                guild=guild_id,
+            )
+            for position, (name, topic, overwrites) in enumerate(rows)
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playground.errors import unknown
-from playground.nouns import Attachment, Channel, Json, OptionKind, Snowflake, User
+from playground.nouns import Attachment, Channel, Json, OptionKind, Role, Snowflake, User
 from playground.world import World
 
 
@@ -34,24 +34,27 @@ class Resolved:
         if user is None:
             raise unknown("User")
         self.add("users", key, self.world.wire.user(user))
-        if self.channel.direct:
+        guild = self.world.guild_of(self.channel)
+        if guild is None or key in guild.strangers:
             return  # nobody is a member of a conversation
         held = self.world.permissions(user, self.channel)
-        self.add(
-            "members", key, {**self.world.wire.member(user, with_user=False), "permissions": str(int(held))}
-        )
+        member = self.world.wire.member(user, guild, with_user=False)
+        self.add("members", key, {**member, "permissions": str(int(held))})
 
     def entity(self, kind: OptionKind, key: Snowflake) -> bool:
         """Resolve a user, role or channel; False if there is none."""
         world = self.world
         if kind in (OptionKind.USER, OptionKind.MENTIONABLE) and key in world.users:
             self.user(key)
-        elif kind in (OptionKind.ROLE, OptionKind.MENTIONABLE) and key in world.roles:
+        elif kind in (OptionKind.ROLE, OptionKind.MENTIONABLE) and self._is_here(world.roles.get(key)):
             self.add("roles", key, world.wire.role(world.roles[key]))
-        elif kind is OptionKind.CHANNEL and key in world.channels:
+        elif kind is OptionKind.CHANNEL and self._is_here(world.channels.get(key)):
             channel = world.channels[key]
             held = str(int(world.permissions(self.asker, channel)))
             self.add("channels", key, {**world.wire.channel(channel, world.bot), "permissions": held})
         else:
             return False
         return True
+
+    def _is_here(self, thing: Role | Channel | None) -> bool:
+        return thing is not None and thing.guild == self.channel.guild

@@ -29,6 +29,7 @@ from playground.levers import lever_routes
 from playground.nouns import Json
 from playground.pages import page_routes
 from playground.ratelimits import RateLimits
+from playground.thread_endpoints import THREAD_ENDPOINTS
 from playground.world import World
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ENDPOINTS_OF_ALL = (*ENDPOINTS, *COMMAND_ENDPOINTS, *THREAD_ENDPOINTS)
 STATIC = Path(__file__).parent / "static"
 
 
@@ -105,7 +107,7 @@ class Playground:
             registered=self._registered,
         )
         application = web.Application(middlewares=[guard])
-        application.add_routes(Api(house=self._house, endpoints=(*ENDPOINTS, *COMMAND_ENDPOINTS)).routes())
+        application.add_routes(Api(house=self._house, endpoints=ENDPOINTS_OF_ALL).routes())
         application.add_routes(lever_routes(self))
         application.add_routes(page_routes(self))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)

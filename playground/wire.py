@@ -2,208 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from playground import installs
 from playground.attached import Shown
 from playground.clock import iso, minted_at
 from playground.drafts import FILE_LIMIT
 from playground.nouns import (
     Attachment,
-    Channel,
     Command,
     CommandKind,
     Interaction,
     InteractionKind,
     Json,
     Message,
-    Role,
     Snowflake,
-    User,
 )
+from playground.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from playground.world import World
 
 
-class Wire:
+class Wire(Surroundings):
     """Renders a world. `url` is where the server listens; it changes from start to start."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        super().__init__(world)
         self.url = "http://127.0.0.1"
-
-    # People
-
-    def user(self, user: User) -> Json:
-        wire: Json = {
-            "id": str(user.id),
-            "username": user.username,
-            "global_name": None if user.bot else user.name,
-            "discriminator": "0001" if user.bot else "0",
-            "avatar": None,
-            "avatar_decoration_data": None,
-            "banner": None,
-            "accent_color": None,
-            "public_flags": 0,
-            "flags": 0,
-            "primary_guild": None,
-        }
-        if user.bot:
-            wire["bot"] = True
-        return wire
-
-    def me(self, user: User) -> Json:
-        return {
-            **self.user(user),
-            "mfa_enabled": False,
-            "locale": user.locale,
-            "verified": True,
-            "email": None,
-        }
-
-    def member(self, user: User, *, with_user: bool = True) -> Json:
-        wire: Json = {
-            "avatar": None,
-            "banner": None,
-            "communication_disabled_until": None,
-            "flags": 0,
-            "joined_at": iso(minted_at(self.world.guild.id)),
-            "nick": None,
-            "pending": False,
-            "premium_since": None,
-            "roles": [str(role) for role in user.roles],
-            "mute": False,
-            "deaf": False,
-        }
-        if with_user:
-            wire["user"] = self.user(user)
-        return wire
-
-    def role(self, role: Role) -> Json:
-        wire: Json = {
-            "id": str(role.id),
-            "name": role.name,
-            "permissions": str(int(role.permissions)),
-            "position": role.position,
-            "color": role.colour,
-            "colors": {"primary_color": role.colour, "secondary_color": None, "tertiary_color": None},
-            "hoist": role.hoist,
-            "managed": role.bot is not None,
-            "mentionable": role.bot is None,
-            "icon": None,
-            "unicode_emoji": None,
-            "flags": 0,
-        }
-        if role.bot is not None:
-            wire["tags"] = {"bot_id": str(role.bot)}
-        return wire
-
-    # Places
-
-    def channel(self, channel: Channel, viewer: User) -> Json:
-        last = str(channel.last_message) if channel.last_message else None
-        if channel.direct:
-            others = [self.world.users[user] for user in channel.recipients if user != viewer.id]
-            return {
-                "id": str(channel.id),
-                "type": int(channel.kind),
-                "flags": 0,
-                "last_message_id": last,
-                "recipients": [self.user(other) for other in others],
-            }
-        return {
-            "id": str(channel.id),
-            "type": int(channel.kind),
-            "flags": 0,
-            "guild_id": str(self.world.guild.id),
-            "name": channel.name,
-            "topic": channel.topic,
-            "position": channel.position,
-            "parent_id": None,
-            "nsfw": False,
-            "rate_limit_per_user": 0,
-            "last_message_id": last,
-            "last_pin_timestamp": None,
-            "permission_overwrites": [
-                {
-                    "id": str(overwrite.target),
-                    "type": 0 if overwrite.role else 1,
-                    "allow": str(int(overwrite.allow)),
-                    "deny": str(int(overwrite.deny)),
-                }
-                for overwrite in channel.overwrites
-            ],
-        }
-
-    def guild(self) -> Json:
-        guild = self.world.guild
-        return {
-            "id": str(guild.id),
-            "name": guild.name,
-            "icon": None,
-            "description": None,
-            "home_header": None,
-            "splash": None,
-            "discovery_splash": None,
-            "features": [],
-            "banner": None,
-            "owner_id": str(guild.owner),
-            "application_id": None,
-            "region": "deprecated",
-            "afk_channel_id": None,
-            "afk_timeout": 300,
-            "system_channel_id": None,
-            "system_channel_flags": 0,
-            "widget_enabled": False,
-            "widget_channel_id": None,
-            "verification_level": 0,
-            "roles": [self.role(role) for role in self.world.roles.values()],
-            "default_message_notifications": 1,
-            "mfa_level": 0,
-            "explicit_content_filter": 0,
-            "max_presences": None,
-            "max_members": 500_000,
-            "max_stage_video_channel_users": 50,
-            "max_video_channel_users": 25,
-            "vanity_url_code": None,
-            "premium_tier": 0,
-            "premium_subscription_count": 0,
-            "preferred_locale": "en-US",
-            "rules_channel_id": None,
-            "safety_alerts_channel_id": None,
-            "public_updates_channel_id": None,
-            "premium_progress_bar_enabled": False,
-            "nsfw": False,
-            "nsfw_level": 0,
-            "emojis": [],
-            "stickers": [],
-            "incidents_data": None,
-        }
-
-    def whole_guild(self, viewer: User, presences: Iterable[Json]) -> Json:
-        """The server as the gateway gives it: with members, and the channels the viewer may see."""
-        members = list(self.world.users.values())
-        return {
-            **self.guild(),
-            "joined_at": iso(minted_at(self.world.guild.id)),
-            "large": False,
-            "unavailable": False,
-            "member_count": len(members),
-            "members": [self.member(user) for user in members],
-            "channels": [
-                self.channel(channel, viewer)
-                for channel in self.world.channels.values()
-                if not channel.direct and self.world.may_see(viewer, channel)
-            ],
-            "threads": [],
-            "presences": list(presences),
-            "voice_states": [],
-            "stage_instances": [],
-            "guild_scheduled_events": [],
-            "soundboard_sounds": [],
-        }
 
     # The application
 
@@ -226,7 +53,7 @@ class Wire:
             "role_connections_verification_url": None,
             "owner": self.user(self.world.users[self.world.guild.owner]),
             "approximate_guild_count": 1,
-            "approximate_user_install_count": 0,
+            "approximate_user_install_count": sum(user.installed for user in self.world.people),
             "approximate_user_authorization_count": 0,
             "explicit_content_filter": 0,
             "team": None,
@@ -323,7 +150,7 @@ class Wire:
                 "message_id": str(message.reply_to),
             }
             if not world.channels[message.channel].direct:
-                wire["message_reference"]["guild_id"] = str(world.guild.id)
+                wire["message_reference"]["guild_id"] = str(world.channels[message.channel].guild)
             if quoting:
                 quoted = world.messages.get(message.reply_to)
                 wire["referenced_message"] = self.message(quoted, quoting=False) if quoted else None
@@ -332,10 +159,12 @@ class Wire:
     def gateway_message(self, message: Message) -> Json:
         """The same, with the server and the author's membership, as gateway events have it."""
         wire = self.message(message)
-        if not self.world.channels[message.channel].direct:
-            author = self.world.users[message.author]
-            wire["guild_id"] = str(self.world.guild.id)
-            wire["member"] = self.member(author, with_user=False)
+        guild = self.world.guild_of(self.world.channels[message.channel])
+        if guild is not None:
+            wire["guild_id"] = str(guild.id)
+            if message.author not in guild.strangers:  # an app that was brought along is no member
+                author = self.world.users[message.author]
+                wire["member"] = self.member(author, guild, with_user=False)
         return wire
 
     # Interactions
@@ -345,6 +174,7 @@ class Wire:
         world = self.world
         user = world.users[interaction.user]
         channel = world.channels[interaction.channel]
+        guild, place = world.guild_of(channel), installs.place_of(world, channel)
         wire: Json = {
             "id": str(interaction.id),
             "application_id": str(world.bot.id),
@@ -357,24 +187,23 @@ class Wire:
                 **self.channel(channel, world.bot),
                 "permissions": str(world.permissions(user, channel)),
             },
-            "app_permissions": str(world.permissions(world.bot, channel)),
+            "app_permissions": str(installs.app_permissions(world, user, channel)),
             "locale": user.locale,
             "entitlements": [],
             "entitlement_sku_ids": [],
             "attachment_size_limit": FILE_LIMIT,
             "authorizing_integration_owners": interaction.metadata["authorizing_integration_owners"],
-            "context": 1 if channel.direct else 0,
+            "context": int(place),
         }
-        if channel.direct:
+        if guild is None:
             wire["user"] = self.user(user)
-            wire["channel"]["recipients"] = [self.user(user)]
         else:
             wire |= {
-                "guild_id": str(world.guild.id),
-                "guild": {"id": str(world.guild.id), "locale": "en-US", "features": []},
+                "guild_id": str(guild.id),
+                "guild": {"id": str(guild.id), "locale": "en-US", "features": []},
                 "guild_locale": "en-US",
                 "member": {
-                    **self.member(user),
+                    **self.member(user, guild),
                     "permissions": str(world.permissions(user, channel)),
                 },
             }

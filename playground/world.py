@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from playground import drafts, media, permissions
+from playground import drafts, media, permissions, threads
 from playground.clock import Clock, Mint
 from playground.drafts import Draft, NewFile
 from playground.errors import (
@@ -17,6 +17,7 @@ from playground.errors import (
     unknown,
 )
 from playground.keep import Keeper, Noun
+from playground.nonces import Nonces
 from playground.nouns import (
     NO_FLAGS,
     Attachment,
@@ -34,11 +35,8 @@ from playground.nouns import (
     User,
 )
 from playground.permissions import Permission
-from playground.places import Guild, beginning
+from playground.places import Beginning, Guild, beginning, neighbours
 from playground.wire import Wire
-
-NONCE_MINUTES = 5
-"""How long a nonce with `enforce_nonce` is remembered."""
 
 
 class World:
@@ -52,19 +50,22 @@ class World:
         self.listeners: list[Callable[[Event], None]] = []
         self.closed_to_messages: set[Snowflake] = set()
         self.loose_files: dict[tuple[Snowflake, Snowflake, str], tuple[Attachment, Path]] = {}
-        self._nonces: dict[tuple[Snowflake, Snowflake, str], tuple[float, Snowflake]] = {}
+        self.nonces = Nonces(clock)
 
-        guilds = keeper.load(Guild)
-        if not guilds:
-            start = beginning(self.mint)
-            things: tuple[Noun, ...] = (start.guild, *start.users, *start.roles, *start.channels)
-            for thing in things:
-                keeper.keep(thing)
-            guilds = [start.guild]
-        self.guild = guilds[0]
+        guilds = keeper.load(Guild) or [self._begin(beginning(self.mint))]
         self.users: dict[Snowflake, User] = {user.id: user for user in keeper.load(User)}
-        self.roles: dict[Snowflake, Role] = {role.id: role for role in keeper.load(Role)}
-        self.channels: dict[Snowflake, Channel] = {place.id: place for place in keeper.load(Channel)}
+        if len(guilds) == 1:
+            guilds.append(self._begin(neighbours(self.mint, self.people, self.bot)))
+        self.guild = guilds[0]
+        """The server that the bot is in, and people begin in."""
+        self.guilds: dict[Snowflake, Guild] = {guild.id: guild for guild in guilds}
+        self.roles: dict[Snowflake, Role] = {
+            role.id: replace(role, guild=role.guild or self.guild.id) for role in keeper.load(Role)
+        }
+        self.channels: dict[Snowflake, Channel] = {
+            place.id: place if place.direct else replace(place, guild=place.guild or self.guild.id)
+            for place in keeper.load(Channel)
+        }
         self.commands: dict[Snowflake, Command] = {made.id: made for made in keeper.load(Command)}
         self.messages: dict[Snowflake, Message] = {said.id: said for said in keeper.load(Message)}
         self._history: dict[Snowflake, list[Snowflake]] = {}
@@ -92,17 +93,36 @@ class World:
     def user_by_token(self, token: str) -> User | None:
         return next((user for user in self.users.values() if user.token == token), None)
 
+    def guild_of(self, channel: Channel) -> Guild | None:
+        """The server that a channel is in; None: it is a conversation."""
+        return None if channel.guild is None else self.guilds[channel.guild]
+
+    def roles_of(self, guild: Guild) -> dict[Snowflake, Role]:
+        return {role.id: role for role in self.roles.values() if role.guild == guild.id}
+
+    def members(self, guild: Guild) -> list[User]:
+        return [user for user in self.users.values() if user.id not in guild.strangers]
+
+    def is_member(self, user: User, channel: Channel) -> bool:
+        """Whether somebody belongs to the server or the conversation that a channel is in."""
+        guild = self.guild_of(channel)
+        return user.id in channel.recipients if guild is None else user.id not in guild.strangers
+
     def permissions(self, user: User, channel: Channel) -> int:
-        return permissions.in_channel(
-            user, channel, self.roles, everyone=self.guild.id, owner=self.guild.owner
-        )
+        guild = self.guild_of(channel)
+        if not self.is_member(user, channel):
+            return 0
+        rules = channel if channel.parent is None else self.channels[channel.parent]
+        place, owner = (Snowflake(0), Snowflake(0)) if guild is None else (guild.id, guild.owner)
+        roles = {} if guild is None else self.roles_of(guild)
+        return permissions.in_channel(user, rules, roles, everyone=place, owner=owner)
 
     def may_see(self, user: User, channel: Channel) -> bool:
         return bool(self.permissions(user, channel) & Permission.VIEW_CHANNEL)
 
-    def permissions_everywhere(self, user: User) -> int:
-        """What a user may do in the server, the overwrites of its channels apart."""
-        return permissions.in_server(user, self.roles, everyone=self.guild.id, owner=self.guild.owner)
+    def permissions_everywhere(self, user: User, guild: Guild) -> int:
+        """What a user may do in a server, the overwrites of its channels apart."""
+        return permissions.in_server(user, self.roles_of(guild), everyone=guild.id, owner=guild.owner)
 
     def audience(self, channel: Channel) -> frozenset[Snowflake]:
         if channel.direct:
@@ -117,7 +137,7 @@ class World:
         held = self.permissions(user, channel)
         if not held & Permission.VIEW_CHANNEL:
             raise missing_access()
-        if any(not held & need for need in needs):
+        if any(not held & permissions.as_said_of(channel, need) for need in needs):
             raise missing_permissions()
         return channel
 
@@ -158,6 +178,13 @@ class World:
         for listener in self.listeners:
             listener(event)
 
+    def install(self, user: User, installed: bool) -> None:
+        """A person adds the app to their account, or removes it."""
+        user = replace(user, installed=installed)
+        self.keeper.keep(user)
+        self.users[user.id] = user
+        self._tell_commands(user)
+
     def speak(self, user: User, locale: str) -> None:
         """A person's client is in another language from now on."""
         user = replace(user, locale=locale)
@@ -165,15 +192,17 @@ class World:
         self.users[user.id] = user
         self.tell("USER_UPDATE", self.wire.me(user), frozenset({user.id}), direct=True)
 
-    def direct_channel(self, one: User, other: User) -> Channel:
-        """The direct messages between two, opened if they never wrote each other."""
-        pair = {one.id, other.id}
+    def direct_channel(self, one: User, *others: User) -> Channel:
+        """The conversation of these, opened if they never had one."""
+        everybody = (one, *others)
+        ids = [user.id for user in everybody]
         for channel in self.channels.values():
-            if channel.direct and set(channel.recipients) == pair:
+            if channel.direct and set(channel.recipients) == set(ids):
                 return channel
-        channel = Channel(id=self.mint(), kind=ChannelKind.DIRECT, recipients=(one.id, other.id))
-        self._put_channel(channel)
-        for user in (one, other):
+        kind = ChannelKind.DIRECT if len(ids) == 2 else ChannelKind.GROUP
+        channel = Channel(id=self.mint(), kind=kind, recipients=tuple(ids), owner=one.id)
+        self.put_channel(channel)
+        for user in everybody:
             if not user.bot:
                 shown = self.wire.channel(channel, user)
                 self.tell("CHANNEL_CREATE", shown, frozenset({user.id}), direct=True)
@@ -191,12 +220,14 @@ class World:
         interaction: Json | None = None,
         only_to: Snowflake | None = None,
         flags: MessageFlag = NO_FLAGS,
+        number: Snowflake | None = None,
     ) -> Message:
-        """Say something; `flags` come on top of those of the draft."""
+        """Say something; `flags` come on top of those of the draft. The first of a post has its `number`."""
         self._check_reachable(author, channel)
+        channel = threads.opened(self, author, channel)
         message = Message(
-            id=self.mint(), channel=channel.id, author=author.id, kind=kind, nonce=nonce, only_to=only_to,
-            interaction=interaction, reply_to=reply_to.id if reply_to else None,
+            id=number or self.mint(), channel=channel.id, author=author.id, kind=kind, nonce=nonce,
+            only_to=only_to, interaction=interaction, reply_to=reply_to.id if reply_to else None,
         )  # fmt: skip
         message = self._written(message, draft, reply_to)
         message = replace(message, flags=message.flags | flags)
@@ -205,11 +236,13 @@ class World:
         self.messages[message.id] = message
         self._history.setdefault(channel.id, []).append(message.id)
         if not message.ephemeral:
-            self._put_channel(replace(channel, last_message=message.id))
+            self.put_channel(replace(channel, last_message=message.id))
         self._tell_message("MESSAGE_CREATE", message)
         return message
 
     def edit(self, message: Message, draft: Draft) -> Message:
+        channel = self.channels[message.channel]
+        threads.check_open(self, self.users[message.author], channel)
         changed = self._written(replace(message, edited_at=self.clock.now()), draft, None)
         changed = replace(changed, flags=changed.flags & ~MessageFlag.LOADING)
         if MessageFlag.LOADING in message.flags:
@@ -222,7 +255,7 @@ class World:
         channel = self.channels[message.channel]
         gone = {"id": str(message.id), "channel_id": str(channel.id)}
         if not channel.direct:
-            gone["guild_id"] = str(self.guild.id)
+            gone["guild_id"] = str(channel.guild)
         self.tell("MESSAGE_DELETE", gone, self._message_audience(message), direct=channel.direct)
 
     def delete_many(self, channel: Channel, messages: list[Message]) -> None:
@@ -232,19 +265,9 @@ class World:
         gone: Json = {
             "ids": [str(message.id) for message in messages],
             "channel_id": str(channel.id),
-            "guild_id": str(self.guild.id),
+            "guild_id": str(channel.guild),
         }
         self.tell("MESSAGE_DELETE_BULK", gone, self.audience(channel))
-
-    def remembered(self, author: User, channel: Channel, nonce: str | int) -> Message | None:
-        """The message this author sent here under this nonce in the last minutes, if it still is."""
-        limit = self.clock.now() - NONCE_MINUTES * 60
-        self._nonces = {key: entry for key, entry in self._nonces.items() if entry[0] > limit}
-        entry = self._nonces.get((author.id, channel.id, str(nonce)))
-        return self.messages.get(entry[1]) if entry else None
-
-    def remember(self, author: User, channel: Channel, nonce: str | int, message: Message) -> None:
-        self._nonces[author.id, channel.id, str(nonce)] = (self.clock.now(), message.id)
 
     def replace_commands(self, guild: Snowflake | None, commands: list[Command]) -> None:
         """From now on these are the commands of the server, or (`guild` None) those of everywhere."""
@@ -254,11 +277,11 @@ class World:
         for command in commands:
             self.commands[command.id] = command
             self.keeper.keep(command)
-        self.tell(
-            "GUILD_APPLICATION_COMMAND_INDEX_UPDATE",
-            {"guild_id": str(self.guild.id), "application_command_count": len(self.commands)},
-            frozenset(user.id for user in self.people),
-        )
+        self._tell_commands(*self.people)
+
+    def _tell_commands(self, *people: User) -> None:
+        told: Json = {"guild_id": str(self.guild.id), "application_command_count": len(self.commands)}
+        self.tell("GUILD_APPLICATION_COMMAND_INDEX_UPDATE", told, frozenset(user.id for user in people))
 
     def type_in(self, user: User, channel: Channel) -> None:
         data: Json = {
@@ -266,8 +289,8 @@ class World:
             "user_id": str(user.id),
             "timestamp": int(self.clock.now()),
         }
-        if not channel.direct:
-            data |= {"guild_id": str(self.guild.id), "member": self.wire.member(user)}
+        if (guild := self.guild_of(channel)) is not None:
+            data |= {"guild_id": str(guild.id), "member": self.wire.member(user, guild)}
         self.tell("TYPING_START", data, self.audience(channel) - {user.id}, direct=channel.direct)
 
     def file(
@@ -299,7 +322,7 @@ class World:
         named = drafts.mentions(
             draft,
             users=dict.fromkeys(self.audience(channel)),
-            roles=self.roles,
+            roles={i: role for i, role in self.roles.items() if role.guild == channel.guild},
             everyone=may_ping_all,
             replied_to=reply_to.author if reply_to and reply_to.author != author.id else None,
         )
@@ -322,10 +345,26 @@ class World:
         )
 
     def _check_reachable(self, author: User, channel: Channel) -> None:
-        if channel.direct:
+        if channel.direct and author.id in channel.recipients:
             others = [user for user in channel.recipients if user != author.id]
             if any(user in self.closed_to_messages for user in others):
                 raise cannot_message_user()
+
+    def drop_channel(self, channel: Channel) -> None:
+        """Forget a channel with all that is in it."""
+        for message_id in list(self._history.get(channel.id, [])):
+            self._forget(self.messages[message_id])
+        self.keeper.forget(channel)
+        del self.channels[channel.id]
+
+    def count_messages(self, channel: Channel) -> int:
+        return len(self._history.get(channel.id, []))
+
+    def _begin(self, start: Beginning) -> Guild:
+        things: tuple[Noun, ...] = (start.guild, *start.users, *start.roles, *start.channels)
+        for thing in things:
+            self.keeper.keep(thing)
+        return start.guild
 
     def _forget(self, message: Message) -> None:
         self.keeper.forget(message)
@@ -348,7 +387,7 @@ class World:
             return frozenset({message.only_to})
         return self.audience(self.channels[message.channel])
 
-    def _put_channel(self, channel: Channel) -> None:
+    def put_channel(self, channel: Channel) -> None:
         self.keeper.keep(channel)
         self.channels[channel.id] = channel
 

@@ -69,9 +69,8 @@ export function makeActions(context, user) {
   };
 
   function commandEntries(message) {
-    const direct = !state.active.guild_id;
     const act = (command) => () => actions.useOnTarget(command, message.id);
-    const commands = menuEntries(state.commands, CommandType.message, { direct });
+    const commands = menuEntries(state.commands, CommandType.message);
     return commands.map((command) => ({ label: command.shown ?? command.name, icon: icon("slash", 18), act: act(command) }));
   }
 

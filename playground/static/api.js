@@ -60,8 +60,10 @@ export class Api {
     return this.request("GET", `/channels/${channelId}/messages?${query}`);
   }
 
-  commands(applicationId) {
-    return this.request("GET", `/applications/${applicationId}/commands`);
+  /** Those that this person may use in a channel. */
+  commands(applicationId, channelId) {
+    const query = new URLSearchParams(channelId ? { channel_id: channelId } : {});
+    return this.request("GET", `/applications/${applicationId}/commands?${query}`);
   }
 
   say(channelId, content, files, nonce) {

@@ -8,7 +8,7 @@ import { EXAMPLES, exampleCommand } from "./examples.js";
 import { FileTray } from "./file_tray.js";
 import { icon } from "./icons.js";
 import { Listbox } from "./listbox.js";
-import { entries, isDirect, readLine, readOptions, search } from "./options.js";
+import { entries, readLine, readOptions, search } from "./options.js";
 import { avatar } from "./people.js";
 
 const LONGEST = 2000;
@@ -83,12 +83,9 @@ export class Composer {
     this.refreshed();
   }
 
-  /** The commands that can be used here; between two people there are none. */
+  /** The commands that can be used here. */
   get entries() {
-    const { state } = this.context;
-    const direct = isDirect(state.active);
-    if (direct && !state.active.recipients?.some(({ id }) => state.isBot(id))) return [];
-    return entries(state.commands, { direct });
+    return entries(this.context.state.commands);
   }
 
   /** Each channel has its own unfinished text. */
@@ -175,9 +172,7 @@ export class Composer {
           .join(" "),
       })),
     );
-    const nothing = state.commands.length
-      ? "No command fits."
-      : "No bot is connected yet, so there are no commands.";
+    const nothing = state.commands.length ? "No command fits." : state.noCommands;
     fill(
       this.panel,
       wanted.length
@@ -255,13 +250,14 @@ export class Composer {
       return true;
     }
     const line = readLine(`${this.text.value} `, this.entries);
-    if (!this.context.state.commands.length)
-      this.complain("No bot is connected yet, so there are no commands.");
+    // Where the bot has no commands, a line that begins like one is a message.
+    const nobody = !this.context.state.commands.length && !this.context.state.botOnline;
+    if (nobody) this.complain(this.context.state.noCommands);
     if (line) {
       this.start(line.entry, readOptions(line.entry, line.rest));
       this.form.submit();
     }
-    return Boolean(line) || !this.context.state.commands.length;
+    return Boolean(line) || nobody;
   }
 
   complain(problem) {

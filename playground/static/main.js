@@ -100,7 +100,7 @@ function start(app, world) {
     clearTimeout(later);
     const number = ++asked;
     try {
-      const commands = await api.commands(world.application_id);
+      const commands = await api.commands(world.application_id, state.activeId);
       if (number !== asked) return; // a newer list has been asked for, and may be here already
       state.setCommands(commands.map((command) => localized(command, state.me?.locale)));
     } catch {
@@ -109,6 +109,13 @@ function start(app, world) {
     if (!state.commands.length) later = setTimeout(readCommands, COMMANDS_EVERY_MS);
   }
 
+  /** Where the bot is no member, and where it is alone with somebody, there are other commands. */
+  let readFor = null;
+  state.on("active", () => {
+    const { guild_id: guild, id } = state.active;
+    if (readFor !== (guild ?? id)) readCommands();
+    readFor = guild ?? id;
+  });
   window.addEventListener("online", () => gateway.hurry());
   document.addEventListener("visibilitychange", () => !document.hidden && gateway.hurry());
   window.addEventListener("hashchange", () => {

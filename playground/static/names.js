@@ -22,7 +22,7 @@ export function makeNames(state, { openChannel, openMessage, startCommand, copy 
     directory: () => ({
       users: [...state.members.keys()].map((id) => ({ id, name: state.name(id) })),
       channels: [...state.channels.values()]
-        .filter(({ guild_id: guild }) => guild)
+        .filter(({ guild_id: guild }) => guild && guild === state.guild?.id)
         .map(({ id, name, type }) => ({ id, name, type })),
       roles: (state.guild?.roles ?? []).map(({ id, name }) => ({ id, name: name.replace(/^@/, "") })),
     }),

@@ -22,22 +22,16 @@ function described(node, locale) {
 }
 
 /** Slash commands with their subcommands side by side: {name, path, description, options, command}. */
-export function entries(commands, { direct = false } = {}) {
+export function entries(commands) {
   return commands
-    .filter((command) => (command.type ?? CommandType.slash) === CommandType.slash && fits(command, direct))
+    .filter((command) => (command.type ?? CommandType.slash) === CommandType.slash)
     .flatMap((command) => leaves(command, [command.name], command))
     .sort((one, other) => one.name.localeCompare(other.name));
 }
 
 /** Entries of the context menus of messages or people. */
-export function menuEntries(commands, type, { direct = false } = {}) {
-  return commands.filter((command) => command.type === type && fits(command, direct));
-}
-
-function fits(command, direct) {
-  if (direct && command.guild_id) return false;
-  if (command.contexts?.length) return command.contexts.includes(direct ? 1 : 0);
-  return !direct || command.dm_permission !== false;
+export function menuEntries(commands, type) {
+  return commands.filter((command) => command.type === type);
 }
 
 function leaves(node, path, command) {

@@ -2,6 +2,7 @@
 
 const ADMINISTRATOR = 1n << 3n;
 const SEND_MESSAGES = 1n << 11n;
+const SEND_MESSAGES_IN_THREADS = 1n << 38n;
 const MANAGE_MESSAGES = 1n << 13n;
 const EVERYTHING = (1n << 53n) - 1n;
 
@@ -25,10 +26,11 @@ export function permissions(guild, channel, member, userId) {
   }, held);
 }
 
-/** Direct messages are always open to those who are in them. */
-export function maySpeak(guild, channel, member, userId) {
+/** Direct messages are always open to those who are in them. In a thread hold the rules of its `parent`. */
+export function maySpeak(guild, channel, member, userId, parent = null) {
   if (!channel.guild_id || !guild?.roles?.some(({ permissions: bits }) => bits !== undefined)) return true;
-  return Boolean(permissions(guild, channel, member, userId) & SEND_MESSAGES);
+  const held = permissions(guild, parent ?? channel, member, userId);
+  return Boolean(held & (parent ? SEND_MESSAGES_IN_THREADS : SEND_MESSAGES));
 }
 
 export function mayManage(guild, channel, member, userId) {

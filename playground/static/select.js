@@ -27,7 +27,7 @@ function choicesOf(component, state) {
   }));
   const types = component.channel_types ?? [];
   const channels = [...state.channels.values()]
-    .filter((channel) => channel.guild_id && (!types.length || types.includes(channel.type)))
+    .filter((channel) => channel.guild_id && channel.guild_id === state.guild?.id && (!types.length || types.includes(channel.type)))
     .map((channel) => ({
       value: channel.id,
       label: `#${channel.name}`,

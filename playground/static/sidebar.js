@@ -21,12 +21,25 @@ export class Sidebar {
   constructor(context) {
     this.context = context;
     this.title = h("h1.server-name");
+    this.servers = h(
+      "button.icon-button.servers-button",
+      {
+        type: "button",
+        "aria-label": "Servers",
+        title: "Go to another server",
+        "aria-haspopup": "menu",
+        "aria-expanded": "false",
+        hidden: true,
+        onclick: () => this.openServers(),
+      },
+      icon("up", 18),
+    );
     this.channels = h("div.channel-lists");
     this.person = h("div.person-panel");
     this.element = h(
       "nav.sidebar",
       { "aria-label": "Channels", id: "sidebar" },
-      h("header.sidebar-head", {}, this.title),
+      h("header.sidebar-head", {}, this.title, this.servers),
       this.channels,
       this.person,
     );
@@ -38,20 +51,28 @@ export class Sidebar {
   paint() {
     const { state } = this.context;
     this.title.textContent = state.guild?.name ?? "Atelier playground";
+    this.servers.hidden = state.guilds.size < 2;
     const focused = this.element.contains(document.activeElement)
       ? document.activeElement.dataset.focus
       : null;
     const all = [...state.channels.values()].sort(
       (one, other) => (one.position ?? 0) - (other.position ?? 0),
     );
-    const text = all.filter(({ type, guild_id: guild }) => guild && SHOWN.includes(type));
+    const here = all.filter(({ guild_id: guild }) => guild && guild === state.guild?.id);
+    const text = here.filter(({ type }) => SHOWN.includes(type));
+    const forums = here.filter(({ type }) => type === ChannelType.forum);
+    const threads = (parent) =>
+      here
+        .filter(({ type, parent_id: id }) => type === ChannelType.thread && id === parent.id)
+        .map((thread) => this.row(thread, icon("hash", 14), thread.name, "thread"));
     const direct = all.filter(isDirect);
     fill(
       this.channels,
       this.group(
         "Text channels",
-        text.map((channel) => this.channelRow(channel)),
+        text.flatMap((channel) => [this.channelRow(channel), ...threads(channel)]),
       ),
+      ...forums.map((forum) => this.group(forum.name, threads(forum))),
       this.group("Direct messages", [
         ...direct.map((channel) => this.directRow(channel)),
         this.startDirect(direct),
@@ -78,7 +99,24 @@ export class Sidebar {
     return this.row(channel, other ? this.face(other.id, 28) : icon("at"), names.title(channel));
   }
 
-  row(channel, mark, name) {
+  openServers() {
+    const { state, actions } = this.context;
+    const first = (guild) =>
+      [...state.channels.values()].find(
+        ({ guild_id: id, type }) => id === guild.id && SHOWN.includes(type),
+      );
+    openMenu(
+      this.servers,
+      "Servers",
+      [...state.guilds.values()].map((guild) => ({
+        label: guild.name,
+        checked: guild.id === state.guild?.id,
+        act: () => actions.openChannel(first(guild).id),
+      })),
+    );
+  }
+
+  row(channel, mark, name, kind = "") {
     const { state, actions } = this.context;
     const active = channel.id === state.activeId;
     const unread = channel.unread
@@ -95,7 +133,7 @@ export class Sidebar {
         "button.channel",
         {
           type: "button",
-          class: [active && "active", channel.unread && "has-unread"].filter(Boolean).join(" "),
+          class: [kind, active && "active", channel.unread && "has-unread"].filter(Boolean).join(" "),
           "aria-current": active ? "page" : null,
           dataset: { focus: `channel-${channel.id}`, channel: channel.id },
           onclick: () => actions.openChannel(channel.id),

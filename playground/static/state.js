@@ -15,6 +15,8 @@ export class State extends EventTarget {
     this.world = world;
     this.me = null;
     this.connection = "connecting";
+    /** All servers of this person; `guild` is the one that is shown, `members` are those of it. */
+    this.guilds = new Map();
     this.guild = null;
     this.users = new Map();
     this.members = new Map();
@@ -53,14 +55,22 @@ export class State extends EventTarget {
     return this.bot ? this.isOnline(this.bot.id) : false;
   }
 
+  /** Why there are none, if there are none. */
+  get noCommands() {
+    if (!this.botOnline) return "No bot is connected yet, so there are no commands.";
+    return `${this.name(this.bot.id)} has no commands here for you: it is no member, or you have not added it to your account.`;
+  }
+
   isOnline(userId) {
     return (this.presences.get(userId)?.status ?? "offline") !== "offline";
   }
 
   get maySpeak() {
-    return (
-      !this.active || !this.me || maySpeak(this.guild, this.active, this.members.get(this.me.id), this.me.id)
-    );
+    const { active, me } = this;
+    if (!active || !me) return true;
+    const member = this.members.get(me.id);
+    if (active.thread_metadata?.locked) return mayManage(this.guild, active, member, me.id);
+    return maySpeak(this.guild, active, member, me.id, this.channels.get(active.parent_id));
   }
 
   mayDelete(message) {
@@ -102,8 +112,11 @@ export class State extends EventTarget {
     if (!this.channels.has(channelId)) return;
     this.activeId = channelId;
     this.active.unread = 0;
+    const moves = this.active.guild_id && this.active.guild_id !== this.guild?.id;
+    if (moves) this.enter(this.active.guild_id);
     this.tell("active");
     this.tell("channels");
+    if (moves) this.tell("people");
   }
 
   /** One gateway event. What it does not know it leaves alone. */
@@ -115,8 +128,7 @@ export class State extends EventTarget {
     this.me = this.learn(data.user);
     this.presences.clear();
     (data.users ?? []).forEach((user) => this.learn(user));
-    const guild = (data.guilds ?? []).find(({ id }) => id === this.world.guild_id) ?? data.guilds?.[0];
-    if (guild) this.onGUILD_CREATE(guild);
+    (data.guilds ?? []).forEach((guild) => this.onGUILD_CREATE(guild));
     (data.private_channels ?? []).forEach((channel) => this.addChannel(channel));
     (data.presences ?? []).forEach((presence) => this.setPresence(presence));
     this.tell("people");
@@ -124,21 +136,30 @@ export class State extends EventTarget {
   }
 
   onGUILD_CREATE(guild) {
-    if (guild.unavailable || (this.guild && this.guild.id !== guild.id)) return;
-    this.guild = { ...this.guild, ...guild };
+    if (guild.unavailable) return;
+    const { $members = new Map() } = this.guilds.get(guild.id) ?? {};
+    this.guilds.set(guild.id, { ...this.guilds.get(guild.id), ...guild, $members });
+    const places = [...(guild.channels ?? []), ...(guild.threads ?? [])];
     // READY gives all channels this person may see; one that is not there any more is gone.
     for (const [id, channel] of this.channels)
-      if (guild.channels && channel.guild_id === guild.id && !guild.channels.some((one) => one.id === id))
+      if (guild.channels && channel.guild_id === guild.id && !places.some((one) => one.id === id))
         this.channels.delete(id);
-    (guild.channels ?? []).forEach((channel) => this.addChannel({ ...channel, guild_id: guild.id }));
-    (guild.members ?? []).forEach((member) => this.addMember(member));
+    places.forEach((channel) => this.addChannel({ ...channel, guild_id: guild.id }));
+    (guild.members ?? []).forEach((member) => this.addMember(member, $members));
+    this.enter(this.guild?.id ?? (this.guilds.has(this.world.guild_id) ? this.world.guild_id : guild.id));
     (guild.presences ?? []).forEach((presence) => this.setPresence(presence));
     this.tell("people");
     this.tell("channels");
   }
 
+  /** Shows this server. */
+  enter(guildId) {
+    this.guild = this.guilds.get(guildId);
+    this.members = this.guild.$members;
+  }
+
   onGUILD_MEMBER_ADD(member) {
-    this.addMember(member);
+    this.addMember(member, this.guilds.get(member.guild_id)?.$members);
     this.tell("people");
   }
 
@@ -163,6 +184,19 @@ export class State extends EventTarget {
   onCHANNEL_DELETE({ id }) {
     this.channels.delete(id);
     this.tell("channels");
+  }
+
+  onTHREAD_CREATE(thread) {
+    this.onCHANNEL_CREATE(thread);
+  }
+
+  onTHREAD_UPDATE(thread) {
+    this.onCHANNEL_CREATE(thread);
+    if (thread.id === this.activeId) this.tell("people"); // who may write there may have changed
+  }
+
+  onTHREAD_DELETE(thread) {
+    this.onCHANNEL_DELETE(thread);
   }
 
   onMESSAGE_CREATE(message) {
@@ -242,8 +276,9 @@ export class State extends EventTarget {
   }
 
   keep(channel, message) {
-    this.learn(message.author, message.member);
-    (message.mentions ?? []).forEach((user) => this.learn(user, user.member));
+    const members = this.guilds.get(channel.guild_id)?.$members;
+    this.learn(message.author, message.member, members);
+    (message.mentions ?? []).forEach((user) => this.learn(user, user.member, members));
     const kept = { ...message, $version: (message.$version ?? 0) + 1 };
     const at = channel.messages.findIndex(({ id }) => id === message.id);
     if (at >= 0) {
@@ -260,17 +295,16 @@ export class State extends EventTarget {
     this.tell("people");
   }
 
-  learn(user, member = null) {
+  learn(user, member = null, members = this.members) {
     if (!user?.id) return null;
     this.users.set(user.id, { ...this.users.get(user.id), ...user });
-    if (member && this.members.has(user.id))
-      this.members.set(user.id, { ...this.members.get(user.id), ...member });
+    if (member && members?.has(user.id)) members.set(user.id, { ...members.get(user.id), ...member });
     return this.users.get(user.id);
   }
 
-  addMember(member) {
+  addMember(member, members = this.members) {
     this.learn(member.user);
-    this.members.set(member.user.id, { ...this.members.get(member.user.id), ...member });
+    members.set(member.user.id, { ...members.get(member.user.id), ...member });
   }
 
   setPresence(presence) {

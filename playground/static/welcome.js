@@ -31,7 +31,13 @@ function botNote(state) {
       "p.welcome-note",
       { role: "status" },
       icon("warning", 18),
-      h("span", {}, "No bot is connected yet. Its commands appear here as soon as it is."),
+      h(
+        "span",
+        {},
+        state.botOnline
+          ? state.noCommands
+          : "No bot is connected yet. Its commands appear here as soon as it is.",
+      ),
     );
   if (!state.commands.some(({ name }) => name === "imagine"))
     return h("p.welcome-note", {}, "Type / to see what the bot can do.");

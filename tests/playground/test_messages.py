@@ -192,8 +192,9 @@ async def test_people_see_only_the_channels_they_are_in(
     playground: Playground, online: Bot, anna: Person, mina: Person
 ) -> None:
     private = mina.channel("moderators")
-    assert [channel["name"] for channel in anna.guild["channels"]] == ["pictures", "showcase", "notices"]
-    assert [channel.name for channel in online.guilds[0].text_channels] == ["pictures", "showcase", "notices"]
+    text = ["pictures", "showcase", "notices", "after-hours"]
+    assert [channel["name"] for channel in anna.guild["channels"]] == [*text, "exhibition"]
+    assert [channel.name for channel in online.guilds[0].text_channels] == text
     await mina.say("secret", channel_id=private)
     with pytest.raises(RefusedError, match="50001"):
         await anna.messages(private)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 from playwright.async_api import expect
 
+from playground import threads
 from playground.drafts import Draft, draft
 from playground.server import Playground
 from tests.browser import DESKTOP, PHONE, Windows
@@ -248,3 +250,36 @@ async def test_code_can_be_copied(playground: Playground, bot: PageBot, windows:
     await window.last.get_by_role("button", name="Copy", exact=True).click()
     await expect(window.page.get_by_text("Copied.")).to_be_visible()
     assert await window.page.evaluate("navigator.clipboard.readText()") == "/imagine a cat"
+
+
+async def test_another_server_and_a_thread_can_be_gone_to(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    world = playground.world
+    window = await windows.open(f"{playground.url}/#user=Bruno")
+    await window.page.get_by_role("button", name="Servers").click()
+    await window.page.get_by_role("menuitemradio", name="The Neighbours").click()
+    await expect(window.page.get_by_role("heading", name="The Neighbours")).to_be_visible()
+    channels = window.page.get_by_role("region", name="Text channels").get_by_role("button")
+    await expect(channels).to_have_text(["lobby", "library"])
+    members = window.page.get_by_role("complementary", name="Members")
+    await expect(members).to_contain_text("Bruno")
+    await expect(members).not_to_contain_text("Atelier")
+    await expect(window.page.get_by_text("Atelier has no commands here for you")).to_be_visible()
+    await window.writing.fill("hello, neighbours")
+    await window.writing.press("Enter")
+    await expect(window.last).to_contain_text("hello, neighbours")
+    assert await window.overflow() <= 0
+
+    await window.page.get_by_role("button", name="Servers").click()
+    await window.page.get_by_role("menuitemradio", name="The Studio").click()
+    anna = world.people[0]
+    thread = threads.begin(world, anna, world.first_channel, "an aside")
+    world.post(anna, thread, said("in a thread"))
+    await window.page.get_by_role("button", name="an aside").click()
+    await expect(window.last).to_contain_text("in a thread")
+    await expect(window.writing).to_be_enabled()
+    threads.put(world, dataclasses.replace(world.channels[thread.id], locked=True))
+    await expect(window.writing).to_be_disabled()
+    threads.remove(world, thread)
+    await expect(window.page.get_by_role("button", name="an aside")).to_have_count(0)

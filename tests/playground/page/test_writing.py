@@ -260,7 +260,7 @@ async def test_a_command_sent_before_the_list_of_commands_is_there_still_counts(
         await allowed.wait()
         await route.continue_()
 
-    await window.page.route("**/applications/*/commands", hold)
+    await window.page.route(re.compile(r"/applications/[0-9]+/commands"), hold)
     await window.page.reload()
     await window.writing.fill("/imagine a quick fox")
     await window.writing.press("Enter")
