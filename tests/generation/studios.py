@@ -134,6 +134,11 @@ class Story:
             while not happened():  # noqa: ASYNC110 - all in memory: one turn of the loop at a time
                 await asyncio.sleep(0)
 
+    async def rest(self) -> None:
+        """Until nobody here has anything left to do: all is in memory, and one wakes a few others at most."""
+        for _ in range(100):
+            await asyncio.sleep(0)
+
     def of(self, job: Job) -> list[JobEvent]:
         return [event for event in self.events if event.job.id == job.id]
 

@@ -38,7 +38,7 @@ async def test_a_pause_takes_back_what_is_drawn_and_resuming_draws_it_first() ->
 
             await story.until(is_told)
         late = story.ask(person=3)
-        await asyncio.sleep(0.02)
+        await story.rest()
         assert len(story.backend.taken) == 3
         assert [event.job.id for event in story.studio.standing] == [other.id, drawn.id, late.id]
         story.studio.resume()
@@ -60,7 +60,7 @@ async def test_a_pause_while_a_start_is_read_keeps_the_job_in_line() -> None:
         await story.until(lambda: story.store.asked)
         await story.studio.pause()
         story.store.reading.set()
-        await asyncio.sleep(0.02)
+        await story.rest()
         assert not story.backend.taken
         story.studio.resume()
         assert (await story.took(1)).id.job == job.id
@@ -109,7 +109,7 @@ async def test_freed_models_stay_away_until_somebody_asks() -> None:
         assert story.backend.cancelled == [task.id]
         del story.backend.held[task.id]
         story.backend.say(Stopped(task=task.id))
-        await asyncio.sleep(0.02)
+        await story.rest()
         assert not freeing.done()
         story.backend.say(PutAway(model="fake:noise"))
         assert await freeing
@@ -130,5 +130,5 @@ async def test_models_that_are_freed_while_it_is_paused_wait_for_the_owner() -> 
         assert await story.studio.free(5)
         assert story.backend.freed == 1
         story.ask()
-        await asyncio.sleep(0.02)
+        await story.rest()
         assert (story.studio.hold, story.backend.taken) == (Hold.PAUSED, [])

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import is_ephemeral, pictures_of, text_of
+from tests.journeys.kept import change, rows, until, until_delivered
 from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -245,31 +245,8 @@ async def test_what_cannot_be_kept_is_withdrawn_with_an_apology(stage: Stage) ->
 # --------------------------------------------------------------------------------------------------------
 
 
-def change(stage: Stage, order: str) -> None:
-    with closing(sqlite3.connect(stage.bot.database)) as database, database:
-        database.execute(order)
-
-
-def rows(stage: Stage, question: str) -> list[tuple[object, ...]]:
-    database = sqlite3.connect(f"file:{stage.bot.database}?mode=ro", uri=True)
-    try:
-        return list(database.execute(question))
-    finally:
-        database.close()
-
-
-async def until_delivered(stage: Stage) -> None:
-    """Wait until the bot owes nobody an answer."""
-    async with asyncio.timeout(20):
-        # Another process tells nobody when it writes.
-        while rows(stage, "SELECT 1 FROM deliveries WHERE state = 'owed'"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
 async def until_logged(stage: Stage, words: str) -> None:
-    async with asyncio.timeout(20):
-        while words not in stage.bot.log:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: words in stage.bot.log)
 
 
 def is_alive(pid: int) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from playground.reading import button_labels, pictures_of, text_of
+from tests.journeys.kept import change
 from tests.journeys.stage import asks, result, says, staged, told
-from tests.journeys.test_endurance import change
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -11,8 +11,8 @@ import pytest_asyncio
 from playground.nouns import Json
 from playground.person import Asked, Person
 from playground.reading import pictures_of, text_of
+from tests.journeys.kept import rows
 from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
-from tests.journeys.test_endurance import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

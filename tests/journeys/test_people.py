@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import re
@@ -15,8 +14,8 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, components_of, is_ephemeral, pictures_of, text_of
+from tests.journeys.kept import rows, until
 from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
-from tests.journeys.test_endurance import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,8 +85,7 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
         card = await draws(stage.anna, "call me")
         await stage.anna.until(lambda: calls(stage.anna))
         await asks(stage.anna, "slow secret", steps=20, private=True)
-        while not rows(stage, "SELECT 1 FROM jobs WHERE prompt = 'slow secret'"):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        await until(lambda: rows(stage, "SELECT 1 FROM jobs WHERE prompt = 'slow secret'"))
         await stage.bot.kill()
         stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # nonce and tokens are long forgotten
         await stage.bot.start()
@@ -151,17 +149,13 @@ async def test_what_is_deleted_before_it_arrives_does_not_arrive(stage: Stage) -
     await asks(anna, "slow never mind", steps=20, private=True)
     stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # so that it will be a message of the bot's own
     kept = "SELECT deliveries.state FROM deliveries JOIN jobs ON id = job_id WHERE prompt = 'slow never mind'"
-    async with asyncio.timeout(20):
-        while not rows(stage, f"{kept} AND settled_at"):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: rows(stage, f"{kept} AND settled_at"))
     page = await anna.answer(await anna.command("history"))
     menu = next(part for part in components_of(page) if part.get("custom_id") == "history:open")
     opened = await anna.answer(await anna.select(page, "history:open", [menu["options"][0]["value"]]))
     await anna.press(opened, "Delete")
-    async with asyncio.timeout(20):
-        while (state := rows(stage, kept)[0][0]) == "owed":  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    assert state == "abandoned"
+    await until(lambda: rows(stage, kept) != [("owed",)])
+    assert rows(stage, kept) == [("abandoned",)]
 
 
 async def test_earlier_prompts_are_suggested_whole_however_long(stage: Stage) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator, Callable
@@ -25,8 +24,9 @@ from playground.reading import (
     pictures_of,
     text_of,
 )
+from tests.journeys.kept import change, rows, until
 from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
-from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, change, finished_cards, own_message, rows
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, own_message
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -127,9 +127,7 @@ async def test_what_is_held_is_seen_by_nobody_before_a_moderator_lets_it_pass(st
     # As if it had been killed between showing them and noting that.
     change(stage, "UPDATE reviews SET channel_id = NULL, message_id = NULL")
     await stage.bot.start()
-    async with asyncio.timeout(20):
-        while rows(stage, "SELECT 1 FROM reviews WHERE message_id IS NULL"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: not rows(stage, "SELECT 1 FROM reviews WHERE message_id IS NULL"))
     there = [m for m in await stage.mina.messages(place) if "Waiting for you" in text_of(m)]
     assert len(there) == 2
     assert all(item["spoiler"] for message in there for item in galleries(message))
@@ -263,9 +261,7 @@ async def test_a_message_that_missed_a_decision_is_closed_when_somebody_presses_
     await held(stage.anna, "flag of yore")
     message = await stage.mina.message(at(stage.mina.channel("showcase"), "flag of yore"))
     kept = "SELECT message_id FROM reviews JOIN jobs ON id = job_id WHERE prompt = 'flag of yore'"
-    async with asyncio.timeout(20):
-        while rows(stage, kept) == [(None,)]:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: rows(stage, kept) != [(None,)])
     # As if it had been killed, or Discord out of reach, when its pictures went.
     change(stage, "UPDATE jobs SET forgotten_at = 0 WHERE prompt = 'flag of yore'")
     said = await told(stage.mina, await stage.mina.press(message, "Let it pass"))
@@ -330,9 +326,7 @@ async def test_who_is_forgotten_is_shown_to_moderators_no_more_although_discord_
     await held(stage.bruno, "flag to be forgotten")
     message = await stage.mina.message(at(place, "flag to be forgotten"))
     kept = "SELECT message_id FROM reviews JOIN jobs ON id = job_id WHERE prompt = 'flag to be forgotten'"
-    async with asyncio.timeout(20):
-        while rows(stage, kept) == [(None,)]:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: rows(stage, kept) != [(None,)])
     stage.playground.faults.add(Fault(method="PATCH", path="/channels/*/messages/*", status=503, times=2))
     asked = await stage.bruno.answer(await stage.bruno.command("privacy forget"))
     await stage.bruno.press(asked, "Forget it all")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from playground.faults import Fault
 from playground.person import Person
 from playground.reading import button_labels, pictures_of, text_of
+from tests.journeys.kept import change, rows, until
 from tests.journeys.stage import Stage, asks, draws, told
-from tests.journeys.test_endurance import change, rows
 from tests.journeys.test_safety import at, private
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -106,9 +105,7 @@ async def test_pictures_are_forgotten_when_the_server_wants_it(stage: Stage) -> 
     assert await stage.bot.stop() == 0
     await stage.bot.start()
     left = "SELECT COUNT(*) FROM pictures JOIN jobs ON id = job_id WHERE prompt = 'an old dog'"
-    async with asyncio.timeout(20):
-        while rows(stage, left) != [(0,)]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: rows(stage, left) == [(0,)])
     for button in ("Vary a little", "Upscale"):
         said = await told(stage.anna, await stage.anna.press(old, button))
         assert said == "I no longer have that picture."

@@ -14,8 +14,9 @@ from playground.permissions import Permission
 from playground.person import Asked, Person
 from playground.reading import button_labels, components_of, is_ephemeral, pictures_of, text_of
 from storage.boards import week_of
+from tests.journeys.kept import change
 from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
-from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, change
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

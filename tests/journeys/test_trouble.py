@@ -14,9 +14,9 @@ from playground.nouns import Json
 from playground.person import Person
 from playground.reading import is_loading, pictures_of, text_of
 from playground.server import Playground
+from tests.journeys.kept import rows, until, until_delivered
 from tests.journeys.stage import NOISE, Bot, Stage, asks, result, running, says, told
 from tests.journeys.test_buttons import files
-from tests.journeys.test_endurance import rows, until_delivered
 from tests.journeys.test_starting import refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -228,10 +228,7 @@ async def test_a_wrong_guild_id_is_named(tmp_path: Path) -> None:
 
 async def registered_in(playground: Playground, guild: int | None) -> None:
     """Wait until the commands are registered in this server (None: everywhere) and nowhere else."""
-    async with asyncio.timeout(20):
-        # Commands are not announced to those who watch from here.
-        while {command.guild for command in playground.world.commands.values()} != {guild}:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: {command.guild for command in playground.world.commands.values()} == {guild})
 
 
 def calling(person: Person, prompt: str) -> Json | None:
@@ -249,9 +246,6 @@ async def outcome(stage: Stage, prompt: str) -> tuple[object, ...]:
         SELECT jobs.state, deliveries.state, reason FROM jobs JOIN deliveries ON jobs.id = job_id
         WHERE prompt = '{prompt}' AND deliveries.state IN ('done', 'abandoned')
     """
-    async with asyncio.timeout(20):
-        # Another process tells nobody when it writes.
-        while not (found := rows(stage, question)):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    (ended,) = found
+    await until(lambda: rows(stage, question))
+    (ended,) = rows(stage, question)
     return ended

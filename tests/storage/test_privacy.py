@@ -229,9 +229,11 @@ async def test_who_is_forgotten_is_so_although_others_write_for_long(path: Path,
         privacy = Privacy(database, pictures, await People.opened(database))
         await drawn(Jobs(database, pictures), ADA, "a secret of Ada's")
 
+        forgetting = asyncio.create_task(privacy.forget(ADA))
+
         async def writes_for_long() -> None:
             async with database.transaction():
-                await asyncio.sleep(0.5)
+                await forgetting
 
-        await asyncio.gather(privacy.forget(ADA), writes_for_long())
+        await asyncio.gather(forgetting, writes_for_long())
         assert (await privacy.kept(ADA)).requests == 0
