@@ -112,6 +112,8 @@ class Kept:
     """Of the files of these pictures."""
     styles: int
     settings: int
+    shared: int
+    likes: int
 
 
 class Privacy:
@@ -134,7 +136,9 @@ class Privacy:
                     WHERE asker = :person
                 ) AS byte_count,
                 (SELECT count(*) FROM styles WHERE kind = 'person' AND owner = :person) AS styles,
-                (SELECT count(*) FROM person_settings WHERE person = :person) AS settings
+                (SELECT count(*) FROM person_settings WHERE person = :person) AS settings,
+                (SELECT count(*) FROM posts WHERE person = :person) AS shared,
+                (SELECT count(*) FROM likes WHERE person = :person) AS likes
             """,
             {"person": person},
         )

@@ -66,6 +66,8 @@ class PrivacyCommands(app_commands.Group):
                     say("{size:.1f} MB", size=kept.byte_count / 2**20),
                     count("{number} style", "{number} styles", kept.styles),
                     count("{number} setting", "{number} settings", kept.settings),
+                    count("{number} shared picture", "{number} shared pictures", kept.shared),
+                    count("{number:,} like", "{number:,} likes", kept.likes),
                 ),
             ),
             say(
@@ -74,6 +76,10 @@ class PrivacyCommands(app_commands.Group):
                 "takes the pictures away; a server may have them removed after some days."
             ),
             say("- Your preferences, settings and styles; and that you changed something in a server."),
+            say(
+                "- What you share in galleries, with title and tags; what you like there; and what you "
+                "report."
+            ),
             say("- No other messages of yours, and nothing about who you are."),
             say(
                 "- What servers decided about you, like a block, is theirs and stays; so does, until "
@@ -105,14 +111,15 @@ class PrivacyCommands(app_commands.Group):
         lines = [
             say("### Forget all about you?"),
             say(
-                "With all your requests ({pictures}) go your styles, preferences and settings. What waits "
-                "or is being drawn is cancelled. **It cannot be taken back**; `/privacy export` sends you "
-                "all of it.",
+                "With all your requests ({pictures}) go your styles, preferences and settings, what you have "
+                "shared, and your likes. What waits or is being drawn is cancelled. **It cannot be taken "
+                "back**; `/privacy export` sends you all of it.",
                 pictures=pictures,
             ),
             say(
-                "-# What others drew from your pictures stays, without your name. Messages in channels "
-                "stay, too, until you press *Delete* under them."
+                "-# What others drew from your pictures stays, and so does a report of yours that moderators "
+                "have not decided, both without your name. Messages in channels stay, too, but for those in "
+                "galleries, until you press *Delete* under them."
             ),
         ]
         button: ui.Button[ui.LayoutView] = ui.Button(

@@ -206,8 +206,8 @@ class ServerCommands(app_commands.Group):
 
 def _forgotten_soon(number: int) -> str:
     return say(
-        "-# What is older than {days} goes within the next hours, and does not come back. Messages keep what "
-        "they show, and their buttons have nothing to go on from.",
+        "-# What is older than {days} goes within the next hours, and does not come back; it leaves "
+        "galleries, too. Other messages keep what they show, and their buttons have nothing to go on from.",
         days=days(number),
     )
 

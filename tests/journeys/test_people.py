@@ -191,7 +191,7 @@ async def test_what_is_kept_is_told_sent_and_forgotten(stage: Stage) -> None:
     card = await draws(bruno, "to be forgotten", count=2)
     child = await result(stage.anna, await stage.anna.press(card, "Reroll"))
     await running(bruno, await asks(bruno, "slow waits", steps=150))
-    assert "pictures" in await told(bruno, await bruno.command("privacy what"))
+    assert "0 shared pictures · 0 likes" in await told(bruno, await bruno.command("privacy what"))
     stage.playground.faults.add(Fault(method="POST", path="/webhooks/*", delay=0.5))
     export = await bruno.command("privacy export")
     assert "already" in await told(bruno, await bruno.command("privacy export"))

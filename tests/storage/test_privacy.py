@@ -161,6 +161,7 @@ async def test_everything_is_told_and_nothing_is_left(
     assert ADDRESS.token not in json.dumps(told)
     kept = await privacy.kept(ADA)
     assert (kept.requests, kept.pictures, kept.styles, kept.settings) == (3, 3, 1, 2)
+    assert (kept.shared, kept.likes) == (1, 1)
 
     await privacy.forget(ADA)
 
