@@ -49,6 +49,7 @@ from storage.boards import Boards
 from storage.database import Database, DatabaseUnusable
 from storage.deliveries import Deliveries
 from storage.durations import Durations
+from storage.eras import Eras
 from storage.exhibits import Exhibits
 from storage.finding import Finder
 from storage.gallery import Gallery
@@ -193,6 +194,7 @@ async def serve(settings: Settings) -> None:
             privacy=privacy,
             reviews=reviews,
             gallery=gallery,
+            eras=Eras(database),
             finder=Finder(database),
             lineages=Lineages(database),
             reports=Reports(database),

@@ -36,6 +36,7 @@ from bot.commands.starting import inpaint, outpaint
 from bot.commands.styles import StyleCommands
 from bot.commands.upscale import upscale
 from bot.commands.words import words
+from bot.eras import note_channel, note_server
 from bot.formanswers import answer_form, is_form
 from bot.history import ITEMS as HISTORY_ITEMS
 from bot.house import House
@@ -46,6 +47,7 @@ from bot.postbuttons import ITEMS as POST_ITEMS
 from bot.reporting import ITEMS as REPORT_ITEMS
 from bot.reviewing import ITEMS as REVIEW_ITEMS
 from bot.settings import SettingsError
+from bot.shared import is_adult
 from bot.sharing import ITEMS as SHARE_ITEMS
 
 log = logging.getLogger(__name__)
@@ -151,6 +153,15 @@ class Atelier(discord.Client):
 
     async def on_connect(self) -> None:
         self.connected.set()
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        await note_server(self.house.eras, guild)
+
+    async def on_guild_channel_update(
+        self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        if is_adult(before) != is_adult(after):
+            await note_channel(self.house.eras, after)
 
     async def register(self) -> None:
         """Tell Discord which commands there are, and remove them where an earlier run had registered them.

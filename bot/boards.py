@@ -16,6 +16,7 @@ from bot.gallerycards import entry_lines
 from bot.language import Language, language, language_of_server
 from bot.messages import NO_MENTIONS
 from bot.refusals import Connection, is_final
+from bot.shared import is_adult
 from generation.chores import again_and_again
 from generation.sentence import say
 from storage.boards import WEEK, Boards, begin_of, week_of
@@ -66,13 +67,13 @@ class Board:
             await self._post(unposted.server, unposted.week, resumed=True)
         for server, day in self._servers.boards().items():
             week = week_of(self._now()) - 1
-            if weekday_of(self._now()) < day or not await self._boards.best(server, week, MOST):
+            if weekday_of(self._now()) < day or not await self._best(server, week):
                 continue
             if await self._boards.claim(server, week):
                 await self._post(server, week, resumed=False)
 
     async def _post(self, server: int, week: int, *, resumed: bool) -> None:
-        place, best = self._servers.of(server).gallery_channel, await self._boards.best(server, week, MOST)
+        place, best = self._servers.of(server).gallery_channel, await self._best(server, week)
         if place is None or not best:
             await self._boards.give_back(server, week)
             return
@@ -106,6 +107,11 @@ class Board:
             await self._hangings.no_message(server, week)
             return
         await self._boards.posted(server, week, sent.channel.id, sent.id)
+
+    async def _best(self, server: int, week: int) -> tuple[Post, ...]:
+        place = self._servers.of(server).gallery_channel
+        adults = place is not None and is_adult(self._client.get_channel(place))
+        return await self._boards.best(server, week, MOST, adults=adults)
 
     def _language(self, server: int) -> Language:
         decided = self._servers.of(server).language

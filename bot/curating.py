@@ -24,6 +24,7 @@ from bot.letters import noted
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout, shrunk
 from bot.refusals import UNKNOWN_MESSAGE, Connection, is_final
+from bot.shared import is_adult
 from generation.image import Picture, PictureGone
 from generation.job import Job, JobId, UserId
 from generation.sentence import say
@@ -117,13 +118,14 @@ class Curator:
         if post is None or post.is_hidden or post.message_id is not None:
             return post
         place = self._servers.of(post.server).gallery_channel
+        known = None if place is None else self._client.get_channel(place)
+        if known is not None and post.for_adults and not is_adult(known):
+            place = None  # the gallery has moved since it was shared
         card = None if place is None else await self._card(post)
         if place is None or card is None:
             await self._gallery.unshare(post_id)
             return None
-        channel = self._client.get_channel(place) or self._client.get_partial_messageable(
-            place, guild_id=post.server
-        )
+        channel = known or self._client.get_partial_messageable(place, guild_id=post.server)
         message = None if fresh else await self._earlier(channel, post)
         if message is None:
             card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
@@ -191,9 +193,10 @@ class Curator:
         return post_card(post, job, picture, self.shelf, origin=await self.origin(post), covers=covers)
 
     async def origin(self, post: Post) -> Post | None:
-        """The nearest thing that somebody else shared here from which it was made."""
+        """The nearest thing that somebody else shared here from which it was made, if it may be told."""
         origins = await self._exhibits.origins(post)
-        return next((each for each in origins if each.person != post.person), None)
+        told = (each for each in origins if post.for_adults or not each.for_adults)
+        return next((each for each in told if each.person != post.person), None)
 
     def _language(self, server: int) -> Language:
         decided = self._servers.of(server).language

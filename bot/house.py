@@ -17,6 +17,7 @@ from generation.studio import Studio
 from generation.upscalers import Upscalers
 from storage.boards import Boards
 from storage.deliveries import Deliveries
+from storage.eras import Eras
 from storage.finding import Finder
 from storage.gallery import Gallery
 from storage.hanging import Hangings
@@ -67,6 +68,7 @@ class House:
     privacy: Privacy
     reviews: Reviews
     gallery: Gallery
+    eras: Eras
     finder: Finder
     lineages: Lineages
     reports: Reports

@@ -13,6 +13,7 @@ from bot.limits import Refused
 from bot.markdown import literal, shortened
 from bot.messages import NO_MENTIONS, layout
 from bot.orders import GONE
+from bot.policy import rules_here, standing
 from bot.shared import is_visitor
 from generation.job import JobId, UserId
 from generation.sentence import joined, say
@@ -34,8 +35,9 @@ async def show_lineage(interaction: Interaction, job_id: JobId) -> None:
         Refused: it is not known, or not for this person.
     """
     server, viewer = interaction.guild_id, UserId(interaction.user.id)
+    adults = rules_here(interaction).age_restricted
     found = await interaction.client.house.lineages.of(
-        job_id, server=server, viewer=viewer, visits=is_visitor(interaction)
+        job_id, server=server, viewer=viewer, visits=is_visitor(interaction), adults=adults
     )
     if found is None or not may_see(interaction, found.self):
         raise Refused(GONE)
@@ -50,7 +52,10 @@ def nodes(found: Lineage) -> Iterator[Node]:
 
 
 def may_see(interaction: Interaction, node: Node) -> bool:
-    """Whether this person may be told of it: it is theirs, or in a gallery or channel that they see."""
+    """Whether this person may be told of it: it is theirs, or in a gallery or channel that they see.
+
+    What is in age-restricted channels is told in such channels only.
+    """
     if not node.is_open:
         return False
     if node.person == interaction.user.id or node.post is not None:
@@ -60,7 +65,9 @@ def may_see(interaction: Interaction, node: Node) -> bool:
         return False
     channel = guild.get_channel_or_thread(node.channel_id)
     try:
-        return channel is not None and channel.permissions_for(member).view_channel
+        if channel is None or (standing(channel)[1] and not rules_here(interaction).age_restricted):
+            return False
+        return channel.permissions_for(member).view_channel
     except discord.ClientException:  # a thread of a channel that we do not know
         return False
 

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import discord
@@ -21,7 +22,7 @@ from bot.limits import Refused
 from bot.markdown import literal, shortened, whole
 from bot.messages import NO_MENTIONS
 from bot.queries import MAX_WORDS, NEWEST, WINDOWS, Kind, Query, chunks, resorted
-from bot.shared import check_visitor, post_here
+from bot.shared import check_visitor, post_here, shows_all
 from generation.image import Picture, PictureGone
 from generation.job import JobId, UserId
 from generation.judging import is_suspect
@@ -83,23 +84,24 @@ async def show_page(
 
 async def _page(interaction: Interaction, server: int, query: Query, cursor: str | None) -> Page:
     house = interaction.client.house
-    finder, size = house.finder, ENTRIES
+    finder, size, adults = house.finder, ENTRIES, shows_all(interaction)
+    wanted = replace(query.wanted, adults=adults)
     match query.kind:
         case Kind.TOP:
-            return await finder.top(server, query.wanted, cursor=cursor, size=size)
+            return await finder.top(server, wanted, cursor=cursor, size=size)
         case Kind.NEW:
-            return await finder.new(server, query.wanted, cursor=cursor, size=size)
+            return await finder.new(server, wanted, cursor=cursor, size=size)
         case Kind.SEARCH:
-            return await finder.search(server, query.typed, query.wanted, cursor=cursor, size=size)
+            return await finder.search(server, query.typed, wanted, cursor=cursor, size=size)
         case Kind.MINE:
             return await finder.mine(server, UserId(interaction.user.id), cursor=cursor, size=size)
         case Kind.RANDOM:
-            return Page(posts=await finder.random(server, query.wanted, count=size))
+            return Page(posts=await finder.random(server, wanted, count=size))
         case Kind.LIKE:
             post = await house.gallery.get(PostId(query.post or 0))
-            if post is None or post.server != server or post.is_hidden:
+            if post is None or post.server != server or post.is_hidden or (post.for_adults and not adults):
                 raise Refused(GONE)
-            return await finder.more_like(post, cursor=cursor, size=size)
+            return await finder.more_like(post, cursor=cursor, size=size, adults=adults)
 
 
 async def _thumbnail(interaction: Interaction, post: Post) -> tuple[str, bytes] | None:
@@ -321,7 +323,9 @@ class OpenPostMenu(PageItem, template=r"gallery:open"):
         check_visitor(interaction)
         job, _, index = self.item.values[0].partition(":")
         post = await post_here(interaction, JobId(job), int(index) if index.isdecimal() else 0)
-        card = await interaction.client.house.curator.card(post)
+        own = post.person == interaction.user.id
+        shown = own or not post.for_adults or shows_all(interaction)
+        card = await interaction.client.house.curator.card(post) if shown else None
         if card is None:
             raise Refused(GONE)
         await show_privately(interaction, card)

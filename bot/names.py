@@ -13,6 +13,7 @@ import aiohttp
 import discord
 
 from bot.facts import name_of
+from bot.shared import is_adult
 from generation.chores import end_all
 from generation.job import UserId
 from generation.prompting.styles import shipped
@@ -28,6 +29,7 @@ MOST = 20_000
 """Names that are remembered."""
 MOST_ASKED = 200
 """People that Discord is being asked for; who comes then is asked for by a later page."""
+ADULT_SERVERS = (discord.NSFWLevel.explicit, discord.NSFWLevel.age_restricted)
 AT_ONCE = 2
 """Requests to Discord: what people do in the chat comes first."""
 
@@ -65,6 +67,14 @@ class Names:
         if guild.name:  # while a server cannot be reached it has none
             self._servers[server] = guild.name
         return self._servers.get(server, NAMELESS)
+
+    def is_for_adults(self, server: int, channel: int | None) -> bool:
+        """See :class:`web.names.Names`."""
+        guild = self._client.get_guild(server)
+        if guild is None or guild.nsfw_level in ADULT_SERVERS:
+            return True
+        found = None if channel is None else guild.get_channel(channel)
+        return channel is not None and (found is None or is_adult(found))
 
     async def people(self, server: int, people: Collection[UserId]) -> Mapping[UserId, str]:
         """See :class:`web.names.Names`."""

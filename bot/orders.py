@@ -20,7 +20,7 @@ from bot.house import House, Interaction
 from bot.language import language_here, language_of
 from bot.limits import Refused
 from bot.options import code, named
-from bot.policy import Rules, check_asker, safety_here
+from bot.policy import Rules, check_asker, safety_here, standing
 from bot.privately import is_alone, is_private, may_go_on_from
 from generation.catalogue import ModelInfo
 from generation.image import PictureGone
@@ -157,6 +157,7 @@ async def take_order(
                 parent_index=parent_index,
                 safety=safety_here(interaction),
                 covered=rules.settings.spoilers,
+                for_adults=standing(interaction.channel)[1],
                 private=private,
                 weight=allowed.weight,
             )

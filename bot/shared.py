@@ -84,7 +84,13 @@ def is_visitor(interaction: Interaction) -> bool:
     return True
 
 
-def is_adult(channel: discord.abc.GuildChannel | None) -> bool:
+def shows_all(interaction: Interaction) -> bool:
+    """Whether this server's gallery is where only adults see it, so that it shows what only they may see."""
+    guild = interaction.guild
+    return guild is not None and is_adult(guild.get_channel(gallery_channel(interaction)))
+
+
+def is_adult(channel: object) -> bool:
     """Whether only adults see it."""
     return bool(getattr(channel, "nsfw", False))
 

@@ -25,7 +25,7 @@ from bot.messages import NO_MENTIONS, layout
 from bot.orders import GONE
 from bot.policy import Rules, rules_here, standing
 from bot.refusals import Connection
-from bot.shared import check_member, find_post, gallery_channel, is_adult, post_here
+from bot.shared import check_member, find_post, gallery_channel, is_adult, post_here, shows_all
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId
 from generation.request import InvalidRequest
@@ -132,9 +132,17 @@ async def share(interaction: Interaction, filled: Filled, job_id: JobId, index: 
     if reason is not None:
         raise Refused(reason)
     assert server is not None, "there is a gallery"
+    adults = shows_all(interaction)
     try:
         post, is_new = await house.gallery.share(
-            job_id, index, server=server, by=UserId(interaction.user.id), title=title, tags=tags
+            job_id,
+            index,
+            server=server,
+            by=UserId(interaction.user.id),
+            title=title,
+            tags=tags,
+            channel=channel,
+            adults=adults,
         )
     except PictureGone as gone:
         raise Refused(gone.sentence) from None
@@ -152,7 +160,7 @@ async def share(interaction: Interaction, filled: Filled, job_id: JobId, index: 
     if shown.is_hidden or (link := link_of(shown)) is None:
         raise Refused(_already(shown))
     told: list[str] = [say("It is in the gallery: {link}. *More…* under it takes it out again.", link=link)]
-    if (address := house.gallery_address) is not None and rules.settings.web_gallery:
+    if (address := house.gallery_address) is not None and rules.settings.web_gallery and not adults:
         told.append(say("-# Who has the address sees it in the web, too: {address}", address=address(server)))
     await tell(interaction, joined("\n", told))
 

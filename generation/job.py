@@ -70,6 +70,8 @@ class Job:
     """Only who asked may see it."""
     covered: bool = False
     """Whether all its pictures are hidden behind spoilers: that was wanted where and when it was asked."""
+    for_adults: bool = False
+    """It was asked for where only adults see it, so it is shared with adults only."""
     review: Review | None = None
     """Where moderators are with it; None: nothing was held for them."""
     weight: int = 1

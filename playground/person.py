@@ -169,6 +169,14 @@ class Person(Client):
         """Set the client to another language: "de", "es-ES"."""
         await self.request("PATCH", "/users/@me/settings", {"locale": locale})
 
+    async def manage(self, channel_id: str, **changes: object) -> Json:
+        """Change a channel, for whoever may: `nsfw=True`, `permission_overwrites=[…]`."""
+        changed: Json = await self.request("PATCH", f"/channels/{channel_id}", changes)
+        return changed
+
+    async def remove_channel(self, channel_id: str) -> None:
+        await self.request("DELETE", f"/channels/{channel_id}")
+
     async def delete(self, message: Json) -> None:
         await self.request("DELETE", f"/channels/{message['channel_id']}/messages/{message['id']}")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from aiohttp import web
 
 from playground.api import Api, House, Request
+from playground.channel_endpoints import CHANNEL_ENDPOINTS
 from playground.clock import Clock
 from playground.command_endpoints import COMMAND_ENDPOINTS
 from playground.endpoints import ENDPOINTS
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ENDPOINTS_OF_ALL = (*ENDPOINTS, *COMMAND_ENDPOINTS, *THREAD_ENDPOINTS)
+ENDPOINTS_OF_ALL = (*ENDPOINTS, *CHANNEL_ENDPOINTS, *COMMAND_ENDPOINTS, *THREAD_ENDPOINTS)
 STATIC = Path(__file__).parent / "static"
 
 

@@ -36,7 +36,7 @@ def start_thread(call: Call) -> object:
 
 
 def edit_thread(call: Call) -> object:
-    """Rename, archive or lock it. What else can be changed of channels is not played here."""
+    """Rename, archive or lock it."""
     thread, form = _thread(call), Form()
     name = form.text(["name"], call.fields.get("name", thread.name), least=1, most=100, required=True)
     for key in ("archived", "locked"):
@@ -77,8 +77,6 @@ def _thread(call: Call) -> Channel:
 
 _TABLE = (
     ("POST", "/channels/{channel_id}/threads", start_thread),
-    ("PATCH", "/channels/{channel_id}", edit_thread),
-    ("DELETE", "/channels/{channel_id}", delete_thread),
     ("GET", "/guilds/{guild_id}/threads/active", list_active_threads),
 )
 THREAD_ENDPOINTS = tuple(Endpoint(method=m, path=p, handler=h) for m, p, h in _TABLE)

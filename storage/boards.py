@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from storage.database import Database
-from storage.posts import DAY, SELECT_POSTS, Post, post_of
+from storage.posts import DAY, SELECT_POSTS, Post, of_adults, post_of
 
 WEEK = 7 * DAY
 """Seconds."""
@@ -29,8 +29,12 @@ class Boards:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def best(self, server: int, week: int, most: int = 10) -> tuple[Post, ...]:
-        """What was shared in a week and is liked, those with the most likes first."""
+    async def best(self, server: int, week: int, most: int = 10, *, adults: bool = False) -> tuple[Post, ...]:
+        """What was shared in a week and is liked, those with the most likes first.
+
+        Args:
+            adults: also what only adults may see.
+        """
         rows = await self._database.fetch_all(
             f"""
             WITH RECURSIVE days (day) AS (SELECT :first UNION ALL SELECT day + 1 FROM days WHERE day < :last)
@@ -38,6 +42,7 @@ class Boards:
             WHERE posts.id IN (
                 SELECT id FROM posts
                 WHERE server = :server AND day = days.day AND hidden_at IS NULL AND likes > 0
+                    AND (:adults OR NOT {of_adults("id")})
                 ORDER BY likes DESC, id DESC LIMIT :most
             )
             ORDER BY likes DESC, posts.id DESC LIMIT :most
@@ -47,6 +52,7 @@ class Boards:
                 "last": begin_of(week + 1) // DAY - 1,
                 "server": server,
                 "most": most,
+                "adults": adults,
             },
         )
         return tuple(map(post_of, rows))

@@ -9,7 +9,7 @@ from generation.job import Job
 from generation.safety import Safety, Verdict
 from storage.database import Database
 from storage.jobs import SELECT_JOBS, outlined_job
-from storage.posts import Post, PostId, post_of
+from storage.posts import COLUMNS, Post, PostId, post_of
 
 DEPTH = 12
 """Steps up to which an origin is looked for."""
@@ -17,8 +17,6 @@ MOST_ANCESTORS = 4
 MOST_JOBS = 200
 """That are looked at for what came of a picture."""
 
-_COLUMNS = "posts.*, pictures.width, pictures.height, pictures.digest"
-"""Those of :data:`storage.posts.SELECT_POSTS`."""
 _SHARED_OF = """
     CROSS JOIN pictures CROSS JOIN posts
     ON posts.job_id = pictures.job_id AND posts.position = pictures.position AND pictures.job_id =
@@ -63,7 +61,7 @@ class Exhibits:
                 SELECT jobs.id, jobs.parent, jobs.parent_position, up.job, up.position, depth + 1
                 FROM up JOIN jobs ON jobs.id = up.parent WHERE depth < {DEPTH}
             )
-            SELECT {_COLUMNS}, depth FROM up {_SHARED_OF} up.job
+            SELECT {COLUMNS}, depth FROM up {_SHARED_OF} up.job
             WHERE depth > 0 AND +server = :server AND hidden_at IS NULL
             ORDER BY depth, posts.position IS wanted DESC, EXISTS (
                 SELECT 1 FROM inputs WHERE inputs.job_id = up.child AND inputs.digest = pictures.digest
@@ -95,7 +93,7 @@ class Exhibits:
                 SELECT jobs.id FROM down JOIN jobs ON jobs.parent = down.job
                 LIMIT {MOST_JOBS}
             )
-            SELECT {_COLUMNS} FROM down {_SHARED_OF} down.job
+            SELECT {COLUMNS} FROM down {_SHARED_OF} down.job
             WHERE +server = :server AND hidden_at IS NULL
             ORDER BY likes DESC, posts.id LIMIT :most
             """,

@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generation.job import UserId
 from storage.database import Database
@@ -42,6 +42,8 @@ class Wanted:
     tag: str | None = None
     person: UserId | None = None
     window: Window = Window.ALL
+    adults: bool = False
+    """Also what only adults may see."""
 
     @property
     def facets(self) -> list[str]:
@@ -64,7 +66,7 @@ class Finder:
         wanted, edge = wanted or Wanted(), edge_of(cursor)
         if edge is LOST:
             return Page()
-        ids = await self._orders.span(server, wanted.window)
+        ids = await self._orders.span(server, wanted.window, adults=wanted.adults)
         keys = await self._orders.newest(wanted.facets, beyond(ids, edge), size + 1, is_back=is_back_of(edge))
         return await self._page([(0, post) for post in keys], edge, size)
 
@@ -75,7 +77,7 @@ class Finder:
         wanted, edge = wanted or Wanted(), edge_of(cursor)
         if edge is LOST:
             return Page()
-        ids = await self._orders.span(server, wanted.window)
+        ids = await self._orders.span(server, wanted.window, adults=wanted.adults)
         if wanted.facets:
             keys = await self._orders.by_tiers(server, (), wanted.facets, ids, edge, size + 1)
         else:
@@ -101,7 +103,7 @@ class Finder:
         words = words_of(typed[:MAX_TYPED])[:MAX_WORDS]
         if edge is LOST or not words:
             return Page()
-        ids = await self._orders.span(server, wanted.window)
+        ids = await self._orders.span(server, wanted.window, adults=wanted.adults)
         read = await reading(self._database, ids.low >> SHIFT, words)
         found = await self._orders.few(read, ids)
         instead = None
@@ -141,23 +143,29 @@ class Finder:
     async def random(self, server: int, wanted: Wanted | None = None, *, count: int = 1) -> tuple[Post, ...]:
         """Different posts by chance, up to `count`. What follows a gap in the ids is a little more likely."""
         wanted = wanted or Wanted()
-        ids = await self._orders.span(server, wanted.window)
+        ids = await self._orders.span(server, wanted.window, adults=wanted.adults)
         found: dict[int, None] = {}
         for _ in range(count if ids.high > ids.low else 0):
             middle = random.randrange(ids.low, ids.high)
-            for part in (Span(middle, ids.high), Span(ids.low, middle)):
+            for part in (replace(ids, low=middle), replace(ids, high=middle)):
                 posts = await self._orders.newest(wanted.facets, part, count, is_back=True)
                 if fresh := [post for post in posts if post not in found]:
                     found[fresh[0]] = None
                     break
         return await self._posts([(0, post) for post in found])
 
-    async def more_like(self, post: Post, *, cursor: str | None = None, size: int = SIZE) -> Page:
-        """Other posts of its server that are like it: with its rare words, its LoRAs, style and model."""
+    async def more_like(
+        self, post: Post, *, cursor: str | None = None, size: int = SIZE, adults: bool = False
+    ) -> Page:
+        """Other posts of its server that are like it: with its rare words, its LoRAs, style and model.
+
+        Args:
+            adults: also those that only adults may see.
+        """
         edge = edge_of(cursor)
         if edge is LOST:
             return Page()
-        ids = await self._orders.span(post.server, Window.ALL)
+        ids = await self._orders.span(post.server, Window.ALL, adults=adults)
         keys = [key for key in await alike(self._database, self._orders, post, ids) if key[1] != post.id]
         return await self._page(next_keys(keys, edge, size + 1), edge, size)
 
@@ -179,7 +187,7 @@ class Finder:
             posts=await self._posts(page, hidden=hidden),
             before=str(Cursor(page[0][1], page[0][0], is_back=True)) if before else None,
             after=str(Cursor(page[-1][1], page[-1][0])) if after else None,
-            instead=instead,
+            instead=instead if page else None,
         )
 
     async def _posts(self, keys: Sequence[Key], *, hidden: bool = False) -> tuple[Post, ...]:

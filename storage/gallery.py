@@ -14,10 +14,11 @@ from generation.job import JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import say
 from storage.database import Database, Transaction
+from storage.eras import Eras, lives_on
 from storage.posts import SELECT_POSTS as SELECT_POSTS
+from storage.posts import SHIFT, of_adults, post_of
 from storage.posts import Post as Post
 from storage.posts import PostId as PostId
-from storage.posts import post_of
 from storage.postwords import read_tags
 from storage.sharing import insert_post, sharable
 
@@ -26,6 +27,9 @@ MAX_TITLE = 100
 
 MERGED = 500
 """Pages of the index of words that are merged in one transaction, about."""
+
+COUNTED = 2000
+"""Posts in which tags are counted, where not all may be seen."""
 
 GONE = say("This is not in the gallery any more.")
 
@@ -62,8 +66,14 @@ class Gallery:
         by: UserId,
         title: str | None = None,
         tags: Sequence[str] = (),
+        channel: int = 0,
+        adults: bool = False,
     ) -> tuple[Post, bool]:
         """Share picture `index` of a job. The post, and whether it is new: sharing twice gives the first.
+
+        Args:
+            channel: where the gallery is.
+            adults: whether only adults see that.
 
         Raises:
             PictureGone: it was deleted, or never was.
@@ -78,8 +88,9 @@ class Gallery:
             )
             if before is not None and before["person"] == by:
                 return post_of(before), False
-            job = await sharable(transaction, job_id, index, server, by)
+            job = await sharable(transaction, job_id, index, server, by, adults=adults)
             post_id = await insert_post(transaction, job, index, server, title, tags)
+            await lives_on(transaction, post_id, channel, adults=adults)
             row = await transaction.fetch_one(f"{SELECT_POSTS} WHERE posts.id = ?", (post_id,))
             assert row is not None, "it was just inserted"
         return post_of(row), True
@@ -159,17 +170,30 @@ class Gallery:
                 )
         return bool(changed)
 
-    async def tags(self, server: int, typed: str = "", most: int = 25) -> tuple[tuple[str, int], ...]:
-        """Tags of a server that begin as was typed, those of most posts first, and of how many each is."""
+    async def tags(
+        self, server: int, typed: str = "", most: int = 25, *, adults: bool = False
+    ) -> tuple[tuple[str, int], ...]:
+        """Tags of a server that begin as was typed, those of most posts first, and of how many each is.
+
+        Args:
+            adults: also of what only adults may see. Where there is some and it is left out, tags are counted
+                in the newest posts only.
+        """
         folded = " ".join(typed.lower().split())
         bounds = (folded, folded + "\U0010ffff") if folded else ()
         begin = "AND tag >= ? AND tag < ?" if folded else ""
+        source = "gallery_tags WHERE gallery = (SELECT number FROM galleries WHERE server = ?)"
+        if not adults and True in (await Eras(self._database).channels(server)).values():
+            source = f"""(
+                SELECT value AS tag, count(*) AS posts FROM (
+                    SELECT posts.tags FROM galleries CROSS JOIN posts
+                    ON id >= number << {SHIFT} AND id < (number + 1) << {SHIFT}
+                    WHERE galleries.server = ? AND hidden_at IS NULL AND NOT {of_adults("id")}
+                    ORDER BY id DESC LIMIT {COUNTED}
+                ) AS newest, json_each(newest.tags) GROUP BY value
+            ) WHERE TRUE"""
         rows = await self._database.fetch_all(
-            f"""
-            SELECT tag, posts FROM gallery_tags
-            WHERE gallery = (SELECT number FROM galleries WHERE server = ?) {begin}
-            ORDER BY posts DESC, tag LIMIT ?
-            """,
+            f"SELECT tag, posts FROM {source} {begin} ORDER BY posts DESC, tag LIMIT ?",
             (server, *bounds, most),
         )
         return tuple((row["tag"], row["posts"]) for row in rows)

@@ -89,12 +89,12 @@ class Jobs:
                 INSERT INTO jobs (
                     id, asker, parent, parent_position, prompt, negative_prompt, model, width, height,
                     steps, guidance, sampler, clip_skip, seed, count, more, safety, private,
-                    weight, covered, server, state, created_at
+                    weight, covered, for_adults, server, state, created_at
                 ) VALUES (
                     :id, :asker, :parent, :parent_index, :prompt, :negative_prompt, :model, :width, :height,
                     :steps, :guidance, :sampler, :clip_skip, :seed, :count, :more,
                     :safety, :private,
-                    :weight, :covered, :server, 'queued', :created_at
+                    :weight, :covered, :for_adults, :server, 'queued', :created_at
                 )
                 """,
                 {
@@ -109,6 +109,7 @@ class Jobs:
                     "private": job.private,
                     "weight": job.weight,
                     "covered": job.covered,
+                    "for_adults": job.for_adults,
                     "server": address.guild_id,
                     "created_at": job.created_at,
                 },
@@ -263,5 +264,6 @@ def _job(row: Row, *, checked: bool = True) -> Job:
         private=bool(row["private"]),
         weight=row["weight"],
         covered=bool(row["covered"]),
+        for_adults=bool(row["for_adults"]),
         review=None if row["review"] is None else Review(row["review"]),
     )

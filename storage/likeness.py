@@ -33,9 +33,9 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
     found: dict[int, float] = {}
     if rare:
         ranked = await database.browse(
-            """
+            f"""
             SELECT rowid AS id, bm25(posts_found, 2.0, 1.0, 0.0) AS badness FROM posts_found
-            WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ?
+            WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? {ids.sight("posts_found.rowid")}
             """,
             (any_of(rare), ids.low, ids.high),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from generation.job import JobId, UserId
 from storage.database import Database, Row
-from storage.posts import PostId
+from storage.posts import PostId, of_adults
 
 MAX_DEPTH = 50
 """Generations up, and as many down."""
@@ -55,7 +55,13 @@ class Lineages:
         self._database = database
 
     async def of(
-        self, job_id: JobId, *, server: int | None, viewer: UserId, visits: bool = True
+        self,
+        job_id: JobId,
+        *,
+        server: int | None,
+        viewer: UserId,
+        visits: bool = True,
+        adults: bool = False,
     ) -> Lineage | None:
         """The tree around a job, or None if it is not known.
 
@@ -65,9 +71,10 @@ class Lineages:
         Args:
             visits: whether this person may look into the server's gallery; else what is shared is told as if
                 it were not.
+            adults: open is also what was shared or asked for where only adults see it.
         """
         gallery = server if visits else None
-        values = {"job": job_id, "server": server, "gallery": gallery, "viewer": viewer}
+        values = {"job": job_id, "server": server, "gallery": gallery, "viewer": viewer, "adults": adults}
         up = await self._database.browse(_UP, values)
         if not up:
             return None
@@ -81,14 +88,14 @@ class Lineages:
         )
 
 
-_TOLD = """
+_TOLD = f"""
     SELECT
         family.id, jobs.parent, family.depth, jobs.created_at, jobs.asker, jobs.prompt, posts.id AS post,
         coalesce(posts.channel_id, deliveries.channel_id) AS channel_id,
         coalesce(posts.message_id, deliveries.message_id) AS message_id,
         jobs.asker = :viewer OR posts.id IS NOT NULL OR (
             jobs.server IS :server AND jobs.server IS NOT NULL
-            AND NOT jobs.private AND jobs.forgotten_at IS NULL
+            AND NOT jobs.private AND jobs.forgotten_at IS NULL AND (:adults OR NOT jobs.for_adults)
             AND coalesce(reviews.state, 'approved') = 'approved'
         ) AS is_open
     FROM family CROSS JOIN jobs ON jobs.id = family.id
@@ -96,6 +103,7 @@ _TOLD = """
     LEFT JOIN reviews ON reviews.job_id = jobs.id
     LEFT JOIN posts ON posts.id = (
         SELECT id FROM posts WHERE job_id = jobs.id AND server = :gallery AND hidden_at IS NULL
+        AND (:adults OR NOT {of_adults("posts.id")})
         ORDER BY position LIMIT 1
     )
 """

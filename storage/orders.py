@@ -59,20 +59,32 @@ class Orders:
         self._database = database
         self._now = now
 
-    async def span(self, server: int, window: Window) -> Span:
-        """The ids of what was shared in a server, in a time."""
+    async def span(self, server: int, window: Window, *, adults: bool = False) -> Span:
+        """The ids of what was shared in a server, in a time.
+
+        Args:
+            adults: also of what only adults may see.
+        """
         row = await self._database.fetch_one(
-            "SELECT number, shared FROM galleries WHERE server = ?", (server,)
+            f"""
+            SELECT number, shared, EXISTS (
+                SELECT 1 FROM eras
+                WHERE adults AND first >= number << {SHIFT} AND first < (number + 1) << {SHIFT}
+            ) AS mixed
+            FROM galleries WHERE server = ?
+            """,
+            (server,),
         )
         if row is None:
             return Span(0, 0)
         low, high = row["number"] << SHIFT, (row["number"] << SHIFT) + row["shared"] + 1
+        for_all = bool(row["mixed"]) and not adults
         if window.days is None:
-            return Span(low, high)
+            return Span(low, high, for_all)
         [since] = await self._database.browse(
             _SINCE, {"low": low, "high": high, "since": self._now() - window.days * DAY}
         )
-        return Span(since["low"], high)
+        return Span(since["low"], high, for_all)
 
     async def newest(self, terms: Sequence[str], ids: Span, most: int, *, is_back: bool = False) -> list[int]:
         """Ids with all terms, the greatest first; `is_back`: the smallest."""
@@ -80,12 +92,13 @@ class Orders:
         if terms:
             sql = f"""
                 SELECT rowid AS id FROM posts_found
-                WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid {order} LIMIT ?
+                WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? {ids.sight("posts_found.rowid")}
+                ORDER BY rowid {order} LIMIT ?
             """
         else:
             sql = f"""
                 SELECT id FROM posts
-                WHERE id >= ? AND id < ? AND hidden_at IS NULL ORDER BY id {order} LIMIT ?
+                WHERE id >= ? AND id < ? AND hidden_at IS NULL {ids.sight("id")} ORDER BY id {order} LIMIT ?
             """
         match = [all_of(terms)] if terms else []
         return [row["id"] for row in await self._database.browse(sql, (*match, ids.low, ids.high, most))]
@@ -102,6 +115,7 @@ class Orders:
                 f"""
                 SELECT likes, id FROM posts
                 WHERE server = :server AND hidden_at IS NULL AND (likes, id) {than} (:likes, :post)
+                {ids.sight("id")}
                 ORDER BY likes {order}, id {order} LIMIT :most
                 """,
                 {name: value for name, value in values.items() if name != "low"},
@@ -117,7 +131,7 @@ class Orders:
                 WHERE best.id IN (
                     SELECT id FROM posts
                     WHERE server = :server AND day = days.day AND hidden_at IS NULL
-                        AND (likes, id) {than} (:likes, :post) AND id >= :low
+                        AND (likes, id) {than} (:likes, :post) AND id >= :low {ids.sight("id")}
                     ORDER BY likes {order}, id {order} LIMIT :most
                 )
                 ORDER BY best.likes {order}, best.id {order} LIMIT :most
@@ -202,9 +216,10 @@ class Orders:
     async def ranked(self, terms: Sequence[str], facets: Sequence[str], ids: Span) -> list[Key]:
         """The few posts with all terms by bm25; a word of a title or tag counts three times."""
         rows = await self._database.browse(
-            """
+            f"""
             SELECT rowid AS id, bm25(posts_found, 3.0, 1.0, 0.0) AS badness FROM posts_found
-            WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? ORDER BY badness, rowid DESC
+            WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? {ids.sight("posts_found.rowid")}
+            ORDER BY badness, rowid DESC
             """,
             (all_of(terms), ids.low, ids.high),
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
-from storage.posts import Post
+from storage.posts import Post, of_adults
 
 SIZE = 24
 """Posts on a page, unless it is said."""
@@ -72,6 +72,16 @@ class Span:
     low: int
     high: int
     """Beyond the last."""
+    for_all: bool = False
+    """Not those among them that only adults may see."""
+
+    def sight(self, post: str) -> str:
+        """SQL: the rest of a condition that leaves out what may not be seen.
+
+        Args:
+            post: the column of its id, as for :func:`storage.posts.of_adults`.
+        """
+        return f"AND NOT {of_adults(post)}" if self.for_all else ""
 
 
 LOST = Cursor(-1)
@@ -94,11 +104,9 @@ def beyond(ids: Span, edge: Cursor | None) -> Span:
     """The part of a range beyond the edge, where the newest come first."""
     if edge is None:
         return ids
-    return (
-        Span(max(ids.low, edge.post + 1), ids.high)
-        if edge.is_back
-        else Span(ids.low, min(ids.high, edge.post))
-    )
+    if edge.is_back:
+        return replace(ids, low=max(ids.low, edge.post + 1))
+    return replace(ids, high=min(ids.high, edge.post))
 
 
 def next_keys(

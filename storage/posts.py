@@ -43,13 +43,27 @@ class Post:
     """SHA-256 of the file."""
     is_hidden: bool = False
     """A moderator took it out of sight."""
+    for_adults: bool = False
+    """It was shared where only adults see it, so it is shown nowhere else."""
     channel_id: int | None = None
     """Where the message is that shows it."""
     message_id: int | None = None
 
 
-SELECT_POSTS = """
-    SELECT posts.*, pictures.width, pictures.height, pictures.digest
+def of_adults(post: str) -> str:
+    """SQL: whether only adults may see a post; see :mod:`storage.eras`.
+
+    Args:
+        post: the column of its id, with its table where it is called like one of `eras`.
+    """
+    era = f"first <= {post} AND first >= {post} >> {SHIFT} << {SHIFT} ORDER BY first DESC LIMIT 1"
+    return f"coalesce((SELECT adults FROM eras WHERE {era}), 0)"
+
+
+COLUMNS = f"posts.*, pictures.width, pictures.height, pictures.digest, {of_adults('posts.id')} AS for_adults"
+"""All of a post, where its picture is at hand."""
+SELECT_POSTS = f"""
+    SELECT {COLUMNS}
     FROM posts JOIN pictures ON pictures.job_id = posts.job_id AND pictures.position = posts.position
 """
 
@@ -73,6 +87,7 @@ def post_of(row: Row) -> Post:
         size=Size(width=row["width"], height=row["height"]),
         digest=row["digest"],
         is_hidden=row["hidden_at"] is not None,
+        for_adults=bool(row["for_adults"]),
         channel_id=row["channel_id"],
         message_id=row["message_id"],
     )

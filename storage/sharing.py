@@ -28,8 +28,13 @@ async def insert_post(
     return PostId(post_id)
 
 
-async def sharable(transaction: Transaction, job_id: JobId, index: int, server: int, by: UserId) -> Job:
+async def sharable(
+    transaction: Transaction, job_id: JobId, index: int, server: int, by: UserId, *, adults: bool
+) -> Job:
     """The job, if its picture may be shared.
+
+    Args:
+        adults: whether only adults see where it would be shown.
 
     Raises:
         PictureGone, InvalidRequest: it may not; see :meth:`Gallery.share`.
@@ -47,6 +52,10 @@ async def sharable(transaction: Transaction, job_id: JobId, index: int, server: 
     if row["server"] != server:
         raise InvalidRequest(
             say("This picture was drawn elsewhere; it can be shared only where you asked for it.")
+        )
+    if row["for_adults"] and not adults:
+        raise InvalidRequest(
+            say("It was asked for in an age-restricted channel, and the gallery is not one.")
         )
     approved = row["review"] == Review.APPROVED
     if row["review"] is not None and not approved:

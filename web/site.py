@@ -172,8 +172,8 @@ class Site:
             if job is None:
                 raise Nothing
             covered = await self._covered(post.server, [post])
-            origins = await self._rooms.exhibits.origins(post)
-            offspring = await self._rooms.exhibits.offspring(post, OFFSPRING)
+            origins = _for_all(await self._rooms.exhibits.origins(post))
+            offspring = _for_all(await self._rooms.exhibits.offspring(post, OFFSPRING))
             kin = {each.id for each in (*origins, *offspring)}
             similar = (await self._rooms.finder.more_like(post, size=SIMILAR + len(kin))).posts
             alike = [each for each in similar if each.id not in kin][:SIMILAR]
@@ -243,10 +243,13 @@ class Site:
     def _name(self, server: int) -> str | None:
         """What a server is called that wants to be seen; None: it is not shown."""
         try:
-            is_open = self._rooms.servers.of(server).web_gallery
+            settings = self._rooms.servers.of(server)
         except UnreadableSettings:
             return None  # nobody knows whether it is wanted
-        return self._rooms.names.server(server) if is_open else None
+        names = self._rooms.names
+        if not settings.web_gallery or names.is_for_adults(server, settings.gallery_channel):
+            return None  # who comes here is not asked how old they are
+        return names.server(server)
 
     def _server(self, request: web.Request) -> int:
         server = int(request.match_info["server"])
@@ -259,7 +262,7 @@ class Site:
         server = self._server(request)
         post_id = self._addresses.post_id(server, request.match_info["word"])
         post = None if post_id is None else await self._rooms.gallery.get(post_id)
-        if post is None or post.server != server or post.is_hidden:
+        if post is None or post.server != server or post.is_hidden or post.for_adults:
             raise Nothing
         return post
 
@@ -298,3 +301,7 @@ class Site:
         known = status if status in _FAILURES else HTTPStatus.INTERNAL_SERVER_ERROR
         title, text = _FAILURES[known]
         return self._page(request, "failure.html", status=status, title=title, text=text)
+
+
+def _for_all(posts: Sequence[Post]) -> list[Post]:
+    return [post for post in posts if not post.for_adults]

@@ -14,7 +14,7 @@ from bot.leafing import show_page
 from bot.limits import Refused
 from bot.options import MAX_CHOICES, suggest_styles
 from bot.queries import MAX_WORDS, WINDOWS, Kind, Query
-from bot.shared import check_visitor
+from bot.shared import check_visitor, shows_all
 from bot.styles import names_here
 from generation.prompting.styles import folded
 from generation.request import InvalidRequest
@@ -119,7 +119,9 @@ class GalleryCommands(app_commands.Group):
             server = check_visitor(interaction)
         except Refused:
             return []
-        found = await interaction.client.house.gallery.tags(server, typed.lstrip("# "), MAX_CHOICES)
+        found = await interaction.client.house.gallery.tags(
+            server, typed.lstrip("# "), MAX_CHOICES, adults=shows_all(interaction)
+        )
         return [Choice(name=tag, value=tag) for tag, _ in found]
 
     @top.autocomplete("model")

@@ -12,12 +12,14 @@ from discord.app_commands import Choice
 
 from bot.boards import weekday_of
 from bot.card import Card, Tone
+from bot.commands.server_web import FOR_ADULTS
 from bot.gallerycards import report_line
 from bot.governing import acknowledged, change, try_channel
 from bot.language import language_of
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout
 from bot.rulebook import WEEKDAYS
+from bot.shared import is_adult
 from generation.sentence import say
 from storage.boards import week_of
 from storage.servers import ServerSettings
@@ -106,6 +108,9 @@ def _notes(interaction: Interaction, place: int | None) -> list[str]:
     notes: list[str] = [
         say("-# Results have a *Share* button from now on; `/gallery` finds what was shared.")
     ]
+    guild = interaction.guild
+    if settings.web_gallery and guild is not None and is_adult(guild.get_channel(place)):
+        notes.append(FOR_ADULTS)
     if settings.channels and place not in settings.channels:
         notes.append(
             say(

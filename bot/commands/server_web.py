@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from discord import app_commands
 
 from bot.governing import acknowledged, change
+from bot.shared import shows_all
 from generation.sentence import say
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
 UNOPENED = say("-# The owner of this bot shows no gallery in the web so far, so nothing is to be seen there.")
+
+FOR_ADULTS = say(
+    "⚠️ The gallery is age-restricted, and the web asks nobody how old they are: nothing of it is shown there."
+)
 
 
 def web_command() -> app_commands.Command[app_commands.Group, ..., None]:
@@ -27,10 +32,13 @@ def web_command() -> app_commands.Command[app_commands.Group, ..., None]:
 @app_commands.describe(is_open="Whoever has the address sees the pictures, their prompts and who shared them")
 async def _web(interaction: Interaction, is_open: bool) -> None:
     server = await acknowledged(interaction)
-    address = interaction.client.house.gallery_address
+    house = interaction.client.house
+    address = house.gallery_address
     notes = []
     if is_open and address is None:
         notes = [UNOPENED]
+    elif is_open and house.servers.has_gallery(server) and shows_all(interaction):
+        notes = [FOR_ADULTS]
     elif is_open and address is not None:
         notes = [
             say(

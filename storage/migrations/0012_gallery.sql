@@ -3,6 +3,9 @@
 -- Which picture of its parent a job goes on from, where it is one of them and not the request.
 ALTER TABLE jobs ADD COLUMN parent_position INTEGER;
 
+-- Asked for where only adults see it.
+ALTER TABLE jobs ADD COLUMN for_adults INTEGER NOT NULL DEFAULT 0;
+
 -- Servers in which something was ever shared, numbered. Whatever is of one of them has ids from number << 32 on, so
 -- that it lies together, in the full-text index too, and the newest has the greatest id.
 CREATE TABLE galleries (
@@ -10,6 +13,13 @@ CREATE TABLE galleries (
     server INTEGER NOT NULL UNIQUE,
     -- How many posts there were: a number is given once, since buttons hold it.
     shared INTEGER NOT NULL DEFAULT 0
+);
+
+-- In which channel a gallery was, from a post on, and whether only adults saw that when it was last known.
+CREATE TABLE eras (
+    first INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    adults INTEGER NOT NULL
 );
 
 CREATE TABLE posts (

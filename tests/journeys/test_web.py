@@ -8,45 +8,51 @@ from pathlib import Path
 
 import aiohttp
 
-from playground.reading import pictures_of
+from playground.reading import components_of, pictures_of, text_of
 from tests.journeys.stage import draws, staged, told
-from tests.journeys.test_sharing import opened, shares
+from tests.journeys.test_sharing import in_gallery, opened, page, shares
+
+NOTHING = "Nothing has been shared here yet"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     site = f"http://127.0.0.1:{port}"
     async with (
         staged(tmp_path, WEB_GALLERY="true", WEB_PORT=str(port)) as stage,
         aiohttp.ClientSession(site) as browser,
     ):
         guild = stage.playground.world.guild
-        page = f"/{guild.id}"
+        gallery = f"/{guild.id}"
 
         async def status() -> int:
-            async with browser.get(page) as answer:
+            async with browser.get(gallery) as answer:
                 return answer.status
 
         assert await status() == 404
         said = await told(stage.mina, await stage.mina.command("server web", {"open": True}))
         assert "**Gallery in the web** open" in said
-        assert f"{site}{page}" in said.replace("\\", "")
+        assert f"{site}{gallery}" in said.replace("\\", "")
         async with browser.get("/") as answer:
-            assert str(answer.url) == f"{site}{page}"
+            assert str(answer.url) == f"{site}{gallery}"
             text = await answer.text()
         assert f"<bdi>{guild.name}</bdi>" in text
         assert "Nothing is shared here yet." in text
-        async with browser.get(page, headers={"Accept-Language": "de-CH"}) as answer:
+        async with browser.get(gallery, headers={"Accept-Language": "de-CH"}) as answer:
             assert "Hier ist noch nichts geteilt." in await answer.text()
 
         await opened(stage)
         card = await draws(stage.anna, "a red <b>circle</b>", steps=3)
-        assert f"sees it in the web, too: {site}{page}" in await shares(
+        assert f"sees it in the web, too: {site}{gallery}" in await shares(
             stage.anna, card, title="Round", tags="warm"
         )
-        async with browser.get(page) as answer:
+        async with browser.get(gallery) as answer:
             text = await answer.text()
         assert 'alt="Round: a red &lt;b&gt;circle&lt;/b&gt;"' in text
         assert "Anna</bdi>" in text
@@ -62,3 +68,64 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
         assert await status() == 404
         async with browser.get(thumbnail) as answer:
             assert answer.status == 404
+
+
+async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewhere(tmp_path: Path) -> None:
+    port = free_port()
+    async with (
+        staged(tmp_path, WEB_GALLERY="true", WEB_PORT=str(port)) as stage,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as browser,
+    ):
+        anna, mina = stage.anna, stage.mina
+
+        async def shown() -> str | None:
+            async with browser.get(f"/{stage.playground.world.guild.id}") as answer:
+                return await answer.text() if answer.status == 200 else None
+
+        async def new_ones() -> str:
+            return text_of(await page(anna, await anna.command("gallery new")))
+
+        place = await opened(stage)
+        await shares(anna, await draws(anna, "a bright thing"))
+        await told(mina, await mina.command("server web", {"open": True}))
+        assert "a bright thing" in (await shown() or "")
+
+        await mina.manage(place, nsfw=True)
+        assert f"age-restricted; ask again in <#{place}>" in await told(
+            anna, await anna.command("gallery new")
+        )
+        assert await shown() is None
+        await told(mina, await mina.command("server web", {"open": False}))
+        said = await told(mina, await mina.command("server web", {"open": True}))
+        assert "asks nobody how old they are" in said
+        assert "127.0.0.1" not in said
+        cards = [await draws(anna, f"a dark {number}", channel_id=place) for number in ("one", "two")]
+        said = await shares(anna, cards[0])
+        assert "It is in the gallery" in said
+        assert "in the web" not in said
+        await in_gallery(anna, place, "a dark one")
+        new = await page(anna, await anna.command("gallery new", channel_id=place))
+        assert "a dark one" in text_of(new)
+        assert "a bright thing" in text_of(new)
+
+        said = await told(mina, await mina.command("server gallery", {"channel": mina.channel("pictures")}))
+        assert said.startswith("**Gallery**")
+        assert "asks nobody" not in said
+        assert "Nothing is shared here yet." in (await shown() or "")
+        assert "Nothing has been shared here yet" in text_of(
+            await page(anna, await anna.command("gallery top"))
+        )
+        menu = next(part for part in components_of(new) if part.get("custom_id") == "gallery:open")
+        old = await anna.select(new, "gallery:open", [menu["options"][0]["value"]])
+        assert pictures_of(await anna.answer(old)), "one's own"
+        assert "asked for in an age-restricted channel" in await shares(anna, cards[1])
+
+        await mina.manage(place, nsfw=False)
+        assert "a bright thing" in await new_ones()
+        assert "a dark one" in (await shown() or "")
+        # Deleted, it cannot be asked any more; what is known of it stays.
+        await mina.manage(place, nsfw=True)
+        assert NOTHING in await new_ones()
+        await mina.remove_channel(place)
+        assert NOTHING in await new_ones()
+        assert "Nothing is shared here yet." in (await shown() or "")

@@ -11,11 +11,10 @@ import aiohttp
 import pytest
 
 from playground import Person, Playground
-from playground.command_endpoints import COMMAND_ENDPOINTS
-from playground.endpoints import ENDPOINTS
 from playground.nouns import Json
 from playground.permissions import Permission
 from playground.person import RefusedError
+from playground.server import ENDPOINTS_OF_ALL
 
 
 class Caller:
@@ -155,7 +154,7 @@ async def test_no_json_is_said_to_be_none(playground: Playground) -> None:
 
 async def test_without_a_token_nothing_is_told(playground: Playground) -> None:
     async with aiohttp.ClientSession() as session:
-        for endpoint in (*ENDPOINTS, *COMMAND_ENDPOINTS):
+        for endpoint in ENDPOINTS_OF_ALL:
             if endpoint.login:
                 for headers in ({}, {"Authorization": playground.bot_token}, {"Authorization": "Bot x"}):
                     url = playground.api + re.sub(r"{\w+}", "1", endpoint.path)
@@ -217,3 +216,28 @@ async def test_a_person_sets_their_client_to_another_language(playground: Playgr
             await anna.speak("tlh")
     assert playground.world.people[0].locale == "de"
     assert (await call("PATCH", "/users/@me/settings", {"locale": "de"}))[0] == 403
+
+
+async def test_who_manages_channels_restricts_hides_and_removes_one(
+    playground: Playground, call: Caller, anna: Person, mina: Person
+) -> None:
+    world = playground.world
+    place = anna.channel("showcase")
+    said = await anna.say("hello", channel_id=place)
+    for method in ("PATCH", "DELETE"):
+        status, answer = await call(method, f"/channels/{place}", {"nsfw": True})
+        assert (status, answer["code"]) == (403, 50013)
+    assert (await mina.manage(place, nsfw=True))["nsfw"] is True
+    with pytest.raises(RefusedError, match="true or false"):
+        await mina.manage(place, nsfw="yes")
+    with pytest.raises(RefusedError, match="list of overwrites"):
+        await mina.manage(place, permission_overwrites=["x"])
+    everybody = {"id": str(world.guild.id), "type": 0, "deny": str(int(Permission.VIEW_CHANNEL))}
+    assert (await mina.manage(place, permission_overwrites=[everybody]))["nsfw"] is True
+    assert (await call("GET", f"/channels/{place}"))[0] == 403
+    await mina.remove_channel(place)
+    assert (await call("GET", f"/channels/{place}"))[0] == 404
+    assert int(said["id"]) not in world.messages
+    assert [kept.name for kept in world.keeper.load(type(world.first_channel))] == [
+        channel.name for channel in world.channels.values()
+    ]

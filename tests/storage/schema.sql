@@ -149,6 +149,12 @@ CREATE TABLE durations (
     drawn_at REAL NOT NULL
 );
 
+CREATE TABLE eras (
+    first INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    adults INTEGER NOT NULL
+);
+
 CREATE TABLE galleries (
     number INTEGER PRIMARY KEY,
     server INTEGER NOT NULL UNIQUE,
@@ -218,7 +224,7 @@ CREATE TABLE jobs (
     -- When its pictures were taken away; the settings stay.
     forgotten_at REAL
 , clip_skip INTEGER NOT NULL DEFAULT 1, more TEXT NOT NULL DEFAULT '{}', safety TEXT NOT NULL DEFAULT 'off'
-    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)), server INTEGER, covered INTEGER NOT NULL DEFAULT 0, weight INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 1), parent_position INTEGER);
+    CHECK (safety IN ('off', 'spoiler', 'hold', 'refuse')), private INTEGER NOT NULL DEFAULT 0 CHECK (private IN (0, 1)), server INTEGER, covered INTEGER NOT NULL DEFAULT 0, weight INTEGER NOT NULL DEFAULT 1 CHECK (weight >= 1), parent_position INTEGER, for_adults INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE likes (
     post INTEGER NOT NULL REFERENCES posts (id) ON DELETE CASCADE,

@@ -73,6 +73,7 @@ async def test_every_setting_without_parts_has_a_column_of_its_own(jobs: Jobs, d
         "weight": 3,
         "private": 0,
         "covered": 0,
+        "for_adults": 0,
         "server": 2,
         "state": "queued",
         "created_at": 1_700_000_000.125,

@@ -33,7 +33,8 @@ SERVER = 2
 MINE, SHARED = b"what I brought", b"what Bea brought, too"
 
 NOT_PERSONS = {
-    "jobs": "width height steps seed count clip_skip private covered weight server parent_position",
+    "jobs": "width height steps seed count clip_skip private covered for_adults weight server "
+    "parent_position",
     "pictures": "position seed width height byte_count",
     "deliveries": "application_id guild_id channel_id message_id file_limit round",
     "reviews": "server channel_id message_id",
@@ -44,6 +45,7 @@ NOT_PERSONS = {
     "pauses": "only_one",
     "spent": "server pictures",
     "galleries": "number server shared",
+    "eras": "first channel adults",
     "posts": "id server position day likes channel_id message_id shown_likes",
     "likes": "post",
     "reports": "id post server",

@@ -110,7 +110,7 @@ async def a_post(
     jobs: Jobs, gallery: Gallery, prompt: str = "a red circle", *, by: int = 4, **changes: Any
 ) -> Post:
     """A picture of `by` that is shared in the server of ADDRESS."""
-    shown = {name: changes.pop(name) for name in ("title", "tags") if name in changes}
+    shown = {name: changes.pop(name) for name in ("title", "tags", "channel", "adults") if name in changes}
     job = await drawn(jobs, prompt, by=by, **changes)
     post, _ = await gallery.share(job.id, 0, server=SERVER, by=UserId(by), **shown)
     return post

@@ -49,8 +49,13 @@ class Known:
     )
     persons: dict[int, str] = field(default_factory=lambda: {ANNA: "Anna", BRUNO: "Bruno <i>"})
 
+    adult_channels: set[int] = field(default_factory=set)
+
     def server(self, server: int) -> str | None:
         return self.servers.get(server)
+
+    def is_for_adults(self, server: int, channel: int | None) -> bool:
+        return channel in self.adult_channels
 
     async def people(self, server: int, people: Collection[UserId]) -> Mapping[UserId, str]:
         return {person: self.persons[person] for person in people if person in self.persons}
@@ -139,12 +144,26 @@ class WebGallery:
         return job
 
     async def share(
-        self, job: Job, index: int = 0, *, title: str | None = None, tags: Sequence[str] = ()
+        self,
+        job: Job,
+        index: int = 0,
+        *,
+        title: str | None = None,
+        tags: Sequence[str] = (),
+        channel: int = 0,
+        adults: bool = False,
     ) -> Post:
         row = await self.database.fetch_one("SELECT server FROM jobs WHERE id = ?", (job.id,))
         assert row is not None
         post, _ = await self.rooms.gallery.share(
-            job.id, index, server=row["server"], by=job.asker, title=title, tags=tags
+            job.id,
+            index,
+            server=row["server"],
+            by=job.asker,
+            title=title,
+            tags=tags,
+            channel=channel,
+            adults=adults,
         )
         return post
 
@@ -154,10 +173,13 @@ class WebGallery:
         *,
         title: str | None = None,
         tags: Sequence[str] = (),
+        channel: int = 0,
+        adults: bool = False,
         **drawn: Any,
     ) -> Post:
         """A picture that is drawn and shared."""
-        return await self.share(await self.drawn(prompt, **drawn), title=title, tags=tags)
+        job = await self.drawn(prompt, **drawn)
+        return await self.share(job, title=title, tags=tags, channel=channel, adults=adults)
 
     async def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
         """What is answered there, as it comes over the wire."""

@@ -180,6 +180,31 @@ async def test_of_servers_that_did_not_open_it_nothing_is_seen(site: WebGallery)
     assert "Closed" not in (await site.get("/")).content.decode()
 
 
+async def test_what_only_adults_may_see_is_shown_to_nobody(site: WebGallery) -> None:
+    origin = await site.shared("for all", tags=["open"], channel=70)
+    hidden = await site.shared("gloom", tags=["gloom"], parent=origin.job_id, channel=71, adults=True)
+    last = await site.shared("for all again", parent=hidden.job_id, channel=70)
+    grid = await site.text(site.here())
+    assert shown(grid) == ["for all again", "for all"]
+    for place in (
+        site.addresses.post(hidden),
+        site.addresses.picture(hidden),
+        site.addresses.thumbnail(hidden),
+    ):
+        assert (await site.get(place)).status == 404
+    for page in (grid, *[await site.text(site.addresses.post(post)) for post in (origin, last)]):
+        assert "gloom" not in page
+        assert site.addresses.post(hidden) not in page
+    assert site.addresses.post(origin) in await site.text(site.addresses.post(last))
+
+    await site.rooms.servers.change(SERVER, lambda was: replace(was, gallery_channel=70), by=ADMIN)
+    assert (await site.get(site.here())).status == 200
+    site.known.adult_channels.add(70)
+    for place in (site.here(), site.addresses.post(origin), site.addresses.picture(origin)):
+        assert (await site.get(place)).status == 404
+    assert "No gallery is open here." in await site.text("/")
+
+
 async def test_what_was_drawn_and_not_shared_cannot_be_had(site: WebGallery) -> None:
     job = await site.drawn("not for all", count=2)
     post = await site.share(job, 0)
