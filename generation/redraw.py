@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from generation.loras import SHIPPED as SHIPPED_LORAS
 from generation.loras import Loras
 from generation.messages import Drawn, Report, Task, TaskFailed, TaskId
 from generation.metadata import Settings, UnreadablePicture, calls_of, read
+from generation.modeltable import EMBEDDED
 from generation.refiner import check_refiner
 from generation.request import Digest, GenerationRequest, InvalidRequest
 from generation.upscalers import Upscalers
@@ -85,6 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="where to keep the new picture")
     options = parser.parse_args(arguments)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # else it advises about what is not used here
     try:
         original = options.picture.read_bytes()
         settings = read(original)
@@ -223,8 +226,9 @@ def _upscalers(
 
 
 def _described(model: str | None, request: GenerationRequest) -> ModelInfo:
+    shipped = Path(__file__).parents[1] / EMBEDDED  # of a place on a disk, pictures say the name only
     try:
-        return describe(model or request.model)
+        return describe(model or (str(shipped) if request.model == shipped.name else request.model))
     except UnreadableModel as error:
         if model is not None:
             raise

@@ -146,6 +146,17 @@ def test_a_model_that_is_not_where_the_picture_says_is_a_sentence(
     assert "There is no model at nowhere/at/all" in capsys.readouterr().err
 
 
+def test_a_picture_of_the_model_that_comes_along_needs_nothing_but_its_file(
+    mini_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = a_task(a_request(mini_bench.source, size=Size(width=128, height=128), steps=2))
+    path = tmp_path / "picture.png"
+    path.write_bytes(run_all(mini_bench, [(0, task)])["job"])
+    monkeypatch.chdir(tmp_path)
+    assert main([str(path), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == "Every pixel is the same.\n"
+
+
 def test_a_picture_with_a_lora_is_drawn_again_with_the_same_file_only(
     toy_sd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
