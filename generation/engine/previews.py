@@ -11,6 +11,7 @@ import torch
 from PIL import Image as Pictures
 
 from generation.engine.batch import Image
+from generation.engine.coders import Coder
 from generation.engine.memory import APART, Memory, free
 from generation.engine.models import Model
 from generation.engine.prediction import clean_latents
@@ -33,7 +34,8 @@ class Previews:
     def __init__(self, model: Model, memory: Memory) -> None:
         self._memory = memory
         self._device = model.device
-        self.look = Look(model.vae, model.tiny, model.device, need_vae=lambda: memory.need("vae"))
+        coder = Coder(model.vae, by_channel=len(model.encoders) > 1)
+        self.look = Look(coder, model.tiny, model.device, need_vae=lambda: memory.need("vae"))
 
     def shown(self, image: Image) -> Previewed | None:
         """A look at an image that is watched, to be said. The look may fail; the picture may not."""
@@ -65,15 +67,15 @@ class Look:
     """
 
     def __init__(
-        self, vae: Any, tiny: Any | None, device: torch.device, *, need_vae: Callable[[], None]
+        self, coder: Coder | None, tiny: Any | None, device: torch.device, *, need_vae: Callable[[], None]
     ) -> None:
         """
         Args:
-            vae: an AutoencoderKL; not asked if there is a tiny decoder.
+            coder: the model's own autoencoder; not asked, and not needed, if there is a tiny decoder.
             tiny: an AutoencoderTiny on the device.
             need_vae: has the VAE on the device.
         """
-        self._vae = vae
+        self._coder = coder
         self._tiny = tiny
         self._device = device
         self._need_vae = need_vae
@@ -91,49 +93,36 @@ class Look:
         Args:
             latents: (1, channels, h, w) without noise, as the UNet or transformer knows them.
         """
-        if not self._is_fitted:
-            self.colours, self._is_fitted = self._fitted(), True
         if self._tiny is not None:
             rgb = _pixels(self._tiny.decode(latents.to(self._tiny.dtype), return_dict=False)[0])
-        elif self.colours is not None:
-            rgb = _coloured(latents.float(), self.colours)[0]
         else:
-            rgb = self._decoded(latents.float())
+            assert self._coder is not None, "there is one where there is no tiny decoder"
+            rgb = self._shown(self._coder, latents.float())
         levels = rgb.float().nan_to_num().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
         return _webp(Pictures.fromarray(levels))
 
-    def _decoded(self, latents: torch.Tensor) -> torch.Tensor:
-        """(height, width, 3) in 0..1, of half the picture's edge."""
+    def _shown(self, coder: Coder, latents: torch.Tensor) -> torch.Tensor:
+        """(height, width, 3) in 0..1: a pixel for each cell, or half the picture's edge."""
+        if not self._is_fitted:
+            self.colours, self._is_fitted = self._fitted(coder), True
+        if self.colours is not None:
+            return _coloured(latents, self.colours)[0]
         self._need_vae()
         half = (max(1, latents.shape[2] // 2), max(1, latents.shape[3] // 2))
-        small = torch.nn.functional.interpolate(latents, size=half, mode="area")
-        small = small / self._vae.config.scaling_factor + _shift(self._vae)
-        return _pixels(self._vae.decode(small.to(self._vae.dtype), return_dict=False)[0])
+        return _pixels(coder.decode(torch.nn.functional.interpolate(latents, size=half, mode="area")))
 
-    def _fitted(self) -> torch.Tensor | None:
+    def _fitted(self, coder: Coder) -> torch.Tensor | None:
         """(channels + 1, 3): what each channel, and a constant, adds to red, green and blue in 0..1."""
-        factor = 2 ** (len(self._vae.config.block_out_channels) - 1)
         self._need_vae()
-        fields = _fields(_CELLS * factor)
-        latents, wanted = self._encoded(fields), torch.nn.functional.avg_pool2d(fields, factor)
+        fields = _fields(_CELLS * coder.factor)
+        wanted = torch.nn.functional.avg_pool2d(fields, coder.factor)
+        latents = coder.encode((2 * fields - 1).to(self._device)).cpu()
         rows = torch.cat([latents, torch.ones_like(latents[:, :1])], dim=1).movedim(1, -1).flatten(0, 2)
         # A little ridge: channels that these fields leave at rest must not be weighed by accident.
         square = rows.T @ rows + 1e-3 * len(rows) * torch.eye(rows.shape[1])
         weights: torch.Tensor = torch.linalg.solve(square, rows.T @ wanted.movedim(1, -1).flatten(0, 2))
         error = (_coloured(latents, weights) - wanted.movedim(1, -1)).abs().mean().item() * 255
         return weights.to(self._device) if error <= _NEAR_ENOUGH else None
-
-    def _encoded(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Latents as the UNet knows them, float32 on the CPU, of pictures in 0..1."""
-        encoded = self._vae.encode((2 * pictures - 1).to(self._device, self._vae.dtype)).latent_dist.mean
-        latents: torch.Tensor = (
-            (encoded.float() - _shift(self._vae)) * self._vae.config.scaling_factor
-        ).cpu()
-        return latents
-
-
-def _shift(vae: Any) -> float:
-    return float(getattr(vae.config, "shift_factor", None) or 0.0)
 
 
 def _pixels(decoded: torch.Tensor) -> torch.Tensor:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 
 from generation.catalogue import MemoryMode
+from generation.engine.coders import coder_of, out_of_cells
 from generation.engine.pipeline import Pipeline
 from generation.engine.prediction import clean_latents
 from generation.engine.previews import Look
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 def look_of(model: Pipeline) -> Look | None:
     """What shows this model's latents; None where nothing can, or only at too high a cost."""
-    vae = getattr(model.pipe, "vae", None)
+    coder = coder_of(getattr(model.pipe, "vae", None))
     if model.tiny is None:
         # In this mode the model itself would have to leave the device for its VAE, and come back.
         moves = model.info.memory is MemoryMode.SMALL and model.device.type != "cpu"
-        if moves or not isinstance(vae, AutoencoderKL):
+        if moves or coder is None:
             return None
-    return Look(vae, model.tiny, model.device, need_vae=lambda: None)
+    return Look(coder, model.tiny, model.device, need_vae=lambda: None)
 
 
 def overhear(scheduler: Any, wants: Callable[[], bool], take: Callable[[torch.Tensor], None]) -> None:
@@ -77,13 +77,46 @@ def _clean(scheduler: Any, time: Any, noisy: Any, prediction: Any) -> torch.Tens
 def unpacked(pipe: Any, latents: torch.Tensor, size: Size) -> torch.Tensor | None:
     """(1, channels, h, w) out of a pipeline's own form of latents; None if it is not known.
 
-    Flux and its kin put the cells of 2 x 2 into one token: (1, tokens, 4 * channels).
+    Flux, Qwen-Image and their kin put the cells of 2 x 2 into one token: (1, tokens, 4 * channels). Flux 2
+    puts such cells in the place of channels first, and may make tokens of them then. Those who come from
+    films keep a picture as the only frame: (1, channels, 1, h, w).
     """
-    if latents.ndim == 3 and hasattr(pipe, "_unpack_latents"):
-        takes = list(inspect.signature(pipe._unpack_latents).parameters)
-        if takes != ["latents", "height", "width", "vae_scale_factor"]:
+    coder = coder_of(getattr(pipe, "vae", None))
+    if latents.ndim == 3:
+        grid = _grid(pipe, latents, size)
+        if grid is None:
             return None
-        latents = pipe._unpack_latents(latents, size.height, size.width, pipe.vae_scale_factor)
-    vae = getattr(pipe, "vae", None)
-    channels = None if vae is None else vae.config.get("latent_channels")
-    return latents if latents.ndim == 4 and latents.shape[1] == channels else None
+        latents = grid
+    if latents.ndim == 5 and latents.shape[2] == 1:
+        latents = latents[:, :, 0]
+    if coder is None or latents.ndim != 4:
+        return None
+    if hasattr(pipe, "_unpatchify_latents") and latents.shape[1] == 4 * coder.channels:
+        latents = out_of_cells(latents)
+    return latents if latents.shape[1] == coder.channels else None
+
+
+def _grid(pipe: Any, tokens: torch.Tensor, size: Size) -> torch.Tensor | None:
+    """Tokens in their places, as the pipeline itself puts them; None if it says in no way that is known."""
+    factor = getattr(pipe, "vae_scale_factor", None)
+    if factor is None:
+        return None
+    if hasattr(pipe, "_unpack_latents_with_ids"):  # the ids of one picture count its rows and columns
+        high, wide = size.height // (2 * factor), size.width // (2 * factor)
+        if high * wide != tokens.shape[1]:
+            return None
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, high, wide)
+    if not hasattr(pipe, "_unpack_latents"):
+        return None
+    known = {
+        "latents": tokens,
+        "height": size.height,
+        "width": size.width,
+        "vae_scale_factor": factor,
+        "patch_size": getattr(getattr(pipe, "transformer", None), "config", {}).get("patch_size"),
+    }
+    takes = list(inspect.signature(pipe._unpack_latents).parameters)
+    if not {"latents", "height", "width"} <= set(takes) <= known.keys():
+        return None
+    grid: torch.Tensor = pipe._unpack_latents(**{name: known[name] for name in takes})
+    return grid

@@ -168,7 +168,7 @@ def test_a_scheduler_or_latents_of_another_kind_show_nothing_and_cost_nothing(pl
         overhear(scheduler, lambda: True, heard.append)
         scheduler.step(torch.zeros(1, 4, 8, 8), scheduler.timesteps[0], torch.zeros(1, 4, 8, 8))
     assert not heard
-    assert unpacked(plain.pipe, torch.zeros(1, 4, 1, 8, 8), Size(width=64, height=64)) is None
+    assert unpacked(plain.pipe, torch.zeros(1, 4, 2, 8, 8), Size(width=64, height=64)) is None
     assert unpacked(plain.pipe, torch.zeros(1, 99, 8, 8), Size(width=64, height=64)) is None
 
 
