@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.engine import __doc__ as about
 from benchmarks.engine import palette, profiling
+from benchmarks.engine.companions import REAL, TOY
 from benchmarks.engine.compare import (
     DifferentWork,
     Extent,
@@ -158,7 +159,8 @@ def measure_palette(given: argparse.Namespace) -> dict[str, Any]:
     """The figures of :mod:`benchmarks.engine.palette`, printed as a table and kept as JSON and as a plot."""
     source = folder(given.model, given.out / "models")
     work = Work.square(source, given.edge or describe(str(source)).native, given.steps)
-    ours = Ours.load(source, given.device, given.dtype, given.cap or palette.TOGETHER, given.out / "beside")
+    besides = given.out / "beside", TOY if given.quick else REAL
+    ours = Ours.load(source, given.device, given.dtype, given.cap or palette.TOGETHER, besides)
     rounds = given.rounds or (1 if given.quick else 5)
     figures = {
         "model": given.model,

@@ -6,13 +6,14 @@ import hashlib
 import io
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
-from benchmarks.engine.beside import CONTROLNET, LORA, RANK, WORD
+from benchmarks.engine.beside import CONTROLNET, LORA, RANK, UPSCALER, WORD
+from benchmarks.engine.companions import UPSCALED
 from benchmarks.engine.sides import Ours
 from benchmarks.engine.work import Work
 from generation.request import (
@@ -22,9 +23,11 @@ from generation.request import (
     Enlarger,
     GenerationRequest,
     Hires,
+    Look,
     Seed,
     Size,
     Start,
+    Upscale,
     Variation,
 )
 
@@ -33,8 +36,17 @@ TOGETHER = 4
 Change = Callable[[GenerationRequest], GenerationRequest]
 
 
-def features(work: Work, inputs: dict[Digest, bytes]) -> Mapping[str, Change]:
-    """Each feature as a change of a plain request; the files that they need are put into `inputs`."""
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What makes another request of a plain one."""
+
+    change: Change
+    checked: bool = False
+    """The safety checker looks at the picture."""
+
+
+def features(work: Work, inputs: dict[Digest, bytes]) -> Mapping[str, Feature]:
+    """Each feature; the files that they need are put into `inputs`."""
 
     def keep(image: Image.Image) -> Digest:
         buffer = io.BytesIO()
@@ -49,31 +61,50 @@ def features(work: Work, inputs: dict[Digest, bytes]) -> Mapping[str, Change]:
     ImageDraw.Draw(marked).rectangle((across // 4, down // 4, across * 3 // 4, down * 3 // 4), fill=255)
     picture, mask, outlined = keep(photo), keep(marked), keep(marked.convert("RGB"))
     larger = Size(width=across * 3 // 2 // 16 * 16, height=down * 3 // 2 // 16 * 16)
+    around = Image.new("L", (larger.width, larger.height), 255)
+    around.paste(0, (larger.width // 6, larger.height // 6, larger.width * 5 // 6, larger.height * 5 // 6))
+    grown, ring = keep(photo.resize((larger.width, larger.height))), keep(around)
 
-    def hires(enlarger: Enlarger) -> Change:
-        second = Hires(size=larger, steps=work.steps, strength=0.5, enlarger=enlarger)
-        return lambda request: replace(request, hires=second)
+    def with_(**changes: Any) -> Feature:
+        return Feature(lambda request: replace(request, **changes))
+
+    def said(pattern: str) -> Feature:
+        return Feature(lambda request: replace(request, prompt=pattern.format(request.prompt)))
+
+    def started(strength: float, mask: Digest | None = None) -> Feature:
+        return with_(start=Start(picture=picture, strength=strength, mask=mask))
+
+    def hires(enlarger: Enlarger, upscaler: str | None = None) -> Feature:
+        second = Hires(size=larger, steps=work.steps, strength=0.5, enlarger=enlarger, upscaler=upscaler)
+        return with_(hires=second)
+
+    def steered(preprocessor: str | None, **part: float) -> Feature:
+        control = Control(model=CONTROLNET, picture=outlined, preprocessor=preprocessor, **part)
+        return with_(controls=(control,))
 
     return {
-        "variation": lambda request: replace(request, variations=(Variation(seed=Seed(9), strength=0.3),)),
-        "negative prompt": lambda request: replace(request, negative_prompt="a circle, blurry"),
-        "weights": lambda request: replace(request, prompt=f"({request.prompt}:1.2)"),
-        "prompt of 2 chunks": lambda request: replace(request, prompt=f"{request.prompt} BREAK on paper"),
-        "image, strength 1": lambda request: replace(request, start=Start(picture=picture, strength=1.0)),
-        "image, strength 0.5": lambda request: replace(request, start=Start(picture=picture, strength=0.5)),
-        "mask, strength 1": lambda request: replace(
-            request, start=Start(picture=picture, mask=mask, strength=1.0)
+        "variation": with_(variations=(Variation(seed=Seed(9), strength=0.3),)),
+        "negative prompt": with_(negative_prompt="a circle, blurry"),
+        "weights": said("({}:1.2)"),
+        "clip skip": with_(clip_skip=2),
+        "prompt of 2 chunks": said("{} BREAK on paper"),
+        "image, strength 1": started(1.0),
+        "image, strength 0.5": started(0.5),
+        "inpainting, strength 1": started(1.0, mask),
+        "outpainting by half": with_(
+            size=larger, start=Start(picture=grown, mask=ring, strength=1.0, blur=2)
         ),
-        f"LoRA of rank {RANK}": lambda request: replace(request, adapters=(Adapter(name=LORA),)),
-        "learned word": lambda request: replace(request, prompt=f"{request.prompt}, {WORD}"),
-        "ControlNet, edges": lambda request: replace(
-            request, controls=(Control(model=CONTROLNET, picture=outlined, preprocessor="edges"),)
-        ),
-        "ControlNet, half of the steps": lambda request: replace(
-            request, controls=(Control(model=CONTROLNET, picture=outlined, end=0.5),)
-        ),
+        f"LoRA of rank {RANK}": with_(adapters=(Adapter(name=LORA),)),
+        "learned word": said(f"{{}}, {WORD}"),
+        "look": with_(look=Look(picture=picture)),
+        "ControlNet, edges": steered("edges"),
+        "ControlNet, depth": steered("depth"),
+        "ControlNet, pose": steered("pose"),
+        "ControlNet, half of the steps": steered(None, end=0.5),
         "hires 1.5, latents": hires(Enlarger.LATENTS),
         "hires 1.5, pixels": hires(Enlarger.PIXELS),
+        "hires 1.5, upscaler": hires(Enlarger.UPSCALER, UPSCALER),
+        "safety checker": Feature(lambda request: request, checked=True),
     }
 
 
@@ -81,16 +112,31 @@ def measure(ours: Ours, work: Work, rounds: int, say: Callable[[str], None]) -> 
     """Seconds for one image of TOGETHER that are drawn at once, plain and with each feature in turn."""
     every = features(work, ours.inputs)
     plain = work.equal(TOGETHER)
-    asked = {name: [change(request) for request in plain] for name, change in every.items()}
-    for requests in (plain, *asked.values()):  # prompts encoded, kernels chosen
-        ours.serve(requests)
-    times: dict[str, list[float]] = {name: [] for name in asked}
-    against: dict[str, list[float]] = {name: [] for name in asked}
+    asked = {name: [feature.change(request) for request in plain] for name, feature in every.items()}
+    checked = {name: [feature.checked] * TOGETHER for name, feature in every.items()}
+    larger = [_enlarged(request, ours.inputs) for request in plain]
+    ours.serve(plain)
+    for name, requests in asked.items():  # prompts encoded, kernels chosen, what stands beside the model read
+        ours.serve(requests, checked=checked[name])
+    ours.enlarge(larger)
+    times: dict[str, list[float]] = {name: [] for name in [*asked, ENLARGED]}
+    against: dict[str, list[float]] = {name: [] for name in times}
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         for name, requests in asked.items():
             against[name].append(ours.serve(plain).seconds / TOGETHER)
-            times[name].append(ours.serve(requests).seconds / TOGETHER)
+            times[name].append(ours.serve(requests, checked=checked[name]).seconds / TOGETHER)
+        against[ENLARGED].append(ours.serve(plain).seconds / TOGETHER)
+        times[ENLARGED].append(ours.enlarge(larger) / TOGETHER)
+    told: dict[str, dict[str, Any]] = {
+        name: {
+            "steps": requests[0].steps_taken,
+            "shares_calls": _shares(ours, plain, requests, checked[name]),
+            "shares_with_its_like": _shares(ours, requests, requests, checked[name]),
+        }
+        for name, requests in asked.items()
+    }
+    told[ENLARGED] = {"steps": 0, "shares_calls": None, "shares_with_its_like": None}
     return {
         "together": TOGETHER,
         "plain_s": round(statistics.median(time for each in against.values() for time in each), 4),
@@ -98,13 +144,29 @@ def measure(ours: Ours, work: Work, rounds: int, say: Callable[[str], None]) -> 
             name: {
                 "times_plain": round(_ratio(times[name], against[name]), 3),
                 "extra_s": round(statistics.median(map(float.__sub__, times[name], against[name])), 4),
-                "steps": requests[0].steps_taken,
-                "shares_calls": _shares(ours, plain, requests),
-                "shares_with_its_like": _shares(ours, requests, requests),
+                **each,
             }
-            for name, requests in asked.items()
+            for name, each in told.items()
         },
     }
+
+
+ENLARGED = f"only made {UPSCALED} times larger"
+"""What needs no UNet: another engine does that, and it has no call to share."""
+
+
+def _enlarged(request: GenerationRequest, inputs: Mapping[Digest, bytes]) -> GenerationRequest:
+    """The request to enlarge a picture of its size that was brought."""
+    wide, high = request.size.width, request.size.height
+    picture = next(each for each in inputs if _size_of(inputs[each]) == (wide, high))
+    size = Size(width=wide * UPSCALED, height=high * UPSCALED)
+    wanted = Upscale(picture=picture, upscaler=UPSCALER, factor=UPSCALED, size=size, brought=True)
+    return replace(request, upscale=wanted)
+
+
+def _size_of(file: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(file)) as image:
+        return image.size
 
 
 def _ratio(times: Sequence[float], against: Sequence[float]) -> float:
@@ -112,10 +174,16 @@ def _ratio(times: Sequence[float], against: Sequence[float]) -> float:
     return statistics.median(one / other for one, other in zip(times, against, strict=True))
 
 
-def _shares(ours: Ours, plain: Sequence[GenerationRequest], others: Sequence[GenerationRequest]) -> bool:
+def _shares(
+    ours: Ours,
+    plain: Sequence[GenerationRequest],
+    others: Sequence[GenerationRequest],
+    checked: Sequence[bool],
+) -> bool:
     """Whether two requests and two others, drawn at once, are in one call."""
     alone = ours.serve(plain[:2]).most_rows
-    return ours.serve([*plain[:2], *others[2:]]).most_rows > alone
+    together = [False, False, *checked[2:]]
+    return ours.serve([*plain[:2], *others[2:]], checked=together).most_rows > alone
 
 
 def table(figures: Mapping[str, Any]) -> str:
@@ -136,8 +204,8 @@ def table(figures: Mapping[str, Any]) -> str:
     return "\n".join([f"plain: {figures['plain_s']} s an image, {figures['together']} at once", *lines])
 
 
-def _yes(truth: bool) -> str:
-    return "yes" if truth else "no"
+def _yes(truth: bool | None) -> str:
+    return "no call" if truth is None else "yes" if truth else "no"
 
 
 def plot(figures: Mapping[str, Any], path: Path) -> bool:
@@ -150,7 +218,7 @@ def plot(figures: Mapping[str, Any], path: Path) -> bool:
     except ImportError:
         return False
     names = list(figures["features"])
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(8, 6), layout="constrained")
     axes.barh(names, [figures["features"][name]["times_plain"] for name in names], color="#4f46e5")
     axes.axvline(1, color="#9ca3af")
     axes.invert_yaxis()

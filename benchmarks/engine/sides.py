@@ -16,7 +16,9 @@ import torch
 from PIL import Image
 
 from benchmarks.engine.beside import Beside, beside
+from benchmarks.engine.companions import Sizes
 from generation.catalogue import Family, describe
+from generation.engine.enlarging import EnlargingEngine
 from generation.engine.loop import DiffusionEngine
 from generation.engine.models import Model, load
 from generation.job import JobId
@@ -43,7 +45,15 @@ def engine_for(
         loras=besides.loras,
         embeddings=besides.embeddings,
         controlnets=besides.controlnets,
+        annotators=besides.annotators,
+        guard=besides.guard,
+        upscalers=besides.upscalers,
     )
+
+
+def enlarging_for(said: list[tuple[float, Report]], besides: Beside) -> EnlargingEngine:
+    """What only makes pictures larger; it says into the same list."""
+    return EnlargingEngine(besides.upscalers, lambda report: said.append((time.perf_counter(), report)))
 
 
 def wait_for(device: torch.device) -> None:
@@ -135,9 +145,9 @@ class Served:
 
     @property
     def most_rows(self) -> int:
-        """Rows of the largest UNet call, as the pictures' own records say."""
+        """Rows of the largest UNet call, as the pictures' own records say; 0 if there was none."""
         records = [read(png).record or {} for png in self.pngs]
-        return max(int(rows) for record in records for rows, *_ in record["unet_calls"])
+        return max((int(rows) for record in records for rows, *_ in record["unet_calls"]), default=0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,31 +169,68 @@ class Ours:
     """The files that requests start from."""
     said: list[tuple[float, Report]] = field(default_factory=list, init=False)
     engine: DiffusionEngine = field(init=False)
+    enlarging: EnlargingEngine | None = field(init=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count, init=False)
 
     def __post_init__(self) -> None:
         self.engine = engine_for(self.model, self.said, self.cap, self.besides)
+        self.enlarging = None if self.besides is None else enlarging_for(self.said, self.besides)
 
     @classmethod
     def load(
-        cls, source: Path, device: str, dtype: str, cap: int | None, beside_in: Path | None = None
+        cls,
+        source: Path,
+        device: str,
+        dtype: str,
+        cap: int | None,
+        beside_in: tuple[Path, Sizes] | None = None,
     ) -> Ours:
-        """`beside_in` is where a LoRA, a word and a ControlNet are to lie; None: there are none."""
+        """`beside_in` is where what it may draw with besides is to lie, and how large; None: nothing."""
         model = load(describe(str(source)), device=device, dtype=dtype)
-        return cls(model, cap, None if beside_in is None else beside(model, beside_in))
+        if beside_in is None:
+            return cls(model, cap)
+        besides, model = beside(model, *beside_in)
+        return cls(model, cap, besides)
 
-    def task(self, request: GenerationRequest) -> Task:
+    def task(self, request: GenerationRequest, *, checked: bool = False) -> Task:
         inputs = {digest: self.inputs[digest] for digest in request.files}
         task = TaskId(job=JobId(f"job{next(self._numbers)}"), index=0, attempt=1)
-        return Task(id=task, request=request, inputs=inputs)
+        return Task(id=task, request=request, inputs=inputs, checked=checked)
 
-    def serve(self, requests: Sequence[GenerationRequest], arrivals: Sequence[float] | None = None) -> Served:
+    def enlarge(self, requests: Sequence[GenerationRequest]) -> float:
+        """Seconds until all these are enlarged, which are not drawn again.
+
+        Raises:
+            RuntimeError: one could not be.
+        """
+        assert self.enlarging is not None, "it was loaded with what stands beside a model"
+        self.said.clear()
+        start = time.perf_counter()
+        for request in requests:
+            self.enlarging.admit(self.task(request))
+        while self.enlarging.busy:
+            self.enlarging.tick()
+        if any(isinstance(report, TaskFailed) for _, report in self.said):
+            raise RuntimeError(f"our engine could not enlarge one of them: {self.said}")
+        return max(at for at, report in self.said if isinstance(report, Drawn)) - start
+
+    def serve(
+        self,
+        requests: Sequence[GenerationRequest],
+        arrivals: Sequence[float] | None = None,
+        *,
+        checked: Sequence[bool] | None = None,
+    ) -> Served:
         """Draw them all; each is there from its arrival on (seconds from now), all at once if none are given.
+
+        Args:
+            checked: of each, whether the safety checker looks at it; None: at none.
 
         Raises:
             RuntimeError: one could not be drawn.
         """
-        tasks = [self.task(request) for request in requests]
+        each_checked = checked or [False] * len(requests)
+        tasks = [self.task(one, checked=is_) for one, is_ in zip(requests, each_checked, strict=True)]
         times = list(arrivals) if arrivals is not None else [0.0] * len(tasks)
         waiting = deque(zip(times, tasks, strict=True))
         self.said.clear()

@@ -199,7 +199,7 @@ def test_the_palette_says_what_each_feature_costs_and_whether_it_shares(
     main(
         [
             *("--palette", "--model", str(toy), "--device", "cpu", "--steps", "2", "--rounds", "1"),
-            *("--out", str(tmp_path)),
+            *("--out", str(tmp_path), "--quick"),
         ]
     )
     said = capsys.readouterr().out.splitlines()
@@ -207,7 +207,10 @@ def test_the_palette_says_what_each_feature_costs_and_whether_it_shares(
     assert figures["image, strength 0.5"]["steps"] == 1
     assert figures["hires 1.5, pixels"]["steps"] == 3
     assert all(each["times_plain"] > 0 for each in figures.values())
+    enlarged = figures.pop("only made 4 times larger")
+    assert enlarged["shares_calls"] is None, "it needs no call of the UNet"
     shared = {name for name, each in figures.items() if each["shares_calls"]}
-    alone = {"prompt of 2 chunks", "LoRA of rank 16", "ControlNet, edges"}
+    alone = {"prompt of 2 chunks", "outpainting by half", "LoRA of rank 16", "look"}
+    alone |= {f"ControlNet, {preprocessor}" for preprocessor in ("edges", "depth", "pose")}
     assert set(figures) - shared == alone, "what the key of a batch holds"
     assert all(each["shares_with_its_like"] for each in figures.values())
