@@ -76,22 +76,22 @@ async def report(interaction: Interaction, filled: Filled, job_id: JobId, index:
     post = await post_here(interaction, job_id, index)
     if post.person == interaction.user.id:
         raise Refused(say("This is yours; *More…* under it takes it out of the gallery."))
-    is_new = await house.reports.report(
+    waiting = await house.reports.report(
         post.id, by=UserId(interaction.user.id), reason=filled.texts.get(REASON, "")
     )
-    if not is_new:
+    if not waiting:
         raise Refused(say("You have reported it already; moderators know."))
     await tell(interaction, say("Thank you. Moderators will look at it."))
-    await _lay_before_moderators(interaction, post)
+    if waiting == 1:  # they see the first, with all that wait
+        await _lay_before_moderators(interaction, post)
 
 
 async def _lay_before_moderators(interaction: Interaction, post: Post) -> None:
     """Show it in their channel, if they have one; without it, or if it cannot be, `/moderate` shows it."""
     house = interaction.client.house
     place = house.servers.of(post.server).moderators_channel
-    waiting = [each for each in await house.reports.of(post.id) if each.decision is None]
-    if place is None or len(waiting) != 1:
-        return  # they see the first, with all that wait
+    if place is None:
+        return
     card = await card_of(interaction, post)
     if card is None:
         return

@@ -43,8 +43,8 @@ class Reports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def report(self, post_id: PostId, *, by: UserId, reason: str) -> bool:
-        """Report a post; False if this person has reported it before.
+    async def report(self, post_id: PostId, *, by: UserId, reason: str) -> int:
+        """Report a post; how many reports of it wait then. 0: this person has reported it before.
 
         Raises:
             InvalidRequest: it is gone or out of sight, or no reason is given; a sentence for the person.
@@ -58,15 +58,15 @@ class Reports:
             )
             if post is None:
                 raise InvalidRequest(GONE)
-            return bool(
-                await transaction.execute(
-                    """
-                    INSERT OR IGNORE INTO reports (post, server, person, reason, reported_at)
-                    VALUES (?, ?, ?, ?, ?)
-                    """,
-                    (post_id, post["server"], by, reason, time.time()),
-                )
+            is_new = await transaction.execute(
+                """
+                INSERT OR IGNORE INTO reports (post, server, person, reason, reported_at)
+                VALUES (?, ?, ?, ?, ?)
+                """,
+                (post_id, post["server"], by, reason, time.time()),
             )
+            waiting = "SELECT id FROM reports WHERE post = ? AND decision IS NULL"
+            return len(await transaction.fetch_all(waiting, (post_id,))) if is_new else 0
 
     async def waiting(self, server: int, most: int = 25) -> tuple[Report, ...]:
         """What moderators of a server have not decided, the oldest first."""

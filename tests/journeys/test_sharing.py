@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -182,6 +183,18 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     assert "“tagged” in titles and tags" in await shares(bruno, other, tags="t-a-g-g-e-d")
     private = await draws(bruno, "a fifth sign", private=True)
     assert "Share" not in button_labels(private)
+
+
+async def test_of_two_reports_at_once_moderators_are_shown_one(stage: Stage) -> None:
+    anna, bruno, mina, place = stage.anna, stage.bruno, stage.mina, await opened(stage)
+    await told(mina, await mina.command("server moderators", {"channel": mina.channel("pictures")}))
+    await shares(anna, await draws(anna, "a doubtful sign"))
+    post = await in_gallery(anna, place, "a doubtful sign")
+    form, other = await bruno.press(post, "Report"), await mina.press(post, "Report")
+    reason = {"What is wrong with it": "rude"}
+    one, two = await asyncio.gather(bruno.submit(form, reason), mina.submit(other, reason))
+    assert await told(bruno, one) == await told(mina, two) == "Thank you. Moderators will look at it."
+    await mina.message(lambda m: m["channel_id"] != place and "**Reported** by" in text_of(m))
 
 
 async def test_of_several_pictures_the_one_that_is_shared_is_remixed(stage: Stage) -> None:

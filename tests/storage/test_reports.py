@@ -32,9 +32,9 @@ async def test_a_report_waits_until_one_moderator_decides(
     jobs: Jobs, gallery: Gallery, reports: Reports
 ) -> None:
     post = await a_post(jobs, gallery)
-    assert await reports.report(post.id, by=BEA, reason=" rude ")
-    assert not await reports.report(post.id, by=BEA, reason="still rude")
-    assert await reports.report(post.id, by=CLO, reason="x" * 9999)
+    assert await reports.report(post.id, by=BEA, reason=" rude ") == 1
+    assert await reports.report(post.id, by=BEA, reason="still rude") == 0
+    assert await reports.report(post.id, by=CLO, reason="x" * 9999) == 2
     first, second = await reports.waiting(SERVER)
     assert (first.post, first.person, first.reason, len(second.reason)) == (post.id, BEA, "rude", 500)
     assert await reports.waiting(77) == ()
