@@ -30,9 +30,8 @@ from generation.image import PictureGone
 from generation.job import Job, JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import Sentence, joined, say
-from storage.gallery import MAX_TITLE
 from storage.posts import Post
-from storage.postwords import MAX_TAGS, read_tags
+from storage.postwords import MAX_TAGS, MAX_TITLE, read_tags
 
 if TYPE_CHECKING:
     from bot.house import Interaction

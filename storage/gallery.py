@@ -19,11 +19,8 @@ from storage.posts import SELECT_POSTS as SELECT_POSTS
 from storage.posts import SHIFT, of_adults, post_of
 from storage.posts import Post as Post
 from storage.posts import PostId as PostId
-from storage.postwords import read_tags
+from storage.postwords import read_tags, read_title
 from storage.sharing import insert_post, sharable
-
-MAX_TITLE = 100
-"""Characters."""
 
 MERGED = 500
 """Pages of the index of words that are merged in one transaction, about."""
@@ -79,7 +76,7 @@ class Gallery:
             PictureGone: it was deleted, or never was.
             InvalidRequest: it may not be shared there, or not like that; a sentence for the person.
         """
-        title = " ".join(title.split())[:MAX_TITLE] or None if title else None
+        title = read_title(title or "")
         tags = read_tags(tags)
         async with self._database.transaction() as transaction:
             before = await transaction.fetch_one(

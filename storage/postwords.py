@@ -16,10 +16,16 @@ MAX_WORDS = 12
 """Of a search; what is typed beyond is not looked for."""
 MAX_TYPED = 1000
 """Characters of a search that are read."""
+MAX_TITLE = 100
+"""Characters."""
 MAX_TAGS = 8
 MAX_TAG = 40
 """Characters."""
 
+_TURNING = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Controls, and marks that say in which direction letters go."""
+_BLANK = re.compile(r"[\u115f\u1160\u2800\u3164\uffa0]")
+"""Letters and signs that show nothing."""
 _LORA = re.compile(r"<lora:[^<>]*>", re.IGNORECASE)
 # Scripts that put no spaces between words: each of their characters is a word.
 _ALONE = re.compile(
@@ -45,6 +51,12 @@ def _words(text: str) -> list[str]:
     # But for the marks that make another letter of a kana.
     plain = "".join(char for char in plain if char in "\u3099\u309a" or not unicodedata.combining(char))
     return _WORD.findall(unicodedata.normalize("NFKC", plain))
+
+
+def read_title(typed: str) -> str | None:
+    """A title as it is kept: on one line, turning no text around; None if nothing of it can be seen."""
+    title = " ".join(_TURNING.sub("", typed).split())[:MAX_TITLE].rstrip()
+    return title if any(unicodedata.category(char)[0] in "LNPS" for char in _BLANK.sub("", title)) else None
 
 
 def read_tags(typed: str | Iterable[str]) -> tuple[str, ...]:

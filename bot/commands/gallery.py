@@ -20,8 +20,7 @@ from generation.prompting.styles import folded
 from generation.request import InvalidRequest
 from generation.sentence import say
 from storage.finding import Window
-from storage.gallery import MAX_TITLE
-from storage.postwords import read_tags
+from storage.postwords import MAX_TITLE, read_tags
 
 if TYPE_CHECKING:
     from bot.house import Interaction

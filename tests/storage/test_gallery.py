@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.gallery import Gallery, Message, Post, PostId
 from storage.jobs import Jobs
 from storage.pictures import Pictures, digest_of
+from storage.postwords import read_title
 from storage.reviews import Reviews
 from tests.storage.keeping import Kept
 from tests.storage.things import ADDRESS, REQUEST, SERVER, a_job, a_picture, a_post, done, drawn
@@ -38,7 +39,7 @@ async def test_a_post_says_what_its_picture_was_drawn_from(jobs: Jobs, gallery: 
     await jobs.settle(done(job), [a_picture(0), a_picture(1, b"another")])
 
     post, is_new = await gallery.share(
-        job.id, 0, server=SERVER, by=ADA, title="  My\n cat ", tags=["Red  Cat", "CAT", "red cat"]
+        job.id, 0, server=SERVER, by=ADA, title="  My\n\u202e cat ", tags=["Red  Cat", "CAT", "red cat"]
     )
     assert is_new
     assert (post.prompt, post.style, post.loras) == ("a red cat <lora:ink:0.5>", "Inky", ("glow", "ink"))
@@ -48,6 +49,21 @@ async def test_a_post_says_what_its_picture_was_drawn_from(jobs: Jobs, gallery: 
     second, is_new = await gallery.share(job.id, 1, server=SERVER, by=ADA)
     assert (second.prompt, is_new) == ("a dog", True)
     assert await gallery.of_job(job.id) == (post, second)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  My\n cat ", "My cat"),
+        ("\u202elive\u2066!", "live!"),
+        ("\u200b\u3164", None),
+        ("\u0301" * 9, None),
+        ("\U0001f468\u200d\U0001f467 5\ufe0f\u20e3", "\U0001f468\u200d\U0001f467 5\ufe0f\u20e3"),
+        ("x" * 99 + " yz", "x" * 99),
+    ],
+)
+def test_a_title_can_be_seen_and_turns_nothing_around(typed: str, kept: str | None) -> None:
+    assert read_title(typed) == kept
 
 
 async def test_sharing_twice_gives_the_first_also_at_once(jobs: Jobs, gallery: Gallery) -> None:
