@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from discord import app_commands
-
 from bot.acknowledgement import acknowledge
 from bot.allowances import allowance_here
 from bot.apologies import tell
+from bot.commands.places import everywhere
 from bot.facts import name_of
 from bot.history import show_history
 from bot.markdown import literal
@@ -27,16 +26,14 @@ MODELS = 3
 """Those that were used most."""
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def history(interaction: Interaction) -> None:
     """Show a person what they asked for."""
     await acknowledge(interaction, thinking=True, ephemeral=True)
     await show_history(interaction)
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def stats(interaction: Interaction) -> None:
     """Say how much a person had drawn, and how much was drawn in this server."""
     await acknowledge(interaction, thinking=True, ephemeral=True)
@@ -80,8 +77,7 @@ def _time(seconds: float) -> str:
     return say("{hours} h {minutes} min", hours=hours, minutes=minutes)
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def help_(interaction: Interaction) -> None:
     """Say what is possible here."""
     await acknowledge(interaction, thinking=True, ephemeral=True)

@@ -13,6 +13,7 @@ from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
+from bot.commands.places import EVERYWHERE
 from bot.language import Language, language_of
 from bot.limits import Refused
 from bot.options import MAX_CHOICES
@@ -37,10 +38,7 @@ class AdminCommands(app_commands.Group):
             name="admin",
             description="For whoever runs me: pause, resume, cancel, free the memory",
             default_permissions=discord.Permissions(administrator=True),
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=True, private_channel=True
-            ),
+            **EVERYWHERE,
         )
         self._one_at_a_time = asyncio.Lock()
 

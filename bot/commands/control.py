@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
 
 from bot import bringing, controlling
 from bot.allowances import models_here
 from bot.bringing import MASK, PICTURE, Order
+from bot.commands.choices import choices
 from bot.commands.drawing import OPTIONS
+from bot.commands.places import everywhere
 from bot.controlling import TypedControl
 from bot.options import Typed
 from bot.orders import take_order
@@ -28,11 +29,10 @@ if TYPE_CHECKING:
 
 LEFT_OUT = ("clip_skip", "lora")
 """Discord takes 25 options; `<lora:name:0.8>` in the prompt does what `lora` would."""
-_PREPROCESSORS = [Choice(name=name, value=name) for name in (*Preprocessor, NO_PREPROCESSOR)]
+_PREPROCESSORS = choices((*Preprocessor, NO_PREPROCESSOR))
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     picture="What the new picture goes by",
     prompt="What the new picture shall show",

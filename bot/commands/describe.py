@@ -13,6 +13,7 @@ from bot.acknowledgement import acknowledge
 from bot.bringing import PICTURE
 from bot.buttons import show_privately
 from bot.card import Card, Tone
+from bot.commands.places import everywhere
 from bot.limits import Refused
 from bot.markdown import literal, shortened
 from bot.policy import check_asker
@@ -37,8 +38,7 @@ def describe_command() -> app_commands.Command[Any, ..., None]:
     )
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(image="The picture")
 async def _describe(interaction: Interaction, image: discord.Attachment) -> None:
     """Tell what is to be seen in a picture."""

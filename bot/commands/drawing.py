@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.commands.choices import choices, holding
 from bot.loras import suggest_loras
 from bot.markdown import shortened, whole
 from bot.options import (
@@ -117,8 +118,7 @@ async def _prompts(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    names = suggest_models(typed, shelf_here(interaction))
-    return [Choice(name=name, value=name) for name in names]
+    return choices(suggest_models(typed, shelf_here(interaction)))
 
 
 async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
@@ -128,13 +128,12 @@ async def _sizes(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 async def _samplers(interaction: Interaction, typed: str) -> list[Choice[str]]:
     takes = _chosen(interaction).samplers
-    return [Choice(name=name, value=name) for name in suggest_samplers(typed) if name in takes]
+    return choices(name for name in suggest_samplers(typed) if name in takes)
 
 
 async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
     own = await names_here(interaction)
-    names = suggest_styles(typed, own, _chosen(interaction))
-    return [Choice(name=name, value=name) for name in names]
+    return choices(suggest_styles(typed, own, _chosen(interaction)))
 
 
 async def _loras(interaction: Interaction, typed: str) -> list[Choice[str]]:
@@ -146,27 +145,19 @@ async def _loras(interaction: Interaction, typed: str) -> list[Choice[str]]:
 async def _controls(interaction: Interaction, typed: str) -> list[Choice[str]]:
     folders, model = interaction.client.house.controlnets, _chosen(interaction)
     fitting = await asyncio.to_thread(lambda: folders.lately().for_model(model))
-    words = typed.casefold().split()
-    shown = [(f"{info.name} ({info.kind})", info.name) for info in fitting]
-    found = [(told, name) for told, name in shown if all(word in told.casefold() for word in words)]
-    return [Choice(name=told[:MAX_NAME], value=name) for told, name in found[:MAX_CHOICES]]
+    shown = {f"{info.name} ({info.kind})": info.name for info in fitting}
+    found = holding(typed, shown)[:MAX_CHOICES]
+    return [Choice(name=told[:MAX_NAME], value=shown[told]) for told in found]
 
 
 async def _upscalers(interaction: Interaction, typed: str) -> list[Choice[str]]:
     upscalers = interaction.client.house.upscalers
-    return _holding(typed, await asyncio.to_thread(lambda: upscalers.names))
+    return choices(holding(typed, await asyncio.to_thread(lambda: upscalers.names)))
 
 
 async def _enlargers(interaction: Interaction, typed: str) -> list[Choice[str]]:
     upscalers = interaction.client.house.upscalers
-    return _holding(typed, (*OWN_ENLARGERS, *await asyncio.to_thread(lambda: upscalers.names)))
-
-
-def _holding(typed: str, names: Sequence[str]) -> list[Choice[str]]:
-    """The names in which all the typed words occur."""
-    words = typed.casefold().split()
-    found = [name for name in names if all(word in name.casefold() for word in words)]
-    return [Choice(name=name, value=name) for name in found[:MAX_CHOICES]]
+    return choices(holding(typed, (*OWN_ENLARGERS, *await asyncio.to_thread(lambda: upscalers.names))))
 
 
 def _chosen(interaction: Interaction) -> ModelInfo:

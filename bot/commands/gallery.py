@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
+from bot.commands.choices import NO_CHOICE, choices, holding
+from bot.commands.places import IN_SERVERS
 from bot.leafing import show_page
 from bot.limits import Refused
 from bot.options import MAX_CHOICES, suggest_styles
@@ -39,108 +42,83 @@ class GalleryCommands(app_commands.Group):
     """The group. What one of them raises is told to the person who used it; the answers are theirs alone."""
 
     def __init__(self) -> None:
-        super().__init__(
-            name="gallery",
-            description="What people have shared in this server",
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=False, private_channel=False
-            ),
+        super().__init__(name="gallery", description="What people have shared in this server", **IN_SERVERS)
+        self.add_command(_Finding(_in_order(Kind.TOP), name="top", description="What is liked most"))
+        self.add_command(_Finding(_in_order(Kind.NEW), name="new", description="What was shared last"))
+        self.add_command(
+            _Finding(_search, name="search", description="What has these words in its prompt, title or tags")
         )
-
-    @app_commands.command(name="top", description="What is liked most")
-    @app_commands.describe(**FILTERS)
-    @app_commands.choices(when=WHEN)
-    async def top(
-        self,
-        interaction: Interaction,
-        when: str | None = None,
-        model: str | None = None,
-        style: str | None = None,
-        tag: str | None = None,
-        person: discord.User | None = None,
-    ) -> None:
-        await _find(interaction, Kind.TOP, "", when, model, style, tag, person)
-
-    @app_commands.command(name="new", description="What was shared last")
-    @app_commands.describe(**FILTERS)
-    @app_commands.choices(when=WHEN)
-    async def new(
-        self,
-        interaction: Interaction,
-        when: str | None = None,
-        model: str | None = None,
-        style: str | None = None,
-        tag: str | None = None,
-        person: discord.User | None = None,
-    ) -> None:
-        await _find(interaction, Kind.NEW, "", when, model, style, tag, person)
-
-    @app_commands.command(name="search", description="What has these words in its prompt, title or tags")
-    @app_commands.describe(words="The last may be the beginning of one", **FILTERS)
-    @app_commands.choices(when=WHEN)
-    async def search(
-        self,
-        interaction: Interaction,
-        words: app_commands.Range[str, 1, MAX_WORDS],
-        when: str | None = None,
-        model: str | None = None,
-        style: str | None = None,
-        tag: str | None = None,
-        person: discord.User | None = None,
-    ) -> None:
-        await _find(interaction, Kind.SEARCH, words, when, model, style, tag, person)
-
-    @app_commands.command(name="mine", description="What you have shared here")
-    async def mine(self, interaction: Interaction) -> None:
-        await _find(interaction, Kind.MINE)
-
-    @app_commands.command(name="random", description="Some of it, by chance")
-    @app_commands.describe(**FILTERS)
-    @app_commands.choices(when=WHEN)
-    async def random(
-        self,
-        interaction: Interaction,
-        when: str | None = None,
-        model: str | None = None,
-        style: str | None = None,
-        tag: str | None = None,
-        person: discord.User | None = None,
-    ) -> None:
-        await _find(interaction, Kind.RANDOM, "", when, model, style, tag, person)
-
-    @top.autocomplete("tag")
-    @new.autocomplete("tag")
-    @search.autocomplete("tag")
-    @random.autocomplete("tag")
-    async def _tags(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        try:
-            server = check_visitor(interaction)
-        except Refused:
-            return []
-        found = await interaction.client.house.gallery.tags(
-            server, typed.lstrip("# "), MAX_CHOICES, adults=shows_all(interaction)
+        self.add_command(
+            app_commands.Command(name="mine", description="What you have shared here", callback=_mine)
         )
-        return [Choice(name=tag, value=tag) for tag, _ in found]
+        self.add_command(_Finding(_in_order(Kind.RANDOM), name="random", description="Some of it, by chance"))
 
-    @top.autocomplete("model")
-    @new.autocomplete("model")
-    @search.autocomplete("model")
-    @random.autocomplete("model")
-    async def _models(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        names = [model.name for model in interaction.client.house.shelf.models]
-        wanted = typed.casefold()
-        found = [name for name in names if wanted in name.casefold()]
-        return [Choice(name=name, value=name) for name in found[:MAX_CHOICES] if len(name) <= MAX_TITLE]
 
-    @top.autocomplete("style")
-    @new.autocomplete("style")
-    @search.autocomplete("style")
-    @random.autocomplete("style")
-    async def _styles(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        shelf = interaction.client.house.shelf
-        names = suggest_styles(typed, await names_here(interaction), shelf.default)
-        return [Choice(name=name, value=name) for name in names]
+class _Finding(app_commands.Command[Any, ..., None]):
+    """A command with the filters, which are suggested while they are typed."""
+
+    def __init__(self, callback: Callable[..., Any], *, name: str, description: str) -> None:
+        super().__init__(name=name, description=description, callback=callback)
+        self.autocomplete("tag")(_tags)
+        self.autocomplete("model")(_models)
+        self.autocomplete("style")(_styles)
+
+
+def _in_order(kind: Kind) -> Callable[..., Any]:
+    """What finds all that the filters leave, in an order."""
+
+    @app_commands.describe(**FILTERS)
+    @app_commands.choices(when=WHEN)
+    async def find(
+        interaction: Interaction,
+        when: str | None = None,
+        model: str | None = None,
+        style: str | None = None,
+        tag: str | None = None,
+        person: discord.User | None = None,
+    ) -> None:
+        await _find(interaction, kind, "", when, model, style, tag, person)
+
+    return find
+
+
+@app_commands.describe(words="The last may be the beginning of one", **FILTERS)
+@app_commands.choices(when=WHEN)
+async def _search(
+    interaction: Interaction,
+    words: app_commands.Range[str, 1, MAX_WORDS],
+    when: str | None = None,
+    model: str | None = None,
+    style: str | None = None,
+    tag: str | None = None,
+    person: discord.User | None = None,
+) -> None:
+    await _find(interaction, Kind.SEARCH, words, when, model, style, tag, person)
+
+
+async def _mine(interaction: Interaction) -> None:
+    await _find(interaction, Kind.MINE)
+
+
+async def _tags(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    try:
+        server = check_visitor(interaction)
+    except Refused:
+        return []
+    found = await interaction.client.house.gallery.tags(
+        server, typed.lstrip("# "), MAX_CHOICES, adults=shows_all(interaction)
+    )
+    return choices(tag for tag, _ in found)
+
+
+async def _models(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    names = [model.name for model in interaction.client.house.shelf.models]
+    return choices(name for name in holding(typed, names) if len(name) <= MAX_TITLE)
+
+
+async def _styles(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    shelf = interaction.client.house.shelf
+    return choices(suggest_styles(typed, await names_here(interaction), shelf.default))
 
 
 async def _find(
@@ -158,7 +136,7 @@ async def _find(
     window = Window.ALL
     if when is not None:
         if when not in list(Window):
-            raise Refused(say("That is none of the choices."))
+            raise Refused(NO_CHOICE)
         window = Window(when)
     query = Query(
         kind=kind,

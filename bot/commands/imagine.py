@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
 
 from bot.allowances import models_here
+from bot.commands.choices import choices
 from bot.commands.drawing import EARLIER, OPTIONS
+from bot.commands.places import everywhere
 from bot.commands.starting import start_order, styled_order
 from bot.forms import at_hand
 from bot.limits import Refused
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     prompt="What the picture shall show",
     aspect="Its shape; I choose a size that suits the model",
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     hires_by="What makes it larger for that: pixels (scaled), latents (its numbers), or an upscaler",
     **OPTIONS,
 )
-@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
+@app_commands.choices(aspect=choices(ASPECTS))
 async def imagine(
     interaction: Interaction,
     prompt: str,

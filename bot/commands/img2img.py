@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
 
+from bot.commands.choices import choices
 from bot.commands.drawing import OPTIONS
 from bot.commands.imagine import imagine
+from bot.commands.places import everywhere
 from bot.options import ASPECTS
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     image="The picture to start from",
     prompt="What the new picture shall show",
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     look_weight="How much of that, up to 1",
     **OPTIONS,
 )
-@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
+@app_commands.choices(aspect=choices(ASPECTS))
 async def img2img(
     interaction: Interaction,
     image: discord.Attachment,

@@ -13,6 +13,7 @@ from bot import bringing
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.bringing import PICTURE
+from bot.commands.places import everywhere
 from bot.inspecting import as_text, command_for, inspected_card
 from bot.language import language_of
 from bot.limits import Refused
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(image="A picture of A1111, Forge, ComfyUI, InvokeAI, SwarmUI, NovelAI or mine")
 async def inspect(interaction: Interaction, image: discord.Attachment) -> None:
     """Show you the settings that are inside a picture's file."""
@@ -47,8 +47,7 @@ def message_menus() -> list[app_commands.ContextMenu]:
     ]
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def _show_settings(interaction: Interaction, message: discord.Message) -> None:
     files = pictures_in(message)
     await acknowledge(interaction, thinking=True, ephemeral=True)
@@ -56,8 +55,7 @@ async def _show_settings(interaction: Interaction, message: discord.Message) -> 
         await _show(interaction, await fetched(file))
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> None:
     files = pictures_in(message)
     await acknowledge(interaction, thinking=True, ephemeral=True)

@@ -14,6 +14,7 @@ from bot.acknowledgement import acknowledge
 from bot.answering import known_job, open_edit
 from bot.buttons import make_larger, show_privately
 from bot.card import Action, Button, Card, Tone
+from bot.commands.places import everywhere
 from bot.commands.upscale import enlarge_brought
 from bot.forms import at_hand, open_form
 from bot.limits import Refused
@@ -38,8 +39,7 @@ def drawing_menus() -> list[app_commands.ContextMenu]:
     ]
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def _remix(interaction: Interaction, message: discord.Message) -> None:
     ours = job_of(message, interaction.client.user)
     if ours is not None:
@@ -73,8 +73,7 @@ async def _settings_in(message: discord.Message) -> metadata.Settings:
     )
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def _upscale(interaction: Interaction, message: discord.Message) -> None:
     ours = job_of(message, interaction.client.user)
     if ours is None:

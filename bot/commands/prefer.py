@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from discord import app_commands
-from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.allowances import allowance_here
 from bot.apologies import tell
-from bot.commands.drawing import OPTIONS, Drawing
+from bot.commands.places import EVERYWHERE
+from bot.commands.preferences import CLEARED, cleared, set_command, wanted_values
 from bot.markdown import literal, shortened
-from bot.options import ASPECTS, NOTHING, code, parse_model, parse_sampler
+from bot.options import code
 from bot.policy import shelf_here
 from bot.preferring import layers, model_here, told, unfit
 from bot.styles import find_style
 from generation.job import UserId
 from generation.preferences import Preferences
-from generation.request import InvalidRequest, Size
 from generation.sentence import joined, say
 
 if TYPE_CHECKING:
@@ -29,8 +28,6 @@ MAX_SHOWN = 300
 """Characters of one preference."""
 MAX_MISFITS = 5
 """Of what models cannot take."""
-EVERYTHING = "everything"
-NAMES = ("model", "style", "aspect", "size", "steps", "guidance", "sampler", "negative_prompt", "count")
 
 
 class PreferCommands(app_commands.Group):
@@ -40,18 +37,14 @@ class PreferCommands(app_commands.Group):
         super().__init__(
             name="prefer",
             description="What I take where you leave an option out",
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=True, private_channel=True
-            ),
+            **EVERYWHERE,
         )
         self.add_command(
-            Drawing(
-                _set,
-                name="set",
+            set_command(
+                _decide,
                 description="Change what you prefer; what you leave out stays",
+                aspect="The shape of your pictures; not together with a size",
                 choose_model=choose_model,
-                take_looks=False,
             )
         )
 
@@ -62,46 +55,18 @@ class PreferCommands(app_commands.Group):
 
     @app_commands.command(name="clear", description="Take back what you prefer, or one thing of it")
     @app_commands.describe(what="Which option; everything if you do not say")
-    @app_commands.choices(what=[Choice(name=name, value=name) for name in (EVERYTHING, *NAMES)])
+    @app_commands.choices(what=CLEARED)
     async def clear(self, interaction: Interaction, what: str | None = None) -> None:
-        if what not in (None, EVERYTHING, *NAMES):
-            raise InvalidRequest(say("That is none of the choices."))
+        names = cleared(what)
         await acknowledge(interaction, thinking=True, ephemeral=True)
-        names = [what] if what in NAMES else NAMES
         person = UserId(interaction.user.id)
         await interaction.client.house.people.prefer(person, **dict.fromkeys(names))
         await _tell_all(interaction)
 
 
-@app_commands.describe(
-    aspect="The shape of your pictures; not together with a size",
-    **{name: told for name, told in OPTIONS.items() if name in NAMES},
-)
-@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
-async def _set(
-    interaction: Interaction,
-    model: str | None = None,
-    style: str | None = None,
-    aspect: str | None = None,
-    size: str | None = None,
-    steps: int | None = None,
-    guidance: float | None = None,
-    sampler: str | None = None,
-    negative_prompt: str | None = None,
-    count: int | None = None,
-) -> None:
+async def _decide(interaction: Interaction, typed: Mapping[str, Any], style: str | None) -> None:
     """Change what a person prefers."""
-    changes = wanted_values(
-        interaction,
-        model=model,
-        aspect=aspect,
-        size=size,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        negative_prompt=negative_prompt,
-        count=count,
-    )
+    changes = wanted_values(interaction, typed)
     Preferences(**changes)  # what can never be is refused at once
     await acknowledge(interaction, thinking=True, ephemeral=True)
     if style is not None:
@@ -109,42 +74,6 @@ async def _set(
     if changes:
         await interaction.client.house.people.prefer(UserId(interaction.user.id), **changes)
     await _tell_all(interaction)
-
-
-def wanted_values(
-    interaction: Interaction,
-    *,
-    model: str | None,
-    aspect: str | None,
-    size: str | None,
-    steps: int | None,
-    guidance: float | None,
-    sampler: str | None,
-    negative_prompt: str | None,
-    count: int | None,
-) -> dict[str, Any]:
-    """What was typed as preferences, without what was left out.
-
-    Raises:
-        InvalidRequest: it cannot be.
-    """
-    if aspect is not None and aspect not in ASPECTS:
-        raise InvalidRequest(say("That is none of the choices."))
-    wanted: dict[str, Any] = {
-        "model": None if model is None else parse_model(model, interaction.client.house.shelf).name,
-        "aspect": aspect,
-        "size": None if size is None else Size.parse(size),
-        "steps": steps,
-        "guidance": guidance,
-        "sampler": None if sampler is None else parse_sampler(sampler),
-        "negative_prompt": _negative(negative_prompt),
-        "count": count,
-    }
-    return {name: value for name, value in wanted.items() if value is not None}
-
-
-def _negative(typed: str | None) -> str | None:
-    return "" if typed is not None and typed.strip().casefold() == NOTHING else typed
 
 
 async def _tell_all(interaction: Interaction) -> None:

@@ -13,6 +13,7 @@ from discord import app_commands, ui
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import apologise, tell
+from bot.commands.places import EVERYWHERE
 from bot.exporting import Parcel, row_files
 from bot.language import language_of
 from bot.limits import Refused
@@ -44,10 +45,7 @@ class PrivacyCommands(app_commands.Group):
         super().__init__(
             name="privacy",
             description="What I keep about you",
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=True, private_channel=True
-            ),
+            **EVERYWHERE,
         )
         self._exporting: set[UserId] = set()
         self._one_at_a_time = asyncio.Lock()

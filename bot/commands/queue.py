@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from discord import app_commands
-
 from bot.acknowledgement import acknowledge
 from bot.buttons import show_privately
+from bot.commands.places import everywhere
 from bot.queueing import queue_for
 
 if TYPE_CHECKING:
     from bot.house import Interaction
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def queue(interaction: Interaction) -> None:
     """Show the queue as this person may see it."""
     await acknowledge(interaction, thinking=True, ephemeral=True)

@@ -12,6 +12,8 @@ from discord.app_commands import Choice
 
 from bot.apologies import tell
 from bot.card import Card, Tone
+from bot.commands.choices import NO_CHOICE
+from bot.commands.places import IN_SERVERS
 from bot.commands.server_defaults import DefaultCommands
 from bot.commands.server_gallery import board_command, gallery_command, reports_command
 from bot.commands.server_models import ModelCommands
@@ -43,7 +45,6 @@ OPEN = say(
     "⚠️ Everybody in this server can see that channel, and with it what waits there, behind spoilers. "
     "Choose one that only moderators see."
 )
-_NO_CHOICE = say("That is none of the choices.")
 _POLICIES = [
     Choice(name=joined(": ", (safety.value, meaning)), value=safety.value)
     for safety, meaning in MEANINGS.items()
@@ -76,10 +77,7 @@ class ServerCommands(app_commands.Group):
             name="server",
             description="How I am in this server",
             default_permissions=discord.Permissions(manage_guild=True),
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=False, private_channel=False
-            ),
+            **IN_SERVERS,
         )
         self.add_command(ChannelCommands())
         self.add_command(ModelCommands())
@@ -136,7 +134,7 @@ class ServerCommands(app_commands.Group):
         for name, typed, none in (("safety", flagged, OWNER), ("open_safety", elsewhere, SAME)):
             if typed is not None:
                 if typed not in (*Safety, none):
-                    raise Refused(_NO_CHOICE)
+                    raise Refused(NO_CHOICE)
                 wanted[name] = None if typed == none else Safety(typed)
         if not wanted:
             raise Refused(say("Say what becomes of them: `flagged`, `elsewhere`, or both."))
@@ -176,7 +174,7 @@ class ServerCommands(app_commands.Group):
     @app_commands.describe(language="What only one person sees is in theirs")
     async def language(self, interaction: Interaction, language: str) -> None:
         if language not in (*languages(), ASKERS):
-            raise Refused(_NO_CHOICE)
+            raise Refused(NO_CHOICE)
         chosen = None if language == ASKERS else language
         await change(interaction, lambda was: replace(was, language=chosen), "language")
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from discord import app_commands
-from discord.app_commands import Choice
 
-from bot.commands.drawing import OPTIONS, Drawing
-from bot.commands.prefer import EVERYTHING, NAMES, wanted_values
+from bot.commands.preferences import CLEARED, cleared, set_command, wanted_values
 from bot.governing import acknowledged, change
-from bot.limits import Refused
-from bot.options import ASPECTS
 from bot.styles import find_style
 from generation.preferences import Preferences
-from generation.sentence import say
 from storage.servers import ServerSettings
 
 if TYPE_CHECKING:
@@ -28,22 +24,19 @@ class DefaultCommands(app_commands.Group):
     def __init__(self, *, choose_model: bool) -> None:
         super().__init__(name="defaults", description="What I take where people leave an option out")
         self.add_command(
-            Drawing(
-                _set,
-                name="set",
+            set_command(
+                _decide,
                 description="Change the defaults here; what you leave out stays",
+                aspect="The shape of pictures; not together with a size",
                 choose_model=choose_model,
-                take_looks=False,
             )
         )
 
     @app_commands.command(name="clear", description="Take a default back, or all of them")
     @app_commands.describe(what="Which option; everything if you do not say")
-    @app_commands.choices(what=[Choice(name=name, value=name) for name in (EVERYTHING, *NAMES)])
+    @app_commands.choices(what=CLEARED)
     async def clear(self, interaction: Interaction, what: str | None = None) -> None:
-        if what not in (None, EVERYTHING, *NAMES):
-            raise Refused(say("That is none of the choices."))
-        names = [what] if what in NAMES else NAMES
+        names = cleared(what)
 
         def edit(was: ServerSettings) -> ServerSettings:
             return replace(was, defaults=replace(was.defaults, **dict.fromkeys(names)))
@@ -51,36 +44,10 @@ class DefaultCommands(app_commands.Group):
         await change(interaction, edit, "defaults")
 
 
-@app_commands.describe(
-    aspect="The shape of pictures; not together with a size",
-    **{name: told for name, told in OPTIONS.items() if name in NAMES},
-)
-@app_commands.choices(aspect=[Choice(name=name, value=name) for name in ASPECTS])
-async def _set(
-    interaction: Interaction,
-    model: str | None = None,
-    style: str | None = None,
-    aspect: str | None = None,
-    size: str | None = None,
-    steps: int | None = None,
-    guidance: float | None = None,
-    sampler: str | None = None,
-    negative_prompt: str | None = None,
-    count: int | None = None,
-) -> None:
+async def _decide(interaction: Interaction, typed: Mapping[str, Any], style: str | None) -> None:
     """Change what is taken in a server."""
     await acknowledged(interaction)
-    values = wanted_values(
-        interaction,
-        model=model,
-        aspect=aspect,
-        size=size,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        negative_prompt=negative_prompt,
-        count=count,
-    )
+    values = wanted_values(interaction, typed)
     if style is not None:
         values["style"] = (await find_style(interaction, style)).name
     wanted = Preferences(**values)

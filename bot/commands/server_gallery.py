@@ -12,6 +12,7 @@ from discord.app_commands import Choice
 
 from bot.boards import weekday_of
 from bot.card import Card, Tone
+from bot.commands.choices import NO_CHOICE
 from bot.commands.server_web import FOR_ADULTS
 from bot.gallerycards import report_line
 from bot.governing import acknowledged, change, try_channel
@@ -132,7 +133,7 @@ def board_command() -> app_commands.Command[app_commands.Group, ..., None]:
 @app_commands.choices(weekday=_DAYS)
 async def _board(interaction: Interaction, weekday: int) -> None:
     if weekday not in (*WEEKDAYS, OFF):
-        raise Refused(say("That is none of the choices."))
+        raise Refused(NO_CHOICE)
     server = await acknowledged(interaction)
     house, day = interaction.client.house, weekday or None
     now = time.time()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from discord import app_commands
 from discord.app_commands import Choice
 
+from bot.commands.choices import choices, holding
 from bot.governing import change, settings_here
 from bot.limits import Refused
-from bot.options import MAX_CHOICES, code, parse_model, suggest_models
+from bot.options import code, parse_model, suggest_models
 from generation.sentence import say
 from storage.servers import ServerSettings
 
@@ -66,13 +66,11 @@ class ModelCommands(app_commands.Group):
     @allow.autocomplete("model")
     @adults.autocomplete("model")
     async def _all(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        return _choices(suggest_models(typed, interaction.client.house.shelf))
+        return choices(suggest_models(typed, interaction.client.house.shelf))
 
     @remove.autocomplete("model")
     async def _allowed(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        words = typed.casefold().split()
-        names = settings_here(interaction).models
-        return _choices([name for name in names if all(word in name.casefold() for word in words)])
+        return choices(holding(typed, settings_here(interaction).models))
 
 
 def _with(names: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -85,7 +83,3 @@ def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 def _folded(name: str) -> str:
     return " ".join(name.split()).casefold()
-
-
-def _choices(names: Sequence[str]) -> list[Choice[str]]:
-    return [Choice(name=name, value=name) for name in names[:MAX_CHOICES]]

@@ -10,6 +10,8 @@ from discord.app_commands import Choice
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
+from bot.commands.choices import NO_CHOICE
+from bot.commands.places import everywhere
 from generation.job import UserId
 from generation.request import InvalidRequest
 from generation.sentence import joined, say
@@ -33,8 +35,7 @@ _CALLED: Mapping[Ping, str] = {
 }
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     ping="When a message of its own shall call you because your pictures are there",
     private="Whether only you see what you ask for, unless you say otherwise",
@@ -45,7 +46,7 @@ async def settings(interaction: Interaction, ping: str | None = None, private: b
     changes: dict[str, Any] = {} if private is None else {"private": private}
     if ping is not None:
         if ping not in list(Ping):
-            raise InvalidRequest(say("That is none of the choices."))
+            raise InvalidRequest(NO_CHOICE)
         changes["ping"] = Ping(ping)
     await acknowledge(interaction, thinking=True, ephemeral=True)
     people, person = interaction.client.house.people, UserId(interaction.user.id)

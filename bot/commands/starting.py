@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
 
 from bot import bringing
 from bot.allowances import models_here
 from bot.bringing import MASK, PICTURE, WAYS, Order
+from bot.commands.choices import choices
 from bot.commands.drawing import OPTIONS
+from bot.commands.places import everywhere
 from bot.looking import Brought
 from bot.options import Typed
 from bot.orders import take_order
@@ -87,8 +88,7 @@ def _check(typed: Typed, shelf: Shelf, image: discord.Attachment) -> None:
     typed.request(shelf)
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     image="The picture; if part of it is transparent, that part can be drawn anew",
     prompt="What shall be there",
@@ -138,8 +138,7 @@ async def inpaint(
     await start_order(interaction, typed, image, style=style, mask=mask, masked=True)
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     image="The picture",
     way="Where there shall be more of it",
@@ -147,7 +146,7 @@ async def inpaint(
     strength="How far the new may go from the colours at the border, 0 to 1",
     **{name: told for name, told in OPTIONS.items() if name != "size"},
 )
-@app_commands.choices(way=[Choice(name=way, value=way) for way in WAYS])
+@app_commands.choices(way=choices(WAYS))
 async def outpaint(
     interaction: Interaction,
     image: discord.Attachment,

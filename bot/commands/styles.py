@@ -16,15 +16,17 @@ from bot import bringing
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
 from bot.card import Card, Tone
+from bot.commands.choices import choices, holding
+from bot.commands.places import EVERYWHERE
 from bot.language import language_of
 from bot.limits import Refused
 from bot.markdown import literal, shortened
 from bot.may import may_keep_styles
 from bot.messages import NO_MENTIONS, layout
-from bot.options import MAX_CHOICES, suggest_styles
+from bot.options import suggest_styles
 from bot.styles import find_style, names_here, own_of, owner_of, shipped_style
 from generation.job import UserId
-from generation.prompting import choices
+from generation.prompting import choices as prompt_choices
 from generation.prompting.styles import MAX_BYTES, Style, read_csv, shipped, shown, tidy, too_large, write_csv
 from generation.sentence import altered, count, joined, say
 from storage.styles import Owner, OwnerKind, Saved
@@ -46,10 +48,7 @@ class StyleCommands(app_commands.Group):
         super().__init__(
             name="styles",
             description="Looks that prompts are put into",
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
-            allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=True, private_channel=True
-            ),
+            **EVERYWHERE,
         )
 
     @app_commands.command(name="list", description="Which styles there are")
@@ -164,19 +163,13 @@ class StyleCommands(app_commands.Group):
     async def _any(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         house = interaction.client.house
         own = await names_here(interaction)
-        return _choices(suggest_styles(typed, own, house.shelf.default))
+        return choices(suggest_styles(typed, own, house.shelf.default))
 
     @save.autocomplete("name")
     @delete.autocomplete("name")
     async def _own(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         names = await interaction.client.house.styles.names(owner_of(interaction))
-        words = typed.casefold().split()
-        found = [name for name in names if all(word in name.casefold() for word in words)]
-        return _choices(found[:MAX_CHOICES])
-
-
-def _choices(names: Sequence[str]) -> list[Choice[str]]:
-    return [Choice(name=name, value=name) for name in names]
+        return choices(holding(typed, names))
 
 
 async def _acknowledge(interaction: Interaction) -> None:
@@ -202,8 +195,8 @@ async def save_style(
         InvalidRequest: it cannot be.
     """
     style = Style(name=tidy(name), prompt=prompt.strip(), negative_prompt=negative_prompt.strip())
-    choices.read(style.prompt)
-    choices.read(style.negative_prompt, "negative prompt")
+    prompt_choices.read(style.prompt)
+    prompt_choices.read(style.negative_prompt, "negative prompt")
     await _acknowledge(interaction)
     styles = interaction.client.house.styles
     before = await styles.get(owner, style.name)

@@ -13,6 +13,7 @@ from discord import app_commands
 from bot import bringing
 from bot.allowances import allowance_here
 from bot.bringing import PICTURE, Order
+from bot.commands.places import everywhere
 from bot.enlarging import DEFAULT_FACTOR, brought
 from bot.options import not_so_large
 from bot.orders import take_order
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 @app_commands.describe(
     image="The picture",
     factor="How many times as large, 1.1 to 8; 2 if you do not say",

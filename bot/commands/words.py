@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from discord import app_commands
-
 from bot.acknowledgement import acknowledge
 from bot.apologies import MAX_SAID, tell
+from bot.commands.places import everywhere
 from bot.options import code, some
 from generation.embeddings import Learned
 from generation.sentence import count, joined, say
@@ -23,8 +22,7 @@ MAX_WORDS = 450
 MAX_GROUPS = 3
 
 
-@app_commands.allowed_installs(guilds=True, users=True)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+@everywhere
 async def words(interaction: Interaction) -> None:
     """Say which words were learned."""
     await acknowledge(interaction, thinking=True, ephemeral=True)
