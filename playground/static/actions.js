@@ -59,12 +59,9 @@ export function makeActions(context, user) {
       };
       interactions.command(data, { title: command.name });
     },
-    openMessageMenu(message, anchor) {
-      openMenu(anchor, "Message", [
-        ...commandEntries(message),
-        ...textEntries(message),
-        ...deleteEntries(message),
-      ]);
+    openMessageMenu(message, anchor, at = null) {
+      const entries = [...commandEntries(message), ...textEntries(message), ...deleteEntries(message)];
+      openMenu(anchor, "Message", entries, at);
     },
   };
 

@@ -161,7 +161,9 @@ export class CommandForm {
       (!option.autocomplete ||
         (typed &&
           [choices[0].name, choices[0].value].some((text) => String(text).toLowerCase().includes(typed))));
-    const first = fits && !input.picked ? 0 : -1;
+    // Taking what stands there already would only cost whoever writes it a second Enter.
+    const standsThere = option.autocomplete && choices[0]?.value === input.text.trim();
+    const first = fits && !input.picked && !standsThere ? 0 : -1;
     const empty = !choices.length && option.choices?.length ? "None of the choices fits." : null;
     this.reveal(
       field.control,

@@ -21,8 +21,10 @@ export function parseInline(text) {
 
 /** The text of a tree without its marks, for names, alternatives and notices. */
 export function plain(tree) {
-  return tree.map(plainNode).join("");
+  return tree.map((node, at) => (at && BLOCKS.has(node.type) ? "\n" : "") + plainNode(node)).join("");
 }
+
+const BLOCKS = new Set(["paragraph", "heading", "subtext", "quote", "list", "codeblock"]);
 
 function plainNode(node) {
   if (node.type === "break") return "\n";

@@ -37,6 +37,7 @@ export function messageElement(message, start, context) {
       class: classes.filter(Boolean).join(" "),
       dataset: { id: message.id },
       "aria-label": `${author}, ${when(time)}`,
+      oncontextmenu: (event) => menuAtPointer(event, message, context),
     },
     origin(message, context),
     h("div.gutter", {}, start ? avatar(state, message.author.id) : stamp),
@@ -197,6 +198,15 @@ function toolbar(message, { actions }) {
   );
   more.addEventListener("click", () => actions.openMessageMenu(message, more));
   return h("div.toolbar", {}, more);
+}
+
+/** A right click, or a long touch, opens the message's menu; links, fields and marked words keep the browser's own. */
+function menuAtPointer(event, message, { actions }) {
+  const more = event.currentTarget.querySelector(".toolbar button");
+  const browsers = event.target.closest("a, input, textarea") || !getSelection().isCollapsed;
+  if (!more || browsers || event.shiftKey) return;
+  event.preventDefault();
+  actions.openMessageMenu(message, more, { x: event.clientX, y: event.clientY });
 }
 
 /** What stands for a command until the bot answers, and for one that got no answer. */

@@ -6,8 +6,11 @@ const GAP = 6;
 const EDGE = 8;
 let open = null;
 
-/** Shows `content` next to `anchor`; `onClose` hears of every way in which it ends. Returns a function that closes it. */
-export function openPopover(anchor, content, { label, role = null, wide = false, onClose = () => {} } = {}) {
+/**
+ * Shows `content` next to `anchor`, or `at` a point {x, y}; `onClose` hears of every way in which it ends.
+ * Returns a function that closes it.
+ */
+export function openPopover(anchor, content, { label, role = null, wide = false, at = null, onClose = () => {} } = {}) {
   open?.();
   const panel = h(
     "div.popover",
@@ -17,9 +20,9 @@ export function openPopover(anchor, content, { label, role = null, wide = false,
   // A modal dialog makes everything outside it inert, so a panel that belongs to one has to live in it.
   (anchor.closest("dialog") ?? document.body).append(panel);
   panel.showPopover();
-  place(panel, anchor);
+  place(panel, anchor, at);
   anchor.setAttribute("aria-expanded", "true");
-  const reposition = () => (anchor.isConnected ? place(panel, anchor) : close());
+  const reposition = () => (anchor.isConnected ? place(panel, anchor, at) : close());
   window.addEventListener("resize", reposition);
   let closed = false;
   const close = () => {
@@ -38,8 +41,8 @@ export function openPopover(anchor, content, { label, role = null, wide = false,
   return close;
 }
 
-function place(panel, anchor) {
-  const at = anchor.getBoundingClientRect();
+function place(panel, anchor, point) {
+  const at = point ? new DOMRect(point.x, point.y, 0, 0) : anchor.getBoundingClientRect();
   panel.style.minWidth = `${Math.min(at.width, 480)}px`;
   const { width, height } = panel.getBoundingClientRect();
   const below = window.innerHeight - at.bottom - GAP - EDGE;
@@ -51,14 +54,14 @@ function place(panel, anchor) {
   panel.style.top = `${up ? at.top - GAP - real : at.bottom + GAP}px`;
 }
 
-/** A menu of actions: [{label, icon, danger, act}]. */
-export function openMenu(anchor, label, actions) {
+/** A menu of actions: [{label, icon, danger, act}], next to `anchor` or `at` a point {x, y}. */
+export function openMenu(anchor, label, actions, at = null) {
   const list = h("div.menu", {
     role: "menu",
     "aria-label": label,
     onkeydown: (event) => moveInMenu(event, list),
   });
-  const close = openPopover(anchor, list, { label });
+  const close = openPopover(anchor, list, { label, at });
   list.append(
     ...actions.map((action) => {
       const choose = () => {
@@ -81,7 +84,7 @@ export function openMenu(anchor, label, actions) {
       );
     }),
   );
-  place(list.closest(".popover"), anchor);
+  place(list.closest(".popover"), anchor, at);
   list.querySelector("[aria-checked=true], .menu-item")?.focus();
 }
 

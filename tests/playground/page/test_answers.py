@@ -213,6 +213,24 @@ async def test_a_command_of_a_message_menu_reaches_the_bot(
     await expect(window.last).to_contain_text("It said: words to repeat")
 
 
+async def test_a_messages_menu_opens_by_a_right_click_and_a_touch(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("words for a menu")
+    await window.page.keyboard.press("Enter")
+    await expect(window.last).to_contain_text("words for a menu")
+    await window.last.get_by_text("words for a menu").click(button="right")
+    await window.page.get_by_role("menuitem", name="Repeat this").click()
+    await expect(window.last).to_contain_text("It said: words for a menu")
+
+    phone = await windows.open(playground.url, size=(390, 844), touch=True)
+    more = phone.last.get_by_role("button", name="More about this message")
+    await expect(more.locator("..")).to_have_css("opacity", "1")
+    await more.tap()
+    await expect(phone.page.get_by_role("menuitem", name="Repeat this")).to_be_visible()
+
+
 async def test_buttons_fit_the_card_on_a_phone(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:

@@ -93,6 +93,18 @@ async def test_text_becomes_the_tree_it_means(playground: Playground, windows: W
         assert sketch(await call(window, "markdown.js", "parse", text)) == wanted, text
 
 
+async def test_blocks_are_read_out_with_something_between_them(
+    playground: Playground, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    read = """async (text) => {
+        const { parse, plain } = await import("/static/markdown.js");
+        return plain(parse(text));
+    }"""
+    text = "> a **red** circle\nDrawing step 2\n- one\n- two"
+    assert await window.page.evaluate(read, text) == "a red circle\nDrawing step 2\none\ntwo"
+
+
 async def test_no_text_takes_long_or_is_lost(playground: Playground, windows: Windows) -> None:
     window = await windows.open(playground.url)
     pieces = ["*", "_a", "[", "**a", "`", "> ", "||", "*_", "[](", "<", "***a", "- ", "http://", "\\"]

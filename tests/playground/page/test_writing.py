@@ -87,6 +87,18 @@ async def test_a_picture_can_be_asked_for_with_the_keyboard_alone(
     assert (heard["prompt"], heard["size"], heard["sampler"]) == ("green hills", "3:2", "ddim")
 
 
+async def test_enter_sends_at_once_what_is_just_what_is_suggested(
+    playground: Playground, bot: PageBot, windows: Windows
+) -> None:
+    window = await windows.open(playground.url)
+    await window.writing.fill("/imagine prompt:a lamp sampler:")
+    await window.option("sampler").press_sequentially("ddim")
+    await expect(window.page.get_by_role("option", name="DDIM")).to_be_visible()
+    await window.page.keyboard.press("Enter")
+    await answered(window, "a lamp")
+    assert bot.heard[-1]["sampler"] == "ddim"
+
+
 async def test_what_is_missing_or_out_of_range_is_said_and_not_sent(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
