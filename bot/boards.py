@@ -13,7 +13,7 @@ from discord import ui
 from bot.apologies import describe
 from bot.exhibiting import earlier_post
 from bot.gallerycards import entry_lines
-from bot.language import Language, language, language_of_server
+from bot.language import Language, language_of_server
 from bot.messages import NO_MENTIONS
 from bot.refusals import Connection, is_final
 from bot.shared import is_adult
@@ -114,8 +114,7 @@ class Board:
         return await self._boards.best(server, week, MOST, adults=adults)
 
     def _language(self, server: int) -> Language:
-        decided = self._servers.of(server).language
-        return language_of_server(self._client, server) if decided is None else language(decided)
+        return language_of_server(self._client, server, self._servers.of(server).language)
 
 
 def _mark(week: int) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import discord
 
 from bot.acknowledgement import acknowledge
 from bot.answering import known_job, open_edit, open_inpaint, open_style
-from bot.apologies import apologise, tell
+from bot.apologies import tell
 from bot.card import Action, Card, custom_id
 from bot.cards import PICTURE, SAVE_STYLE, chosen_card
 from bot.enlarging import enlarging_card
@@ -24,6 +24,7 @@ from bot.messages import NO_MENTIONS, files, fitting, layout, with_command_line
 from bot.options import STRONG, SUBTLE
 from bot.orders import GONE, reroll
 from bot.preferring import layers
+from bot.pressing import Pressable, Widget
 from bot.privately import is_alone
 from bot.queueing import queue_for
 from bot.recipe import settings_card
@@ -34,11 +35,9 @@ from generation.sentence import say
 _JOB = r"(?P<job>[0-9a-z]{16})"
 _INDEX = r"(?P<index>\d)"
 
-Widget = TypeVar("Widget", bound=discord.ui.Button[Any] | discord.ui.Select[Any])
 
-
-class JobItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
-    """A button or menu of a job or of one of its pictures. What its callback raises is told to the person."""
+class JobItem(Pressable[Widget], template=r"(?!)"):
+    """A button or menu of a job or of one of its pictures."""
 
     def __init__(self, item: Widget, job: JobId, index: int = 0) -> None:
         super().__init__(item)
@@ -51,22 +50,10 @@ class JobItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
     ) -> Self:
         return cls(item, JobId(match["job"]), int(match.groupdict().get("index") or 0))
 
-    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
+    def admit(self, interaction: Interaction) -> None:
         action = Action(self.custom_id.partition(":")[0])
-        try:
-            if not depends_on_job(action):  # that it checks itself, when it knows who asked
-                check(interaction, action)
-            await self.pressed(interaction)
-        except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
-            await apologise(interaction, error)
-
-    async def pressed(self, interaction: Interaction) -> None:
-        """Do what it says.
-
-        Raises:
-            Refused: it cannot be done; the message is for the person.
-        """
-        raise NotImplementedError
+        if not depends_on_job(action):  # that it checks itself, when it knows who asked
+            check(interaction, action)
 
 
 class JobButton(JobItem[discord.ui.Button[Any]], template=r"(?!)"):

@@ -19,7 +19,7 @@ from bot.card import Action, Card, custom_id
 from bot.cards import MAX_ALT
 from bot.exhibiting import delete_message, earlier_post, new_post
 from bot.gallerycards import post_card
-from bot.language import Language, language, language_of_server
+from bot.language import Language, language_of_server
 from bot.letters import noted
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout, shrunk
@@ -199,8 +199,7 @@ class Curator:
         return next((each for each in told if each.person != post.person), None)
 
     def _language(self, server: int) -> Language:
-        decided = self._servers.of(server).language
-        return language_of_server(self._client, server) if decided is None else language(decided)
+        return language_of_server(self._client, server, self._servers.of(server).language)
 
     # What is owed -----------------------------------------------------------------------------------------
 

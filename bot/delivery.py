@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import TracebackType
 from typing import Self, assert_never
 
 import discord
@@ -94,12 +93,7 @@ class Courier:
             self._look_after(job_id)
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._closing = True
         ending = [task for job_id, task in self._tasks.items() if self._rounds[job_id].ended_at is not None]
         if ending:

@@ -11,7 +11,7 @@ import discord
 
 from bot.acknowledgement import acknowledge, is_acknowledged
 from bot.apologies import tell
-from bot.language import Language, language, language_of_server
+from bot.language import Language, language_of_server
 from bot.limits import Refused
 from bot.may import may_manage_server
 from bot.messages import NO_MENTIONS
@@ -119,7 +119,7 @@ def spoken_in(interaction: Interaction) -> Language:
     """The language of what is said in this server to nobody in particular."""
     server = interaction.guild_id or 0
     decided = interaction.client.house.servers.readable(server).language
-    return language_of_server(interaction.client, server) if decided is None else language(decided)
+    return language_of_server(interaction.client, server, decided)
 
 
 async def try_channel(interaction: Interaction, channel: int, hello: str) -> None:

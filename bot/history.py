@@ -7,14 +7,13 @@ import logging
 import re
 from collections.abc import Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import discord
 from discord import ui
 from PIL import Image
 
 from bot.acknowledgement import acknowledge
-from bot.apologies import apologise
 from bot.bringing import one_by_one
 from bot.buttons import show_privately
 from bot.cards import card_for
@@ -24,6 +23,7 @@ from bot.limits import Refused
 from bot.markdown import literal, shortened, whole
 from bot.messages import NO_MENTIONS
 from bot.orders import GONE
+from bot.pressing import Pressable, Widget
 from bot.recall import Undeliverable, recalled
 from bot.shared import has_gallery
 from generation.image import Picture, PictureGone
@@ -44,8 +44,6 @@ EDGE = 256
 """Pixels along the longer edge of the small pictures on a page."""
 
 log = logging.getLogger(__name__)
-
-Widget = TypeVar("Widget", bound=discord.ui.Button[Any] | discord.ui.Select[Any])
 
 
 async def show_history(
@@ -199,7 +197,7 @@ def _one_line(job: Job) -> str:
 # Its buttons ----------------------------------------------------------------------------------------------
 
 
-class HistoryItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
+class HistoryItem(Pressable[Widget], template=r"(?!)"):
     """Something on a page: it shows only what belongs to whoever presses."""
 
     def __init__(self, item: Widget, edge: str | None = None) -> None:
@@ -211,16 +209,6 @@ class HistoryItem(discord.ui.DynamicItem[Widget], template=r"(?!)"):
         cls, interaction: Interaction, item: Widget, match: re.Match[str], /
     ) -> Self:
         return cls(item, match.groupdict().get("edge"))
-
-    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
-        try:
-            await self.pressed(interaction)
-        except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
-            await apologise(interaction, error)
-
-    async def pressed(self, interaction: Interaction) -> None:
-        """Do what it says."""
-        raise NotImplementedError
 
 
 class OlderButton(HistoryItem[discord.ui.Button[Any]], template=r"history:older:(?P<edge>[0-9a-z]{16})"):

@@ -102,8 +102,10 @@ async def language_here(interaction: discord.Interaction[Any]) -> Language:
     return language_of(interaction) if decided is None else language(decided)
 
 
-def language_of_server(client: discord.Client, server: int) -> Language:
-    """Of what nobody asked for in a server: what its members are told to write."""
+def language_of_server(client: discord.Client, server: int, decided: str | None) -> Language:
+    """Of what nobody asked for in a server: as decided there, or else what its members are told to write."""
+    if decided is not None:
+        return language(decided)
     guild = client.get_guild(server)
     return language(ENGLISH if guild is None else guild.preferred_locale.value)
 

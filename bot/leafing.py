@@ -13,7 +13,6 @@ import discord
 from discord import ui
 
 from bot.acknowledgement import acknowledge
-from bot.apologies import apologise
 from bot.buttons import show_privately
 from bot.gallerycards import entry_lines, name_of_post
 from bot.history import LISTED
@@ -21,6 +20,7 @@ from bot.language import Language, language_of
 from bot.limits import Refused
 from bot.markdown import literal, shortened, whole
 from bot.messages import NO_MENTIONS
+from bot.pressing import Pressable
 from bot.queries import MAX_WORDS, NEWEST, WINDOWS, Kind, Query, chunks, resorted
 from bot.shared import check_visitor, post_here, shows_all
 from generation.image import Picture, PictureGone
@@ -266,8 +266,8 @@ def remembered(message: discord.Message | None) -> Query:
 # Its buttons ----------------------------------------------------------------------------------------------
 
 
-class PageItem(discord.ui.DynamicItem[Any], template=r"(?!)"):
-    """Something on a page. What its callback raises is told to the person."""
+class PageItem(Pressable[Any], template=r"(?!)"):
+    """Something on a page."""
 
     def __init__(self, item: Any, value: str = "") -> None:
         super().__init__(item)
@@ -278,16 +278,6 @@ class PageItem(discord.ui.DynamicItem[Any], template=r"(?!)"):
         cls, interaction: Interaction, item: Any, match: re.Match[str], /
     ) -> Self:
         return cls(item, match.groupdict().get("value") or "")
-
-    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
-        try:
-            await self.pressed(interaction)
-        except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
-            await apologise(interaction, error)
-
-    async def pressed(self, interaction: Interaction) -> None:
-        """Do what it says."""
-        raise NotImplementedError
 
 
 class LeafButton(PageItem, template=r"gallery:page:(?P<value>[0-9a-z.]{1,40})"):

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 import discord
@@ -19,7 +18,7 @@ from bot.card import Action, Button, Card, Tone, custom_id
 from bot.cards import attached, covered
 from bot.delivery import Courier
 from bot.facts import prompt_of
-from bot.language import Language, language, language_of_server
+from bot.language import Language, language_of_server
 from bot.messages import NO_MENTIONS, files, first_button, fitting, layout
 from bot.refusals import Connection, is_final, retry_after
 from generation.chores import end_all
@@ -79,12 +78,7 @@ class Desk:
             self._begin(held.job_id, partial(self._close_once, held))
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await end_all(self._tasks.values())
 
     def hear(self, event: JobEvent) -> None:
@@ -222,8 +216,7 @@ class Desk:
             log.info("job %s: its earlier message to moderators stays: %s", held.job_id, describe(error))
 
     def _language(self, server: int) -> Language:
-        decided = self._servers.readable(server).language
-        return language_of_server(self._client, server) if decided is None else language(decided)
+        return language_of_server(self._client, server, self._servers.readable(server).language)
 
     async def _earlier(self, channel: discord.PartialMessageable, job_id: JobId) -> discord.Message | None:
         wanted = custom_id(Action.APPROVE, job_id)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from generation.job import JobId, UserId
 from storage.database import Database
 from storage.posts import PostId
-from storage.reports import Decision, Report
+from storage.reports import Decision
 
 NO_MESSAGE = 0
 """The id of a message that there is none of, where none is wanted."""
@@ -80,29 +80,6 @@ class Hangings:
                 """,
                 (UNTOLD, json.dumps(posts)),
             )
-
-    async def decided(self, server: int, most: int) -> tuple[Report, ...]:
-        """What was decided about reports, the newest first."""
-        rows = await self._database.fetch_all(
-            """
-            SELECT * FROM reports WHERE server = ? AND decision IS NOT NULL
-            ORDER BY decided_at DESC LIMIT ?
-            """,
-            (server, most),
-        )
-        return tuple(
-            Report(
-                id=row["id"],
-                post=PostId(row["post"]),
-                server=row["server"],
-                person=UserId(row["person"]),
-                reason=row["reason"],
-                reported_at=row["reported_at"],
-                decision=Decision(row["decision"]),
-                decided_by=UserId(row["decided_by"]),
-            )
-            for row in rows
-        )
 
     async def unposted_boards(self) -> tuple[Unposted, ...]:
         """Boards that somebody was about to post and that no message shows, as far as is known."""

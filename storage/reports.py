@@ -80,6 +80,17 @@ class Reports:
         rows = await self._database.fetch_all("SELECT * FROM reports WHERE post = ? ORDER BY id", (post_id,))
         return tuple(map(_report, rows))
 
+    async def decided(self, server: int, most: int) -> tuple[Report, ...]:
+        """What was decided in a server, the newest first."""
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM reports WHERE server = ? AND decision IS NOT NULL
+            ORDER BY decided_at DESC LIMIT ?
+            """,
+            (server, most),
+        )
+        return tuple(map(_report, rows))
+
     async def decide(self, post_id: PostId, decision: Decision, *, by: UserId) -> int:
         """Decide all reports of a post that wait, and hide it or not, at once; how many these were.
 

@@ -12,12 +12,13 @@ import discord
 from discord import app_commands, ui
 
 from bot.acknowledgement import acknowledge
-from bot.apologies import apologise, tell
+from bot.apologies import tell
 from bot.commands.places import EVERYWHERE
 from bot.exporting import Parcel, row_files
 from bot.language import language_of
 from bot.limits import Refused
 from bot.messages import MAX_REQUEST, NO_MENTIONS
+from bot.pressing import Pressable
 from bot.safety import is_server_of_ours
 from generation.image import PictureGone
 from generation.job import UserId
@@ -131,9 +132,7 @@ class PrivacyCommands(app_commands.Group):
         await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
 
-class ForgetButton(
-    discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"privacy:forget:(?P<person>\d{1,20})"
-):
+class ForgetButton(Pressable[discord.ui.Button[Any]], template=r"privacy:forget:(?P<person>\d{1,20})"):
     """Forget all about whoever it asked."""
 
     def __init__(self, item: discord.ui.Button[Any], person: int) -> None:
@@ -146,23 +145,22 @@ class ForgetButton(
     ) -> Self:
         return cls(item, int(match["person"]))
 
-    async def callback(self, interaction: Interaction) -> None:  # type: ignore[override]
-        try:
-            if interaction.user.id != self.person:
-                raise Refused(say("That is for somebody else to decide."))
-            await acknowledge(interaction)
-            left = await forget(interaction, self.person)
-            said = say("I have forgotten all about you.")
-            if left:
-                said = count(
-                    "I have forgotten all but {number} request that does not end; please try again.",
-                    "I have forgotten all but {number} requests that do not end; please try again.",
-                    left,
-                )
-            view = ui.LayoutView().add_item(ui.TextDisplay(language_of(interaction)(said)))
-            await interaction.edit_original_response(view=view, allowed_mentions=NO_MENTIONS)
-        except Exception as error:  # noqa: BLE001 - the edge: discord.py would only log it
-            await apologise(interaction, error)
+    def admit(self, interaction: Interaction) -> None:
+        if interaction.user.id != self.person:
+            raise Refused(say("That is for somebody else to decide."))
+
+    async def pressed(self, interaction: Interaction) -> None:
+        await acknowledge(interaction)
+        left = await forget(interaction, self.person)
+        said = say("I have forgotten all about you.")
+        if left:
+            said = count(
+                "I have forgotten all but {number} request that does not end; please try again.",
+                "I have forgotten all but {number} requests that do not end; please try again.",
+                left,
+            )
+        view = ui.LayoutView().add_item(ui.TextDisplay(language_of(interaction)(said)))
+        await interaction.edit_original_response(view=view, allowed_mentions=NO_MENTIONS)
 
 
 async def forget(interaction: Interaction, person: UserId) -> int:

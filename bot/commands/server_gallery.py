@@ -155,7 +155,7 @@ def reports_command() -> app_commands.Command[app_commands.Group, ..., None]:
 
 async def _reports(interaction: Interaction) -> None:
     server = await acknowledged(interaction)
-    decided = await interaction.client.house.hangings.decided(server, MAX_REPORTS)
+    decided = await interaction.client.house.reports.decided(server, MAX_REPORTS)
     if not decided:
         raise Refused(say("Nothing was decided yet."))
     lines = tuple(map(report_line, decided))

@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, assert_never
 
 from generation.backends.ending import how_it_ended, put_down, stdin, stdout
@@ -172,12 +171,7 @@ class ProcessBackend:
         self._supervisor = asyncio.create_task(self._supervise(), name="worker process")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._supervisor.cancel()
         await asyncio.wait({self._supervisor})
 

@@ -155,17 +155,21 @@ function choiceRows(component, type, name) {
   });
 }
 
+function listed(rows) {
+  return h(
+    "div.choices",
+    {},
+    rows.map(({ row }) => row),
+  );
+}
+
 function radioGroup(component, label, ids) {
   const rows = choiceRows(component, "radio", ids.field);
   const value = () => rows.find(({ input }) => input.checked)?.input.value ?? null;
   const problem = (required) => (required && value() === null ? "Choose one." : null);
   return {
     grouped: true,
-    element: h(
-      "div.choices",
-      {},
-      rows.map(({ row }) => row),
-    ),
+    element: listed(rows),
     problem,
     focus: () => rows[0]?.input.focus(),
     answer: () => ({ value: value() }),
@@ -184,11 +188,7 @@ function checkboxGroup(component, label, ids) {
   };
   return {
     grouped: true,
-    element: h(
-      "div.choices",
-      {},
-      rows.map(({ row }) => row),
-    ),
+    element: listed(rows),
     problem,
     focus: () => rows[0]?.input.focus(),
     answer: () => ({ values: values() }),

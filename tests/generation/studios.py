@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self
 
 from generation.image import Picture, PictureGone
@@ -34,9 +33,7 @@ class HandBackend:
         self.is_open = True
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.is_open = False
 
     def reject_reason(self, task: Task) -> str | None:
@@ -124,10 +121,8 @@ class Story:
         await self.studio.__aenter__()
         return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.studio.__aexit__(exc_type, exc, traceback)
+    async def __aexit__(self, *why: object) -> None:
+        await self.studio.__aexit__(*why)
 
     async def until(self, happened: Callable[[], object]) -> None:
         async with asyncio.timeout(10):

@@ -39,7 +39,7 @@ async def test_the_message_of_what_is_hidden_goes_and_comes_again_when_it_is_not
     await gallery.unhide(post.id)
     assert [each.id for each in await gallery.without_message()] == [post.id]
     assert await hangings.take_hidden_down() == 0
-    decided = await hangings.decided(SERVER, 5)
+    decided = await reports.decided(SERVER, 5)
     assert {(each.post, each.decision, each.decided_by) for each in decided} == {
         (post.id, Decision.HIDDEN, MOD),
         (kept.id, Decision.KEPT, MOD),
