@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import discord
 from discord import ui
 
 from bot.apologies import describe
-from bot.exhibiting import earlier_post
+from bot.exhibiting import earlier_post, place_of
 from bot.gallerycards import entry_lines
 from bot.language import Language, language_of_server
 from bot.messages import NO_MENTIONS
@@ -77,16 +77,14 @@ class Board:
         if place is None or not best:
             await self._boards.give_back(server, week)
             return
-        channel: Any = self._client.get_channel(place) or self._client.get_partial_messageable(
-            place, guild_id=server
-        )
-        message = await earlier_post(self._client, channel, _mark(week), ()) if resumed else None
-        if message is not None:
-            await self._boards.posted(server, week, message.channel_id, message.message_id)
-            return
         said_in = self._language(server)
         view = board_view(best, week, said_in)
         try:
+            channel = await place_of(self._client, place)
+            message = await earlier_post(self._client, channel, _mark(week), ()) if resumed else None
+            if message is not None:
+                await self._boards.posted(server, week, message.channel_id, message.message_id)
+                return
             if isinstance(channel, discord.ForumChannel):
                 tags = [tag for tag in channel.available_tags if not tag.moderated]
                 made = await channel.create_thread(

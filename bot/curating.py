@@ -17,7 +17,7 @@ from bot import pacing
 from bot.apologies import describe
 from bot.card import Action, Card, custom_id
 from bot.cards import MAX_ALT
-from bot.exhibiting import delete_message, earlier_post, new_post
+from bot.exhibiting import delete_message, earlier_post, new_post, place_of
 from bot.gallerycards import post_card
 from bot.language import Language, language_of_server
 from bot.letters import noted
@@ -118,30 +118,29 @@ class Curator:
         if post is None or post.is_hidden or post.message_id is not None:
             return post
         place = self._servers.of(post.server).gallery_channel
-        known = None if place is None else self._client.get_channel(place)
-        if known is not None and post.for_adults and not is_adult(known):
-            place = None  # the gallery has moved since it was shared
         card = None if place is None else await self._card(post)
         if place is None or card is None:
             await self._gallery.unshare(post_id)
             return None
-        channel = known or self._client.get_partial_messageable(place, guild_id=post.server)
-        message = None if fresh else await self._earlier(channel, post)
-        if message is None:
-            card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
-            try:
-                message = await new_post(channel, post, card, self._language(post.server))
-            except discord.HTTPException as error:
-                if not is_final(error, 0):
-                    raise
-                log.warning("a gallery's channel takes no post: %s", describe(error))
+        likes = UNTOLD  # an earlier message says what there was then
+        try:
+            channel = await place_of(self._client, place)
+            if post.for_adults and not is_adult(channel):  # the gallery has moved since it was shared
                 await self._gallery.unshare(post_id)
-                raise Refused(
-                    say("I may not post in {channel}, so it is not shared.", channel=f"<#{place}>")
-                ) from None
-            stays = await self._note(post, message, post.likes)
-        else:
-            stays = await self._note(post, message, UNTOLD)  # it says what there was then
+                return None
+            message = None if fresh else await self._earlier(channel, post)
+            if message is None:
+                card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+                message, likes = await new_post(channel, post, card, self._language(post.server)), post.likes
+        except discord.HTTPException as error:
+            if not is_final(error, 0):
+                raise
+            log.warning("a gallery's channel takes no post: %s", describe(error))
+            await self._gallery.unshare(post_id)
+            raise Refused(
+                say("I may not post in {channel}, so it is not shared.", channel=f"<#{place}>")
+            ) from None
+        stays = await self._note(post, message, likes)
         if not stays:
             await self._take_down(message)
         return await self._gallery.get(post_id)

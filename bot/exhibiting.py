@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -22,8 +23,19 @@ log = logging.getLogger(__name__)
 
 _EARLIER = 100
 """Messages in which one of ours is looked for that an earlier run may have posted."""
+NAMELESS = "…"
+"""What a post of a forum is called when its picture is gone."""
 MAX_FORUM_TAGS = 5
 """That Discord takes of one post."""
+
+
+async def place_of(client: discord.Client, channel_id: int) -> Any:
+    """The channel. Where it is not known yet, as after a start, Discord is asked what it is.
+
+    Raises:
+        discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: Discord does not say.
+    """
+    return client.get_channel(channel_id) or await client.fetch_channel(channel_id)
 
 
 async def new_post(channel: Any, post: Post, card: Card, language: Language) -> Message:
@@ -89,6 +101,17 @@ async def _newest(channel: Any) -> AsyncIterator[discord.Message]:
             continue
 
 
+async def _empty_thread(
+    client: discord.Client, channel: discord.PartialMessageable, message: Message
+) -> None:
+    """Without "manage threads" what others wrote in a forum's post stays. What it shows and its name go."""
+    with suppress(discord.Forbidden):  # moderators have locked it
+        await client.http.edit_channel(message.channel_id, name=NAMELESS, archived=False)
+    await channel.get_partial_message(message.message_id).delete()
+    with suppress(discord.Forbidden):
+        await client.http.edit_channel(message.channel_id, archived=True)
+
+
 async def delete_message(client: discord.Client, message: Message) -> None:
     """Delete the message of a post, and the forum's post that it began.
 
@@ -101,8 +124,8 @@ async def delete_message(client: discord.Client, message: Message) -> None:
         if message.channel_id == message.message_id:
             try:
                 await client.http.delete_channel(message.channel_id)
-            except discord.Forbidden:  # without "manage threads" what others wrote below it stays
-                await channel.get_partial_message(message.message_id).delete()
+            except discord.Forbidden:
+                await _empty_thread(client, channel, message)
         else:
             await channel.get_partial_message(message.message_id).delete()
     except discord.HTTPException as error:
