@@ -1,0 +1,228 @@
+"""Where somebody brought the bot along, and it may not post itself; in threads, forums, and for adults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from playground.faults import Fault
+from playground.nouns import Json
+from playground.person import Person
+from playground.reading import button_labels, is_ephemeral, pictures_of, text_of
+from tests.journeys.stage import Stage, asks, result, running, says, staged, told
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, until_logged
+from tests.journeys.test_sharing import MORE, in_gallery, labels, shares
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MUCH_LATER = QUARTER_OF_AN_HOUR + 60
+
+
+def own_late(person: Person, prompt: str) -> Json | None:
+    """The message of the bot's own that calls this person and shows this prompt."""
+    called = [m for m in person.seen.values() if any(user["id"] == person.id for user in m["mentions"])]
+    return next((m for m in called if f"> {prompt}" in text_of(m).splitlines() and pictures_of(m)), None)
+
+
+async def history(person: Person, channel_id: str) -> Json:
+    return await person.answer(await person.command("history", channel_id=channel_id), pictures_of)
+
+
+async def begins(person: Person, channel_id: str, name: str) -> str:
+    thread = await person.request("POST", f"/channels/{channel_id}/threads", {"name": name, "type": 11})
+    return str(thread["id"])
+
+
+# Brought along --------------------------------------------------------------------------------------------
+
+
+async def test_where_the_bot_was_brought_along_it_draws_and_its_buttons_work(stage: Stage) -> None:
+    anna, bruno, mina = stage.anna, stage.bruno, stage.mina  # who moderates another server is nobody here
+    lobby = anna.channel("lobby")
+    names = {command["name"] for command in await anna.commands(lobby)}
+    assert {"imagine", "history", "settings", "upscale", "Remix this"} <= names
+    assert not names & {"server", "gallery", "moderate", "lineage"}
+
+    asked = await asks(anna, "slow among neighbours", steps=60, channel_id=lobby)
+    card = await running(anna, asked)
+    assert "only the person who asked" in (await told(mina, await mina.press(card, "Cancel"))).lower()
+    card = await result(anna, asked)
+    assert card["channel_id"] == lobby
+    assert not is_ephemeral(card)
+    assert button_labels(card)[:4] == [
+        "Reroll",
+        "Edit",
+        "Settings",
+        "Delete",
+    ]  # there is no gallery to share to
+    seen = await bruno.message(lambda message: message["id"] == card["id"] and pictures_of(message))
+    again = await bruno.press(seen, "Reroll")  # who has not added the app may press, too
+    assert "among neighbours" in text_of(await result(bruno, again))
+    assert "Settings" in await told(bruno, await bruno.press(seen, "Settings"))
+    form = await anna.press(card, "Edit")
+    edited = await result(anna, await anna.submit(form, {"Prompt": "a red circle"}))
+    assert "> a red circle" in text_of(edited)
+    waits = await asks(anna, "slow and unwanted", steps=60, channel_id=lobby)
+    await anna.press(await running(anna, waits), "Cancel")
+    await anna.answer(waits, says("Cancelled"))
+    await anna.press(card, "Delete")
+    await anna.until(lambda: card["id"] in anna.deleted)
+
+
+async def test_where_it_may_not_post_a_late_picture_is_a_direct_message(stage: Stage) -> None:
+    anna = stage.anna
+    asked = await asks(anna, "slow far away", steps=60, channel_id=anna.channel("lobby"))
+    await running(anna, asked)
+    stage.playground.clock.advance(MUCH_LATER)
+    late = await anna.until(lambda: own_late(anna, "slow far away"))
+    assert late["channel_id"] == await anna.direct_messages()
+    again = await anna.press(late, "Reroll")
+    assert pictures_of(await result(anna, again))
+
+
+async def test_whoever_takes_no_messages_finds_a_late_picture_in_the_history(stage: Stage) -> None:
+    anna = stage.anna
+    lobby, world = anna.channel("lobby"), stage.playground.world
+    asked = await asks(anna, "slow and out of reach", steps=60, channel_id=lobby)
+    await running(anna, asked)
+    world.closed_to_messages.add(world.people[0].id)
+    stage.playground.clock.advance(MUCH_LATER)
+    await until_logged(stage, "not delivered: neither the channel nor a direct message takes it")
+    page = await history(anna, lobby)
+    world.closed_to_messages.clear()
+    assert "slow and out of reach" in text_of(page)
+    assert is_ephemeral(page)
+
+
+async def test_a_crash_loses_nothing_where_it_was_brought_along(stage: Stage) -> None:
+    mina = stage.mina
+    asked = await asks(mina, "slow survivor", steps=60, channel_id=mina.channel("lobby"))
+    await running(mina, asked)
+    await stage.bot.kill()
+    stage.playground.clock.advance(MUCH_LATER)
+    await stage.bot.start()
+    late = await mina.until(lambda: own_late(mina, "slow survivor"))
+    assert late["channel_id"] == await mina.direct_messages()
+    assert len(await finished_cards(mina, "slow survivor", late["channel_id"])) == 1
+
+
+async def test_where_apps_are_quiet_all_of_it_works_for_who_asked_alone(stage: Stage) -> None:
+    anna = stage.anna
+    library = anna.channel("library")
+    asked = await asks(anna, "slow and hushed", steps=60, channel_id=library)
+    card = await result(anna, asked)
+    assert is_ephemeral(card)
+    again = await anna.press(card, "Reroll")
+    assert is_ephemeral(await running(anna, again))
+    stage.playground.clock.advance(MUCH_LATER)
+    late = await anna.until(lambda: own_late(anna, "slow and hushed"))
+    assert late["channel_id"] == await anna.direct_messages()
+
+
+async def test_in_a_conversation_of_several_it_draws_too(stage: Stage) -> None:
+    anna, bruno = stage.anna, stage.bruno
+    body = {"recipients": [bruno.id, stage.mina.id]}
+    group = (await anna.request("POST", "/users/@me/channels", body))["id"]
+    asked = await asks(anna, "slow in company", steps=60, channel_id=group)
+    card = await running(anna, asked)
+    assert not is_ephemeral(card)
+    stage.playground.clock.advance(MUCH_LATER)
+    late = await anna.until(lambda: own_late(anna, "slow in company"))
+    assert late["channel_id"] == await anna.direct_messages()
+    card = await result(anna, await asks(anna, "in company", channel_id=group, private=True))
+    assert is_ephemeral(card)
+
+
+# Threads and forums ---------------------------------------------------------------------------------------
+
+
+async def test_it_draws_in_threads_and_comes_back_into_archived_ones(stage: Stage) -> None:
+    anna, mina = stage.anna, stage.mina
+    pictures = anna.channel("pictures")
+    thread = await begins(anna, pictures, "an aside")
+    card = await result(anna, await asks(anna, "in a thread", channel_id=thread))
+    assert card["channel_id"] == thread
+    assert pictures_of(await result(anna, await anna.press(card, "Reroll")))
+
+    late = await asks(anna, "slow in a thread", steps=60, channel_id=thread)
+    await running(anna, late)
+    await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
+    stage.playground.clock.advance(MUCH_LATER)
+    found = await anna.until(lambda: own_late(anna, "slow in a thread"))
+    assert found["channel_id"] == thread
+
+    asleep = await asks(anna, "slow and asleep", steps=60, channel_id=thread)
+    card = await running(anna, asleep)
+    await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
+    found = await anna.until(lambda: own_late(anna, "slow and asleep"))  # an edit would not wake it
+    assert found["channel_id"] == thread
+    await anna.until(lambda: card["id"] in anna.deleted)
+
+    locked = await asks(anna, "slow and locked out", steps=60, channel_id=thread)
+    await running(anna, locked)
+    await mina.request("PATCH", f"/channels/{thread}", {"archived": True, "locked": True})
+    found = await anna.until(lambda: own_late(anna, "slow and locked out"))
+    assert found["channel_id"] == await anna.direct_messages()
+
+
+async def test_the_rules_of_a_channel_hold_in_its_threads(stage: Stage) -> None:
+    anna, mina = stage.anna, stage.mina
+    showcase = anna.channel("showcase")
+    thread = await begins(anna, showcase, "seen from here")
+    elsewhere = await begins(anna, anna.channel("pictures"), "seen from there")
+    await told(mina, await mina.command("server channels allow", {"channel": showcase}))
+    assert pictures_of(await result(anna, await asks(anna, "here", channel_id=thread)))
+    said = await told(anna, await asks(anna, "there", channel_id=elsewhere))
+    assert said == f"In this server I draw somewhere else: <#{showcase}>."
+    await told(mina, await mina.command("server channels everywhere"))
+
+
+async def test_a_gallery_can_be_a_forum(stage: Stage) -> None:
+    anna, bruno, mina = stage.anna, stage.bruno, stage.mina
+    forum = anna.channel("exhibition")
+    said = await told(mina, await mina.command("server gallery", {"channel": forum}))
+    assert f"<#{forum}>" in said
+    card = await result(anna, await asks(anna, "a red circle in a forum"))
+    said = await shares(anna, card, title="Round")
+    assert said.startswith("It is in the gallery: ")
+    number = said.split("/")[-1].split(".")[0].strip(")")
+    world = stage.playground.world
+    (thread,) = [each for each in world.channels.values() if each.parent == int(forum)]
+    assert (thread.name, str(thread.id)) == ("Round", number)
+    post = await in_gallery(bruno, str(thread.id), "Round")
+
+    await bruno.press(post, "Like")
+    await bruno.message(lambda m: m["id"] == post["id"] and labels(m) == ["1 like"])
+    # What is liked while nobody looks into its post is told there nevertheless.
+    stage.playground.faults.add(Fault(method="PATCH", path="/channels/*/messages/*", status=503, times=1))
+    await mina.press(mina.seen[post["id"]], "1 like")
+    await mina.request("PATCH", f"/channels/{thread.id}", {"archived": True})
+    await mina.message(lambda m: m["id"] == post["id"] and labels(m) == ["2 likes"])
+
+    await anna.press(await anna.answer(await anna.select(post, MORE, ["out"])), "Take it out")
+    await anna.until(lambda: post["id"] in anna.deleted)
+
+
+# Adults ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_model_for_adults_draws_where_only_they_are_and_in_threads_of_that(tmp_path: Path) -> None:
+    models = ("Tame", "fake:noise"), ("Wild", "fake:wild")
+    told_so = [f'[[model]]\nname = "{name}"\nsource = "{source}"\n' for name, source in models]
+    (tmp_path / "models.toml").write_text("".join(told_so))
+    async with staged(tmp_path) as stage:
+        anna, mina = stage.anna, stage.mina
+        adults = anna.channel("after-hours")
+        await told(mina, await mina.command("server models adults", {"model": "Wild"}))
+        said = await told(anna, await asks(anna, "a red circle", model="Wild"))
+        assert "age-restricted" in said
+        assert "Wild" in text_of(
+            await result(anna, await asks(anna, "a circle", model="Wild", channel_id=adults))
+        )
+        thread = await begins(anna, adults, "later")
+        asked = await asks(anna, "a circle", model="Wild", channel_id=thread)
+        assert "Wild" in text_of(await result(anna, asked))
+        # Where nobody decided anything, the owner's models draw.
+        asked = await asks(anna, "a circle", model="Wild", channel_id=anna.channel("lobby"))
+        assert "Wild" in text_of(await result(anna, asked))
