@@ -380,7 +380,9 @@ def _engine(
         loras=adapters,
         upscalers=upscalers,
         controlnets=controlnets,
-        annotators=Annotators(**looked),
+        annotators=Annotators(
+            depth=looked.get("depth"), pose=looked.get("pose"), people=looked.get("people")
+        ),
     )
 
 

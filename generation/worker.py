@@ -7,16 +7,14 @@ it reads: when the bot's process is gone, however it went, so is this one, in th
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import queue
 import signal
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, assert_never
 
@@ -24,8 +22,10 @@ from generation import loras
 from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
 from generation.controlnets import control_folders
 from generation.embeddings import SHIPPED, Embeddings
+from generation.engine.beside import Beside, Besides
 from generation.engine.engine import Engine, Say
 from generation.engine.reading import Finish, Tell
+from generation.heartbeat import heartbeat
 from generation.loras import Loras
 from generation.messages import (
     Cancel,
@@ -65,8 +65,6 @@ _ENVIRONMENT = {
     # likes makes it take several times as long when something else wants a core, and starves the bot.
     "GOMP_SPINCOUNT": "30000",
 }
-_HEARTBEAT_S = 5.0
-_ALIVE_CPU_S = 0.02  # of processor time in a heartbeat; waiting for nothing takes less
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -221,6 +219,7 @@ def _open_engine(
             log.info("%s", info.note)
     budget = None if options.memory is None else int(options.memory * 2**30)
     upscalers = None if options.upscalers is None else _upscalers(options)
+    besides = Besides(lambda: _beside(upscalers, options))
     rack = Rack(
         shelf,
         lambda info, tell: _read(info, options, say, tell, upscalers),
@@ -228,21 +227,29 @@ def _open_engine(
         budget=budget,
         weigh=weight_on_disk,
         patience=options.patience,
-        alive=lambda is_needless: _heartbeat(say, unless=is_needless),
+        alive=lambda is_needless: heartbeat(say, unless=is_needless),
         enlarging=_enlarging(upscalers, options, say),
+        besides=besides,
     )
 
     def free() -> None:
-        if upscalers is not None:
-            upscalers.put_away()
-        if "generation.engine.guard" in sys.modules:
-            from generation.engine.guard import the_guard
-
-            the_guard(options.safety_checker, options.safety_fetch, options.device).put_away()
+        besides.put_all_away()
         rack.put_all_away()
         give_back()
 
     return rack, free
+
+
+def _beside(upscalers: UpscalerShelf | None, options: argparse.Namespace) -> list[Beside]:
+    """What models share; nothing is imported for it that has not been for a model."""
+    found: list[Beside] = [] if upscalers is None else [upscalers]
+    if "generation.engine.loop" in sys.modules:
+        from generation.engine.annotators import the_annotators
+        from generation.engine.guard import the_guard
+
+        found.append(the_guard(options.safety_checker, options.safety_fetch, options.device))
+        found.append(the_annotators(options.depth, options.pose, options.people))
+    return found
 
 
 def _upscalers(options: argparse.Namespace) -> UpscalerShelf:
@@ -287,7 +294,7 @@ def _read(
 def _read_files(
     info: ModelInfo, options: argparse.Namespace, say: Say, upscalers: UpscalerShelf | None
 ) -> Finish:
-    from generation.engine.annotators import Annotators
+    from generation.engine.annotators import the_annotators
     from generation.engine.compiling import compiled_in
     from generation.engine.guard import the_guard
     from generation.engine.lane import PipelineEngine
@@ -321,7 +328,7 @@ def _read_files(
         loras=Loras(options.loras, loras.SHIPPED),
         upscalers=upscalers,
         controlnets=controlnets,
-        annotators=Annotators(depth=options.depth, pose=options.pose, people=options.people),
+        annotators=the_annotators(options.depth, options.pose, options.people),
     )
 
 
@@ -360,33 +367,6 @@ def _listen(pipe: BinaryIO, inbox: Inbox, describe: Callable[[Describe], None] |
         elif describe is not None:
             describe(command)
     os._exit(0)
-
-
-@contextlib.contextmanager
-def _heartbeat(say: Say, *, unless: Callable[[], bool]) -> Iterator[None]:
-    """While something long runs, say that it still does, as long as it uses the processor.
-
-    Not while `unless` holds.
-
-    Fetching and reading a model may take an hour; standing still for minutes is a hang.
-    """
-    stop = threading.Event()
-
-    def beat() -> None:
-        used = time.process_time()
-        while not stop.wait(_HEARTBEAT_S):
-            now = time.process_time()
-            if now - used > _ALIVE_CPU_S and not unless():
-                say(Entered(phase=Phase.LOADING))
-            used = now
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
+import time
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -30,6 +33,11 @@ class _Annotator(Protocol):
         """Of the weights."""
         ...
 
+    @property
+    def footprint(self) -> int:
+        """Bytes of its weights."""
+        ...
+
     def __call__(self, picture: Image.Image, device: torch.device) -> Image.Image: ...
 
 
@@ -37,13 +45,19 @@ class Annotators:
     """They stay on the CPU and come to the device for as long as they look at a picture."""
 
     def __init__(
-        self, *, depth: Path | None = None, pose: Path | None = None, people: Path | None = None
+        self,
+        *,
+        depth: Path | None = None,
+        pose: Path | None = None,
+        people: Path | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             depth: a folder in the format of transformers; None: depth cannot be told.
             pose: likewise.
             people: the folder of what finds people for `pose`; None: a picture shows one.
+            now: seconds.
         """
         self._sources: dict[Preprocessor, Callable[[], _Annotator]] = {}
         if depth is not None:
@@ -52,6 +66,24 @@ class Annotators:
             self._sources[Preprocessor.POSE] = lambda: Poses(pose, people)
         self._readings: dict[Preprocessor, Awaited[_Annotator]] = {}
         self._reader: ThreadPoolExecutor | None = None
+        self._now = now
+        self.used = -math.inf
+        """When one was last asked for, in seconds."""
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of the weights of all that are here."""
+        return sum(each.footprint for each in self._here.values())
+
+    def put_away(self) -> None:
+        """Let go of those that are here; on the thread that draws, nobody works with them meanwhile."""
+        for preprocessor in self._here:
+            del self._readings[preprocessor]
+
+    @property
+    def _here(self) -> dict[Preprocessor, _Annotator]:
+        futures = {name: reading.future for name, reading in self._readings.items() if reading.future.done()}
+        return {name: each.result() for name, each in futures.items() if each.exception() is None}
 
     @property
     def wanted(self) -> Collection[Preprocessor]:
@@ -80,12 +112,8 @@ class Annotators:
         """What one that is here makes of a picture, in RGB of its size."""
         return self._readings[preprocessor].future.result()(picture, device)
 
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.shutdown(wait=False, cancel_futures=True)
-        self._readings.clear()
-
     def _is_here(self, preprocessor: Preprocessor) -> bool:
+        self.used = self._now()
         if preprocessor not in self._readings:
             if (source := self._sources.get(preprocessor)) is None:
                 raise CannotDraw(preprocessor.missing)
@@ -109,6 +137,12 @@ class Annotators:
                 )
             ) from error
         return True
+
+
+@functools.cache
+def the_annotators(depth: Path | None, pose: Path | None, people: Path | None) -> Annotators:
+    """Those that all engines of this process share."""
+    return Annotators(depth=depth, pose=pose, people=people)
 
 
 @one_at_a_time

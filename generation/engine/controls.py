@@ -103,7 +103,6 @@ class Controls:
 
     def close(self) -> None:
         self._pool.close()
-        self._annotators.close()
 
     def pictures(self, task: Task) -> tuple[ControlPicture, ...]:
         """What each control of a task goes by; its ControlNets are here.

@@ -11,6 +11,7 @@ from PIL import Image
 
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
+from generation.engine.memory import footprint
 from generation.engine.weighted import only_weights
 from generation.sentence import say
 
@@ -31,6 +32,11 @@ class Depths:
                 str(folder), dtype=torch.float32, use_safetensors=True, **options
             )
         self._model.eval().requires_grad_(False)
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of its weights."""
+        return footprint(self._model)
 
     @torch.inference_mode()
     def __call__(self, picture: Image.Image, device: torch.device) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from generation.catalogue import ModelInfo, UnreadableModel
 from generation.checkers import WEIGHTS, on_disk
 from generation.engine.building import one_at_a_time
 from generation.engine.fetching import first_line
-from generation.engine.memory import free, is_out_of_memory
+from generation.engine.memory import footprint, free, is_out_of_memory
 from generation.engine.models import choose_device
 from generation.messages import Task
 from generation.safety import Verdict
@@ -62,6 +63,11 @@ class Checker:
         """Where it is now."""
         where: torch.device = self._model.concept_embeds.device
         return where
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of its weights, which need half as many on a device as on the CPU."""
+        return footprint(self._model)
 
     def is_flagged(self, picture: Image.Image, *, away: bool = False) -> bool:
         """Whether it finds one of its concepts in a picture. From any thread.
@@ -145,10 +151,24 @@ class Guard:
         self._reading: Future[Checker] | None = None
         self._is_fetching = False
         self._failed_at: float | None = None
+        self._put_away_for: tuple[ModelInfo | None] | None = None
+        """It was put away since it was expected, for this model last."""
+        self._info: ModelInfo | None = None
+        self.used = -math.inf
+        """When it was last expected or asked, in seconds."""
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of the weights of the checker in memory."""
+        reading = self._reading
+        if reading is None or not reading.done() or reading.exception() is not None:
+            return 0
+        return reading.result().footprint
 
     def expect(self, info: ModelInfo | None) -> None:
         """It will be asked about a picture of this model, or of none; returns at once."""
         with self._lock:
+            self.used, self._info, self._put_away_for = self._now(), info, None
             if self._failed_at is not None and self._now() - self._failed_at >= BROKEN_S:
                 self._reading = self._failed_at = None
             if self._reading is not None:
@@ -164,6 +184,9 @@ class Guard:
         Args:
             away: it has to do without the device.
         """
+        if (away_for := self._put_away_for) is not None:
+            self.expect(*away_for)  # for a picture that took long
+        self.used = self._now()
         if (reading := self._reading) is None:
             return Verdict.UNCHECKED
         try:
@@ -189,7 +212,7 @@ class Guard:
         """Let go of the checker while nothing is checked; it is read again when it is next expected."""
         with self._lock:
             if self._reading is not None and self._reading.done() and self._reading.exception() is None:
-                self._reading = None
+                self._reading, self._put_away_for = None, (self._info,)
 
     def _read(self, reading: Future[Checker], info: ModelInfo | None) -> None:
         try:

@@ -137,7 +137,7 @@ class PipelineEngine:
 
     @property
     def footprint(self) -> int:
-        parts = self._model.pipe.components.values()
+        parts = (*self._model.pipe.components.values(), self._model.tiny)
         return footprint(*(part for part in parts if isinstance(part, torch.nn.Module)))
 
     @property

@@ -76,7 +76,10 @@ class Looks:
 
     @property
     def footprint(self) -> int:
-        return 0 if self._adapter is None else footprint(self._adapter.layers)
+        """Bytes of all that was read, of which the layers alone stay on the device."""
+        if (read := self._adapter) is None:
+            return 0
+        return footprint(read.layers, read.encoder, read.projection)
 
     def is_here(self, request: GenerationRequest) -> bool:
         """Whether a request can be drawn as far as its look goes; if not, the adapter is read from now on.

@@ -126,7 +126,8 @@ class DiffusionEngine:
     @property
     def footprint(self) -> int:
         parts = (*self._model.unets, self._model.vae, *self._model.text_models)
-        return footprint(*parts) + self._controls.footprint
+        tiny = () if self._model.tiny is None else (self._model.tiny,)
+        return footprint(*parts, *tiny) + self._controls.footprint
 
     @property
     def room(self) -> int:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
+from generation.engine.memory import footprint
 from generation.engine.weighted import only_weights
 from generation.modelfiles import UnreadableModel
 from generation.sentence import say
@@ -86,16 +87,24 @@ class Poses:
             raise UnreadableModel(f"the detector {people} knows no person")
         self.hash = hashlib.sha256(f"{self.hash}{theirs}".encode()).hexdigest()[:10]
 
+    @property
+    def footprint(self) -> int:
+        """Bytes of its weights."""
+        return footprint(*self._models)
+
+    @property
+    def _models(self) -> list[Any]:
+        return [each for each in (self._model, self._detector) if each is not None]
+
     @torch.inference_mode()
     def __call__(self, picture: Image.Image, device: torch.device) -> Image.Image:
         """The skeletons on black, in RGB of the picture's size."""
-        models = [each for each in (self._model, self._detector) if each is not None]
         try:
-            for each in models:
+            for each in self._models:
                 each.to(device)
             people = self._people(picture.convert("RGB"), device)
         finally:
-            for each in models:
+            for each in self._models:
                 each.to("cpu")
         if not any(any(joint is not None for joint in person) for person in people):
             raise CannotDraw(

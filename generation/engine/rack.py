@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import nullcontext
 
 from generation.catalogue import ModelInfo, UnreadableModel
+from generation.engine.beside import Besides
 from generation.engine.engine import Engine, ModelEngine
 from generation.engine.giving import give_back
 from generation.engine.modes import Modes, is_shortage
-from generation.engine.reading import Alive, Finish, Reading, Tell
+from generation.engine.reading import Alive, Finish, Reading, Tell, duration
 from generation.engine.turns import Turns
 from generation.messages import (
     Entered,
@@ -71,10 +73,11 @@ class Rack:
         patience: float = STILL_S,
         now: Callable[[], float] = time.monotonic,
         enlarging: Engine | None = None,
+        besides: Besides | None = None,
     ) -> None:
         """
         Args:
-            budget: bytes that the weights of all loaded models may need; None: no limit.
+            budget: bytes that the weights of all models here, and of `besides`, may need; None: no limit.
             weigh: tells before it is read about how many bytes a model needs.
             alive: entered while a model is read, to say that this still goes on. It is needless while others
                 are drawn, whose steps are signs of life enough.
@@ -94,8 +97,11 @@ class Rack:
         self._patience = patience
         self._now = now
         self._enlarging = enlarging
+        self._besides = besides or Besides()
         self._engines: OrderedDict[str, ModelEngine] = OrderedDict()
         """By the model's source, the most recently used last."""
+        self._used: dict[str, float] = {}
+        """When each of them was last given a task."""
         self._waiting: dict[str, deque[Task]] = {}
         self._owed: dict[str, int] = {}
         """How many tasks a model is yet to be given of those that it was read for: until then it stays."""
@@ -122,7 +128,7 @@ class Rack:
 
     @property
     def footprint(self) -> int:
-        return sum(engine.footprint for engine in self._engines.values())
+        return sum(engine.footprint for engine in self._engines.values()) + self._besides.footprint
 
     @property
     def room(self) -> int:
@@ -214,6 +220,7 @@ class Rack:
             engine, waiting = self._engines.get(source), self._waiting[source]
             while engine is not None and waiting and engine.room and source != self._leaving:
                 self._engines.move_to_end(source)
+                self._used[source] = self._now()
                 self._owed[source] = max(0, self._owed[source] - 1)
                 self._hand_to(engine, source, waiting.popleft())
             if not waiting:
@@ -265,14 +272,16 @@ class Rack:
 
     def _makes_room_for(self, weight: int) -> bool:
         """Whether there is room now; if not, the least recently used model is on its way out."""
-        while self._budget is not None and self._engines and self.footprint + weight > self._budget:
-            may_go = [source for source in self._engines if not self._must_stay(source)]
-            if not may_go:
+        while self._budget is not None and self.footprint + weight > self._budget:
+            oldest = next((source for source in self._engines if not self._must_stay(source)), None)
+            if self._besides.put_one_away(before=self._used.get(oldest or "", math.inf)):
+                continue
+            if oldest is None:
+                return not self._engines
+            if self._engines[oldest].busy:
+                self._leaving = oldest
                 return False
-            if self._engines[may_go[0]].busy:
-                self._leaving = may_go[0]
-                return False
-            self._put_away(may_go[0])
+            self._put_away(oldest)
         return True
 
     def _must_stay(self, source: str) -> bool:
@@ -280,11 +289,15 @@ class Rack:
         return self._owed[source] > 0 and source in self._waiting
 
     def _shed(self) -> None:
-        """A model may need more than its files said: then others leave as soon as they have nothing to do."""
-        for source in list(self._engines)[:-1]:
-            if self._budget is None or self.footprint <= self._budget:
+        """More may be needed than files said: then others leave as soon as they have nothing to do."""
+        for source in (*list(self._engines)[:-1], None):
+            before = math.inf if source is None else self._used[source]
+            while self._budget is not None and self.footprint > self._budget:
+                if not self._besides.put_one_away(before=before):
+                    break
+            else:
                 return
-            if not self._engines[source].busy and source not in self._waiting:
+            if source is not None and not self._engines[source].busy and source not in self._waiting:
                 self._put_away(source)
 
     def _take_in_what_was_read(self) -> None:
@@ -323,7 +336,7 @@ class Rack:
         reading, self._loading = self._loading, None
         reading.give_up()
         self._stuck[reading.source] = reading
-        lasted = _duration(self._patience)
+        lasted = duration(self._patience)
         log.error(
             "reading %s has stood still for %s; is its disk, or the way to Hugging Face, still there? "
             "Nobody waits for it any more. It is not read again before this reading ends or I am restarted.",
@@ -349,7 +362,7 @@ class Rack:
         )
 
     def _install(self, source: str, engine: ModelEngine) -> None:
-        self._engines[source] = engine
+        self._engines[source], self._used[source] = engine, self._now()
         self._owed[source] = len(self._waiting.get(source, ()))
         known = self._shelf.by_source(source)
         if known is not None and _takes(known) != _takes(engine.info):
@@ -368,14 +381,12 @@ class Rack:
     def _put_away(self, source: str) -> None:
         log.info("putting %s away: its memory is needed", source)
         self._engines.pop(source).close()
-        del self._owed[source]
+        del self._owed[source], self._used[source]
         give_back()
         self._say(PutAway(model=source))
 
 
 _LATER = say("Other models draw; try this one again later. The owner's log says more.")
-
-
 _MISJUDGED = say(
     "Until it was fetched I knew this model only by its name; with /imagine it can be asked for anew."
 )
@@ -384,9 +395,3 @@ _MISJUDGED = say(
 def _takes(info: ModelInfo) -> tuple[object, ...]:
     """What decides which requests a model draws."""
     return (info.family, info.multiple, info.min_edge, info.max_edge, info.samplers)
-
-
-def _duration(seconds: float) -> str:
-    if seconds >= 120:
-        return say("{minutes:.0f} minutes", minutes=seconds / 60)
-    return say("{seconds:g} seconds", seconds=seconds)

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from generation.engine.engine import ModelEngine
+from generation.sentence import say
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,13 @@ class Reading:
         self._moved_at = self._now()
         if not self._given_up:
             self._tell(fetched, total)
+
+
+def duration(seconds: float) -> str:
+    """Of a wait, in words."""
+    if seconds >= 120:
+        return say("{minutes:.0f} minutes", minutes=seconds / 60)
+    return say("{seconds:g} seconds", seconds=seconds)
 
 
 def _processor_time() -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
+import math
 import sys
 import threading
+import time
 import types
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from safetensors.torch import load_file
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import hash_file
+from generation.engine.memory import footprint
 from generation.sentence import say
 from generation.upscalers import Upscalers
 
@@ -30,7 +34,7 @@ TILE = 256
 """Pixels along the edge of a tile, before it is enlarged; smaller ones are tried when memory runs out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Upscaler:
     """A model that makes pictures `scale` times as large, on the device that works."""
 
@@ -55,13 +59,20 @@ class UpscalerShelf:
     """The upscalers of the owner's folder, of which the one that was used last stays in memory."""
 
     def __init__(
-        self, files: Upscalers, device: torch.device, dtype: torch.dtype, *, tile: int = TILE
+        self,
+        files: Upscalers,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        tile: int = TILE,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
             device: where it works; None of it is moved before somebody asks for it.
             dtype: what it computes in, if it can.
             tile: pixels along the edge of the tiles that it begins with.
+            now: seconds.
         """
         self.tile = tile
         self._files = files
@@ -69,6 +80,16 @@ class UpscalerShelf:
         self._dtype = dtype
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="upscaler")
         self._last: tuple[tuple[str, int], Future[Upscaler]] | None = None
+        self._now = now
+        self.used = -math.inf
+        """When one was last asked for, in seconds."""
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of the weights of the one in memory."""
+        if self._last is None or not self._last[1].done() or self._last[1].exception() is not None:
+            return 0
+        return footprint(self._last[1].result().model.model)
 
     @staticmethod
     def make_ready() -> None:
@@ -82,6 +103,7 @@ class UpscalerShelf:
         Raises:
             CannotDraw: its file went away this very moment.
         """
+        self.used = self._now()
         path = self._files.path_of(name)
         if path is None:
             gone: Future[Upscaler] = Future()
@@ -101,8 +123,18 @@ class UpscalerShelf:
         return self._last[1]
 
     def put_away(self) -> None:
-        """Let go of the one in memory while nobody works with it."""
+        """Let go of the one in memory, unless somebody works with it."""
+        if self._last is None or not self._last[1].done():
+            return  # somebody waits for it
+        if self._last[1].exception() is not None:
+            self._last = None
+            return
+        key, here = self._last[0], weakref.ref(self._last[1].result())
         self._last = None
+        if (still := here()) is not None:
+            again: Future[Upscaler] = Future()
+            again.set_result(still)
+            self._last = key, again
 
     def close(self) -> None:
         self._reader.shutdown(cancel_futures=True)

@@ -47,7 +47,9 @@ def steered(bench: Bench, folder: Path, *, cap: int = 4, **weights: Path) -> Ben
         cap=cap,
         padded=False,
         controlnets=known,
-        annotators=Annotators(**weights),
+        annotators=Annotators(
+            depth=weights.get("depth"), pose=weights.get("pose"), people=weights.get("people")
+        ),
     )
     return other
 

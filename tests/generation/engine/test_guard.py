@@ -107,7 +107,6 @@ def test_a_checker_that_was_put_away_is_read_again_when_it_is_expected(for_red: 
     guard.put_away()
     assert verdicts(guard, RED) == [Verdict.FLAGGED]
     guard.put_away()
-    assert guard.verdict(RED) is Verdict.UNCHECKED
     assert verdicts(guard, RED, BLUE) == [Verdict.FLAGGED, Verdict.CLEAN]
 
 

@@ -267,6 +267,19 @@ def test_a_model_whose_tasks_were_taken_back_leaves_for_another() -> None:
     assert racked.drawn_with() == {"b0": "two", "after": "one"}
 
 
+def test_a_model_does_not_come_while_another_must_stay_for_what_it_was_read_for() -> None:
+    racked = Racked(budget=150)
+    for number in range(3):
+        racked.rack.admit(racked.task("two", f"b{number}"))
+    while "two" not in racked.gone:
+        racked.rack.tick()
+        assert racked.rack.footprint <= 150
+        if racked.was_read == ["one", "two"] and not racked.rack._waiting.get("fake:three"):
+            racked.rack.admit(racked.task("three", "after"))
+    racked.finish()
+    assert racked.drawn_with() == {"b0": "two", "b1": "two", "b2": "two", "after": "three"}
+
+
 def test_steady_demand_for_one_model_does_not_starve_another() -> None:
     racked = Racked(budget=150)
     for number in range(8):
