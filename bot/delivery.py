@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Self, assert_never
+from typing import Self
 
 import discord
 
@@ -23,7 +23,7 @@ from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry
 from bot.rounds import Round
 from generation.chores import end_all
 from generation.hold import Hold
-from generation.job import Cancelled, Failed, Finished, Job, JobEvent, JobId, Progressed, Queued
+from generation.job import Job, JobEvent, JobId, Progressed, Queued
 from generation.shelf import Shelf
 from generation.studio import Eye
 from storage.database import DatabaseUnusable
@@ -106,20 +106,7 @@ class Courier:
 
     def hear(self, event: JobEvent) -> None:
         """Take in an event; listener of the studio, so it only notes."""
-        round_ = self._round(event.job.id)
-        now = time.monotonic()
-        match event:
-            case Queued():
-                round_.began_at = None
-                round_.previews.clear()
-            case Progressed():
-                round_.began_at = round_.began_at or now
-            case Finished() | Failed() | Cancelled():
-                round_.ended_at = now
-            case _:
-                assert_never(event)
-        round_.newest = event
-        round_.changed.set()
+        self._round(event.job.id).hear(event)
         self._look_after(event.job.id)
 
     def bring_again(self, job_id: JobId) -> None:
@@ -160,7 +147,7 @@ class Courier:
         event = round_.newest
         while isinstance(event, Queued | Progressed):
             round_.changed.clear()
-            wait = None if round_.deaf else self._wait(round_, event, self._card(round_, event))
+            wait = None if round_.deaf else round_.pace(event, self._card(round_, event)).wait()
             if wait == 0:
                 await self._look(round_)
                 if isinstance(event := round_.newest, Queued | Progressed):
@@ -178,19 +165,8 @@ class Courier:
 
     # Progress ---------------------------------------------------------------------------------------------
 
-    def _wait(self, round_: Round, event: Queued | Progressed, card: Card) -> float | None:
-        return pacing.Pace(
-            now=time.monotonic(),
-            asked_at=round_.asked_at,
-            edited_at=round_.edited_at,
-            changed=card != round_.shown,
-            late_in=_late_in(round_, event),
-            remaining=_left(round_, event),
-            place=event.place if isinstance(event, Queued) else 1,
-        ).wait()
-
     def _card(self, round_: Round, event: Queued | Progressed) -> Card:
-        left = _left(round_, event)
+        left = round_.left(event)
         if left is None and isinstance(event, Progressed):
             left = self._estimate(event.job.id)
         return card_for(
@@ -237,7 +213,7 @@ class Courier:
             round_.deaf = error.status in (401, 403, 404)
             round_.given_up += error.status >= 500
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
-            if error.code == UNKNOWN_MESSAGE and not _is_private(round_.newest):
+            if error.code == UNKNOWN_MESSAGE and not round_.is_private:
                 await self._cancel(round_.job_id)  # somebody removed it, and Cancel and Delete with it
         except Connection as error:
             round_.given_up += 1
@@ -368,24 +344,5 @@ class Courier:
         return round_.delivery
 
 
-def _is_private(event: JobEvent | None) -> bool:
-    return event is not None and event.job.private
-
-
 def _expired(address: Address) -> bool:
     return time.time() >= address.token_expires_at
-
-
-def _left(round_: Round, event: Queued | Progressed) -> float | None:
-    """Seconds until it is done, as it goes so far; None while it waits, and before the first step."""
-    if not isinstance(event, Progressed) or round_.began_at is None:
-        return None
-    running_for = time.monotonic() - round_.began_at
-    return pacing.remaining(step=event.step, steps=event.steps, running_for=running_for)
-
-
-def _late_in(round_: Round, event: Queued | Progressed) -> float | None:
-    """Seconds until what its message expects has passed, and it still waits; None: it expects nothing."""
-    if not isinstance(event, Queued) or round_.expected_at is None:
-        return None
-    return max(0.0, round_.expected_at - time.time())

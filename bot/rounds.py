@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from typing import assert_never
 
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
+from bot import pacing
 from bot.card import Card
-from generation.job import JobEvent, JobId
+from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from storage.deliveries import Delivery
 
 
@@ -55,6 +58,11 @@ class Round:
         return 0 if self.delivery is None else self.delivery.round
 
     @property
+    def is_private(self) -> bool:
+        """Whether only one person sees its message, as far as anything was heard of the job."""
+        return self.newest is not None and self.newest.job.private
+
+    @property
     def seconds(self) -> float | None:
         """That drawing took, if we saw it begin and end."""
         if self.began_at is None or self.ended_at is None:
@@ -66,8 +74,49 @@ class Round:
         self.delivery = delivery
         self.file_limit = delivery.address.file_limit
 
+    def hear(self, event: JobEvent) -> None:
+        """Take in what has happened to the job."""
+        now = time.monotonic()
+        match event:
+            case Queued():
+                self.began_at = None
+                self.previews.clear()
+            case Progressed():
+                self.began_at = self.began_at or now
+            case Finished() | Failed() | Cancelled():
+                self.ended_at = now
+            case _:
+                assert_never(event)
+        self.newest = event
+        self.changed.set()
+
     def see(self, index: int, webp: bytes) -> None:
         """Take in a preview; may come at any time."""
         self.previews[index] = webp
         self.looks += 1
         self.changed.set()
+
+    def pace(self, event: Queued | Progressed, card: Card) -> pacing.Pace:
+        """What decides when this card is shown."""
+        return pacing.Pace(
+            now=time.monotonic(),
+            asked_at=self.asked_at,
+            edited_at=self.edited_at,
+            changed=card != self.shown,
+            late_in=self._late_in(event),
+            remaining=self.left(event),
+            place=event.place if isinstance(event, Queued) else 1,
+        )
+
+    def left(self, event: Queued | Progressed) -> float | None:
+        """Seconds until it is done, as it goes so far; None while it waits, and before the first step."""
+        if not isinstance(event, Progressed) or self.began_at is None:
+            return None
+        running_for = time.monotonic() - self.began_at
+        return pacing.remaining(step=event.step, steps=event.steps, running_for=running_for)
+
+    def _late_in(self, event: Queued | Progressed) -> float | None:
+        """Seconds until what its message expects has passed, and it still waits; None: it expects nothing."""
+        if not isinstance(event, Queued) or self.expected_at is None:
+            return None
+        return max(0.0, self.expected_at - time.time())

@@ -96,6 +96,13 @@ def job_id(text: str) -> JobId:
     return JobId(text)
 
 
+async def kept(jobs: Jobs) -> Job:
+    """A job that waits, with its address."""
+    job = a_job()
+    await jobs.keep(job, ADDRESS)
+    return job
+
+
 async def drawn(jobs: Jobs, prompt: str = "a red circle", *, by: int = 4, **changes: Any) -> Job:
     """A job that is done and has two pictures, in the server of ADDRESS."""
     settings = {name: changes.pop(name) for name in ("model", "style", "adapters") if name in changes}
