@@ -8,7 +8,7 @@ from functools import partial
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.cards import attached, covered
 from bot.facts import facts, prompt_of
-from bot.markdown import literal, shortened
+from bot.markdown import fitting, literal, shortened
 from generation.image import Picture
 from generation.job import Job, UserId
 from generation.sentence import count, joined, say
@@ -22,6 +22,9 @@ REASON = 300
 """Characters of one of them."""
 TITLE = 90
 """Characters of a post's name, which a forum and a line take."""
+
+NAME_OF_SEVERAL, TAGS_OF_SEVERAL, ALL_TAGS = 180, 140, 1000
+"""Characters of markdown: five posts must have room in a message, whatever marks they hold."""
 
 LIKE_THIS, LINEAGE, SAVE_MINE, SAVE_HERE, TAKE_OUT = "alike", "lineage", "mine", "here", "out"
 """What can be chosen beside the buttons of a post; they stand in old messages."""
@@ -101,9 +104,9 @@ def likes_label(likes: int) -> str:
     return count("{number:,} like", "{number:,} likes", likes) if likes else say("Like")
 
 
-def tags_line(tags: Sequence[str]) -> str:
-    """The tags of a post."""
-    return literal(" ".join(f"#{tag.replace(' ', '_')}" for tag in tags)).replace("\\#", "#", 1)
+def tags_line(tags: Sequence[str], most: int = ALL_TAGS) -> str:
+    """The tags of a post, as far as they have room in so many characters."""
+    return fitting(" ".join(f"#{tag.replace(' ', '_')}" for tag in tags), most).replace("\\#", "#", 1)
 
 
 def _credit(post: Post) -> str:
@@ -129,8 +132,8 @@ def entry_lines(number: int, post: Post) -> tuple[str, ...]:
         told.append(say("[its post]({link})", link=link))
     if post.is_hidden:
         told.append(say("hidden by moderators"))
-    lines = [f"**{number}.** {literal(name_of_post(post))}", joined(" · ", told)]
-    return (*lines, tags_line(post.tags)) if post.tags else tuple(lines)
+    lines = [f"**{number}.** {fitting(name_of_post(post), NAME_OF_SEVERAL)}", joined(" · ", told)]
+    return (*lines, tags_line(post.tags, TAGS_OF_SEVERAL)) if post.tags else tuple(lines)
 
 
 # Reports --------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from bot.gallerycards import entry_lines, name_of_post
 from bot.history import LISTED
 from bot.language import Language, language_of
 from bot.limits import Refused
-from bot.markdown import literal, shortened, whole
+from bot.markdown import fitting, shortened, whole
 from bot.messages import NO_MENTIONS
 from bot.pressing import Pressable
 from bot.queries import MAX_WORDS, NEWEST, WINDOWS, Kind, Query, chunks, resorted
@@ -35,11 +35,14 @@ from storage.posts import Post, PostId
 
 if TYPE_CHECKING:
     from bot.house import House, Interaction
+    from generation.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
 ENTRIES = 5
 """On one page."""
+MAX_TOLD = 120
+"""Characters of markdown for each thing that was looked for."""
 TITLES: Mapping[Kind, str] = {
     Kind.TOP: say("### The most liked"),
     Kind.NEW: say("### The newest"),
@@ -73,8 +76,8 @@ async def show_page(
         if (thumbnail := await _thumbnail(interaction, post)) is not None:
             small[post.id] = thumbnail
     said_in = language_of(interaction)
-    heading = _heading(query, page, interaction.client.house)
-    view = page_view(query, page, heading, {post: name for post, (name, _) in small.items()}, said_in)
+    above = heading(query, page, interaction.client.house.shelf)
+    view = page_view(query, page, above, {post: name for post, (name, _) in small.items()}, said_in)
     files = [discord.File(io.BytesIO(data), filename=name) for name, data in small.values()]
     if over:
         await interaction.edit_original_response(view=view, attachments=files, allowed_mentions=NO_MENTIONS)
@@ -130,15 +133,17 @@ async def _is_covered(house: House, post: Post) -> bool:
 # The page -------------------------------------------------------------------------------------------------
 
 
-def _heading(query: Query, page: Page, house: House) -> list[str]:
+def heading(query: Query, page: Page, shelf: Shelf) -> list[str]:
+    """What stands above a page: what was looked for, and that there is nothing."""
     lines: list[str] = [TITLES[query.kind]]
     told: list[str] = []
     if query.typed:
-        told.append(f"“{literal(shortened(query.typed, MAX_WORDS))}”")
+        told.append(f"“{fitting(query.typed, MAX_WORDS + MAX_TOLD)}”")
     if query.model is not None:
-        model = house.shelf.by_source(query.model)
-        told.append(literal(query.model if model is None else model.name))
-    told += [literal(text) for text in (query.style, None if query.tag is None else f"#{query.tag}") if text]
+        model = shelf.by_source(query.model)
+        told.append(fitting(query.model if model is None else model.name, MAX_TOLD))
+    named = (query.style, None if query.tag is None else f"#{query.tag}")
+    told += [fitting(text, MAX_TOLD) for text in named if text]
     if query.person is not None:
         told.append(f"<@{query.person}>")
     if query.window is not Window.ALL:
@@ -146,7 +151,7 @@ def _heading(query: Query, page: Page, house: House) -> list[str]:
     if told:
         lines.append(joined(" · ", told))
     if page.instead and page.posts:  # a filter may leave nothing of that, too
-        words = literal(" ".join(page.instead))
+        words = fitting(" ".join(page.instead), 2 * MAX_TOLD)
         lines.append(say("Nothing was found of that; this is what there is of: {words}", words=words))
     if not page.posts:
         lines.append(_nothing(query))
@@ -164,7 +169,7 @@ def _nothing(query: Query) -> str:
 def page_view(
     query: Query,
     page: Page,
-    heading: Sequence[str],
+    above: Sequence[str],
     small: Mapping[PostId, str],
     language: Language,
 ) -> ui.LayoutView:
@@ -174,7 +179,7 @@ def page_view(
         small: the names of the small pictures, of those posts of which there is one.
     """
     body: ui.Container[ui.LayoutView] = ui.Container()
-    body.add_item(ui.TextDisplay("\n".join(map(language, heading))))
+    body.add_item(ui.TextDisplay("\n".join(map(language, above))))
     for number, post in enumerate(page.posts, start=1):
         text = "\n".join(map(language, entry_lines(number, post)))
         if (name := small.get(post.id)) is None:

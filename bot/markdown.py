@@ -18,6 +18,15 @@ def whole(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
+def fitting(text: str, most: int) -> str:
+    """The text as :func:`literal` shows it, or its beginning and an ellipsis, in `most` characters."""
+    short, limit = text, len(text)
+    while len(literal(short)) > most:
+        limit -= 1
+        short = shortened(text, limit)
+    return literal(short)
+
+
 def shortened(text: str, limit: int) -> str:
     """The text, or its beginning and an ellipsis, in at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.markdown import literal, shortened
+from bot.markdown import fitting, literal, shortened
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,12 @@ from bot.markdown import literal, shortened
 )
 def test_a_prompt_is_shown_literally(prompt: str, shown: str) -> None:
     assert literal(prompt) == shown
+
+
+def test_what_has_little_room_is_shortened_and_not_cut_within_a_mark() -> None:
+    assert fitting("a*b", 4) == r"a\*b"
+    assert fitting("**" * 50, 10) == r"\*\*\*\*…"
+    assert fitting("*", 1) == "…"
 
 
 def test_shortening_keeps_within_its_limit() -> None:

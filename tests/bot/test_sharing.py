@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.boards import weekday_of
+from bot.boards import board_view, weekday_of
 from bot.card import Action
 from bot.gallerycards import (
     decided_line,
@@ -19,15 +19,19 @@ from bot.gallerycards import (
     report_card,
 )
 from bot.kin import tree
-from bot.messages import layout
-from bot.queries import CHUNK, Kind, Query, chunks, resorted
+from bot.language import Language, languages
+from bot.leafing import ENTRIES, heading, page_view
+from bot.messages import MAX_TEXT, layout
+from bot.queries import CHUNK, MAX_WORDS, Kind, Query, chunks, resorted
 from generation.image import Picture
 from generation.job import JobId, UserId
 from generation.request import Seed, Size
 from storage.boards import begin_of, week_of
 from storage.finding import Window
 from storage.lineage import Lineage, Node
+from storage.paging import Page
 from storage.posts import Post, PostId
+from storage.postwords import MAX_TAGS
 from storage.reports import Decision, Report
 from storage.servers import ServerSettings
 from tests.bot.things import ADA, IN_ENGLISH, SHELF, job
@@ -79,6 +83,38 @@ def test_a_post_has_its_buttons_its_likes_and_who_it_was_remixed_from() -> None:
     assert f"remixed from <@22>: [this one]({link_of(POST)})" in list(map(IN_ENGLISH, card.small))
     assert [likes_label(number) for number in (0, 1, 12_345)] == ["Like", "1 like", "12,345 likes"]
     assert layout(card, IN_ENGLISH).total_children_count < 40
+
+
+@pytest.mark.parametrize("said_in", languages().values(), ids=str)
+def test_a_page_and_a_board_have_room_for_the_longest_posts_in_every_language(said_in: Language) -> None:
+    long = tuple(
+        replace(
+            POST,
+            id=PostId(POST.id + number),
+            server=2**63,
+            channel_id=2**63,
+            message_id=2**63,
+            person=UserId(2**63),
+            likes=999_999,
+            is_hidden=True,
+            title="://" * 33,
+            tags=("__" * 20,) * MAX_TAGS,
+        )
+        for number in range(ENTRIES)
+    )
+    query = Query(
+        kind=Kind.SEARCH,
+        typed="*" * MAX_WORDS,
+        model="_" * 200,
+        style="|" * 200,
+        tag="`" * 40,
+        person=2**63,
+        window=Window.MONTH,
+    )
+    page = Page(posts=long, instead=("x" * 40,) * 12)
+    view = page_view(query, page, heading(query, page, SHELF), {}, said_in)
+    assert view.content_length() < MAX_TEXT
+    assert board_view(long, 3000, said_in).content_length() < MAX_TEXT
 
 
 def test_what_is_covered_in_its_server_is_so_in_the_gallery() -> None:
