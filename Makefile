@@ -3,7 +3,7 @@ PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two processes with a thread each: the suite waits a lot, and threads that wait for each other cost more than they bring.
+# Three processes with a thread each: the suite waits a lot, and threads that wait for each other cost more than they bring.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile
 
 .PHONY: setup demo test check format words clean

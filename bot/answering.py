@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from bot import bringing
 from bot.bringing import INPAINT_STRENGTH, Order
 from bot.card import Action, custom_id
-from bot.commands.styles import check_keeper, keep_style
+from bot.commands.styles import keep_style
 from bot.editing import PROMPT, Edited, check_editable, edit_fields, read_strength
 from bot.forms import File, Filled, Text, at_hand, open_form
 from bot.further import on_canvas, picture_of
 from bot.limits import Refused
+from bot.may import may_keep_styles
 from bot.orders import GONE, model_of, take_order
 from bot.privately import may_go_on_from
 from generation import canvas
@@ -96,7 +97,7 @@ async def open_inpaint(interaction: Interaction, job_id: JobId, index: int) -> N
         custom_id(Action.INPAINT, job_id, index),
         say("Draw part of it anew"),
         (
-            Text(name=PROMPT, label=say("What shall be there"), value=request.prompt, long=True),
+            Text(name=PROMPT, label=say("What should be there"), value=request.prompt, long=True),
             File(
                 name=MASK,
                 label=say("Where"),
@@ -146,13 +147,12 @@ def _partly(
 
 
 async def open_style(interaction: Interaction, job_id: JobId) -> None:
-    """Ask for the name of a style that holds these prompts."""
-    check_keeper(interaction)
+    """Ask for the name of a style that holds these prompts: the server's, or of one's own."""
     job = await at_hand(known_job(interaction, job_id))
     await open_form(
         interaction,
         custom_id(Action.STYLE, job_id),
-        say("Save as a style"),
+        say("Save as a style") if may_keep_styles(interaction) else say("Save as a style of your own"),
         (
             Text(name=NAME, label=say("Name")),
             Text(

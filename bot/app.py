@@ -57,13 +57,13 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "img2img": (img2img, "Draw a picture from a picture and words"),
     "inpaint": (inpaint, "Draw part of a picture anew"),
     "outpaint": (outpaint, "Draw what is around a picture"),
-    "control": (control, "Draw what has the outlines, the lines or the depth of a picture"),
+    "control": (control, "Draw something with the outlines, lines or depth of a picture"),
     "upscale": (upscale, "Make a picture larger"),
     "inspect": (inspect, "Show you the settings that are inside a picture's file"),
 }
 
 ANSWERS: Mapping[str, tuple[Callable[..., Any], str]] = {
-    "words": (words, "Which words the models learned besides"),
+    "words": (words, "The extra words that the models have learned"),
     "history": (history, "What you asked me for, with its buttons"),
     "settings": (settings, "How I am towards you: whether I ping you, and what is private"),
     "stats": (stats, "How much I drew for you, and in this server"),

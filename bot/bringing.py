@@ -173,7 +173,7 @@ def grown(image: Image.Image, way: str, model: ModelInfo) -> Canvas:
         InvalidRequest: there is no such way, or the picture is as large as it can be.
     """
     if way not in WAYS:
-        raise InvalidRequest(say("I do not know that way; there are {ways}.", ways=joined(", ", WAYS)))
+        raise InvalidRequest(say("I do not know that way; choose one of {ways}.", ways=joined(", ", WAYS)))
     whole = canvas.opaque(canvas.covering(image, own_size(image, model)))
     ready = WAYS[way](whole, model)
     if (reason := model.size_reason(_size_of(ready.picture))) is not None:

@@ -55,7 +55,7 @@ class TypedControl:
             return kind
         raise InvalidRequest(
             say(
-                "I do not know the ControlNet {name}; there are {nets}.",
+                "I do not know the ControlNet {name}; I have {nets}.",
                 name=code(self.name),
                 nets=some([code(info.name) for info in fitting], MAX_NAMED),
             )
@@ -88,7 +88,7 @@ def _preprocessor(typed: str | None, kind: Kind, known: ControlNets) -> Preproce
     else:
         names = ", ".join(map(code, (*Preprocessor, NO_PREPROCESSOR)))
         raise InvalidRequest(
-            say("I do not know the preprocessor {name}; there are {names}.", name=code(typed), names=names)
+            say("I do not know the preprocessor {name}; I have {names}.", name=code(typed), names=names)
         )
     if chosen is not None and chosen not in known.preprocessors:
         raise InvalidRequest(chosen.missing)

@@ -36,7 +36,7 @@ def fields(
         Text(
             name=NEGATIVE,
             label=say("Negative prompt"),
-            help=say("What it shall not show; may stay empty"),
+            help=say("What it should not show; may stay empty"),
             value=negative_prompt,
             long=True,
             required=False,

@@ -45,7 +45,7 @@ async def acknowledged(interaction: Interaction) -> int:
         Refused: this person may not decide for it.
     """
     if not may_manage_server(interaction) or interaction.guild_id is None:
-        raise Refused(say("Only who may manage the server can decide that, and only in the server."))
+        raise Refused(say("Only those who may manage the server can decide that, and only in the server."))
     if not is_server_of_ours(interaction):
         raise Refused(say("I am no member of this server; invite me first."))
     if not is_acknowledged(interaction):

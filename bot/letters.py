@@ -203,15 +203,19 @@ class Letters:
 
 def _call(job: Job, address: Address) -> Sentence:
     """What calls who asked; not the same for two jobs, so that one that was sent before is known again."""
-    who, failed = f"<@{job.asker}>", job.state is JobState.FAILED
+    who, failed, several = f"<@{job.asker}>", job.state is JobState.FAILED, job.request.count > 1
     if job.private:
         said = say("{who}, your private picture is there. `/history` shows it.", who=who)
+        if several:
+            said = say("{who}, your private pictures are there. `/history` shows them.", who=who)
         if failed:
             said = say("{who}, your private request did not work. `/history` says why.", who=who)
         return joined("\n", (said, f"-# `{job.id}`"))
     link = link_to(address)
     if failed:
         return say("{who}, your request did not work: {link}", who=who, link=link)
+    if several:
+        return say("{who}, your pictures are there: {link}", who=who, link=link)
     return say("{who}, your picture is there: {link}", who=who, link=link)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isqrt
 
 from bot.limits import Limits
 from generation.sentence import Sentence, count, joined, say
@@ -34,7 +35,7 @@ def _parts(quota: Quota) -> Sequence[Sentence]:
     if (number := quota.waiting) is not None:
         made.append(count("{number} request at once", "{number} requests at once", number))
     if (number := quota.pixels) is not None:
-        made.append(say("pictures of up to {number:,} pixels", number=number))
+        made.append(_largest(number))
     if (number := quota.steps) is not None:
         made.append(count("{number} step at the most", "{number} steps at the most", number))
     if (number := quota.weight) is not None:
@@ -42,10 +43,18 @@ def _parts(quota: Quota) -> Sequence[Sentence]:
     return made
 
 
+def _largest(pixels: int) -> Sentence:
+    """How large a picture may be: as it was typed, where that was a square."""
+    edge = isqrt(pixels)
+    if edge * edge == pixels:
+        return say("pictures of up to {edge} × {edge} pixels", edge=edge)
+    return say("pictures of up to {number:,} pixels", number=pixels)
+
+
 def _of_owner(owner: Limits) -> Sentence:
     parts = [
         count("{number} request at once", "{number} requests at once", owner.waiting_per_person),
-        say("pictures of up to {number:,} pixels", number=owner.pixels),
+        _largest(owner.pixels),
         count("{number} step at the most", "{number} steps at the most", owner.steps),
         count("{number} turn in the queue", "{number} turns in the queue", owner.weight),
     ]

@@ -71,7 +71,7 @@ REFUSALS: Mapping[Action, str] = {
     Action.REVIEW: _MODERATORS_ONLY,
     Action.APPROVE: _MODERATORS_ONLY,
     Action.REJECT: _MODERATORS_ONLY,
-    Action.SHARE: say("Only who asked for a picture shares it."),
+    Action.SHARE: say("Only the person who asked for a picture can share it."),
     Action.UNSHARE: say("Only who shared this, or a moderator, can take it out of the gallery."),
     Action.HIDE: _MODERATORS_ONLY,
     Action.KEEP: _MODERATORS_ONLY,

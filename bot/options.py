@@ -208,7 +208,7 @@ def aspect_size(aspect: str, model: ModelInfo) -> Size:
     ratio = ASPECTS.get(aspect)
     if ratio is None:
         raise InvalidRequest(
-            say("I do not know that aspect; there are {aspects}.", aspects=joined(", ", ASPECTS))
+            say("I do not know that aspect; choose one of {aspects}.", aspects=joined(", ", ASPECTS))
         )
     return Size.from_aspect(ratio, native=model.native, multiple=model.multiple)
 
@@ -230,7 +230,7 @@ def parse_model(text: str, shelf: Shelf) -> ModelInfo:
             say("I do not know the model {name}; did you mean {near}?", name=code(text), near=code(near.name))
         )
     raise InvalidRequest(
-        say("I do not know the model {name}; there are {models}.", name=code(text), models=named(shelf))
+        say("I do not know the model {name}; I have {models}.", name=code(text), models=named(shelf))
     )
 
 

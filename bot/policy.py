@@ -49,7 +49,7 @@ class Rules:
     def asker_reason(self, person: int) -> Sentence | None:
         """Why this person may not ask for pictures here, whatever they show, or None."""
         if person in self.settings.blocked:
-            return say("Who manages this server has decided that you cannot ask me for pictures in it.")
+            return say("Whoever manages this server has decided that you cannot ask me for pictures in it.")
         allowed = self.settings.channels
         if allowed and self.channel not in allowed:
             named = joined(", ", [f"<#{channel}>" for channel in allowed[:MAX_CHANNELS]])
@@ -85,7 +85,7 @@ class Rules:
         models = self.models(shelf)
         if not models:
             return say(
-                "No model may draw here. Who manages this server can change that with `/server models`."
+                "No model may draw here. Whoever manages this server can change that with `/server models`."
             )
         named = joined(", ", [code(each.name) for each in models[:MAX_NAMED]])
         if not self.age_restricted and replace(self, age_restricted=True).allows(model):
@@ -112,7 +112,7 @@ class Rules:
         for text in texts_of(request, loras, [text for text in ours if text]):
             if (word := list_.find(text)) is not None:
                 shown = literal(shortened(word, 80))
-                return say("This server does not want {word} in prompts, in no spelling.", word=f"“{shown}”")
+                return say("This server does not want {word} in prompts, in any spelling.", word=f"“{shown}”")
         return None
 
     def reject_reason(self, request: GenerationRequest, shelf: Shelf) -> Sentence | None:

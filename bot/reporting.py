@@ -41,7 +41,7 @@ MAX_BLOCKED = 1000
 LOG_PATIENCE = 30.0
 """Seconds that a message to moderators may take."""
 
-_NOT_YOURS = say("Only who may manage messages where the gallery is can decide that.")
+_NOT_YOURS = say("Only those who may manage messages where the gallery is can decide that.")
 
 
 class ReportButton(JobButton, template=f"{Action.REPORT}:{_POST}"):

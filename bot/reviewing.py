@@ -53,7 +53,7 @@ async def find_held(interaction: Interaction, button: JobItem[Any]) -> Held:
             raise Refused(_decided(held))
         raise Refused(GONE)
     if not await may_decide(interaction, held):
-        raise Refused(say("Only who may manage messages where it was asked can look at it and decide."))
+        raise Refused(say("Only those who may manage messages where it was asked can look at it and decide."))
     return held
 
 

@@ -57,8 +57,8 @@ def warning(safety: Safety, owner: OwnerSafety, shelf: Shelf) -> str | None:
             treated=MEANINGS[safety],
         )
     return say(
-        "I have no safety checker for all of my models, so every picture that cannot be checked is "
-        "{treated}. Whoever runs me can change that: docs/safety.md says how.",
+        "Not all of my models have a safety checker, so every picture that cannot be checked is {treated}. "
+        "Whoever runs me can change that: docs/safety.md says how.",
         treated=MEANINGS[safety],
     )
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NO_GALLERY = say("This server has no gallery. Who manages it can make a channel one with `/server gallery`.")
+NO_GALLERY = say(
+    "This server has no gallery. Whoever manages it can choose a channel for one with `/server gallery`."
+)
 
 
 def gallery_channel(interaction: Interaction) -> int:
@@ -56,8 +58,8 @@ def check_visitor(interaction: Interaction) -> int:
     if found is None:
         raise Refused(
             say(
-                "The channel of this server's gallery is not there any more, or I may not see it. Who "
-                "manages the server can choose another with `/server gallery`."
+                "The channel of this server's gallery is not there any more, or I may not see it. "
+                "Whoever manages the server can choose another with `/server gallery`."
             )
         )
     member = interaction.user
@@ -102,7 +104,9 @@ def check_member(interaction: Interaction) -> None:
         Refused: the server has decided against it.
     """
     if interaction.user.id in rules_here(interaction).settings.blocked:
-        raise Refused(say("Who manages this server has decided that you cannot take part in its gallery."))
+        raise Refused(
+            say("Whoever manages this server has decided that you cannot take part in its gallery.")
+        )
 
 
 async def post_here(interaction: Interaction, job_id: JobId, index: int, *, hidden: bool = False) -> Post:

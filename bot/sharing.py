@@ -176,7 +176,7 @@ def _words_reason(
     for text in typed:
         if (word := list_.find(text)) is not None:
             shown = f"“{literal(shortened(word, 80))}”"
-            return say("This server does not want {word} in titles and tags, in no spelling.", word=shown)
+            return say("This server does not want {word} in titles and tags, in any spelling.", word=shown)
     return None
 
 

@@ -212,7 +212,7 @@ def _unknown(name: str, known: list[str]) -> str:
     if not known:
         return say("I do not know the LoRA {name}; there are none here.", name=quoted(name))
     names = first_of(list(map(quoted, known)), MAX_NAMED)
-    return say("I do not know the LoRA {name}; there are {names}.", name=quoted(name), names=names)
+    return say("I do not know the LoRA {name}; I have {names}.", name=quoted(name), names=names)
 
 
 # Files ---------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class Upscalers:
         shown = typed[:MAX_NAME].replace("`", "'")
         told = first_of([f"`{name}`" for name in names], MAX_NAMED)
         raise InvalidRequest(
-            say("I do not know the upscaler `{shown}`; there are {names}.", shown=shown, names=told)
+            say("I do not know the upscaler `{shown}`; I have {names}.", shown=shown, names=told)
         )
 
     def path_of(self, name: str) -> Path | None:

@@ -44,7 +44,7 @@ async def sharable(
         "SELECT verdict, digest FROM pictures WHERE job_id = ? AND position = ?", (job_id, index)
     )
     if row is not None and row["asker"] != by:
-        raise InvalidRequest(say("Only who asked for a picture shares it."))
+        raise InvalidRequest(say("Only the person who asked for a picture can share it."))
     if row is None or picture is None:
         raise PictureGone(say("This picture is not there any more, so it cannot be shared."))
     if row["private"]:

@@ -92,7 +92,7 @@ class AdminCommands(app_commands.Group):
         done = freed(is_done=is_done, is_reading=is_reading)
         await tell(interaction, joined("\n", (done, _status(interaction))))
 
-    @app_commands.command(name="cancel", description="Take back requests of anybody")
+    @app_commands.command(name="cancel", description="Take back anybody's requests")
     @app_commands.describe(
         request="One of them", person="All of this person's", everything="All that there are"
     )

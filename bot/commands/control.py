@@ -35,7 +35,7 @@ _PREPROCESSORS = choices((*Preprocessor, NO_PREPROCESSOR))
 @everywhere
 @app_commands.describe(
     picture="What the new picture goes by",
-    prompt="What the new picture shall show",
+    prompt="What the new picture should show",
     control="The ControlNet, or what it goes by: edges, lineart, depth, pose, …",
     preprocessor="What I make of the picture first; none if it is a control picture already",
     weight="How strongly it goes by that, 0 to 2",

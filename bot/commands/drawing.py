@@ -38,7 +38,7 @@ PROMPT_PATIENCE = 1.0
 """Seconds to look for earlier prompts; Discord waits three."""
 
 OPTIONS: Mapping[str, str] = {
-    "negative_prompt": "What it shall not show",
+    "negative_prompt": "What it should not show",
     "style": "A look that the prompt is put into; /styles list shows which there are",
     "model": "What draws it",
     "size": "Its width and height in pixels, like 512x768",

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 @everywhere
 @app_commands.describe(
-    prompt="What the picture shall show",
+    prompt="What the picture should show",
     aspect="Its shape; I choose a size that suits the model",
     image="A picture to start from",
     strength="How far it may go from that picture, 0 to 1",
-    look="A picture whose style and subject it shall have",
+    look="A picture whose style and subject it should have",
     look_weight="How much of that, up to 1",
     variation_seed="A second seed, towards which the first one is turned",
     variation_strength="How far it is turned, 0 to 1",

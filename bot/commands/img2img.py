@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @everywhere
 @app_commands.describe(
     image="The picture to start from",
-    prompt="What the new picture shall show",
+    prompt="What the new picture should show",
     strength="How far it may go from that picture, 0 to 1",
     aspect="Its shape; that of the picture if you do not say",
-    look="A picture whose style and subject it shall have",
+    look="A picture whose style and subject it should have",
     look_weight="How much of that, up to 1",
     **OPTIONS,
 )

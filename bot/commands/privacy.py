@@ -244,6 +244,8 @@ class _Sender:
         self._parcel = Parcel(self._limit)
         file = discord.File(io.BytesIO(data), filename=f"atelier-{self._sent}.zip")
         said = say("Part {number} of what I keep about you.", number=self._sent)
+        if last is not None and self._sent == 1:
+            said = say("Here is what I keep about you.")
         text = said if last is None else joined("\n", (said, last))
         await self._interaction.followup.send(
             language_of(self._interaction)(text), file=file, ephemeral=True, allowed_mentions=NO_MENTIONS

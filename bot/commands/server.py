@@ -170,7 +170,7 @@ class ServerCommands(app_commands.Group):
     async def spoilers(self, interaction: Interaction, always: bool) -> None:
         await change(interaction, lambda was: replace(was, spoilers=always), "spoilers")
 
-    @app_commands.command(name="language", description="In which language cards are that everybody sees")
+    @app_commands.command(name="language", description="The language of cards that everybody sees")
     @app_commands.describe(language="What only one person sees is in theirs")
     async def language(self, interaction: Interaction, language: str) -> None:
         if language not in (*languages(), ASKERS):

@@ -32,7 +32,7 @@ def limits_command() -> app_commands.Command[app_commands.Group, ..., None]:
     """The command, for the group /server."""
     return app_commands.Command(
         name="limits",
-        description="How much people may ask for here: everybody, or who has a role",
+        description="How much people may ask for here: everybody, or those with a role",
         callback=_limits,
     )
 

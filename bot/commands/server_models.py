@@ -33,7 +33,7 @@ class ModelCommands(app_commands.Group):
         name = parse_model(model, interaction.client.house.shelf).name
         await change(interaction, lambda was: replace(was, models=_with(was.models, name)), "models")
 
-    @app_commands.command(name="remove", description="Let a model no longer draw")
+    @app_commands.command(name="remove", description="Stop a model from drawing")
     @app_commands.describe(model="One of those that are allowed")
     async def remove(self, interaction: Interaction, model: str) -> None:
         def edit(was: ServerSettings) -> ServerSettings:
@@ -49,9 +49,7 @@ class ModelCommands(app_commands.Group):
     async def all_(self, interaction: Interaction) -> None:
         await change(interaction, lambda was: replace(was, models=()), "models")
 
-    @app_commands.command(
-        name="adults", description="Let a model draw in age-restricted channels only, or not so"
-    )
+    @app_commands.command(name="adults", description="Whether a model draws in age-restricted channels only")
     @app_commands.describe(model="Which model", only="Whether it draws in those only")
     async def adults(self, interaction: Interaction, model: str, only: bool = True) -> None:
         if only:

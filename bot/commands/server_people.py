@@ -55,7 +55,7 @@ class ChannelCommands(app_commands.Group):
 
         await change(interaction, edit, "channels")
 
-    @app_commands.command(name="remove", description="Let people no longer ask in a channel")
+    @app_commands.command(name="remove", description="Stop people from asking in a channel")
     @app_commands.describe(channel="One of those that are allowed")
     async def remove(self, interaction: Interaction, channel: Where) -> None:
         def edit(was: ServerSettings) -> ServerSettings:
@@ -80,7 +80,7 @@ class PeopleCommands(app_commands.Group):
     def __init__(self) -> None:
         super().__init__(name="people", description="Who may not ask for pictures")
 
-    @app_commands.command(name="block", description="Let somebody ask for no pictures in this server")
+    @app_commands.command(name="block", description="Stop somebody from asking for pictures in this server")
     @app_commands.describe(person="What they have asked for already is drawn still")
     async def block(self, interaction: Interaction, person: discord.User) -> None:
         def edit(was: ServerSettings) -> ServerSettings:

@@ -37,7 +37,7 @@ _CALLED: Mapping[Ping, str] = {
 
 @everywhere
 @app_commands.describe(
-    ping="When a message of its own shall call you because your pictures are there",
+    ping="When a separate message should tell you that your pictures are there",
     private="Whether only you see what you ask for, unless you say otherwise",
 )
 @app_commands.choices(ping=[Choice(name=told, value=ping.value) for ping, told in CALLS.items()])

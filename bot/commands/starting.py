@@ -91,7 +91,7 @@ def _check(typed: Typed, shelf: Shelf, image: discord.Attachment) -> None:
 @everywhere
 @app_commands.describe(
     image="The picture; if part of it is transparent, that part can be drawn anew",
-    prompt="What shall be there",
+    prompt="What should be there",
     mask="A picture of the same shape, white where I shall draw anew",
     strength="How far the new may go from what was there, 0 to 1",
     blur="Over how many pixels the new passes into the old",
@@ -141,8 +141,8 @@ async def inpaint(
 @everywhere
 @app_commands.describe(
     image="The picture",
-    way="Where there shall be more of it",
-    prompt="What the whole picture shall show",
+    way="Where there should be more of it",
+    prompt="What the whole picture should show",
     strength="How far the new may go from the colours at the border, 0 to 1",
     **{name: told for name, told in OPTIONS.items() if name != "size"},
 )

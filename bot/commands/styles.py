@@ -106,11 +106,12 @@ class StyleCommands(app_commands.Group):
     @app_commands.command(name="delete", description="Delete a style")
     @app_commands.describe(name="Which style")
     async def delete(self, interaction: Interaction, name: str) -> None:
-        check_keeper(interaction)
         await _acknowledge(interaction)
-        styles, owner = interaction.client.house.styles, owner_of(interaction)
+        styles, owner = interaction.client.house.styles, keeper_of(interaction)
         style = await styles.get(owner, name)
         if style is None or not await styles.delete(owner, name):
+            if await styles.get(owner_of(interaction), name) is not None:
+                check_keeper(interaction)
             along = await find_style(interaction, name)
             if await styles.get(own_of(interaction), name) is not None:
                 raise Refused(say("That is one of yours; delete it in a direct message with me."))
@@ -168,7 +169,7 @@ class StyleCommands(app_commands.Group):
     @save.autocomplete("name")
     @delete.autocomplete("name")
     async def _own(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        names = await interaction.client.house.styles.names(owner_of(interaction))
+        names = await interaction.client.house.styles.names(keeper_of(interaction))
         return choices(holding(typed, names))
 
 
@@ -177,13 +178,12 @@ async def _acknowledge(interaction: Interaction) -> None:
 
 
 async def keep_style(interaction: Interaction, name: str, prompt: str, negative_prompt: str) -> None:
-    """Save a style where somebody is, or change the one of that name, and say so to them.
+    """Save a style, or change the one of that name, and say so: the server's if they may, else one's own.
 
     Raises:
-        Refused, InvalidRequest: they may not, or it cannot be.
+        InvalidRequest: it cannot be.
     """
-    check_keeper(interaction)
-    await save_style(interaction, owner_of(interaction), name, prompt, negative_prompt)
+    await save_style(interaction, keeper_of(interaction), name, prompt, negative_prompt)
 
 
 async def save_style(
@@ -216,12 +216,17 @@ async def save_style(
         await tell(interaction, said)
 
 
+def keeper_of(interaction: Interaction) -> Owner:
+    """Whose styles somebody saves and deletes here: the server's if they may, else their own."""
+    return owner_of(interaction) if may_keep_styles(interaction) else own_of(interaction)
+
+
 def check_keeper(interaction: Interaction) -> None:
     if not may_keep_styles(interaction):
         raise Refused(
             say(
-                "Only who may manage messages or the server can change its styles; in a direct message with "
-                "me you can keep some of your own."
+                "Only those who may manage messages or the server can change its styles; `/styles save` "
+                "keeps one for you alone."
             )
         )
 

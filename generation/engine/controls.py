@@ -162,7 +162,7 @@ def _preprocessor(name: str) -> Preprocessor:
     if name not in list(Preprocessor):
         raise CannotDraw(
             say(
-                "I do not know the preprocessor {name}; there are {listed}.",
+                "I do not know the preprocessor {name}; I have {listed}.",
                 name=name,
                 listed=", ".join(Preprocessor),
             )

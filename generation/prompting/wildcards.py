@@ -176,7 +176,7 @@ class _Lists:
             )
         elif known:
             names = first_of([f"`__{each}__`" for each in known], MAX_NAMED)
-            hint = say("I do not know the wildcard `__{name}__`; there are {names}.", name=shown, names=names)
+            hint = say("I do not know the wildcard `__{name}__`; I have {names}.", name=shown, names=names)
         else:
             hint = say("I do not know the wildcard `__{name}__`; there are none here.", name=shown)
         return joined(" ", (hint, say("Write `\\_\\_` for underscores that shall choose nothing.")))

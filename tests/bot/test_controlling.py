@@ -58,7 +58,7 @@ def test_it_is_found_by_name_or_kind_and_brings_its_preprocessor() -> None:
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"name": "fog"}, "I do not know the ControlNet `fog`; there are `Depths`, `Lines of ink`"),
+        ({"name": "fog"}, "I do not know the ControlNet `fog`; I have `Depths`, `Lines of ink`"),
         ({"name": "large"}, "The ControlNet Large is for Stable Diffusion XL"),
         ({"name": "wide"}, "it reads prompts of width 4096, and this model's have"),
         ({"name": "depths"}, "the owner can name as DEPTH_MODEL"),

@@ -63,7 +63,7 @@ def test_only_upscalers_are_offered_and_each_other_file_gets_its_sentence(tmp_pa
     assert "is no upscaler but a LoRA" in str(problems["style"])
     assert "holds no weights for pictures" in str(problems["words"])
     assert upscalers.find(" 4X SHARP ") == "4x Sharp"
-    with pytest.raises(InvalidRequest, match="there are `2x soft`, `4x Sharp`"):
+    with pytest.raises(InvalidRequest, match="I have `2x soft`, `4x Sharp`"):
         upscalers.find("old")
     (tmp_path / "2x soft.safetensors").unlink()
     assert upscalers.path_of("2x soft") is None

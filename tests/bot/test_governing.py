@@ -48,7 +48,7 @@ def an_interaction(permissions: discord.Permissions, *, ours: bool = True) -> di
     "held", [discord.Permissions.none(), discord.Permissions(manage_messages=True, manage_channels=True)]
 )
 async def test_who_does_not_manage_the_server_decides_nothing(held: discord.Permissions) -> None:
-    with pytest.raises(Refused, match="Only who may manage the server"):
+    with pytest.raises(Refused, match="Only those who may manage the server"):
         await acknowledged(an_interaction(held))
 
 

@@ -130,7 +130,7 @@ def test_an_unknown_model_is_a_sentence_with_the_nearest() -> None:
     said = "I do not know the model `oil pant`; did you mean `Oil *Paint*`?"
     with pytest.raises(InvalidRequest, match=f"^{re.escape(said)}$"):
         Typed(prompt="a red circle", model="oil pant").request(TWO)
-    with pytest.raises(InvalidRequest, match=r"the model `zz'z`; there are `Mini`, `Oil \*Paint\*`\.$"):
+    with pytest.raises(InvalidRequest, match=r"the model `zz'z`; I have `Mini`, `Oil \*Paint\*`\.$"):
         Typed(prompt="a red circle", model="zz`z").request(TWO)
 
 

@@ -33,7 +33,7 @@ def test_where_nothing_is_decided_everything_is_allowed() -> None:
 
 def test_who_is_blocked_is_told_so_whatever_the_channel() -> None:
     said = rules(blocked=(ASKER,), channels=(5,)).asker_reason(ASKER)
-    assert said == "Who manages this server has decided that you cannot ask me for pictures in it."
+    assert said == "Whoever manages this server has decided that you cannot ask me for pictures in it."
     assert rules(blocked=(12,)).asker_reason(ASKER) is None
 
 
@@ -104,7 +104,7 @@ def upscale(*, brought: bool) -> Upscale:
 )
 def test_a_banned_word_is_refused_wherever_it_stands(asked: Any) -> None:
     said = rules(words=("ugly", "bad")).reject_reason(asked, TWO)
-    assert said == "This server does not want “bad” in prompts, in no spelling."
+    assert said == "This server does not want “bad” in prompts, in any spelling."
 
 
 def test_what_the_model_or_the_server_puts_into_the_negative_prompt_nobody_has_asked_for() -> None:

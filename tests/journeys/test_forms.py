@@ -86,10 +86,17 @@ async def test_what_cannot_be_is_a_private_sentence_and_what_was_typed_comes_bac
     )
 
 
-async def test_a_style_is_saved_from_a_picture_by_who_may(stage: Stage) -> None:
+async def test_a_style_is_saved_from_a_picture_for_the_server_by_who_may_else_for_oneself(
+    stage: Stage,
+) -> None:
     card = await draws(stage.anna, "a red circle in oil", negative_prompt="blue")
-    refused = await stage.anna.select(card, MORE, ["save as a style"])
-    assert "Only who may manage messages" in await told(stage.anna, refused)
+    mine = await stage.anna.select(card, MORE, ["save as a style"])
+    saved = await stage.anna.submit(mine, {"Name": "Inky", "Prompt": "{prompt} in ink"})
+    assert "Saved `Inky` as one of your styles." in await told(stage.anna, saved)
+    assert "> a star in ink" in text_of(await draws(stage.anna, "a star", style="inky"))
+    assert "I do not know the style" in await told(
+        stage.bruno, await stage.bruno.command("imagine", {"prompt": "a star", "style": "inky"})
+    )
     form = await stage.mina.select(card, MORE, ["save as a style"])
     assert fields(form) == {"Name": "", "Prompt": "a red circle in oil", "Negative prompt": "blue"}
     saved = await stage.mina.submit(form, {"Name": "Oily", "Prompt": "{prompt} in oil"})

@@ -49,7 +49,9 @@ async def test_who_manages_the_server_sets_limits_for_everybody_and_for_roles(st
     said = await limits(stage.mina, role=role, pictures=5, turns=3)
     assert f"<@&{role}>: 5 pictures a day, 3 turns in the queue." in said
     said = await limits(stage.mina, pictures=2, size="256x256", steps=90)
-    assert "**Everybody**: 2 pictures a day, pictures of up to 65,536 pixels, 90 steps at the most." in said
+    assert (
+        "**Everybody**: 2 pictures a day, pictures of up to 256 × 256 pixels, 90 steps at the most." in said
+    )
     said = await limits(stage.mina, role=role, together=9)
     assert said == "What all people may have in common is not for one role; leave out `role`."
     assert "could not read the size `big`" in await limits(stage.mina, size="big")

@@ -143,7 +143,7 @@ async def test_an_unknown_model_is_a_sentence_with_the_nearest(stage: Stage) -> 
     said = await told(stage.anna, await asks(stage.anna, "a red circle", model="fancy nose"))
     assert said == "I do not know the model `fancy nose`; did you mean `Fancy *Noise*`?"
     said = await told(stage.anna, await asks(stage.anna, "a red circle", model="zzz"))
-    assert said == "I do not know the model `zzz`; there are `Plain Noise`, `Fancy *Noise*`."
+    assert said == "I do not know the model `zzz`; I have `Plain Noise`, `Fancy *Noise*`."
 
 
 async def test_names_are_suggested_and_the_chosen_ones_sizes(stage: Stage) -> None:

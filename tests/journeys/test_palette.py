@@ -202,7 +202,7 @@ async def test_part_of_a_picture_is_drawn_anew_from_a_form(stage: Stage) -> None
     mask = Image.new("L", (256, 256))
     mask.paste(255, (0, 0, 256, 128))
     asked = await stage.bruno.submit(
-        form, {"What shall be there": "a blue square", "Where": a_file(mask, "mask.png")}
+        form, {"What should be there": "a blue square", "Where": a_file(mask, "mask.png")}
     )
     again = await result(stage.bruno, asked)
     assert "> a blue square" in text_of(again)

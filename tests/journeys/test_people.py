@@ -82,7 +82,7 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
         stage.playground.faults.add(
             Fault(method="POST", path="/channels/*/messages", status=503, after=True, times=1)
         )
-        card = await draws(stage.anna, "call me")
+        card = await draws(stage.anna, "call me", count=2)
         await stage.anna.until(lambda: calls(stage.anna))
         await asks(stage.anna, "slow secret", steps=20, private=True)
         await until(lambda: rows(stage, "SELECT 1 FROM jobs WHERE prompt = 'slow secret'"))
@@ -96,12 +96,13 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
         await stage.anna.until(lambda: len(calls(stage.anna)) == 2)
         assert (await result(stage.anna, again))["channel_id"] == direct
         assert [card["id"] in call["content"] for call in calls(stage.anna)] == [True, False]
+        assert "your pictures are there" in calls(stage.anna)[0]["content"]
         assert [call["channel_id"] == direct for call in calls(stage.anna)] == [False, True]
         assert "secret" not in str(await stage.anna.messages())
 
 
 def calls(person: Person) -> list[Json]:
-    return [message for message in person.seen.values() if "is there" in message["content"]]
+    return [message for message in person.seen.values() if re.search("(is|are) there", message["content"])]
 
 
 # What there was -------------------------------------------------------------------------------------------
@@ -196,6 +197,7 @@ async def test_what_is_kept_is_told_sent_and_forgotten(stage: Stage) -> None:
     export = await bruno.command("privacy export")
     assert "already" in await told(bruno, await bruno.command("privacy export"))
     sent = await bruno.answer(export, lambda m: bool(m["attachments"]))
+    assert "Here is what I keep about you." in text_of(sent)
     with zipfile.ZipFile(io.BytesIO(await bruno.fetch(sent["attachments"][0]))) as parcel:
         requests = json.loads(parcel.read("requests.json"))
         assert "to be forgotten" in {request["prompt"] for request in requests}

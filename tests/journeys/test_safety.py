@@ -196,7 +196,7 @@ async def test_who_moderates_another_channel_only_decides_nothing(stage: Stage) 
     try:
         for button in ("Let it pass", "Reject"):
             said = await told(stage.bruno, await stage.bruno.press(message, button))
-            assert said == "Only who may manage messages where it was asked can look at it and decide."
+            assert said == "Only those who may manage messages where it was asked can look at it and decide."
     finally:
         world.channels[channel.id] = channel
     await stage.mina.press(message, "Reject")

@@ -30,7 +30,7 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
 
     assert "Banned words" in await decides(stage.mina, "words ban", words="bad, red sky ,  Ugly")
     assert "Nothing has changed" in await decides(stage.mina, "words ban", words="BAD")
-    wanted = "This server does not want “bad” in prompts, in no spelling."
+    wanted = "This server does not want “bad” in prompts, in any spelling."
     assert await refused(stage.anna, "a bаd dog") == wanted  # with a Cyrillic letter
     assert await refused(stage.mina, "a {b a d|good} dog", count=2) == wanted
     assert await refused(stage.anna, "a dog", negative_prompt="ＢＡＤ") == wanted

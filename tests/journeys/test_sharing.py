@@ -60,7 +60,9 @@ async def test_a_picture_is_shared_liked_found_and_remixed_by_somebody_else(stag
     place = await opened(stage)
     card = await draws(anna, "a *red* <b>circle</b>", steps=3, seed=7)
     assert button_labels(card)[:5] == ["Reroll", "Edit", "Settings", "Share", "Delete"]
-    assert await told(bruno, await bruno.press(card, "Share")) == "Only who asked for a picture shares it."
+    assert await told(bruno, await bruno.press(card, "Share")) == (
+        "Only the person who asked for a picture can share it."
+    )
     said = await shares(anna, card, title="Round **thing**", tags="#Warm, simple")
     assert said.startswith("It is in the gallery: https://discord.com/channels/")
     post = await in_gallery(bruno, place, "Round")

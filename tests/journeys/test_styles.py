@@ -162,22 +162,17 @@ async def test_what_cannot_be_is_a_private_sentence_and_nothing_is_kept(
     assert (len(await stage.bruno.messages()), counted(stage)) == before
 
 
-@pytest.mark.parametrize(
-    ("command", "options"),
-    [
-        ("save", {"name": "mine", "prompt": "x"}),
-        ("delete", {"name": "night"}),
-        ("import", {"file": ("styles.csv", b"")}),
-    ],
-)
-async def test_who_does_not_moderate_keeps_styles_for_themselves_only(
-    stage: Stage, command: str, options: dict[str, Any]
-) -> None:
-    assert "Only who may manage messages or the server can change its styles" in await says_of(
-        stage.anna, command, **options
-    )
-    said = await says_of(stage.bruno, "save", await stage.bruno.direct_messages(), name="mine", prompt="x")
-    assert said == "Saved `mine` as one of your styles."
+async def test_who_does_not_moderate_keeps_styles_for_themselves_only(stage: Stage) -> None:
+    await says_of(stage.mina, "save", name="ours", prompt="{prompt}, ours")
+    refused = "Only those who may manage messages or the server can change its styles"
+    assert refused in await says_of(stage.anna, "import", file=("styles.csv", b""))
+    assert refused in await says_of(stage.anna, "delete", name="ours")
+    for place in (None, await stage.bruno.direct_messages()):
+        said = await says_of(stage.bruno, "save", place, name="mine", prompt="x")
+        assert said == "Saved `mine` as one of your styles."
+        assert "I do not know the style" in await says_of(stage.anna, "show", name="mine")
+        assert "Deleted `mine`." in await says_of(stage.bruno, "delete", name="mine")
+    assert "ours" in await says_of(stage.anna, "show", name="ours")
 
 
 def counted(stage: Stage) -> list[tuple[int, int]]:

@@ -99,7 +99,7 @@ async def test_what_somebody_brings_is_made_larger_or_refused_with_a_sentence(st
         ({"image": photo(90, 70), "factor": 9}, "9 times as large is not possible; choose 1.1 to 8."),
         (
             {"image": photo(90, 70), "upscaler": "none"},
-            "I do not know the upscaler `none`; there are `2x toy`.",
+            "I do not know the upscaler `none`; I have `2x toy`.",
         ),
         (
             {"image": photo(1200, 800), "factor": 8},
@@ -118,7 +118,7 @@ async def test_a_second_pass_may_be_by_an_upscaler(stage: Stage) -> None:
     (png,) = await files_of(stage.anna, card)
     assert metadata.read(png).hires_upscaler == "2x toy"
     asked = await stage.anna.command("imagine", {"prompt": "a sun", "hires": 1.5, "hires_by": "none"})
-    assert await told(stage.anna, asked) == "I do not know the upscaler `none`; there are `2x toy`."
+    assert await told(stage.anna, asked) == "I do not know the upscaler `none`; I have `2x toy`."
 
 
 async def test_settings_are_read_from_files_and_from_messages(stage: Stage) -> None:

@@ -83,7 +83,7 @@ async def test_what_may_not_be_seen_is_not_shared(
 
     await refused("0" * 16, "not there")
     job = await drawn(jobs)
-    await refused(job.id, "Only who asked", by=BEA)
+    await refused(job.id, "Only the person who asked", by=BEA)
     await refused(job.id, "drawn elsewhere", server=77)
     with pytest.raises(InvalidRequest, match="9 tags"):
         await gallery.share(job.id, 0, server=SERVER, by=ADA, tags=[f"t{n}" for n in range(9)])

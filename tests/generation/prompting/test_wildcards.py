@@ -145,7 +145,7 @@ def test_what_the_owner_changes_holds_from_the_next_request_on(tmp_path: Path) -
     ("prompt", "sentence"),
     [
         ("__color__", "I do not know the wildcard `__color__`; did you mean `__colour__`?"),
-        ("__xyz__", "there are `__brackets__`, `__broken__`, "),
+        ("__xyz__", "I have `__brackets__`, `__broken__`, "),
         ("__nature/../../secret__", "I do not know the wildcard"),
         ("__colour*__", "I do not know the wildcard `__colour*__`"),
         ("a __self__", "`__self__` includes itself (`__self__ → __self__`)"),
