@@ -8,7 +8,6 @@ from urllib.parse import quote
 from playground import installs
 from playground.attached import Shown
 from playground.clock import iso, minted_at
-from playground.drafts import FILE_LIMIT
 from playground.nouns import (
     Attachment,
     Command,
@@ -191,7 +190,7 @@ class Wire(Surroundings):
             "locale": user.locale,
             "entitlements": [],
             "entitlement_sku_ids": [],
-            "attachment_size_limit": FILE_LIMIT,
+            "attachment_size_limit": world.file_limit,
             "authorizing_integration_owners": interaction.metadata["authorizing_integration_owners"],
             "context": int(place),
         }

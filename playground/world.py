@@ -49,6 +49,8 @@ class World:
         self.wire = Wire(self)
         self.listeners: list[Callable[[Event], None]] = []
         self.closed_to_messages: set[Snowflake] = set()
+        self.file_limit = drafts.FILE_LIMIT
+        """Bytes that interactions say a file may have; fewer make a bot take care sooner."""
         self.loose_files: dict[tuple[Snowflake, Snowflake, str], tuple[Attachment, Path]] = {}
         self.nonces = Nonces(clock)
 

@@ -19,6 +19,7 @@ from bot.language import language_of
 from bot.limits import Refused
 from bot.messages import MAX_REQUEST, NO_MENTIONS
 from bot.pressing import Pressable
+from bot.privately import is_alone
 from bot.safety import is_server_of_ours
 from generation.image import PictureGone
 from generation.job import UserId
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 MAX_PARTS = 10
 """Messages of one export; more would take longer than Discord gives an answer."""
 MAX_PARTS_AWAY = 4
-"""The same where the bot is no member: Discord takes five messages there for one command."""
+"""The same where the bot is no member, also in conversations: Discord takes five messages for one command."""
 ENDING_LOOKS = 200
 """Tenths of a second in which what is taken back has ended; it takes far less, unless the disk is full."""
 
@@ -191,8 +192,8 @@ async def _export(interaction: Interaction) -> None:
         await tell(interaction, say("I keep nothing about you."))
         return
     limit = min(interaction.filesize_limit, MAX_REQUEST)
-    most = MAX_PARTS if is_server_of_ours(interaction) or interaction.guild_id is None else MAX_PARTS_AWAY
-    sender = _Sender(interaction, limit, most)
+    is_away = not (is_server_of_ours(interaction) or is_alone(interaction))
+    sender = _Sender(interaction, limit, MAX_PARTS_AWAY if is_away else MAX_PARTS)
     for name, data in await asyncio.to_thread(lambda: list(row_files(told))):
         await sender.put(name, data, compress=True)
     # Nobody sees these before a moderator has let them pass, and this is no way around that.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from playground.faults import Fault
 from playground.nouns import Json
 from playground.person import Person
 from playground.reading import button_labels, is_ephemeral, pictures_of, text_of
-from tests.journeys.stage import Stage, asks, result, running, says, staged, told
+from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
 from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, until_logged
 from tests.journeys.test_sharing import MORE, in_gallery, labels, shares
 
@@ -132,6 +135,51 @@ async def test_in_a_conversation_of_several_it_draws_too(stage: Stage) -> None:
     assert late["channel_id"] == await anna.direct_messages()
     card = await result(anna, await asks(anna, "in company", channel_id=group, private=True))
     assert is_ephemeral(card)
+
+
+async def test_an_export_is_as_many_messages_as_it_needs_and_may_have(stage: Stage) -> None:
+    mina, world = stage.mina, stage.playground.world
+    usual, world.file_limit = world.file_limit, 11_000
+    try:
+        await asyncio.gather(*(draws(mina, "to be sent", count=4) for _ in range(6)))
+        parts = await exported(mina, mina.channel_id)
+        assert all(part["attachments"][0]["size"] <= 11_000 for part in parts)
+        assert "That is all." in text_of(parts[-1])
+        assert len(parts) > 5
+        names = [name for part in parts for name in await names_in(mina, part)]
+        assert len(names) == len(set(names))
+        assert "requests.json" in names
+        pictures = [name for name in names if name.startswith("pictures/")]
+        assert len(pictures) >= 24
+        # Where somebody brought the bot along, Discord takes five messages besides the first.
+        group = await mina.request(
+            "POST", "/users/@me/channels", {"recipients": [stage.anna.id, stage.bruno.id]}
+        )
+        for place in (mina.channel("lobby"), group["id"]):
+            parts = await exported(mina, place)
+            assert "did not fit into messages of Discord" in text_of(parts[-1])
+            assert len([part for part in parts if part["attachments"]]) == 4
+    finally:
+        world.file_limit = usual
+
+
+async def exported(person: Person, channel_id: str) -> list[Json]:
+    """What /privacy export sends there, in its order."""
+    ends = ("That is all.", "did not fit", "already")
+
+    def has_ended(message: Json) -> bool:
+        return any(words in text_of(message) for words in ends)
+
+    asked = await person.command("privacy export", channel_id=channel_id)
+    while "already" in text_of(await person.answer(asked, has_ended)):  # the one before is only just there
+        asked = await person.command("privacy export", channel_id=channel_id)
+    sent = [m for m in person.seen.values() if m.get("interaction_metadata", {}).get("id") == asked.id]
+    return sorted(sent, key=lambda message: int(message["id"]))
+
+
+async def names_in(person: Person, part: Json) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(await person.fetch(part["attachments"][0]))) as parcel:
+        return parcel.namelist()
 
 
 # Threads and forums ---------------------------------------------------------------------------------------
