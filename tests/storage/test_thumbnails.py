@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from generation.job import Job
 from generation.request import Digest
+from storage import thumbnails
 from storage.jobs import Jobs
 from storage.pictures import PictureGone, Pictures, digest_of
 from storage.thumbnails import Thumbnails
@@ -68,16 +70,24 @@ async def test_it_goes_with_its_picture(jobs: Jobs, pictures: Pictures, tmp_path
 
 
 async def test_a_picture_that_went_meanwhile_leaves_no_small_one(
-    jobs: Jobs, pictures: Pictures, tmp_path: Path
+    jobs: Jobs, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = a_png(1024, 1024)
-    for moment in range(12):
-        job, digest = await drawn(jobs, content)
-        reading = asyncio.create_task(Thumbnails(pictures).read(digest))
-        await asyncio.sleep(moment / 250)
-        await pictures.forget(job.id)
-        await asyncio.gather(reading, return_exceptions=True)
-        assert not files_in(tmp_path / "pictures")
+    job, digest = await drawn(jobs, a_png(1024, 1024))
+    begun, go_on, make = threading.Event(), threading.Event(), thumbnails._made
+
+    def made(content: bytes) -> bytes:
+        begun.set()
+        assert go_on.wait(30)
+        return make(content)
+
+    monkeypatch.setattr(thumbnails, "_made", made)
+    reading = asyncio.create_task(Thumbnails(pictures).read(digest))
+    assert await asyncio.to_thread(begun.wait, 30)
+    await pictures.forget(job.id)
+    go_on.set()
+    with pytest.raises(PictureGone):
+        await reading
+    assert not files_in(tmp_path / "pictures")
 
 
 async def test_a_sweep_takes_those_without_a_picture_and_leaves_the_others(
