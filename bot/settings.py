@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.envfile import mistake
 from bot.safety import OwnerSafety, is_missing
 from generation.modeltable import EMBEDDED
 from generation.queue import MAX_WEIGHT
@@ -355,9 +356,9 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
         SettingsError: a value cannot be, or the file cannot be read.
     """
     try:
-        broken = next((n for n, line in enumerate(_lines(env_file), start=1) if _is_broken(line)), None)
-        if broken is not None:
-            raise SettingsError(f"Line {broken} of {env_file} is not understood; write it like NAME=value.")
+        text = env_file.read_text(encoding="utf-8-sig") if env_file.exists() else ""
+        if wrong := mistake(text, str(env_file), [name.upper() for name in Settings.model_fields]):
+            raise SettingsError(wrong)
         return Settings(_env_file=env_file)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
@@ -367,20 +368,6 @@ def read_settings(env_file: Path = Path(".env")) -> Settings:
         raise SettingsError(f"{env_file} is not a text file in UTF-8; save it as one.") from error
     except OSError as error:
         raise SettingsError(f"{env_file} cannot be read: {error.strerror}.") from error
-
-
-def _lines(env_file: Path) -> list[str]:
-    return env_file.read_text(encoding="utf-8-sig").splitlines() if env_file.exists() else []
-
-
-def _is_broken(line: str) -> bool:
-    """Whether python-dotenv would skip this line with no more than a warning."""
-    line = line.strip().removeprefix("export ")
-    name, equals, value = line.partition("=")
-    value = value.strip()
-    open_quote = value[:1] in ("'", '"') and value[0] not in value[1:]
-    named = bool(equals) and name.strip().isidentifier()
-    return bool(line) and not line.startswith("#") and (open_quote or not named)
 
 
 def _because(kind: str, message: str) -> str:

@@ -73,10 +73,15 @@ def test_every_variable_stands_in_the_example_and_the_example_is_valid(
         ("UNLOAD_AFTER=inf\n", "UNLOAD_AFTER cannot be used: it must be less than or equal to 527040."),
         ("MODEL_MEMORY=inf\n", "MODEL_MEMORY cannot be used: it must be a finite number."),
         ("# fine\nMODEL=x\nthis is no setting\n", "Line 3 of"),
+        ("MODEL=x\nexport MAX_STEP=9\n", "sets MAX_STEP, which is no setting; did you mean MAX_STEPS?"),
     ],
 )
 def test_a_broken_setting_is_a_sentence_with_its_name(tmp_path: Path, text: str, sentence: str) -> None:
     assert sentence in refusal(tmp_path, text)
+
+
+def test_what_other_programs_read_may_stand_in_the_file_too(tmp_path: Path) -> None:
+    assert read_settings(env(tmp_path, "HF_HOME=/hub\nmodel=x\nMAX_STEPS=9\n# MAX_STEP=8\n")).max_steps == 9
 
 
 def test_a_file_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
