@@ -45,8 +45,7 @@ BASIS = (
     "device",
     "dtype",
     "memory",
-    "encode_tiled",
-    "decode_tiled",
+    *("encode_tiled", "first_decode_tiled", "second_encode_tiled", "decode_tiled"),
     "mode",
     "threads",
     "version",
@@ -380,9 +379,7 @@ def _engine(
         loras=adapters,
         upscalers=upscalers,
         controlnets=controlnets,
-        annotators=Annotators(
-            depth=looked.get("depth"), pose=looked.get("pose"), people=looked.get("people")
-        ),
+        annotators=Annotators(**looked),
     )
 
 

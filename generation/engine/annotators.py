@@ -45,19 +45,13 @@ class Annotators:
     """They stay on the CPU and come to the device for as long as they look at a picture."""
 
     def __init__(
-        self,
-        *,
-        depth: Path | None = None,
-        pose: Path | None = None,
-        people: Path | None = None,
-        now: Callable[[], float] = time.monotonic,
+        self, *, depth: Path | None = None, pose: Path | None = None, people: Path | None = None
     ) -> None:
         """
         Args:
             depth: a folder in the format of transformers; None: depth cannot be told.
             pose: likewise.
             people: the folder of what finds people for `pose`; None: a picture shows one.
-            now: seconds.
         """
         self._sources: dict[Preprocessor, Callable[[], _Annotator]] = {}
         if depth is not None:
@@ -66,7 +60,6 @@ class Annotators:
             self._sources[Preprocessor.POSE] = lambda: Poses(pose, people)
         self._readings: dict[Preprocessor, Awaited[_Annotator]] = {}
         self._reader: ThreadPoolExecutor | None = None
-        self._now = now
         self.used = -math.inf
         """When one was last asked for, in seconds."""
 
@@ -113,7 +106,7 @@ class Annotators:
         return self._readings[preprocessor].future.result()(picture, device)
 
     def _is_here(self, preprocessor: Preprocessor) -> bool:
-        self.used = self._now()
+        self.used = time.monotonic()
         if preprocessor not in self._readings:
             if (source := self._sources.get(preprocessor)) is None:
                 raise CannotDraw(preprocessor.missing)

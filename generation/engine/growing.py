@@ -60,8 +60,10 @@ class Growing:
             self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
             upscaler = self._upscalers.get(hires.upscaler).result(timeout=LOOK_S)
             if entry.growth is None:
-                self._memory.need("vae", "encode_tiled")
+                self._memory.need("vae", "first_decode_tiled")
                 picture = decode(self._model, first.latents)
+                first.record.pop("first_decode_tiled", None)  # it may be decoded a second time
+                first.record.update(self._memory.noted("first_decode_tiled"))
                 if picture is None:
                     raise CannotDraw(RAN_AWAY)
                 entry.growth = Enlargement(upscaler, picture, hires.size, tile=self._upscalers.tile)

@@ -17,9 +17,13 @@ log = logging.getLogger(__name__)
 
 Part = Literal["text", "unet", "refiner", "controls", "vae"]
 PARTS: tuple[Part, ...] = ("text", "unet", "refiner", "controls", "vae")
-Stage = Literal["encode_tiled", "decode_tiled"]
-"""What a VAE does with a picture, by the names that records have for its being done in tiles."""
-STAGES: tuple[Stage, ...] = ("encode_tiled", "decode_tiled")
+Stage = Literal["encode_tiled", "first_decode_tiled", "second_encode_tiled", "decode_tiled"]
+"""What a VAE does with a picture, by the names that records have for its being done in tiles.
+
+Before the first pass, twice between two, and at the end. They are apart, since memory may run out, or be
+enough again, between any two; what is encoded before a pass is so within one tick, and all in the same way.
+"""
+STAGES: tuple[Stage, ...] = ("encode_tiled", "first_decode_tiled", "second_encode_tiled", "decode_tiled")
 _UNETS: tuple[Part, ...] = ("unet", "refiner", "controls")
 """Those that may be on the device a few layers at a time; ControlNets are made like one half of a UNet."""
 RUNGS = (
@@ -121,6 +125,10 @@ class Memory:
     def tiled(self) -> bool:
         """Whether the VAE works in tiles, on which the last bits depend."""
         return bool(self._model.vae.use_tiling)
+
+    def noted(self, stage: Stage, *, done: bool = True) -> dict[str, Any]:
+        """What a record says of a stage that was just gone through, or that was not at all."""
+        return {stage: True} if done and self.tiled else {}
 
     def need(self, part: Part, stage: Stage | None = None) -> None:
         """Have this part on the device; on the last rungs the others leave it first.

@@ -107,7 +107,7 @@ class Preparation:
             **({"embeddings": dict(asked.learned)} if asked.learned else {}),
             **self._adapters.record(loras),
             "decode_batch": 1,
-            **({"encode_tiled": True} if self._encodes(request) and self._memory.tiled else {}),
+            **self._memory.noted("encode_tiled", done=request.start is not None or paints(model)),
         }
         image = Image(
             task=task,
@@ -152,7 +152,7 @@ class Preparation:
         second = replace(request, size=hires.size, steps=hires.steps, hires=None)
         scheduler = self._schedulers.make(request.sampler, hires.steps)
         generator = torch.Generator("cpu").set_state(first.generator.get_state())
-        clean = self._larger(first.latents, hires, generator, larger)
+        clean, between = self._larger(first.latents, hires, generator, larger)
         noise = to_device(torch.randn(clean.shape, generator=generator), model.device)
         skipped = (hires.steps - hires.steps_taken) * scheduler.order
         if hasattr(scheduler, "set_begin_index"):
@@ -161,9 +161,9 @@ class Preparation:
             latents=scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1]),
             skipped=skipped,
         )
-        beside = self._beside(first.task, hires.size, generator)
-        is_tiled = (hires.enlarger is not Enlarger.LATENTS or paints(model)) and self._memory.tiled
-        encoded = {"encode_tiled": True} if is_tiled else {}
+        beside = self._beside(first.task, hires.size, generator, second=True)
+        is_encoded = hires.enlarger is not Enlarger.LATENTS or paints(model)
+        between |= self._memory.noted("second_encode_tiled", done=is_encoded)
         chunks = self.chunks(request)
         asked = _asked(model, self._prompts, second, chunks, self._adapters.reading(first.loras))
         if dict(asked.learned) != first.record.get("embeddings", {}):  # the record is of both passes
@@ -183,7 +183,7 @@ class Preparation:
             told=asked.told,
             added=asked.added,
             step_arguments=step_arguments(scheduler, generator),
-            record=first.record | encoded,
+            record=first.record | between,
             chunks=chunks,
             loras=first.loras,
             steps=hires.steps_taken,
@@ -200,19 +200,21 @@ class Preparation:
 
     def _larger(
         self, latents: torch.Tensor, hires: Hires, generator: torch.Generator, larger: PILImage.Image | None
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """The latents of the second pass without noise, and what the record says of their making."""
         factor = self._model.vae_factor
         shape = hires.size.height // factor, hires.size.width // factor
         if hires.enlarger is Enlarger.LATENTS:
-            return torch.nn.functional.interpolate(latents, size=shape, mode="bilinear")
-        self._memory.need("vae", "encode_tiled")
-        if larger is not None:
-            return encode(self._model, larger, generator)
-        picture = decode(self._model, latents)
-        if picture is None:
-            raise CannotDraw(RAN_AWAY)
-        size = hires.size.width, hires.size.height
-        return encode(self._model, picture.resize(size, PILImage.Resampling.LANCZOS), generator)
+            return torch.nn.functional.interpolate(latents, size=shape, mode="bilinear"), {}
+        decoded = {}
+        if larger is None:
+            self._memory.need("vae", "first_decode_tiled")
+            picture, decoded = decode(self._model, latents), self._memory.noted("first_decode_tiled")
+            if picture is None:
+                raise CannotDraw(RAN_AWAY)
+            larger = picture.resize((hires.size.width, hires.size.height), PILImage.Resampling.LANCZOS)
+        self._memory.need("vae", "second_encode_tiled")
+        return encode(self._model, larger, generator), decoded
 
     def chunks(self, request: GenerationRequest) -> int:
         """How many chunks the longest of its prompts fills, with the learned words that there are now.
@@ -252,15 +254,13 @@ class Preparation:
             step_arguments=step_arguments(scheduler, generator),
         )
 
-    def _encodes(self, request: GenerationRequest) -> bool:
-        """Whether pictures are encoded before the first pass."""
-        return request.start is not None or paints(self._model)
-
-    def _beside(self, task: Task, size: Size, generator: torch.Generator) -> torch.Tensor | None:
+    def _beside(
+        self, task: Task, size: Size, generator: torch.Generator, *, second: bool = False
+    ) -> torch.Tensor | None:
         """What a UNet made for inpainting is told besides the latents."""
         if not paints(self._model):
             return None
-        self._memory.need("vae", "encode_tiled")
+        self._memory.need("vae", "second_encode_tiled" if second else "encode_tiled")
         return told_around(self._model, task.inputs, task.request.start, size, generator)
 
     def _begun(self, task: Task, scheduler: Any, generator: torch.Generator) -> _Begun:

@@ -47,9 +47,7 @@ def steered(bench: Bench, folder: Path, *, cap: int = 4, **weights: Path) -> Ben
         cap=cap,
         padded=False,
         controlnets=known,
-        annotators=Annotators(
-            depth=weights.get("depth"), pose=weights.get("pose"), people=weights.get("people")
-        ),
+        annotators=Annotators(**weights),
     )
     return other
 

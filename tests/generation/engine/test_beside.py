@@ -74,8 +74,9 @@ def guard(files: Path, clock: Clock) -> Guard:
 
 
 @pytest.fixture
-def annotators(files: Path, clock: Clock) -> Annotators:
-    return Annotators(pose=files / "pose", people=files / "people", now=clock)
+def annotators(files: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Annotators:
+    monkeypatch.setattr("generation.engine.annotators.time.monotonic", clock)
+    return Annotators(pose=files / "pose", people=files / "people")
 
 
 def read_upscaler(shelf: UpscalerShelf) -> int:
@@ -244,7 +245,7 @@ def test_readings_that_fail_count_nothing(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "soft.safetensors").write_bytes(b"no weights")
     shelf = UpscalerShelf(Upscalers(tmp_path), CPU, torch.float32, now=clock)
     wait([shelf.get("soft")], timeout=20)
-    annotators = Annotators(pose=tmp_path, now=clock)
+    annotators = Annotators(pose=tmp_path)
     annotators.put_away()
     besides = Besides(lambda: [guard, shelf, annotators], now=clock)
     clock.time += 2 * RESTS_S

@@ -158,7 +158,8 @@ def test_the_record_says_whether_it_was_encoded_in_tiles(sd_bench: Bench) -> Non
         assert isinstance(last, Drawn)
         record = read(last.png).record
         assert record is not None
-        return record.get("encode_tiled"), record.get("decode_tiled")
+        assert record.get("first_decode_tiled") == record.get("second_encode_tiled")
+        return record.get("second_encode_tiled"), record.get("decode_tiled")
 
     def steps_of(said: list[Report]) -> list[Report]:
         return [report for report in said if isinstance(report, Stepped)]
