@@ -8,10 +8,11 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from typing import NoReturn
 
 import aiohttp
 import discord
@@ -160,7 +161,9 @@ async def serve(settings: Settings) -> None:
             estimate=estimates.seconds,
             shares=servers.has_gallery,
         )
-        gallery, hangings = Gallery(database), Hangings(database)
+        gallery, hangings, eras = Gallery(database), Hangings(database), Eras(database)
+        boards = Boards(database)
+        board = Board(client, boards=boards, eras=eras, servers=servers)
         curator = Curator(
             client,
             shelf=shelf,
@@ -170,8 +173,8 @@ async def serve(settings: Settings) -> None:
             jobs=jobs,
             pictures=pictures,
             servers=servers,
+            board=board,
         )
-        boards = Boards(database)
         desk = Desk(client, jobs=jobs, pictures=pictures, reviews=reviews, servers=servers, courier=courier)
         places = Places(limits, studio)
         client.house = House(
@@ -194,7 +197,7 @@ async def serve(settings: Settings) -> None:
             privacy=privacy,
             reviews=reviews,
             gallery=gallery,
-            eras=Eras(database),
+            eras=eras,
             finder=Finder(database),
             lineages=Lineages(database),
             reports=Reports(database),
@@ -219,15 +222,20 @@ async def serve(settings: Settings) -> None:
         studio.learn(Learner(models, limits, correct).learn)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(desk)
-        await rooms.enter_async_context(beside(curator.keep_looking, name="gallery"))
-        board = Board(client, boards=boards, hangings=hangings, servers=servers)
-        await rooms.enter_async_context(beside(board.keep_looking, name="boards"))
+        for look, name in ((curator.keep_looking, "gallery"), (board.keep_looking, "boards")):
+            await rooms.enter_async_context(beside(partial(_once_ready, client, look), name=name))
         retention = Retention(servers, pictures, privacy, desk, curator)
         await rooms.enter_async_context(beside(retention.keep_looking, name="retention"))
         await rooms.enter_async_context(studio)
         await rooms.enter_async_context(shown_in_the_web(settings, client, database))
         rooms.push_async_callback(places.none_promised)
         await _answer(client)
+
+
+async def _once_ready(client: Atelier, look: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
+    """Look after what stands in channels as soon as these are known: a forum is written to otherwise."""
+    await client.wait_until_ready()
+    await look()
 
 
 def _shelf(settings: Settings) -> Shelf:

@@ -15,14 +15,22 @@ from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
 from bot import pacing
 from bot.apologies import describe
+from bot.boards import Board
 from bot.card import Action, Card, custom_id
 from bot.cards import MAX_ALT
-from bot.exhibiting import delete_message, earlier_post, new_post, place_of
+from bot.exhibiting import (
+    CannotLook,
+    delete_message,
+    edit_message,
+    message_since,
+    new_post,
+    place_of,
+)
 from bot.gallerycards import post_card
 from bot.language import Language, language_of_server
 from bot.letters import noted
 from bot.limits import Refused
-from bot.messages import NO_MENTIONS, layout, shrunk
+from bot.messages import layout, shrunk
 from bot.refusals import UNKNOWN_MESSAGE, Connection, is_final
 from bot.shared import is_adult
 from generation.image import Picture, PictureGone
@@ -46,7 +54,6 @@ LOOK = 30.0
 """Seconds after which it looks by itself: whatever removes a picture need not tell it."""
 AT_ONCE = 2
 """Posts whose pictures are in memory to be sent."""
-_ARCHIVED = 50083
 
 
 class Curator:
@@ -67,7 +74,13 @@ class Curator:
         jobs: Jobs,
         pictures: Pictures,
         servers: Servers,
+        board: Board,
+        rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        """
+        Args:
+            rest: for so many seconds.
+        """
         self.shelf = shelf
         self._client = client
         self._gallery = gallery
@@ -76,6 +89,8 @@ class Curator:
         self._jobs = jobs
         self._pictures = pictures
         self._servers = servers
+        self._board = board
+        self._rest = rest
         self._locks: defaultdict[PostId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._hands = asyncio.Semaphore(AT_ONCE)
         self._woken = asyncio.Event()
@@ -159,7 +174,10 @@ class Curator:
         """Our own message of this post, if one stands there that is not to go."""
         going = {message.message_id for message in await self._gallery.takedowns()}
         mark = custom_id(Action.LIKE, post.job_id, post.index)
-        return await earlier_post(self._client, channel, mark, going)
+        try:
+            return await message_since(self._client, channel, mark, post.shared_at, going)
+        except (CannotLook, discord.Forbidden):
+            return None  # we may write there, but not read
 
     # What is known of a post ------------------------------------------------------------------------------
 
@@ -215,7 +233,7 @@ class Curator:
             except Exception:
                 log.exception("could not look after the gallery")
             attempt = 0 if done else attempt + 1
-            await asyncio.sleep(PACE)
+            await self._rest(PACE)
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK if done else pacing.backoff(attempt)):
                     await self._woken.wait()
@@ -230,7 +248,7 @@ class Curator:
             done &= await self._tried(partial(self.hang, post.id))
         for post in await self._gallery.outdated():
             done &= await self._tried(partial(self._tell_anew, post))
-        return done
+        return done & await self._board.bring_up_to_date()
 
     async def _tried(self, act: Callable[[], Awaitable[object]]) -> bool:
         try:
@@ -250,26 +268,18 @@ class Curator:
 
     async def _tell_anew(self, post: Post) -> None:
         """Say the likes that it has now, and what it was made from, in its message."""
-        if post.channel_id is None or post.message_id is None:
+        known = await self._gallery.get(post.id)  # it may have changed since: others are edited first
+        if known is None or known.channel_id is None or known.message_id is None or known.said == known.likes:
             return
-        job = await self._jobs.outlined(post.job_id)
+        post, job = known, await self._jobs.outlined(known.job_id)
         if job is None:
             return
-        channel = self._client.get_partial_messageable(post.channel_id, guild_id=post.server)
+        channel = self._client.get_partial_messageable(known.channel_id, guild_id=post.server)
         try:
-            message = await channel.fetch_message(post.message_id)
+            message = await channel.fetch_message(known.message_id)
             card = await self._drawn(post, job, None)
             view = with_picture(layout(card, self._language(post.server)), message, job, post)
-            edit = partial(
-                message.edit, view=view, attachments=message.attachments, allowed_mentions=NO_MENTIONS
-            )
-            try:
-                await edit()
-            except discord.HTTPException as error:
-                if error.code != _ARCHIVED:
-                    raise
-                await self._client.http.edit_channel(post.channel_id, archived=False)
-                await edit()
+            await edit_message(self._client, message, view=view, attachments=message.attachments)
         except discord.HTTPException as error:
             if error.code == UNKNOWN_MESSAGE:  # somebody removed it by hand: it is not wanted there
                 async with self.going(job=post.job_id):
@@ -278,7 +288,7 @@ class Curator:
             if not is_final(error, 0):
                 raise
             log.info("the likes of a post are not shown: %s", describe(error))
-        await self._gallery.says(post.id, post.likes)
+        await self._gallery.says(post)
 
 
 def with_picture(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import discord
+from discord.utils import DISCORD_EPOCH
 
 from bot.apologies import describe
 from bot.card import Card
@@ -21,8 +23,13 @@ from storage.posts import Post
 
 log = logging.getLogger(__name__)
 
+_ARCHIVED = 50083
 _EARLIER = 100
-"""Messages in which one of ours is looked for that an earlier run may have posted."""
+"""Posts of a forum in which one of ours is looked for."""
+MOST_SINCE = 1000
+"""Messages of a channel in which it is."""
+CLOCKS_DIFFER = 60.0
+"""Seconds by which Discord's clock may be behind ours."""
 NAMELESS = "…"
 """What a post of a forum is called when its picture is gone."""
 MAX_FORUM_TAGS = 5
@@ -36,6 +43,10 @@ async def place_of(client: discord.Client, channel_id: int) -> Any:
         discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: Discord does not say.
     """
     return client.get_channel(channel_id) or await client.fetch_channel(channel_id)
+
+
+class CannotLook(Exception):  # noqa: N818 - it is an answer
+    """We may write in a channel, but not read what stands there."""
 
 
 async def new_post(channel: Any, post: Post, card: Card, language: Language) -> Message:
@@ -69,27 +80,54 @@ def _forum_tags(forum: discord.ForumChannel, post: Post) -> list[discord.ForumTa
     return found[:MAX_FORUM_TAGS]
 
 
-async def earlier_post(
-    client: discord.Client, channel: Any, mark: str, going: Collection[int]
+async def message_since(
+    client: discord.Client, channel: Any, mark: str, since: float, going: Collection[int] = ()
 ) -> Message | None:
-    """Our own message with this first button, if it is among the newest there.
+    """Our own message with this first button, if it was posted there since then.
+
+    Of a forum, what is archived is not looked at.
 
     Args:
+        since: seconds since the epoch.
         going: the ids of those that are to be taken down.
+
+    Raises:
+        CannotLook, discord.Forbidden: we may not look there.
+        discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: it cannot be told now.
     """
-    try:
-        async for message in _newest(channel):
-            is_ours = message.author == client.user and message.id not in going
-            if is_ours and first_button(message.components) == mark:
-                return Message(channel_id=message.channel.id, message_id=message.id)
-    except discord.Forbidden:
-        return None  # we may write there, but not read
+    if isinstance(channel, discord.abc.GuildChannel) and not _may_read(channel):
+        raise CannotLook  # asked, Discord would say that there are no messages
+    begin = datetime.fromtimestamp(max(since - CLOCKS_DIFFER, DISCORD_EPOCH / 1000), UTC)
+    async for message in _since(channel, begin):
+        is_ours = message.author == client.user and message.created_at >= begin and message.id not in going
+        if is_ours and first_button(message.components) == mark:
+            return Message(channel_id=message.channel.id, message_id=message.id)
     return None
 
 
-async def _newest(channel: Any) -> AsyncIterator[discord.Message]:
+async def edit_message(client: discord.Client, message: Any, **changes: Any) -> None:
+    """Edit a message of a post or of a board, also where its thread has been archived.
+
+    Raises:
+        discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: Discord did not take it.
+    """
+    try:
+        await message.edit(**changes, allowed_mentions=NO_MENTIONS)
+    except discord.HTTPException as error:
+        if error.code != _ARCHIVED:
+            raise
+        await client.http.edit_channel(message.channel.id, archived=False)
+        await message.edit(**changes, allowed_mentions=NO_MENTIONS)
+
+
+def _may_read(channel: discord.abc.GuildChannel) -> bool:
+    me = channel.guild.me  # None while our roles are not known
+    return me is None or channel.permissions_for(me).read_message_history
+
+
+async def _since(channel: Any, begin: datetime) -> AsyncIterator[discord.Message]:
     if not isinstance(channel, discord.ForumChannel):
-        async for message in channel.history(limit=_EARLIER):
+        async for message in channel.history(limit=MOST_SINCE, after=begin, oldest_first=True):
             yield message
         return
     # A post of a forum is a thread whose first message has its id.

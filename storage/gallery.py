@@ -200,23 +200,29 @@ class Gallery:
     async def shown(self, post_id: PostId, channel_id: int, message_id: int, likes: int) -> bool:
         """This message shows a post, and says that it has so many likes.
 
+        What was to be told anew before there was a message is so still.
+
         Returns False if the post is gone, or another message shows it: then this one is to be taken down.
         """
         async with self._database.transaction() as transaction:
             return bool(
                 await transaction.execute(
                     """
-                    UPDATE posts SET channel_id = ?, message_id = ?, shown_likes = ?
+                    UPDATE posts SET channel_id = ?, message_id = ?,
+                        shown_likes = iif(shown_likes < 0, shown_likes, ?)
                     WHERE id = ? AND message_id IS NULL
                     """,
                     (channel_id, message_id, likes, post_id),
                 )
             )
 
-    async def says(self, post_id: PostId, likes: int) -> None:
-        """Its message says from now on that it has so many likes."""
+    async def says(self, post: Post) -> None:
+        """Its message says what is known of it here, unless it was to be told anew since that was known."""
         async with self._database.transaction() as transaction:
-            await transaction.execute("UPDATE posts SET shown_likes = ? WHERE id = ?", (likes, post_id))
+            await transaction.execute(
+                "UPDATE posts SET shown_likes = ? WHERE id = ? AND shown_likes = ?",
+                (post.likes, post.id, post.said),
+            )
 
     async def outdated(self) -> tuple[Post, ...]:
         """Posts whose messages say another number of likes than they have."""

@@ -48,6 +48,8 @@ class Post:
     channel_id: int | None = None
     """Where the message is that shows it."""
     message_id: int | None = None
+    said: int = 0
+    """The likes that its message says; negative: it is to be told anew, whatever they are."""
 
 
 def of_adults(post: str) -> str:
@@ -90,4 +92,5 @@ def post_of(row: Row) -> Post:
         for_adults=bool(row["for_adults"]),
         channel_id=row["channel_id"],
         message_id=row["message_id"],
+        said=row["shown_likes"],
     )

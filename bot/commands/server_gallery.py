@@ -139,7 +139,7 @@ async def _board(interaction: Interaction, weekday: int) -> None:
     now = time.time()
     if day is not None and weekday_of(now) > day:
         # Else the one of this week would come at once, on a day that nobody has named.
-        await house.hangings.no_board(server, week_of(now) - 1)
+        await house.boards.no_board(server, week_of(now) - 1)
     notes = []
     if day is not None and house.servers.of(server).gallery_channel is None:
         notes = [say("-# There is no gallery yet; `/server gallery` makes a channel one.")]

@@ -137,8 +137,22 @@ CREATE TABLE boards (
     claimed_at REAL NOT NULL,
     channel_id INTEGER,
     message_id INTEGER CHECK ((message_id IS NULL) = (channel_id IS NULL)),
+    -- The ids of what stands on it, the best first, as JSON.
+    posts TEXT NOT NULL DEFAULT '[]',
+    -- How often something has left it since its message was last brought up to date.
+    outdated INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (server, week)
 ) WITHOUT ROWID;
+
+CREATE TRIGGER boards_of_what_goes BEFORE DELETE ON posts BEGIN
+    UPDATE boards SET outdated = outdated + 1
+    WHERE server = old.server AND EXISTS (SELECT 1 FROM json_each(boards.posts) WHERE value = old.id);
+END;
+
+CREATE TRIGGER boards_of_what_is_hidden AFTER UPDATE OF hidden_at ON posts BEGIN
+    UPDATE boards SET outdated = outdated + 1
+    WHERE server = old.server AND EXISTS (SELECT 1 FROM json_each(boards.posts) WHERE value = old.id);
+END;
 
 CREATE VIEW posts_as_found AS
 SELECT id, heading, words, char(57344) || 'l' || tier || ' ' || facets AS facets FROM posts WHERE hidden_at IS NULL;

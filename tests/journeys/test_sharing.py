@@ -231,6 +231,31 @@ async def test_of_a_gallery_that_somebody_cannot_see_lineage_tells_them_nothing(
     assert "secret" not in await told(stage.bruno, await stage.bruno.command("lineage", link))
 
 
+async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> None:
+    anna, bruno, mina, place = stage.anna, stage.bruno, stage.mina, await opened(stage)
+    await shares(anna, await draws(anna, "a hidden treasure"), tags="treasure")
+    found = await page(bruno, await bruno.command("gallery new"))
+    assert "a hidden treasure" in text_of(found)
+    assert await bruno.autocomplete("gallery top", "tag", "trea")
+
+    view = str(int(Permission.VIEW_CHANNEL))
+    everybody = {"id": stage.mina.guild["id"], "type": 0, "deny": view}
+    ours = {"id": str(stage.playground.world.bot.id), "type": 1, "allow": view}
+    await mina.manage(place, permission_overwrites=[everybody, ours])
+    refused = "You cannot see the channel in which this server's gallery is."
+    for name in ("top", "new", "mine", "random"):
+        assert await told(bruno, await bruno.command(f"gallery {name}")) == refused
+    search = await bruno.command("gallery search", {"words": "treasure"})
+    assert await told(bruno, search) == refused
+    assert await bruno.autocomplete("gallery top", "tag", "trea") == []
+    for menu in ("gallery:sort", "gallery:open"):
+        part = next(part for part in components_of(found) if part.get("custom_id") == menu)
+        assert await told(bruno, await bruno.select(found, menu, [part["options"][0]["value"]])) == refused
+    assert "a hidden treasure" in text_of(await page(mina, await mina.command("gallery new")))
+    await mina.manage(place, permission_overwrites=[])
+    assert "a hidden treasure" in text_of(await page(bruno, await bruno.command("gallery new")))
+
+
 async def reports(person: Person, post: Json, reason: str) -> str:
     form = await person.press(post, "Report")
     return await told(person, await person.submit(form, {"What is wrong with it": reason}))
@@ -278,7 +303,9 @@ async def test_after_a_crash_nothing_is_doubled_or_lost_and_pages_can_be_leafed_
         change(stage, "UPDATE posts SET shared_at = shared_at - 604800, day = day - 7")
         week = week_of(time.time()) - 1
         change(
-            stage, f"INSERT INTO boards (server, week, claimed_at) SELECT server, {week}, 0 FROM galleries"
+            stage,
+            "INSERT INTO boards (server, week, claimed_at, posts) "
+            f"SELECT server, {week}, 0, json_array(({liked})) FROM galleries",
         )
         await stage.bot.start()
         board = await in_gallery(bruno, place, "The best of the week")

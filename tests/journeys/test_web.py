@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from playground.reading import components_of, pictures_of, text_of
+from tests.journeys.kept import rows, until
 from tests.journeys.stage import draws, staged, told
 from tests.journeys.test_sharing import in_gallery, opened, page, shares
 
@@ -82,6 +83,11 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
             async with browser.get(f"/{stage.playground.world.guild.id}") as answer:
                 return await answer.text() if answer.status == 200 else None
 
+        async def restrict(place: str, nsfw: bool) -> None:
+            await mina.manage(place, nsfw=nsfw)
+            noted = f"SELECT 1 FROM eras WHERE channel = {place} AND adults = {int(nsfw)}"
+            await until(lambda: rows(stage, noted))
+
         async def new_ones() -> str:
             return text_of(await page(anna, await anna.command("gallery new")))
 
@@ -90,7 +96,7 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
         await told(mina, await mina.command("server web", {"open": True}))
         assert "a bright thing" in (await shown() or "")
 
-        await mina.manage(place, nsfw=True)
+        await restrict(place, True)
         assert f"age-restricted; ask again in <#{place}>" in await told(
             anna, await anna.command("gallery new")
         )
@@ -112,19 +118,17 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
         assert said.startswith("**Gallery**")
         assert "asks nobody" not in said
         assert "Nothing is shared here yet." in (await shown() or "")
-        assert "Nothing has been shared here yet" in text_of(
-            await page(anna, await anna.command("gallery top"))
-        )
+        assert NOTHING in await new_ones()
         menu = next(part for part in components_of(new) if part.get("custom_id") == "gallery:open")
         old = await anna.select(new, "gallery:open", [menu["options"][0]["value"]])
         assert pictures_of(await anna.answer(old)), "one's own"
         assert "asked for in an age-restricted channel" in await shares(anna, cards[1])
 
-        await mina.manage(place, nsfw=False)
+        await restrict(place, False)
         assert "a bright thing" in await new_ones()
         assert "a dark one" in (await shown() or "")
         # Deleted, it cannot be asked any more; what is known of it stays.
-        await mina.manage(place, nsfw=True)
+        await restrict(place, True)
         assert NOTHING in await new_ones()
         await mina.remove_channel(place)
         assert NOTHING in await new_ones()

@@ -187,7 +187,7 @@ async def test_messages_that_lag_behind_are_known(jobs: Jobs, gallery: Gallery) 
     await gallery.like(post.id, BEA)
     [lagging] = await gallery.outdated()
     assert (lagging.id, lagging.likes, lagging.message_id) == (post.id, 1, 70)
-    await gallery.says(post.id, 1)
+    await gallery.says(lagging)
     assert await gallery.outdated() == ()
 
 

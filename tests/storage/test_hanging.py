@@ -1,14 +1,13 @@
-"""Messages of a gallery that are to go, to be told anew, or still to be posted."""
+"""Messages of a gallery that are to go, or to be told anew."""
 
 from __future__ import annotations
 
 import pytest
 
 from generation.job import JobId, UserId
-from storage.boards import Boards
 from storage.database import Database
 from storage.gallery import Gallery, Message
-from storage.hanging import Hangings, Unposted
+from storage.hanging import Hangings
 from storage.jobs import Jobs
 from storage.reports import Decision, Reports
 from tests.storage.things import SERVER, a_post, drawn
@@ -62,20 +61,25 @@ async def test_what_came_of_a_picture_is_told_anew_when_that_goes(
     assert child.id in await hangings.descendants(person=root.person)
     await hangings.tell_anew([child.id])
     assert [post.id for post in await gallery.outdated()] == [child.id]
-    await gallery.says(child.id, 0)
+    [outdated] = await gallery.outdated()
+    await gallery.says(outdated)
     assert await gallery.outdated() == ()
 
 
-async def test_a_board_that_was_claimed_is_to_be_posted_unless_none_is_wanted(
-    hangings: Hangings, database: Database
+async def test_what_is_to_be_told_anew_while_it_is_told_is_told_once_more(
+    jobs: Jobs, gallery: Gallery, hangings: Hangings
 ) -> None:
-    boards = Boards(database)
-    await hangings.no_board(SERVER, 1)
-    assert not await boards.claim(SERVER, 1)
-    assert await boards.claim(SERVER, 2)
-    assert await boards.claim(SERVER, 3)
-    await boards.posted(SERVER, 3, 70, 71)
-    await hangings.no_message(SERVER, 3)
-    assert await hangings.unposted_boards() == (Unposted(server=SERVER, week=2),)
-    await hangings.no_message(SERVER, 2)
-    assert await hangings.unposted_boards() == ()
+    post, written = await a_post(jobs, gallery), await a_post(jobs, gallery, "not there yet")
+    await gallery.shown(post.id, 70, 71, 0)
+    await hangings.tell_anew([post.id])
+    for _ in range(2):
+        [outdated] = await gallery.outdated()
+        await hangings.tell_anew([post.id])  # its message is just being edited
+        await gallery.says(outdated)
+    [outdated] = await gallery.outdated()
+    await gallery.says(outdated)
+    assert await gallery.outdated() == ()
+
+    await hangings.tell_anew([written.id])  # its message is just being written
+    await gallery.shown(written.id, 70, 72, 0)
+    assert [each.id for each in await gallery.outdated()] == [written.id]

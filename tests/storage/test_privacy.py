@@ -51,7 +51,7 @@ NOT_PERSONS = {
     "reports": "id post server",
     "hidden_files": "server",
     "takedowns": "channel_id message_id",
-    "boards": "server week channel_id message_id",
+    "boards": "server week channel_id message_id outdated",
     "gallery_words": "id gallery posts",
     "gallery_tags": "gallery posts",
     **{

@@ -80,16 +80,50 @@ async def test_the_board_holds_what_was_liked_of_its_week_and_is_posted_once(
     assert [post.prompt for post in await boards.best(SERVER, week + 1)] == ["number 3"]
     assert await boards.best(77, week) == ()
 
-    assert sorted(await asyncio.gather(*(boards.claim(SERVER, week) for _ in range(3)))) == [
-        False,
-        False,
-        True,
-    ]
-    await boards.give_back(SERVER, week)
-    assert await boards.claim(SERVER, week)
-    await boards.posted(SERVER, week, 8, 80)
-    await boards.give_back(SERVER, week)
-    assert not await boards.claim(SERVER, week)
+    claimed = await asyncio.gather(*(boards.claim(SERVER, week, [posts[1].id]) for _ in range(3)))
+    [board] = [each for each in claimed if each is not None]
+    assert await boards.unposted() == (board,)
+    await boards.give_back(board)
+    again = await boards.claim(SERVER, week, [posts[1].id, posts[0].id])
+    assert again is not None
+    await boards.posted(again, 8, 80, found=False)
+    await boards.give_back(again)
+    assert await boards.claim(SERVER, week, []) is None
+    assert await boards.unposted() == ()
+    assert [post.id for post in await boards.of(again.posts)] == [posts[1].id, posts[0].id]
+
+
+async def test_what_leaves_a_board_makes_its_message_outdated_until_that_is_told(
+    jobs: Jobs, gallery: Gallery, boards: Boards
+) -> None:
+    first, second, third, other = [await a_post(jobs, gallery, f"number {number}") for number in range(4)]
+    week = week_of(first.shared_at)
+    board = await boards.claim(SERVER, week, [first.id, second.id, third.id])
+    assert board is not None
+    await gallery.unshare(first.id)  # between posting it and noting that
+    await boards.posted(board, 8, 80, found=False)
+    [board] = await boards.outdated()
+    assert (board.channel_id, board.message_id) == (8, 80)
+    await boards.told(board)
+    assert await boards.outdated() == ()
+
+    await gallery.unshare(other.id)
+    assert await boards.outdated() == ()
+    await gallery.hide(second.id, by=MOD)
+    [board] = await boards.outdated()
+    assert [post.id for post in await boards.of(board.posts)] == [third.id]
+    await gallery.unshare(third.id)  # while that is being told
+    await boards.told(board)
+    [board] = await boards.outdated()
+    await boards.no_message(board)
+    assert await boards.outdated() == ()
+
+    await boards.no_board(SERVER, week + 1)
+    assert await boards.claim(SERVER, week + 1, []) is None
+    found = await boards.claim(SERVER, week + 2, [])
+    assert found is not None
+    await boards.posted(found, 8, 81, found=True)  # nobody knows what it shows
+    assert [each.week for each in await boards.outdated()] == [week + 2]
 
 
 def test_a_week_begins_on_monday_at_midnight() -> None:
