@@ -201,6 +201,7 @@ def _posts(
                     "loras": json.dumps(lora),
                     "heading": " ".join(own_tags),
                     "words": "a " + " ".join(texts),
+                    "size": len(own_tags) + 1 + len(texts),
                     "facets": " ".join(facets),
                     "likes": int(liked[number]),
                     "message": 10**18 + number,
@@ -226,9 +227,9 @@ _PICTURE = """
 _POST = """
     INSERT INTO posts (
         id, server, job_id, position, person, shared_at, day, tags, prompt, model, style, loras, heading,
-        words, facets, likes, channel_id, message_id, shown_likes
+        words, size, facets, likes, channel_id, message_id, shown_likes
     ) VALUES (
         :id, :server, :job, 0, :person, :at, :day, :tags, :prompt, :model, :style, :loras, :heading,
-        :words, :facets, :likes, 3, :message, :likes
+        :words, :size, :facets, :likes, 3, :message, :likes
     )
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,19 +79,20 @@ class Readers:
 
 
 async def _read(connection: aiosqlite.Connection, sql: str, parameters: Parameters) -> list[Row]:
-    reading = asyncio.ensure_future(connection.execute_fetchall(sql, parameters))
     try:
-        return list(await asyncio.shield(reading))
+        return list(await connection.execute_fetchall(sql, parameters))
     except asyncio.CancelledError:
-        await to_the_end(_stopped(connection, reading))
+        await to_the_end(_stopped(connection))
         raise
 
 
-async def _stopped(connection: aiosqlite.Connection, reading: asyncio.Future[Iterable[Row]]) -> None:
-    while not reading.done():
+async def _stopped(connection: aiosqlite.Connection) -> None:
+    """Stop what the connection's thread does, and wait for it."""
+    after = asyncio.ensure_future(connection.execute_fetchall("SELECT 1"))
+    while not after.done():
         await connection.interrupt()
-        await asyncio.wait([reading], timeout=_AGAIN)
-    reading.exception()  # nobody asks for it any more
+        await asyncio.wait([after], timeout=_AGAIN)
+    after.exception()  # it may have been stopped as well
 
 
 async def to_the_end(action: Coroutine[Any, Any, T]) -> T:

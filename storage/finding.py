@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from generation.job import UserId
 from storage.database import Database
 from storage.likeness import alike
-from storage.orders import COUNTED, RANKED, Orders
+from storage.orders import RANKED, Orders
 from storage.orders import Window as Window
 from storage.paging import (
     LOST,
@@ -29,6 +29,7 @@ from storage.paging import (
 )
 from storage.posts import SELECT_POSTS, SHIFT, Post, post_of
 from storage.postwords import MAX_TYPED, MAX_WORDS, facet, term, words_of
+from storage.ranking import ranked
 from storage.spelling import corrected, reading
 
 
@@ -119,10 +120,13 @@ class Finder:
             found = await self._orders.few(read, ids)
         if found is None:
             keys = await self._orders.by_tiers(server, read.terms, wanted.facets, ids, edge, size + 1)
-        elif len(found) <= RANKED and read.posts <= COUNTED:
-            keys = next_keys(await self._orders.ranked(read.terms, wanted.facets, ids), edge, size + 1)
         else:
-            keys = next_keys(await self._orders.sorted(found, read.terms, wanted.facets, ids), edge, size + 1)
+            posts = await self._orders.having(found, read.terms, wanted.facets, ids)
+            if len(found) <= RANKED:
+                best = await ranked(self._database, read, posts)
+                keys = next_keys([(0, post) for post in best], edge, size + 1)
+            else:
+                keys = await self._orders.sorted(posts, edge, size + 1)
         return await self._page(keys, edge, size, instead)
 
     async def mine(self, server: int, person: UserId, *, cursor: str | None = None, size: int = SIZE) -> Page:

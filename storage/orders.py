@@ -3,13 +3,14 @@
 So a page of a million posts costs about what one of thousands does. Beside "newest first" there are three:
 
 - by likes, where nothing but a time is wanted: an index holds that order.
-- by rank (bm25), where up to `RANKED` posts hold all words that were typed, and none of these is very common.
+- by rank (:mod:`storage.ranking`), where up to `RANKED` posts hold all words that were typed.
 - by likes again, for all else. If they are a few, they are sorted. If not, it goes by tiers: the index of
   words knows the likes of a post to the next power of two. Those of the highest tier come first; within a
   tier of up to `OF_TIER` posts those with more likes, within a larger one the newest. So what a third of all
   prompts hold is not ranked by its words: a word like that says nothing about which is better.
 
-A few are `FEW` at the most.
+A few are `FEW` at the most. Of common words more, so many that sorting them takes no longer than looking once
+through the lists of these words: going by tiers does that for each tier anew.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from storage.database import Database
-from storage.paging import Cursor, Key, Span, beyond, is_back_of, next_keys
+from storage.paging import Cursor, Key, Span, beyond, is_back_of
 from storage.posts import DAY, SHIFT
 from storage.postwords import all_of, any_of, facet
+from storage.ranking import weighed
 from storage.spelling import Read
 
 FEW = 2000
@@ -29,14 +31,14 @@ RANKED = 500
 """Posts that are ranked by their words at the most."""
 OF_TIER = 500
 """Posts of a tier that are sorted at the most."""
-SURELY_MORE = 4
-"""Of so many times `FEW` posts it is believed, and not counted, that they are more than a few."""
+LISTED = 100
+"""Places in lists of words that are looked through in the time that it takes to sort one post."""
+SURELY_MORE = 2
+"""Of so many times as many posts it is believed, and not counted, that they are more than a few."""
 TIERS = 15
 """The highest tier of likes; see the migration that made the gallery."""
 MANY_LIKES = 8
 """The lowest of those tiers that few posts reach: from 128 likes on."""
-COUNTED = 50_000
-"""Posts whose words bm25 counts anew for each search, in a few milliseconds."""
 
 
 class Window(StrEnum):
@@ -103,6 +105,11 @@ class Orders:
         match = [all_of(terms)] if terms else []
         return [row["id"] for row in await self._database.browse(sql, (*match, ids.low, ids.high, most))]
 
+    async def up_to(self, most: int, terms: Sequence[str], ids: Span) -> list[int] | None:
+        """Ids with all terms, in no order; None: they are more than so many."""
+        found = await self.newest(terms, ids, most + 1, is_back=True)  # so the lists are walked faster
+        return found if len(found) <= most else None
+
     async def by_likes(
         self, server: int, window: Window, ids: Span, edge: Cursor | None, most: int
     ) -> list[Key]:
@@ -127,7 +134,7 @@ class Orders:
                 WITH RECURSIVE days (day) AS (
                     SELECT :first UNION ALL SELECT day + 1 FROM days WHERE day < :last
                 )
-                SELECT best.likes, best.id FROM days CROSS JOIN posts AS best
+                SELECT best.likes, best.id FROM days CROSS JOIN posts AS best INDEXED BY posts_weighed
                 WHERE best.id IN (
                     SELECT id FROM posts
                     WHERE server = :server AND day = days.day AND hidden_at IS NULL
@@ -144,18 +151,33 @@ class Orders:
         """Posts with these words; None: they are more than a few."""
         if read is None:
             return []
-        if read.expected > SURELY_MORE * FEW:
+        most = max(FEW, sum(read.counts) // LISTED)
+        if read.expected > SURELY_MORE * most:
             return None
-        found = await self.newest(read.terms, ids, FEW + 1)
-        return found if len(found) <= FEW else None
+        return await self.up_to(most, read.terms, ids)
+
+    async def having(
+        self, found: Sequence[int], terms: Sequence[str], facets: Sequence[str], ids: Span
+    ) -> Sequence[int]:
+        """Those of a few posts with these terms that have these facets, too."""
+        return await self.newest([*terms, *facets], ids, len(found)) if facets else found
 
     async def sorted(
-        self, found: Sequence[int], terms: Sequence[str], facets: Sequence[str], ids: Span
+        self, posts: Sequence[int], edge: Cursor | None, most: int, *, is_back: bool | None = None
     ) -> list[Key]:
-        """Those of a few posts that have these facets, by likes."""
-        if facets:
-            found = await self.newest([*terms, *facets], ids, FEW)
-        return sorted(await self._keys(found), reverse=True)
+        """Of these posts those next to the edge, by likes."""
+        back = is_back_of(edge) if is_back is None else is_back
+        than, order = (">", "ASC") if back else ("<", "DESC")
+        likes, post = (edge.likes, edge.post) if edge else (-1 if back else 1 << 62, 1 << 62)
+        rows = await self._database.browse(
+            f"""
+            SELECT likes, id FROM posts INDEXED BY posts_weighed
+            WHERE id IN (SELECT value FROM json_each(:posts)) AND (likes, id) {than} (:likes, :post)
+            ORDER BY likes {order}, id {order} LIMIT :most
+            """,
+            {"posts": json.dumps(posts), "likes": likes, "post": post, "most": most},
+        )
+        return [(row["likes"], row["id"]) for row in rows]
 
     async def by_tiers(
         self,
@@ -169,8 +191,8 @@ class Orders:
         """Posts with all words, which are in more than a few, and all facets, by tiers of likes."""
         back = is_back_of(edge)
         terms = [*words, *facets]
-        if facets and len(posts := await self.newest(terms, ids, FEW + 1)) <= FEW:
-            return next_keys(sorted(await self._keys(posts), reverse=True), edge, most)
+        if facets and (posts := await self.up_to(FEW, terms, ids)) is not None:
+            return await self.sorted(posts, edge, most)
         best = await self._database.fetch_one(
             "SELECT likes FROM posts WHERE server = ? AND hidden_at IS NULL ORDER BY likes DESC LIMIT 1",
             (server,),
@@ -196,8 +218,8 @@ class Orders:
     ) -> list[Key]:
         """Those of neighbouring tiers, the highest first, that are beyond the edge."""
         tiers = [any_of([facet("l", tier) for tier in band]), *terms]
-        if band[0] > 1 and len(posts := await self.newest(tiers, ids, OF_TIER + 1)) <= OF_TIER:
-            return next_keys(sorted(await self._keys(posts), reverse=True), edge, most, is_back=is_back)
+        if band[0] > 1 and (posts := await self.up_to(OF_TIER, tiers, ids)) is not None:
+            return await self.sorted(posts, edge, most, is_back=is_back)
         if len(band) == 1:
             posts = await self.newest(tiers, beyond(ids, edge), most, is_back=is_back)
             return await self._keys(posts)
@@ -213,27 +235,9 @@ class Orders:
                 break
         return keys
 
-    async def ranked(self, terms: Sequence[str], facets: Sequence[str], ids: Span) -> list[Key]:
-        """The few posts with all terms by bm25; a word of a title or tag counts three times."""
-        rows = await self._database.browse(
-            f"""
-            SELECT rowid AS id, bm25(posts_found, 3.0, 1.0, 0.0) AS badness FROM posts_found
-            WHERE posts_found MATCH ? AND rowid >= ? AND rowid < ? {ids.sight("posts_found.rowid")}
-            ORDER BY badness, rowid DESC
-            """,
-            (all_of(terms), ids.low, ids.high),
-        )
-        posts = [row["id"] for row in rows]
-        if facets:
-            right = set(await self.newest([*terms, *facets], ids, FEW))
-            posts = [post for post in posts if post in right]
-        return [(0, post) for post in posts]
-
     async def _keys(self, posts: Sequence[int]) -> list[Key]:
         """The keys of these posts, in their order."""
-        rows = await self._database.browse(
-            "SELECT id, likes FROM posts WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(posts),)
-        )
+        rows = await weighed(self._database, posts)
         likes = {row["id"]: row["likes"] for row in rows}
         return [(likes[post], post) for post in posts if post in likes]
 

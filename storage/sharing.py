@@ -92,6 +92,7 @@ def _values(job: Job, index: int, server: int, title: str | None, tags: Sequence
     facets = [facet("p", job.asker), facet("m", one.model), *(facet("t", tag) for tag in tags)]
     facets += [facet("a", name) for name in loras]
     facets += [] if one.style is None else [facet("s", one.style)]
+    heading, words = words_of(" ".join((title or "", *tags))), prompt_words(one.prompt)
     return {
         "server": server,
         "job": job.id,
@@ -103,8 +104,9 @@ def _values(job: Job, index: int, server: int, title: str | None, tags: Sequence
         "model": one.model,
         "style": one.style,
         "loras": json.dumps(loras, ensure_ascii=False),
-        "heading": " ".join(words_of(" ".join((title or "", *tags)))),
-        "words": " ".join(prompt_words(one.prompt)),
+        "heading": " ".join(heading),
+        "words": " ".join(words),
+        "size": len(heading) + len(words),
         "facets": " ".join(facets),
     }
 
@@ -120,9 +122,9 @@ def _loras(request: GenerationRequest) -> tuple[str, ...]:
 _INSERT = f"""
     INSERT INTO posts (
         id, server, job_id, position, person, shared_at, day, title, tags, prompt, model, style, loras,
-        heading, words, facets
+        heading, words, size, facets
     ) VALUES (
         :id, :server, :job, :position, :person, :now, CAST(:now / {DAY} AS INTEGER), :title, :tags, :prompt,
-        :model, :style, :loras, :heading, :words, :facets
+        :model, :style, :loras, :heading, :words, :size, :facets
     )
 """

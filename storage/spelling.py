@@ -14,21 +14,31 @@ MOST_COMPLETIONS = 40
 """Words that a beginning stands for: those of most posts."""
 ENOUGH = 5000
 """Posts: a beginning stands for no more words once they are in so many, and in a tenth of all."""
-_LOOKED_AT = 60
+_LOOKED_AT = 100
 """Words that share the most trigrams with one that was typed."""
 _END = "\U0010ffff"
 _MAX_LETTERS = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
     """Words as the index of words is asked for them."""
 
-    terms: tuple[str, ...]
-    posts: int
-    """In which they are, one by one and summed up."""
-    expected: float
-    """In how many posts all would be if they had nothing to do with each other."""
+    words: tuple[tuple[str, ...], ...]
+    """Each stands for one of these: for itself alone, or for what it begins."""
+    counts: tuple[int, ...]
+    """In how many posts each of them is."""
+    shared: int
+    """How many posts there were in the gallery."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return tuple(map(any_of, self.words))
+
+    @property
+    def expected(self) -> float:
+        """In how many posts all would be if they had nothing to do with each other."""
+        return math.prod(count / self.shared for count in self.counts) * self.shared
 
 
 async def reading(
@@ -64,9 +74,11 @@ async def reading(
     if shared is None or not ends or any(word not in posts for word in first):
         return None
     first.sort(key=lambda word: posts[word])  # the rarest leads
-    counts = [*(posts[word] for word in first), min(sum(ends.values()), shared["shared"])]
-    expected = math.prod(count / shared["shared"] for count in counts) * shared["shared"]
-    return Read((*map(term, first), any_of([*ends])), sum(counts), expected)
+    return Read(
+        words=(*((word,) for word in first), tuple(ends)),
+        counts=(*(posts[word] for word in first), min(sum(ends.values()), shared["shared"])),
+        shared=shared["shared"],
+    )
 
 
 async def corrected(database: Database, gallery: int, words: Sequence[str]) -> tuple[str, ...] | None:
@@ -89,14 +101,18 @@ async def _nearest(database: Database, gallery: int, word: str) -> str | None:
         return None
     spelling = f"^{word}$"
     trigrams = dict.fromkeys(spelling[at : at + 3] for at in range(len(spelling) - 2))
+    one = (
+        "SELECT rowid AS id FROM gallery_trigrams WHERE gallery_trigrams MATCH ? AND rowid >= ? AND rowid < ?"
+    )
+    # Of those that share as many, the ones that were used first, which tend to be used more.
     rows = await database.browse(
         f"""
         SELECT word, posts FROM gallery_words WHERE id IN (
-            SELECT rowid FROM gallery_trigrams WHERE gallery_trigrams MATCH ? AND rowid >= ? AND rowid < ?
-            ORDER BY rank LIMIT {_LOOKED_AT}
+            SELECT id FROM ({" UNION ALL ".join([one] * len(trigrams))})
+            GROUP BY id ORDER BY count(*) DESC, id LIMIT {_LOOKED_AT}
         )
         """,
-        (" OR ".join(map(term, trigrams)), gallery << 32, (gallery + 1) << 32),
+        [value for each in trigrams for value in (term(each), gallery << 32, (gallery + 1) << 32)],
     )
     # One error in four or five letters, two in more, three in very long words.
     most = 1 if len(word) < 6 else 2 if len(word) < 12 else 3

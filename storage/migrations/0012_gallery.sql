@@ -44,6 +44,8 @@ CREATE TABLE posts (
     -- The words of the title and the tags, and those of the prompt, folded, each once, with spaces between them.
     heading TEXT NOT NULL,
     words TEXT NOT NULL,
+    -- How many words these are.
+    size INTEGER NOT NULL,
     -- What it can be filtered by, as words that begin with a character (U+E000) that no other word holds.
     facets TEXT NOT NULL,
     likes INTEGER NOT NULL DEFAULT 0 CHECK (likes >= 0),
@@ -68,8 +70,11 @@ CREATE TABLE posts (
     FOREIGN KEY (job_id, position) REFERENCES pictures (job_id, position) ON DELETE CASCADE
 );
 
-CREATE INDEX posts_top ON posts (server, likes, id) WHERE hidden_at IS NULL;
-CREATE INDEX posts_top_of_days ON posts (server, day, likes, id) WHERE hidden_at IS NULL;
+-- With hidden_at, or SQLite looks it up in each post.
+CREATE INDEX posts_top ON posts (server, likes, id, hidden_at) WHERE hidden_at IS NULL;
+CREATE INDEX posts_top_of_days ON posts (server, day, likes, id, hidden_at) WHERE hidden_at IS NULL;
+-- What is needed of thousands of posts to put them in order, so that they need not be read for it.
+CREATE INDEX posts_weighed ON posts (id, likes, size, heading);
 CREATE INDEX posts_of_people ON posts (person, server, id);
 CREATE INDEX posts_hidden ON posts (hidden_by) WHERE hidden_by IS NOT NULL;
 CREATE INDEX posts_without_message ON posts (shared_at) WHERE message_id IS NULL AND hidden_at IS NULL;
@@ -157,10 +162,11 @@ END;
 CREATE VIEW posts_as_found AS
 SELECT id, heading, words, char(57344) || 'l' || tier || ' ' || facets AS facets FROM posts WHERE hidden_at IS NULL;
 
--- The words are folded before: "ascii" takes them as they are.
+-- The words are folded before: "ascii" takes them as they are. It knows only which posts hold a word, not how often and
+-- where: that makes it small, and quick to walk. How well they hold it is asked of posts_weighed.
 CREATE VIRTUAL TABLE posts_found USING fts5 (
     heading, words, facets,
-    content = 'posts_as_found', content_rowid = 'id', tokenize = 'ascii', detail = 'column'
+    content = 'posts_as_found', content_rowid = 'id', tokenize = 'ascii', detail = 'none', columnsize = 0
 );
 
 CREATE TRIGGER posts_found_from_now AFTER INSERT ON posts BEGIN
@@ -224,7 +230,8 @@ CREATE INDEX gallery_tags_most ON gallery_tags (gallery, posts);
 CREATE VIEW gallery_spellings AS SELECT id, '^' || word || '$' AS spelling FROM gallery_words;
 
 CREATE VIRTUAL TABLE gallery_trigrams USING fts5 (
-    spelling, content = 'gallery_spellings', content_rowid = 'id', tokenize = 'trigram'
+    spelling, content = 'gallery_spellings', content_rowid = 'id', tokenize = 'trigram',
+    detail = 'none', columnsize = 0
 );
 
 CREATE TRIGGER gallery_words_spelled AFTER INSERT ON gallery_words BEGIN

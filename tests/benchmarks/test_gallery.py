@@ -27,6 +27,8 @@ def test_a_small_gallery_is_made_and_measured(tmp_path: Path, capsys: pytest.Cap
     assert connection.execute(counted).fetchall() == words
     wrong = "SELECT count(*) FROM posts WHERE likes != (SELECT count(*) FROM likes WHERE post = id)"
     assert connection.execute(wrong).fetchone() == (0,)
+    wrong = "SELECT count(*) FROM posts WHERE size - 1 != length({0}) - length(replace({0}, ' ', ''))"
+    assert connection.execute(wrong.format("trim(heading || ' ' || words)")).fetchone() == (0,)
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
 

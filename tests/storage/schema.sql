@@ -184,14 +184,13 @@ CREATE TABLE gallery_tags (
 ) WITHOUT ROWID;
 
 CREATE VIRTUAL TABLE gallery_trigrams USING fts5 (
-    spelling, content = 'gallery_spellings', content_rowid = 'id', tokenize = 'trigram'
+    spelling, content = 'gallery_spellings', content_rowid = 'id', tokenize = 'trigram',
+    detail = 'none', columnsize = 0
 );
 
 CREATE TABLE 'gallery_trigrams_config'(k PRIMARY KEY, v) WITHOUT ROWID;
 
 CREATE TABLE 'gallery_trigrams_data'(id INTEGER PRIMARY KEY, block BLOB);
-
-CREATE TABLE 'gallery_trigrams_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
 
 CREATE TABLE 'gallery_trigrams_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
@@ -305,6 +304,8 @@ CREATE TABLE posts (
     -- The words of the title and the tags, and those of the prompt, folded, each once, with spaces between them.
     heading TEXT NOT NULL,
     words TEXT NOT NULL,
+    -- How many words these are.
+    size INTEGER NOT NULL,
     -- What it can be filtered by, as words that begin with a character (U+E000) that no other word holds.
     facets TEXT NOT NULL,
     likes INTEGER NOT NULL DEFAULT 0 CHECK (likes >= 0),
@@ -331,14 +332,12 @@ CREATE TABLE posts (
 
 CREATE VIRTUAL TABLE posts_found USING fts5 (
     heading, words, facets,
-    content = 'posts_as_found', content_rowid = 'id', tokenize = 'ascii', detail = 'column'
+    content = 'posts_as_found', content_rowid = 'id', tokenize = 'ascii', detail = 'none', columnsize = 0
 );
 
 CREATE TABLE 'posts_found_config'(k PRIMARY KEY, v) WITHOUT ROWID;
 
 CREATE TABLE 'posts_found_data'(id INTEGER PRIMARY KEY, block BLOB);
-
-CREATE TABLE 'posts_found_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
 
 CREATE TABLE 'posts_found_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
@@ -446,9 +445,11 @@ CREATE INDEX posts_of_people ON posts (person, server, id);
 
 CREATE INDEX posts_that_say_other_likes ON posts (id) WHERE shown_likes != likes AND message_id IS NOT NULL;
 
-CREATE INDEX posts_top ON posts (server, likes, id) WHERE hidden_at IS NULL;
+CREATE INDEX posts_top ON posts (server, likes, id, hidden_at) WHERE hidden_at IS NULL;
 
-CREATE INDEX posts_top_of_days ON posts (server, day, likes, id) WHERE hidden_at IS NULL;
+CREATE INDEX posts_top_of_days ON posts (server, day, likes, id, hidden_at) WHERE hidden_at IS NULL;
+
+CREATE INDEX posts_weighed ON posts (id, likes, size, heading);
 
 CREATE INDEX posts_without_message ON posts (shared_at) WHERE message_id IS NULL AND hidden_at IS NULL;
 

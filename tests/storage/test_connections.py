@@ -16,8 +16,8 @@ LONG = """
     WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT {})
     SELECT count(*) AS number FROM numbers
 """
-ENDLESS = LONG.format(60_000_000)
-"""Half a minute and more."""
+ENDLESS = LONG.format(200_000_000)
+"""Minutes."""
 
 
 def threads(before: set[threading.Thread]) -> list[threading.Thread]:

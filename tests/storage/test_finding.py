@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 
 from generation.guides import Adapter
 from generation.job import UserId
-from storage import orders
+from storage import finding, orders
 from storage.database import Database
 from storage.finding import Finder, Wanted, Window
 from storage.gallery import Gallery, Post
@@ -177,18 +177,20 @@ async def test_filters_can_be_put_together(jobs: Jobs, gallery: Gallery, finder:
     assert prompts(await finder.search(SERVER, "t", Wanted(tag="cat"))) == ["three"]
 
 
-@pytest.mark.parametrize("most", [3, 500])
+@pytest.mark.parametrize(("most", "ranked"), [(3, 500), (500, 500), (500, 3)])
 async def test_pages_lead_through_everything_and_back(
     jobs: Jobs,
     gallery: Gallery,
     finder: Finder,
     database: Database,
     most: int,
+    ranked: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With few posts that count as many, so that all orders are walked."""
     for limit in ("FEW", "OF_TIER"):
         monkeypatch.setattr(orders, limit, most)
+    monkeypatch.setattr(finding, "RANKED", ranked)
     first = await a_post(jobs, gallery, "a red fox", style="Ink")
     await many(database, gallery, first, 40)
     ink = Wanted(style="Ink")
@@ -210,6 +212,21 @@ async def test_pages_lead_through_everything_and_back(
     assert tiers == sorted(tiers, reverse=True)
     if most == 500:
         assert [post.likes for post in (await finder.top(SERVER, ink, size=41)).posts] == best
+    if ranked == 3:
+        assert [post.likes for post in (await finder.search(SERVER, "red fox", size=41)).posts] == best
+
+
+async def test_what_is_cheaper_to_sort_than_to_ask_for_by_tiers_is_sorted(
+    jobs: Jobs, gallery: Gallery, finder: Finder, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await many(database, gallery, await a_post(jobs, gallery, "a red fox"), 40)
+    for limit in ("FEW", "OF_TIER"):
+        monkeypatch.setattr(orders, limit, 3)
+    monkeypatch.setattr(finding, "RANKED", 3)
+    for listed, is_sorted in ((1, True), (100, False)):
+        monkeypatch.setattr(orders, "LISTED", listed)
+        likes = [post.likes for post in (await finder.search(SERVER, "red fox", size=41)).posts]
+        assert (likes == sorted(likes, reverse=True)) is is_sorted
 
 
 async def test_beyond_the_last_page_there_is_an_empty_one(
@@ -225,6 +242,21 @@ async def test_beyond_the_last_page_there_is_an_empty_one(
             await finder.more_like(post, cursor=cursor),
         ):
             assert page == Page()
+
+
+async def test_a_page_stays_where_it_is_while_what_was_its_edge_is_liked(
+    jobs: Jobs, gallery: Gallery, finder: Finder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "RANKED", 3)
+    for number in range(5):
+        await liked(gallery, await a_post(jobs, gallery, f"fox {number}"), 2 * number)
+    page = await finder.search(SERVER, "fox", size=2)
+    assert prompts(page) == ["fox 4", "fox 3"]
+    edge = page.posts[1]
+    for change in (gallery.unlike, gallery.like):  # down to the third place, and up to the first
+        for person in range(2, 9):
+            await change(edge.id, UserId(1000 + person))
+        assert prompts(await finder.search(SERVER, "fox", size=2, cursor=page.after))[0] == "fox 2"
 
 
 async def test_a_page_stays_where_it_is_while_others_share_and_leave(

@@ -92,6 +92,14 @@ async def test_no_question_looks_through_a_table(watched: Watched, tmp_path: Pat
     partial = {"posts_without_message", "posts_that_say_other_likes"}
     found = [each for each in scans(watched.plans) if not any(f"INDEX {name}" in each[0] for name in partial)]
     assert found == []
+    asked = re.compile(r"\s*(WITH RECURSIVE days .*)?SELECT (best\.)?(id, likes|likes, )", re.DOTALL)
+    orders = [
+        detail
+        for detail, sql in watched.plans
+        if asked.match(sql) and re.match("SEARCH (posts|best)", detail)
+    ]
+    assert any("posts_weighed (id=?" in detail for detail in orders)
+    assert all("COVERING INDEX" in detail for detail in orders), "no post is read to put it in order"
 
 
 async def test_the_posts_of_a_tree_are_found_by_its_jobs(watched: Watched, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ NOT_PERSONS = {
     "spent": "server pictures",
     "galleries": "number server shared",
     "eras": "first channel adults",
-    "posts": "id server position day likes channel_id message_id shown_likes",
+    "posts": "id server position day size likes channel_id message_id shown_likes",
     "likes": "post",
     "reports": "id post server",
     "hidden_files": "server",
@@ -54,11 +54,7 @@ NOT_PERSONS = {
     "boards": "server week channel_id message_id outdated",
     "gallery_words": "id gallery posts",
     "gallery_tags": "gallery posts",
-    **{
-        f"{index}_{part}": "id"
-        for index in ("posts_found", "gallery_trigrams")
-        for part in ("data", "docsize")
-    },
+    **dict.fromkeys(("posts_found_data", "gallery_trigrams_data"), "id"),
 }
 """The numbers that are no ids of people."""
 
