@@ -173,6 +173,8 @@ class ServerCommands(app_commands.Group):
     @app_commands.command(name="language", description="The language of cards that everybody sees")
     @app_commands.describe(language="What only one person sees is in theirs")
     async def language(self, interaction: Interaction, language: str) -> None:
+        named = {name.casefold(): code for code, name in LANGUAGES.items()}
+        language = named.get(language.casefold(), language)
         if language not in (*languages(), ASKERS):
             raise Refused(NO_CHOICE)
         chosen = None if language == ASKERS else language

@@ -79,7 +79,7 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
     offered = await stage.mina.autocomplete("server language", "language", "deu")
     assert [choice["value"] for choice in offered] == ["de"]
     assert await decides(stage.mina, "language", language="xx") == "That is none of the choices."
-    await decides(stage.mina, "language", language="de")
+    await decides(stage.mina, "language", language="deutsch")
     card = await draws(stage.anna, "a dog", channel_id=pictures)
     assert len(pictures_of(card)) == 2
     assert all(each["filename"].startswith("SPOILER_") for each in pictures_of(card))
