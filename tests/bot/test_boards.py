@@ -173,6 +173,14 @@ async def test_when_many_like_at_once_the_last_count_is_shown_by_one_edit(hall: 
     assert await hall.gallery.outdated() == ()
 
 
+async def test_what_was_shared_among_adults_is_not_hung_where_the_gallery_has_moved(hall: Hall) -> None:
+    post = await hall.shared("a red circle")
+    await hall.execute("UPDATE eras SET channel = 12345, adults = 1")
+    assert await hall.curator.hang(post.id, fresh=True) is None
+    assert await hall.gallery.get(post.id) is None
+    assert not [request for request in hall.playground.requests if request.method == "POST"]
+
+
 async def forgotten(hall: Hall) -> None:
     """As if the bot had died before it noted the board, and was away until no nonce is remembered."""
     await hall.execute("UPDATE boards SET channel_id = NULL, message_id = NULL")

@@ -124,12 +124,20 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
         assert pictures_of(await anna.answer(old)), "one's own"
         assert "asked for in an age-restricted channel" in await shares(anna, cards[1])
 
-        await restrict(place, False)
+        assert await stage.bot.stop() == 0
+        await mina.manage(place, nsfw=False)  # which the bot finds out at its next start
+        await stage.bot.start()
+        await until(lambda: rows(stage, f"SELECT 1 FROM eras WHERE channel = {place} AND NOT adults"))
         assert "a bright thing" in await new_ones()
         assert "a dark one" in (await shown() or "")
         # Deleted, it cannot be asked any more; what is known of it stays.
         await restrict(place, True)
         assert NOTHING in await new_ones()
+        said = await told(
+            mina, await mina.command("server gallery", {"channel": mina.channel("after-hours")})
+        )
+        assert "asks nobody how old they are" in said
+        await told(mina, await mina.command("server gallery", {"channel": mina.channel("pictures")}))
         await mina.remove_channel(place)
         assert NOTHING in await new_ones()
         assert "Nothing is shared here yet." in (await shown() or "")
