@@ -16,6 +16,7 @@ from bot.app import Atelier
 from bot.boards import Board
 from bot.curating import Curator
 from generation.job import UserId
+from playground import threads
 from playground.drafts import draft
 from playground.faults import Fault
 from playground.nouns import Event, Snowflake
@@ -90,7 +91,8 @@ class Hall:
     def standing(self, *names: str) -> list[str]:
         """What the boards in these channels say."""
         world = self.playground.world
-        places = [world.channels[Snowflake(self.channel(name))] for name in names]
+        numbers = [Snowflake(self.channel(name)) for name in names]
+        places = [each for each in world.channels.values() if each.id in numbers or each.parent in numbers]
         said = [each for place in places for each in world.history(place, limit=1000)]
         texts = [text_of(world.wire.message(each)) for each in said]
         return [text for text in texts if "The best of the week" in text]
@@ -209,6 +211,26 @@ async def test_a_board_that_was_posted_and_not_noted_is_found_again(hall: Hall) 
     # Nobody knows what it shows, so it is brought up to date once.
     assert await hall.board.bring_up_to_date()
     assert await hall.boards.outdated() == ()
+
+
+async def test_in_a_forum_a_board_is_a_post_that_is_found_changed_and_removed(hall: Hall) -> None:
+    await hall.hold(hall.server, hall.channel("exhibition"))
+    first, second = await hall.shared("a red circle"), await hall.shared("a blue star")
+    await hall.board.look()
+    await forgotten(hall)
+    await hall.board.look()
+    assert len(hall.standing("exhibition")) == 1
+    await hall.gallery.unshare(first.id)
+    world = hall.playground.world
+    [thread] = [each for each in world.channels.values() if each.thread]
+    threads.put(world, replace(thread, archived=True))
+    assert await hall.board.bring_up_to_date()
+    [text] = hall.standing("exhibition")
+    assert "a blue star" in text
+    assert "a red circle" not in text
+    await hall.gallery.unshare(second.id)
+    assert await hall.board.bring_up_to_date()
+    assert hall.standing("exhibition") == []
 
 
 async def test_where_nobody_can_tell_whether_a_board_stands_none_is_posted(hall: Hall) -> None:
