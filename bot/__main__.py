@@ -40,6 +40,7 @@ from generation.controlnets import ControlFolders, control_folders
 from generation.embeddings import SHIPPED, Embeddings
 from generation.estimating import Estimates, Experience
 from generation.hold import Hold
+from generation.loadtimes import LoadTimes
 from generation.loras import BrokenLora, Loras
 from generation.modelfiles import UnreadableModel
 from generation.prompting.wildcards import Wildcards
@@ -148,7 +149,9 @@ async def serve(settings: Settings) -> None:
         privacy = Privacy(database, pictures, people)
         durations = Durations(database)
         await rooms.enter_async_context(durations.writing())
-        estimates = Estimates(studio.left, Experience(await durations.newest()), durations.note)
+        experience = Experience(await durations.newest())
+        load_times = LoadTimes(experience, durations.note)
+        estimates = Estimates(studio.left, experience, durations.note, load_times.wait)
         servers, reviews = await Servers.opened(database), Reviews(database)
         courier = Courier(
             Letters(client, deliveries, people),
@@ -219,7 +222,8 @@ async def serve(settings: Settings) -> None:
         studio.listen(lambda event: estimates.hear(event, time.monotonic()))
         studio.listen(courier.hear)
         studio.listen(desk.hear)
-        studio.learn(Learner(models, limits, correct).learn)
+        studio.overhear(load_times.hear)
+        studio.overhear(Learner(models, limits, correct).hear)
         await rooms.enter_async_context(courier)
         await rooms.enter_async_context(desk)
         for look, name in ((curator.keep_looking, "gallery"), (board.keep_looking, "boards")):

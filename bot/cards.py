@@ -283,10 +283,10 @@ def _waiting(event: Queued, shelf: Shelf, expected_at: int | None) -> str:
             "**Paused.** My owner has paused me. Your request is kept, and drawn when I may go on. {line}",
             line=line,
         )
-    if event.loading is not None:
-        return joined(" ", (on_its_way(event.loading, shelf), line))
     if expected_at is not None:
         line = joined(" ", (line, expected(expected_at)))
+    if event.loading is not None:
+        return joined(" ", (on_its_way(event.loading, shelf), line))
     return say("**Waiting.** {line}", line=line)
 
 

@@ -176,8 +176,12 @@ class Courier:
     def _expect(self, round_: Round, event: Queued | Progressed) -> None:
         """Estimate when it will be done, now that its message is to be edited in any case."""
         seconds = None
-        # Nobody knows how long a model is still read, or the owner is away.
-        if isinstance(event, Queued) and not (event.loading or event.trouble or event.hold is not Hold.NONE):
+        # Nobody knows how long another model is read before its own, or one is fetched, or the owner is away.
+        if isinstance(event, Queued) and not (
+            (event.loading and not event.loading.reads(event.job.request.model))
+            or event.trouble
+            or event.hold is not Hold.NONE
+        ):
             seconds = self._estimate(round_.job_id)
         round_.expected_at = None if seconds is None else expected_at(seconds)
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from bot.limits import Limits
+from generation.messages import Ready, Report
 from generation.model import ModelInfo
 from generation.modelfiles import UnreadableModel
 from generation.shelf import Shelf
@@ -25,8 +26,13 @@ class Learner:
         self._limits = limits
         self._tell = tell
 
+    def hear(self, report: Report) -> None:
+        """Take in what a model turned out to be when it was loaded; overhears the studio's backends."""
+        if isinstance(report, Ready):
+            self.learn(report.info)
+
     def learn(self, truth: ModelInfo) -> None:
-        """Take in what a model is; listener of the studio."""
+        """Take in what a model is."""
         shelf, misfits = self._shelf.corrected(truth)
         if shelf == self._shelf:
             return

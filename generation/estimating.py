@@ -95,6 +95,11 @@ class Experience:
         pace = self._paces[alike]
         return None if pace is None else pace * work_of(request)
 
+    def usual(self, kind: str) -> float | None:
+        """Seconds that something of this kind takes, whatever its size; None: it was never done here."""
+        known = self._kinds.get(kind)
+        return median(lesson.seconds for lesson in list(known)[:ASKED]) if known else None
+
     def _pace(self, kind: str, pixels: int, steps: int, together: bool) -> float | None:
         """Seconds for a unit of work."""
         if not (known := self._kinds.get(kind)):
@@ -189,6 +194,9 @@ class Meter:
 Left = tuple[Job, float]
 """A picture of a job that is not drawn yet, and which share of it is left to do, 0 to 1."""
 
+Wait = tuple[float, bool]
+"""Seconds that reading a model takes still, and whether it has begun, beside what is drawn."""
+
 
 class Estimates:
     """When a job that waits or is drawn will be done."""
@@ -198,15 +206,18 @@ class Estimates:
         left: Callable[[], Iterable[Left]],
         experience: Experience,
         learned: Callable[[Lesson], None] = lambda lesson: None,
+        reading: Callable[[str], Wait | None] = lambda model: (0.0, False),
     ) -> None:
         """
         Args:
             left: tells all pictures that are to be drawn, in the order of their turns.
             learned: is called with whatever is learned.
+            reading: tells how long a model is read until it can draw; None: nobody knows.
         """
         self._left = left
         self._experience = experience
         self._learned = learned
+        self._reading = reading
         self._meter = Meter()
 
     def hear(self, event: JobEvent, now: float) -> None:
@@ -231,7 +242,11 @@ class Estimates:
             return None
         ahead = ahead[:last]
         together = len({job.id for job, _ in ahead}) > 1
-        seconds = 0.0
+        own = next(job.request for job, _ in ahead if job.id == job_id)
+        wait: Wait | None = (0.0, False) if own.upscale is not None else self._reading(own.model)
+        if wait is None:
+            return None
+        seconds = others = 0.0
         known: dict[JobId, float | None] = {}
         for job, share in ahead:
             if job.id not in known:
@@ -239,4 +254,7 @@ class Estimates:
             if (one := known[job.id]) is None:
                 return None
             seconds += one * share
-        return seconds
+            others += 0.0 if job.id == job_id else one * share
+        # Others are drawn while its model is read. When that begins nobody knows: after them, at the latest.
+        reads, has_begun = wait
+        return seconds + (max(0.0, reads - others) if has_begun else reads)

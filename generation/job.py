@@ -106,6 +106,10 @@ class Loading:
     total: int = 0
     """Bytes to be fetched in all; 0: none are, or they have all come, and it is read."""
 
+    def reads(self, model: str) -> bool:
+        """Whether this is the one that is being read, having been fetched."""
+        return self.model == model and not self.total
+
     @property
     def so_far(self) -> str:
         """How far the fetching is, like "1.2 of 4.3 GB"."""

@@ -45,7 +45,6 @@ from generation.messages import (
     TaskId,
     Unavailable,
 )
-from generation.model import ModelInfo
 from generation.readiness import Readiness
 from generation.sentence import say
 from generation.store import JobStore
@@ -59,7 +58,7 @@ GAVE_UP = say(
 )
 
 Listener = Callable[[JobEvent], None]
-Student = Callable[[ModelInfo], None]
+Overhearer = Callable[[Report], None]
 
 
 class Studio:
@@ -73,7 +72,7 @@ class Studio:
         self._backends = tuple(backends)
         self._store = store
         self._listeners: list[Listener] = []
-        self._students: list[Student] = []
+        self._overhearing: list[Overhearer] = []
         self._load = Workload(hold)
         self.left = self._load.left
         self._readiness = Readiness(backends)
@@ -113,9 +112,9 @@ class Studio:
         """Call `listener` with each event, on the loop; it must return at once."""
         self._listeners.append(listener)
 
-    def learn(self, student: Student) -> None:
-        """Call `student` with what each model turned out to be when it was loaded."""
-        self._students.append(student)
+    def overhear(self, listener: Overhearer) -> None:
+        """Call `listener` with each report of the backends, before it counts; it must return at once."""
+        self._overhearing.append(listener)
 
     def submit(self, job: Job) -> None:
         """Take a job that is kept already. It is queued when this returns."""
@@ -262,6 +261,8 @@ class Studio:
             self._take_in(backend, report)
 
     def _take_in(self, backend: Backend, report: Report) -> None:
+        for overhearer in self._overhearing:
+            overhearer(report)
         is_news = self._readiness.take_in(backend, report)
         is_empty = not (self._readiness.loaded or self._readiness.on_their_way)
         (self._emptied.set if is_empty else self._emptied.clear)()
@@ -272,11 +273,9 @@ class Studio:
                 self._changed()
             case Loading() | NotLoaded() | Unavailable() | PutAway():
                 pass
-            case Ready(info=info):
+            case Ready():
                 if self.hold.stops:  # a worker that has just begun, and nothing is to be drawn
                     backend.free()
-                for student in self._students:
-                    student(info)
             case Stepped(task=task, step=step, steps=steps):
                 if live := self._begin(task):
                     live.steps[task.index] = step

@@ -1,4 +1,4 @@
-"""How long drawing took on this machine: the newest of each kind, size and number of steps."""
+"""How long drawing, and reading models, took on this machine: the newest of each kind, size and steps."""
 
 from __future__ import annotations
 

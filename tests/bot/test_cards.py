@@ -70,7 +70,9 @@ def test_a_waiting_job_says_when_it_should_be_there_if_that_is_known() -> None:
     assert "You are number 3 in line. It should be there <t:1700000045:R>." in said
     assert "should be there" not in words(card_for(waiting, SHELF))
     loading = replace(waiting, loading=Loading(model="models/mini"))
-    assert "should be there" not in words(card_for(loading, SHELF, expected_at=1_700_000_045))
+    said = words(card_for(loading, SHELF, expected_at=1_700_000_045))
+    assert "**Loading" in said
+    assert said.index("**Loading") < said.index("It should be there <t:1700000045:R>.")
 
 
 def test_a_running_job_says_about_how_long_it_will_still_take() -> None:

@@ -7,7 +7,6 @@ import pytest
 from generation.catalogue import describe
 from generation.job import Job, Progressed, Queued
 from generation.messages import Entered, Loading, Lost, NotLoaded, Phase, PutAway, Ready, Report, Stepped
-from generation.model import ModelInfo
 from tests.generation.studios import HandBackend, Story
 
 MODEL = describe("fake:noise")
@@ -87,7 +86,8 @@ async def test_which_models_are_in_memory_is_known() -> None:
 
 async def test_what_a_model_turns_out_to_be_is_told() -> None:
     async with Story() as story:
-        learned: list[ModelInfo] = []
-        story.studio.learn(learned.append)
-        story.backend.say(Ready(model=MODEL.source, images=1, info=MODEL))
-        await story.until(lambda: learned == [MODEL])
+        heard: list[Report] = []
+        story.studio.overhear(heard.append)
+        ready = Ready(model=MODEL.source, images=1, info=MODEL)
+        story.backend.say(ready)
+        await story.until(lambda: heard == [ready])

@@ -9,6 +9,7 @@ import pytest
 
 from playground.reading import text_of
 from tests.journeys.stage import asks, draws, says, staged
+from tests.journeys.test_endurance import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -17,6 +18,8 @@ async def test_what_was_learned_before_a_restart_tells_how_long_it_will_take(tmp
     async with staged(tmp_path) as stage:
         await draws(stage.anna, "slow", steps=16)
         assert await stage.bot.stop() == 0
+        kinds = [kind for (kind,) in rows(stage, "SELECT kind FROM durations ORDER BY id")]
+        assert kinds == ["reading fake:noise", "fake:noise · guided"]
         await stage.bot.start()
 
         running = await asks(stage.anna, "slow", steps=150)
