@@ -22,8 +22,16 @@ def all_limits(settings: ServerSettings, owner: Limits) -> Sentence:
 
 
 def limit_line(quota: Quota) -> Sentence:
-    whose = say("**Everybody**") if quota.role is None else f"<@&{quota.role}>"
-    return say("{whose}: {limits}.", whose=whose, limits=joined(", ", _parts(quota)))
+    return say("{whose}: {limits}.", whose=_whose(quota), limits=joined(", ", _parts(quota)))
+
+
+def listed_limit(quota: Quota) -> Sentence:
+    """The same within a sentence."""
+    return say("{whose}: {limits}", whose=_whose(quota), limits=joined(", ", _parts(quota)))
+
+
+def _whose(quota: Quota) -> str:
+    return say("**Everybody**") if quota.role is None else f"<@&{quota.role}>"
 
 
 def _parts(quota: Quota) -> Sequence[Sentence]:

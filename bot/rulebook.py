@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.limitlines import limit_line
+from bot.limitlines import listed_limit
 from bot.markdown import literal, shortened
 from bot.options import code
 from bot.preferring import told
@@ -141,7 +141,7 @@ def _value(name: str, settings: ServerSettings, owner: OwnerSafety, shelf: Shelf
         case "quotas":
             if not settings.quotas:
                 return say("those of the owner of the bot.")
-            return say("{limits} `/server limits` shows them all.", limits=_listed(name, settings.quotas))
+            return say("{limits}; `/server limits` shows them all.", limits=_listed(name, settings.quotas))
         case "spoilers":
             return (
                 say("over all pictures.")
@@ -194,7 +194,7 @@ def _listed(name: str, values: Sequence[Any], most: int = MAX_LISTED) -> str:
             break
         shown.append(one)
     left = len(values) - len(shown)
-    listed = joined(" " if name == "quotas" else ", ", shown)
+    listed = joined("; " if name == "quotas" else ", ", shown)
     if not left:
         return listed
     return count("{listed} and {number:,} more", "{listed} and {number:,} more", left, listed=listed)
@@ -207,7 +207,7 @@ def _one(name: str, value: Any) -> str:
         case "blocked":
             return f"<@{value}>"
         case "quotas":
-            return limit_line(value if isinstance(value, Quota) else Quota.from_plain(value))
+            return listed_limit(value if isinstance(value, Quota) else Quota.from_plain(value))
         case "words":
             return f"“{literal(shortened(value, 80))}”"
         case _:

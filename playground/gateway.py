@@ -27,8 +27,8 @@ from playground.world import World
 RESUMABLE_SECONDS = 30 * 60.0
 SENDS_PER_MINUTE = 120
 ACK_AFTER = 0.05
-"""Seconds to the answer to a heartbeat. discord.py notes when it sent one only after that: to it, an answer that
-comes within no time at all is an interval late, and is logged as such."""
+"""Seconds to the answer to a heartbeat. discord.py notes when it sent one only after that: an answer in no
+time at all is an interval late to it, and is logged as such."""
 
 
 class Gateway:

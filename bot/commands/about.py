@@ -17,6 +17,7 @@ from bot.policy import rules_here, shelf_here
 from generation.job import UserId
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
+from generation.size import MAX_EDGE
 from storage.history import Tally
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ async def help_(interaction: Interaction) -> None:
     await acknowledge(interaction, thinking=True, ephemeral=True)
     house, shelf, rules = interaction.client.house, shelf_here(interaction), rules_here(interaction)
 
+    largest = max((model.max_edge for model in shelf.models), default=MAX_EDGE)
+
     def command(name: str) -> str:
         return interaction.client.mention_of(name)
 
@@ -107,7 +110,7 @@ async def help_(interaction: Interaction) -> None:
         ),
         say(
             "A picture may be as large as {edge} × {edge} pixels, and take {steps} steps.",
-            edge=allowance_here(interaction).limits.edge,
+            edge=min(allowance_here(interaction).limits.edge, largest),
             steps=allowance_here(interaction).limits.steps,
         ),
         count(

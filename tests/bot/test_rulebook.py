@@ -122,3 +122,10 @@ def test_words_are_typed_with_commas_between_them() -> None:
 def test_what_would_be_found_everywhere_or_nowhere_is_not_banned(typed: str) -> None:
     with pytest.raises(Refused):
         parse_words(typed)
+
+
+def test_limits_that_changed_are_one_sentence() -> None:
+    said = change("quotas", [Quota(pictures=3).plain()], [Quota(pictures=5).plain()])
+    assert (
+        said == "**Limits**: added **Everybody**: 5 pictures a day; removed **Everybody**: 3 pictures a day"
+    )

@@ -178,6 +178,7 @@ async def test_help_and_stats_say_what_is_possible_and_what_there_was(stage: Sta
     imagine = next(each for each in await stage.bruno.commands() if each["name"] == "imagine")
     assert f"</imagine:{imagine['id']}>" in said
     assert "</prefer set:" in said
+    assert "as large as 1024 × 1024 pixels" in said
     await draws(stage.mina, "to be counted", count=2)
     counted = await told(stage.mina, await stage.mina.command("stats"))
     assert re.search(r"\d+ pictures · \d+ request", counted)
