@@ -20,7 +20,9 @@ from storage.privacy import _FORGETTING, _TOLD
 from storage.reports import Reports
 from tests.storage.things import SERVER, a_post
 
-TABLES = r"posts|best|likes|reports|jobs|pictures|deliveries|reviews|gallery_words|gallery_tags|galleries"
+TABLES = (
+    r"posts|eras|best|likes|reports|jobs|pictures|deliveries|reviews|gallery_words|gallery_tags|galleries"
+)
 
 
 class Watched(Database):
@@ -57,8 +59,13 @@ async def watched(path: Path) -> AsyncIterator[Watched]:
         yield database
 
 
-async def test_no_question_looks_through_a_table(watched: Watched, tmp_path: Path) -> None:
+@pytest.mark.parametrize("some_for_adults", [False, True])
+async def test_no_question_looks_through_a_table(
+    some_for_adults: bool, watched: Watched, tmp_path: Path
+) -> None:
     jobs, gallery = Jobs(watched, Pictures(watched, tmp_path / "pictures")), Gallery(watched)
+    if some_for_adults:
+        await a_post(jobs, gallery, "a red dog", channel=71, adults=True)
     post = await a_post(jobs, gallery, "a red fox", style="Ink", tags=["cat"])
     await a_post(jobs, gallery, "another red fox", by=5)
     await gallery.like(post.id, UserId(5))
