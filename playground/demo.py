@@ -93,7 +93,9 @@ async def first_picture(playground: Playground, prompt: str) -> Path:
         start = time.perf_counter()
         asked = await person.command("imagine", {"prompt": prompt})
         message = await person.answer(
-            asked, lambda message: not is_loading(message) and button_labels(message) != ["Cancel"]
+            asked,
+            lambda message: not is_loading(message) and button_labels(message) != ["Cancel"],
+            timeout=PATIENCE,  # a slow or busy machine takes longer than a test would wait
         )
         if not pictures_of(message):
             raise DemoError(f"The bot answered without a picture: {text_of(message)}")

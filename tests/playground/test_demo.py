@@ -11,10 +11,14 @@ import socket
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from playground.demo import png_text
+from playground.__main__ import bot_in
+from playground.demo import first_picture, png_text
+from playground.person import Person
+from playground.server import Playground
 from tests.posix import needs_signals
 
 PATIENCE = 100.0
@@ -58,6 +62,18 @@ async def test_the_demo_asks_for_a_first_picture_and_ends_with_ctrl_c(tmp_path: 
     assert text.startswith("a blue house")
     assert f"Seed: {found[1]}" in text
     assert re.search(r"Go on at http://127\.0\.0\.1:\d+", said)
+
+
+async def test_a_machine_that_is_slower_than_tests_are_patient_gets_its_first_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL", "fake:noise")
+    usual = Person.answer.__kwdefaults__
+    assert usual is not None
+    monkeypatch.setitem(usual, "timeout", 0.001)
+    async with Playground(data=tmp_path) as playground, bot_in(playground, said=print):
+        await playground.registered()
+        assert (await first_picture(playground, "a slow house")).is_file()
 
 
 async def test_a_bot_that_cannot_start_is_said_with_its_reason(tmp_path: Path) -> None:
