@@ -268,9 +268,15 @@ async def tidy(database: Database) -> None:
 
 
 async def hide(transaction: Transaction, post_id: PostId, by: UserId) -> bool:
-    """See :meth:`Gallery.hide`."""
+    """See :meth:`Gallery.hide`. Whoever else shares the same file there is hidden with it."""
     changed = await transaction.execute(
-        "UPDATE posts SET hidden_at = ?, hidden_by = ? WHERE id = ? AND hidden_at IS NULL",
+        f"""
+        UPDATE posts SET hidden_at = ?, hidden_by = ? WHERE hidden_at IS NULL AND id IN (
+            SELECT same.id FROM ({_FILE}) AS file CROSS JOIN pictures ON pictures.digest = file.digest
+            CROSS JOIN posts AS same ON same.job_id = pictures.job_id AND same.position = pictures.position
+            WHERE same.server = file.server
+        )
+        """,
         (time.time(), by, post_id),
     )
     if changed:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from generation.job import JobId, UserId
 from storage.database import Database
 from storage.posts import PostId
-from storage.reports import Decision
 
 UNTOLD = -1
 """Likes that no message says, so that it is told anew."""
@@ -25,11 +24,9 @@ class Hangings:
         async with self._database.transaction() as transaction:
             rows = await transaction.fetch_all(
                 """
-                SELECT DISTINCT posts.id, posts.channel_id, posts.message_id
-                FROM reports CROSS JOIN posts ON posts.id = reports.post
-                WHERE reports.decision = ? AND posts.hidden_at IS NOT NULL AND posts.message_id IS NOT NULL
-                """,
-                (Decision.HIDDEN,),
+                SELECT id, channel_id, message_id FROM posts INDEXED BY posts_hidden
+                WHERE hidden_by IS NOT NULL AND message_id IS NOT NULL
+                """
             )
             for row in rows:
                 await transaction.execute(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from generation.job import JobId, UserId
@@ -10,7 +12,7 @@ from storage.gallery import Gallery, Message
 from storage.hanging import Hangings
 from storage.jobs import Jobs
 from storage.reports import Decision, Reports
-from tests.storage.things import SERVER, a_post, drawn
+from tests.storage.things import ADDRESS, SERVER, a_job, a_picture, a_post, done, drawn
 
 BEA, MOD = UserId(5), UserId(7)
 
@@ -43,6 +45,25 @@ async def test_the_message_of_what_is_hidden_goes_and_comes_again_when_it_is_not
         (post.id, Decision.HIDDEN, MOD),
         (kept.id, Decision.KEPT, MOD),
     }
+
+
+async def test_who_shares_the_same_file_is_hidden_with_it(
+    jobs: Jobs, gallery: Gallery, hangings: Hangings
+) -> None:
+    first = await a_post(jobs, gallery)
+    other = a_job(asker=BEA)
+    await jobs.keep(other, replace(ADDRESS, user_id=BEA))
+    await jobs.settle(done(other), [a_picture(0, f"{first.job_id} 0".encode()), a_picture(1, b"another")])
+    second, third = [(await gallery.share(other.id, index, server=SERVER, by=BEA))[0] for index in range(2)]
+    assert first.digest == second.digest
+    for number, post in enumerate((first, second, third)):
+        await gallery.shown(post.id, 70, 71 + number, 0)
+    assert await gallery.hide(first.id, by=MOD)
+    hidden = await gallery.get(second.id)
+    assert hidden is not None
+    assert hidden.is_hidden
+    assert await hangings.take_hidden_down() == 2
+    assert not await gallery.hide(second.id, by=MOD)
 
 
 async def test_what_came_of_a_picture_is_told_anew_when_that_goes(
