@@ -192,7 +192,7 @@ def page_view(
         )
         body.add_item(ui.Section(text, accessory=thumbnail))
     view = ui.LayoutView(timeout=None).add_item(body)
-    if page.posts:
+    if any(not post.is_hidden for post in page.posts):
         view.add_item(ui.ActionRow(_open_menu(page.posts, language)))
     view.add_item(ui.ActionRow(_sort_menu(query, language)))
     row: ui.ActionRow[ui.LayoutView] = ui.ActionRow()
@@ -225,6 +225,7 @@ def _open_menu(posts: Collection[Post], language: Language) -> ui.Select[ui.Layo
                 value=f"{post.job_id}:{post.index}",
             )
             for number, post in enumerate(posts, start=1)
+            if not post.is_hidden
         ],
     )
 

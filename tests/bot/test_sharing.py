@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import discord
 import pytest
 
 from bot.boards import board_view, weekday_of
@@ -115,6 +116,19 @@ def test_a_page_and_a_board_have_room_for_the_longest_posts_in_every_language(sa
     view = page_view(query, page, heading(query, page, SHELF), {}, said_in)
     assert view.content_length() < MAX_TEXT
     assert board_view(long, 3000, said_in).content_length() < MAX_TEXT
+
+
+def test_what_moderators_have_hidden_is_on_a_page_but_cannot_be_opened() -> None:
+    hidden = replace(POST, is_hidden=True)
+    query = Query(kind=Kind.MINE)
+
+    def openable(*posts: Post) -> list[str]:
+        view = page_view(query, Page(posts=posts), [], {}, IN_ENGLISH)
+        menus = [part for part in view.walk_children() if isinstance(part, discord.ui.Select)]
+        return [option.label for menu in menus if menu.custom_id == "gallery:open" for option in menu.options]
+
+    assert [label[:2] for label in openable(hidden, POST)] == ["2."]
+    assert openable(hidden) == []
 
 
 def test_what_is_covered_in_its_server_is_so_in_the_gallery() -> None:
