@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from bot.safety import is_server_of_ours
 from generation.job import Job, JobId, UserId
 from storage.database import DatabaseUnusable
 
@@ -25,6 +26,8 @@ async def is_private(interaction: Interaction, parent: JobId | None, asked: bool
         parent: what it goes on from.
         asked: what they said; None: as they have it in their settings.
     """
+    if is_hushed(interaction):
+        return True
     if asked is None:
         asked = interaction.client.house.people.of(UserId(interaction.user.id)).private
     return asked or (parent is not None and await _is_private(interaction, parent))
@@ -48,6 +51,12 @@ async def _is_private(interaction: Interaction, job: JobId) -> bool:
 def is_alone(interaction: Interaction) -> bool:
     """Whether nobody else reads along here anyway: in the direct messages with the bot."""
     return interaction.guild_id is None and interaction.context.dm_channel
+
+
+def is_hushed(interaction: Interaction) -> bool:
+    """Whether Discord shows this person alone what I say: brought along to where that is how it is."""
+    is_away = interaction.guild_id is not None and not is_server_of_ours(interaction)
+    return is_away and not interaction.permissions.use_external_apps
 
 
 def may_go_on_from(interaction: Interaction, job: Job) -> bool:
