@@ -19,20 +19,24 @@ export function parseInline(text) {
   return inline(String(text ?? ""), 0, {});
 }
 
-/** The text of a tree without its marks, for names, alternatives and notices. */
-export function plain(tree) {
-  return tree.map((node, at) => (at && BLOCKS.has(node.type) ? "\n" : "") + plainNode(node)).join("");
+/** The text of a tree without its marks, for alternatives and notices; `names` says who and what is mentioned. */
+export function plain(tree, names = {}) {
+  return tree.map((node, at) => (at && BLOCKS.has(node.type) ? "\n" : "") + plainNode(node, names)).join("");
 }
 
 const BLOCKS = new Set(["paragraph", "heading", "subtext", "quote", "list", "codeblock"]);
 
-function plainNode(node) {
+function plainNode(node, names) {
   if (node.type === "break") return "\n";
-  if (node.type === "mention" || node.type === "text" || node.type === "code" || node.type === "codeblock")
+  if (node.type === "mention") {
+    const name = ["user", "role", "channel"].includes(node.kind) && names[node.kind]?.(node.id);
+    return name ? `${node.text[0]}${name}` : node.text;
+  }
+  if (node.type === "text" || node.type === "code" || node.type === "codeblock")
     return node.text;
   if (node.type === "emoji") return `:${node.name}:`;
-  if (node.type === "list") return node.items.map(plain).join("\n");
-  return node.children ? plain(node.children) : "";
+  if (node.type === "list") return node.items.map((item) => plain(item, names)).join("\n");
+  return node.children ? plain(node.children, names) : "";
 }
 
 // Blocks: read line by line, each kind takes the lines that belong to it.

@@ -84,7 +84,7 @@ function mentionsMe(message, state) {
 }
 
 /** The line above an answer: "Mara used /imagine", or the message it replies to. */
-function origin(message, { state, actions }) {
+function origin(message, { state, names, actions }) {
   const used = message.interaction_metadata ?? message.interaction;
   const name = message.interaction?.name ?? message.interaction_metadata?.name;
   if (used && used.type === 2 && name) {
@@ -123,13 +123,14 @@ function origin(message, { state, actions }) {
     h("span.spine", { "aria-hidden": "true" }),
     avatar(state, target.author.id, 16),
     h("span.origin-name", {}, state.name(target.author.id)),
-    h("span.origin-text", {}, summary(target)),
+    h("span.origin-text", {}, summary(target, names)),
   );
 }
 
 /** A message in a few words, for replies and notices. */
-export function summary(message) {
-  const text = plain(parse(message.content || texts(message.components) || message.embeds?.[0]?.title || ""))
+export function summary(message, names) {
+  const source = message.content || texts(message.components) || message.embeds?.[0]?.title || "";
+  const text = plain(parse(source), names)
     .replace(/\s+/g, " ")
     .trim();
   return text.slice(0, 140) || (message.attachments?.length ? "sent a picture" : "sent a message");

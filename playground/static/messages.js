@@ -207,7 +207,7 @@ export class MessageList {
   announce(message) {
     const { state } = this.context;
     if (message.channel_id !== state.activeId || message.author.id === state.me?.id) return;
-    const what = message.flags & Flag.loading ? "is thinking" : summary(message);
+    const what = message.flags & Flag.loading ? "is thinking" : summary(message, this.context.names);
     this.news.textContent = `${state.name(message.author.id)}: ${what}`;
   }
 

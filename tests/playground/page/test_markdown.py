@@ -105,6 +105,17 @@ async def test_blocks_are_read_out_with_something_between_them(
     assert await window.page.evaluate(read, text) == "a red circle\nDrawing step 2\none\ntwo"
 
 
+async def test_what_is_read_out_has_names_and_no_ids(playground: Playground, windows: Windows) -> None:
+    window = await windows.open(playground.url)
+    read = """async (text) => {
+        const { parse, plain } = await import("/static/markdown.js");
+        const names = { user: (id) => (id === "1" ? "Anna" : null), channel: () => "pictures" };
+        return plain(parse(text), names);
+    }"""
+    text = "<@1> and <@2> in **<#3>**, <@&4>"
+    assert await window.page.evaluate(read, text) == "@Anna and @2 in #pictures, @4"
+
+
 async def test_no_text_takes_long_or_is_lost(playground: Playground, windows: Windows) -> None:
     window = await windows.open(playground.url)
     pieces = ["*", "_a", "[", "**a", "`", "> ", "||", "*_", "[](", "<", "***a", "- ", "http://", "\\"]
