@@ -247,7 +247,9 @@ class Site:
         except UnreadableSettings:
             return None  # nobody knows whether it is wanted
         names = self._rooms.names
-        if not settings.web_gallery or names.is_for_adults(server, settings.gallery_channel):
+        if not settings.web_gallery or settings.gallery_channel is None:
+            return None  # without a channel nothing is found in the chat either
+        if names.is_for_adults(server, settings.gallery_channel):
             return None  # who comes here is not asked how old they are
         return names.server(server)
 

@@ -47,4 +47,6 @@ async def _web(interaction: Interaction, is_open: bool) -> None:
                 address=address(server),
             )
         ]
+    if is_open and not house.servers.has_gallery(server):
+        notes.append(say("-# There is no gallery yet; `/server gallery` makes a channel one."))
     await change(interaction, lambda was: replace(was, web_gallery=is_open), "web_gallery", notes=notes)

@@ -40,6 +40,9 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
         said = await told(stage.mina, await stage.mina.command("server web", {"open": True}))
         assert "**Gallery in the web** open" in said
         assert f"{site}{gallery}" in said.replace("\\", "")
+        assert "There is no gallery yet" in said
+        assert await status() == 404
+        place = await opened(stage)
         async with browser.get("/") as answer:
             assert str(answer.url) == f"{site}{gallery}"
             text = await answer.text()
@@ -48,7 +51,6 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
         async with browser.get(gallery, headers={"Accept-Language": "de-CH"}) as answer:
             assert "Hier ist noch nichts geteilt." in await answer.text()
 
-        await opened(stage)
         card = await draws(stage.anna, "a red <b>circle</b>", steps=3)
         assert f"sees it in the web, too: {site}{gallery}" in await shares(
             stage.anna, card, title="Round", tags="warm"
@@ -65,6 +67,10 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
         async with browser.get(pictures_of(card)[0]["url"]) as answer:
             assert original == await answer.read()
 
+        await told(stage.mina, await stage.mina.command("server gallery"))
+        assert await status() == 404
+        await told(stage.mina, await stage.mina.command("server gallery", {"channel": place}))
+        assert await status() == 200
         await told(stage.mina, await stage.mina.command("server web", {"open": False}))
         assert await status() == 404
         async with browser.get(thumbnail) as answer:

@@ -36,6 +36,8 @@ from web.veil import Veil
 SERVER, CLOSED, OTHER = 900_000_000_000_000_001, 900_000_000_000_000_002, 900_000_000_000_000_003
 ANNA, BRUNO = UserId(770_000_000_000_077), UserId(5)
 ADMIN = UserId(8)
+CHANNEL = 3
+"""In which the galleries are."""
 
 _seeds = count(1)
 
@@ -89,7 +91,9 @@ class WebGallery:
 
     async def open(self, server: int, *, is_open: bool = True) -> None:
         """Let it be seen, or not any more."""
-        await self.rooms.servers.change(server, lambda was: replace(was, web_gallery=is_open), by=ADMIN)
+        await self.rooms.servers.change(
+            server, lambda was: replace(was, web_gallery=is_open, gallery_channel=CHANNEL), by=ADMIN
+        )
 
     async def drawn(
         self,

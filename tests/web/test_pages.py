@@ -137,7 +137,7 @@ async def test_where_a_server_wants_spoilers_over_all_pictures_earlier_ones_have
     assert "og:image" not in page
 
 
-@pytest.mark.parametrize("closing", ["unshare", "hide", "forget", "close", "leave"])
+@pytest.mark.parametrize("closing", ["unshare", "hide", "forget", "close", "leave", "no channel"])
 async def test_what_is_taken_back_is_gone_at_the_next_look(closing: str, site: WebGallery) -> None:
     post, other = await site.shared("taken back", tags=["gone"]), await site.shared("stays", by=BRUNO)
     places = [
@@ -157,12 +157,14 @@ async def test_what_is_taken_back_is_gone_at_the_next_look(closing: str, site: W
             await site.rooms.pictures.forget(post.job_id)
         case "close":
             await site.open(SERVER, is_open=False)
+        case "no channel":
+            await site.rooms.servers.change(SERVER, lambda was: replace(was, gallery_channel=None), by=ADMIN)
         case "leave":
             del site.known.servers[SERVER]
     for place in places:
         assert (await site.get(place)).status == 404
     grid = await site.get(site.here())
-    if closing in ("close", "leave"):
+    if closing in ("close", "leave", "no channel"):
         assert grid.status == 404
         assert (await site.get(site.addresses.post(other))).status == 404
     else:
