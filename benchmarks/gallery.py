@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import sqlite3
 import statistics
@@ -171,8 +172,12 @@ class Questions:
         return self._chance.choice([swapped, word[:at] + word[at + 1 :], f"{word[:at]}x{word[at:]}"])
 
 
-async def measure(path: Path, posts: int, times: int) -> Measured:
-    """Ask everything in turn, `times` times."""
+async def measure(path: Path, posts: int, times: int, *, cold: bool = False) -> Measured:
+    """Ask everything in turn, `times` times.
+
+    Args:
+        cold: begin with a file of which the system has nothing in memory, as after its start.
+    """
     took: dict[str, list[float]] = {}
     worked: dict[str, list[float]] = {}
     async with Database.open(path) as database:
@@ -180,6 +185,8 @@ async def measure(path: Path, posts: int, times: int) -> Measured:
         await questions.prepare()
         kinds = questions.kinds()
         for turn in range(times + 3):
+            if cold and turn == 3:
+                put_out_of_memory(path)
             for name, ask in kinds.items():
                 start, worked_before = time.perf_counter(), time.process_time()
                 await ask()
@@ -187,6 +194,16 @@ async def measure(path: Path, posts: int, times: int) -> Measured:
                     took.setdefault(name, []).append((time.perf_counter() - start) * 1000)
                     worked.setdefault(name, []).append((time.process_time() - worked_before) * 1000)
     return Measured(posts=posts, took=took, worked=worked, megabytes=_megabytes(path))
+
+
+def put_out_of_memory(path: Path) -> None:
+    """Have the system forget what it remembers of a file; Linux can do that."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(file)
 
 
 def _megabytes(path: Path) -> dict[str, float]:
@@ -293,6 +310,9 @@ def main() -> None:
         "--data", type=Path, default=out / "gallery", help="folder of the galleries, made once"
     )
     parser.add_argument("--out", type=Path, default=out, help="folder for the plot")
+    parser.add_argument(
+        "--cold", action="store_true", help="begin with nothing of the file in the system's memory (Linux)"
+    )
     options = parser.parse_args()
     options.data.mkdir(parents=True, exist_ok=True)
     measured = []
@@ -304,7 +324,7 @@ def main() -> None:
             making.unlink(missing_ok=True)
             build(making, Crowd(posts=size, people=max(1, size // PEOPLE), likes=LIKES * size))
             making.rename(path)
-        measured.append(asyncio.run(measure(path, size, options.times)))
+        measured.append(asyncio.run(measure(path, size, options.times, cold=options.cold)))
     report(measured, options.times, options.out)
 
 
