@@ -25,8 +25,8 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
     words = words_of(" ".join((post.title or "", *post.tags, post.prompt)))
     rows = await database.browse(
         """
-        SELECT word, posts FROM gallery_words
-        WHERE gallery = ? AND word IN (SELECT value FROM json_each(?)) AND posts > 1 ORDER BY posts, word
+        SELECT word, posts, shared FROM galleries CROSS JOIN gallery_words ON gallery = number
+        WHERE number = ? AND word IN (SELECT value FROM json_each(?)) AND posts > 1 ORDER BY posts, word
         """,
         (ids.low >> SHIFT, json.dumps(words)),
     )
@@ -36,7 +36,7 @@ async def alike(database: Database, orders: Orders, post: Post, ids: Span) -> li
         sum_ += row["posts"]
         if sum_ > (RANKED if rare else 2 * RANKED):
             break
-        rare[row["word"]] = rarity(row["posts"], ids.high - ids.low - 1)
+        rare[row["word"]] = rarity(row["posts"], row["shared"])
     found = await _holding(database, rare, ids) if rare else {}
     if len(found) <= SIZE:
         # Nothing about it is rare: the newest with its rarest words and what it was made with, or some.

@@ -68,19 +68,22 @@ class Orders:
             adults: also of what only adults may see.
         """
         row = await self._database.fetch_one(
-            f"""
-            SELECT number, shared, EXISTS (
-                SELECT 1 FROM eras
-                WHERE adults AND first >= number << {SHIFT} AND first < (number + 1) << {SHIFT}
-            ) AS mixed
-            FROM galleries WHERE server = ?
-            """,
-            (server,),
+            "SELECT number, shared FROM galleries WHERE server = ?", (server,)
         )
         if row is None:
             return Span(0, 0)
         low, high = row["number"] << SHIFT, (row["number"] << SHIFT) + row["shared"] + 1
-        for_all = bool(row["mixed"]) and not adults
+        eras = [] if adults else await self._database.fetch_all(_ERAS, (low, low + (1 << SHIFT)))
+        for_all = any(era["adults"] for era in eras)
+        if for_all:
+            # What is before the first that all may see, and after the last, need not be walked through.
+            ends = [*(era["first"] for era in eras[1:]), high]
+            seen = [(era["first"], end) for era, end in zip(eras, ends, strict=True) if not era["adults"]]
+            if eras[0]["first"] > low + 1:
+                seen.insert(0, (low, eras[0]["first"]))
+            if not seen:
+                return Span(0, 0)
+            low, high = max(low, seen[0][0]), seen[-1][1]
         if window.days is None:
             return Span(low, high, for_all)
         [since] = await self._database.browse(
@@ -114,6 +117,8 @@ class Orders:
         self, server: int, window: Window, ids: Span, edge: Cursor | None, most: int
     ) -> list[Key]:
         """All posts of a time by likes: of each of its days the best, and of these the best."""
+        if ids.low >= ids.high:
+            return []
         than, order = (">", "ASC") if is_back_of(edge) else ("<", "DESC")
         likes, post = (edge.likes, edge.post) if edge else (1 << 62, 1 << 62)
         values = {"server": server, "likes": likes, "post": post, "low": ids.low, "most": most}
@@ -241,6 +246,8 @@ class Orders:
         likes = {row["id"]: row["likes"] for row in rows}
         return [(likes[post], post) for post in posts if post in likes]
 
+
+_ERAS = "SELECT first, adults FROM eras WHERE first >= ? AND first < ? ORDER BY first"
 
 _IS_OLDER = """
     coalesce(

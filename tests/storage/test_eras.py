@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,8 @@ from storage.finding import Finder, Wanted, Window
 from storage.gallery import Gallery, Post
 from storage.jobs import Jobs
 from storage.lineage import Lineages
+from storage.orders import Orders
+from storage.paging import Span
 from tests.storage.things import ADDRESS, REQUEST, SERVER, a_job, a_picture, a_post, done
 
 ADA, BEA = UserId(4), UserId(5)
@@ -120,6 +123,31 @@ async def test_it_goes_by_the_channel_in_which_it_was_shared(
     assert await shown() == [second.id]
     elsewhere = await a_post(jobs, gallery, "a red hen", channel=CELLAR)
     assert await shown() == [elsewhere.id, second.id]
+
+
+async def test_what_only_adults_may_see_is_not_walked_through_at_the_ends(
+    jobs: Jobs, gallery: Gallery, database: Database, eras: Eras
+) -> None:
+    orders = Orders(database, time.time)
+
+    async def seen(*, adults: bool = False) -> Span:
+        return await orders.span(SERVER, Window.ALL, adults=adults)
+
+    first, second, third = await hung(jobs, gallery)
+    all_ = Span(first.id - 1, third.id + 1)
+    assert await seen(adults=True) == all_
+    assert await seen() == Span(first.id, third.id + 1, for_all=True)
+    await eras.note(HALL, adults=True)
+    assert await seen() == Span(0, 0)
+    await eras.note(CELLAR, adults=False)
+    assert await seen() == Span(second.id, third.id, for_all=True)
+    await eras.note(HALL, adults=False)
+    assert await seen() == all_
+    # What was shared before there were eras is for all.
+    async with database.transaction() as transaction:
+        await transaction.execute("DELETE FROM eras WHERE first != ?", (second.id,))
+    await eras.note(CELLAR, adults=True)
+    assert await seen() == Span(first.id - 1, second.id, for_all=True)
 
 
 async def test_what_was_asked_for_among_adults_is_shared_and_told_among_adults_only(
