@@ -114,6 +114,8 @@ class AdminCommands(app_commands.Group):
             or (person is not None and event.job.asker == person.id)
             or event.job.id == (request or "").strip()
         ]
+        if not chosen and everything:
+            raise Refused(say("**Nothing** is being drawn, and nothing waits."))
         if not chosen:
             raise Refused(say("No such request waits or is being drawn."))
         ended = await asyncio.gather(*map(studio.cancel, chosen))

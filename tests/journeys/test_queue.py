@@ -141,6 +141,8 @@ async def test_the_owner_cancels_one_request_a_persons_or_all(stage: Stage) -> N
     said = await orders(stage.mina, "cancel", person=stage.anna.id, everything=True)
     assert said.startswith("Say what to cancel")
     assert await orders(stage.mina, "cancel", everything=True) == "1 request cancelled."
+    said = await orders(stage.mina, "cancel", everything=True)
+    assert said == "**Nothing** is being drawn, and nothing waits."
     for person, each in zip(askers, asked, strict=True):
         await person.answer(each, says("Cancelled"))
 
