@@ -16,6 +16,8 @@ from generation.engine.weighted import only_weights
 from generation.sentence import say
 
 FULL = 255
+FLAT = 1e-5
+"""Of the largest number; what differs less is rounding, by which a model that sees nothing differs too."""
 
 
 class Depths:
@@ -51,7 +53,7 @@ class Depths:
         finally:
             self._model.to("cpu")
         span = float(levels.max() - levels.min())
-        if not np.isfinite(levels).all() or span <= 0:
+        if not np.isfinite(levels).all() or span <= FLAT * float(np.abs(levels).max()):
             raise CannotDraw(say("I found no depth in the picture, so nothing to go by; take a clearer one."))
         near = (levels - levels.min()) / span
         if self._is_metric:
