@@ -173,8 +173,6 @@ class Finder:
         keys = [key for key in await alike(self._database, self._orders, post, ids) if key[1] != post.id]
         return await self._page(next_keys(keys, edge, size + 1), edge, size)
 
-    # Orders -----------------------------------------------------------------------------------------------
-
     # Parts ------------------------------------------------------------------------------------------------
 
     async def _page(
