@@ -133,6 +133,25 @@ def card_for(
     )
 
 
+def leaving_card(event: Queued | Progressed, shelf: Shelf, *, directly: bool) -> Card:
+    """The last that a message says whose end comes in another one, since it cannot be changed any more then.
+
+    Args:
+        directly: that is a direct message.
+    """
+    card = card_for(event, shelf)
+    said = say(
+        "**Still on it.** This takes longer than Discord lets me change a message: what comes of it is a new "
+        "one."
+    )
+    if directly:
+        said = say(
+            "**Still on it.** This takes longer than Discord lets me change a message: what comes of it is a "
+            "direct message. If you take none, `/history` has it."
+        )
+    return replace(card, tone=Tone.WAITING, text=(card.text[0], said), pictures=())
+
+
 def can_be_drawn_again(request: GenerationRequest) -> bool:
     """Whether a model can go on from its picture: those that draw in their own way draw from words only."""
     return request.sampler != OWN_SAMPLER and not is_brought(request)

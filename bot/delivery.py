@@ -14,7 +14,7 @@ import discord
 from bot import pacing
 from bot.apologies import describe
 from bot.card import Card
-from bot.cards import calling, card_for
+from bot.cards import calling, card_for, leaving_card
 from bot.expecting import expected_at
 from bot.letters import Letters, link_to, noted
 from bot.messages import fitting
@@ -148,7 +148,11 @@ class Courier:
         while isinstance(event, Queued | Progressed):
             round_.changed.clear()
             wait = None if round_.deaf else round_.pace(event, self._card(round_, event)).wait()
-            if wait == 0:
+            if (speaks_for := round_.speaks_for()) is not None:
+                wait = speaks_for if wait is None else min(wait, speaks_for)
+            if speaks_for is not None and speaks_for <= 0:
+                await self._take_leave(round_, event)
+            elif wait == 0:
                 await self._look(round_)
                 if isinstance(event := round_.newest, Queued | Progressed):
                     self._expect(round_, event)
@@ -199,6 +203,14 @@ class Courier:
         except TimeoutError:
             pass
         round_.blind = 0 if round_.looks else round_.blind + 1
+
+    async def _take_leave(self, round_: Round, event: Queued | Progressed) -> None:
+        """Say, while it can be said, that its end comes in another message."""
+        delivery = await self._delivery(round_)
+        may_post = delivery is not None and self._letters.may_post(delivery.address)
+        directly = event.job.private or not may_post
+        await self._show_progress(round_, leaving_card(event, self.shelf, directly=directly))
+        round_.deaf = True
 
     async def _show_progress(self, round_: Round, card: Card) -> None:
         delivery = await self._delivery(round_)

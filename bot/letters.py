@@ -62,6 +62,10 @@ class Letters:
     def _webhook(self, address: Address) -> discord.Webhook:
         return discord.Webhook.partial(address.application_id, address.token, client=self._client)
 
+    def may_post(self, address: Address) -> bool:
+        """Whether messages of the bot's own are at all possible there; a channel may refuse them still."""
+        return address.guild_id is None or self._client.get_guild(address.guild_id) is not None
+
     # Messages of the bot's own ----------------------------------------------------------------------------
 
     async def post(self, round_: Round, delivery: Delivery, card: Card, *, private: bool) -> None:

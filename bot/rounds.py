@@ -14,6 +14,9 @@ from bot.card import Card
 from generation.job import Cancelled, Failed, Finished, JobEvent, JobId, Progressed, Queued
 from storage.deliveries import Delivery
 
+TAKING_LEAVE = 30.0
+"""Seconds before its token dies in which a message says that its end comes in another one."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Round:
@@ -89,6 +92,12 @@ class Round:
                 assert_never(event)
         self.newest = event
         self.changed.set()
+
+    def speaks_for(self) -> float | None:
+        """Seconds in which its message can still be told something before the last; None: nobody knows."""
+        if self.deaf or self.delivery is None:
+            return None
+        return self.delivery.address.token_expires_at - TAKING_LEAVE - time.time()
 
     def see(self, index: int, webp: bytes) -> None:
         """Take in a preview; may come at any time."""

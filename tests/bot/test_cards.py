@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.card import Action, Card, Tone
-from bot.cards import SAVE_STYLE, calling, card_for
+from bot.cards import SAVE_STYLE, calling, card_for, leaving_card
 from bot.recipe import command_line, settings_card
 from generation.catalogue import Family
 from generation.embeddings import Embeddings
@@ -306,3 +306,12 @@ def test_a_sampler_that_nobody_can_choose_is_no_setting() -> None:
     assert OWN_SAMPLER not in words(card_for(Queued(job=of, place=1), TWO))
     assert "sampler" not in (command_line(of.request, TWO) or "sampler")
     assert f"**Sampler** {OWN_SAMPLER}" in words(settings_card(of, TWO, parent_link=None))
+
+
+def test_a_message_that_cannot_be_changed_any_more_says_where_its_end_comes() -> None:
+    running = Progressed(job=job(), step=5, steps=20)
+    card = leaving_card(running, SHELF, directly=False)
+    assert "what comes of it is a new one" in words(card)
+    assert "%" not in words(card)
+    assert [button.action for button in card.buttons] == [Action.CANCEL]
+    assert "/history" in words(leaving_card(running, SHELF, directly=True))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from bot.rounds import TAKING_LEAVE
 from playground.faults import Fault
 from playground.nouns import Json, Snowflake
 from playground.person import Person
 from playground.reading import button_labels, is_ephemeral, pictures_of, text_of
+from tests.journeys.kept import change
 from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
 from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, until_logged
 from tests.journeys.test_sharing import MORE, in_gallery, labels, shares
@@ -108,6 +111,24 @@ async def test_a_crash_loses_nothing_where_it_was_brought_along(stage: Stage) ->
     late = await mina.until(lambda: own_late(mina, "slow survivor"))
     assert late["channel_id"] == await mina.direct_messages()
     assert len(await finished_cards(mina, "slow survivor", late["channel_id"])) == 1
+
+
+async def test_before_its_token_dies_a_card_says_where_the_picture_will_come(stage: Stage) -> None:
+    anna, bruno = stage.anna, stage.bruno
+    away = await asks(anna, "slow away", steps=150, channel_id=anna.channel("lobby"))
+    here = await asks(bruno, "slow here", steps=150)
+    await running(anna, away)
+    await bruno.answer(here, says("next"))
+    await stage.bot.kill()
+    soon = time.time() + TAKING_LEAVE + 3  # the bot believes so; in truth they live longer
+    change(stage, f"UPDATE deliveries SET token_expires_at = {soon} WHERE state = 'open'")
+    await stage.bot.start()
+    card = await anna.answer(away, says("Still on it", "direct message", "/history"))
+    await anna.press(card, "Cancel")
+    await anna.answer(away, says("Cancelled"))
+    card = await bruno.answer(here, says("Still on it", "a new one"))
+    await bruno.press(card, "Cancel")
+    await bruno.answer(here, says("Cancelled"))
 
 
 async def test_where_apps_are_quiet_all_of_it_works_for_who_asked_alone(stage: Stage) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from playground.reading import text_of
+from tests.journeys.kept import rows
 from tests.journeys.stage import asks, draws, says, staged
-from tests.journeys.test_endurance import rows
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
