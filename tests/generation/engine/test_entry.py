@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from generation.engine.batch import BatchKey
 from generation.engine.entry import Entry, drawn
-from tests.generation.toys import a_request, a_task
+from tests.generation.toys import Bench, a_request, a_task
 
 IMAGE = cast(Any, object())
 """Of an image it counts only that there is one."""
@@ -36,3 +36,12 @@ def test_what_is_between_its_two_passes_is_in_flight() -> None:
     assert [any(each is one.task.request for each in drawn(every)) for one in every] == [True, False, False]
     may_be = drawn(every, or_ready=True)
     assert [any(each is one.task.request for each in may_be) for one in every] == [True, False, True]
+
+
+def test_a_shortage_halves_how_many_are_in_one_call(sd_bench: Bench) -> None:
+    engine, key = sd_bench.again(cap=8).engine, BatchKey(height=8, width=8, chunks=1)
+    caps = []
+    for images in (8, 4, 3):
+        engine._run_short(key, [IMAGE] * images, MemoryError())
+        caps.append(engine._caps.of(key))
+    assert caps == [4, 2, 1]
