@@ -66,6 +66,7 @@ from storage.privacy import Privacy
 from storage.quotas import Quotas
 from storage.reports import Reports
 from storage.reviews import Reviews
+from storage.room import Room
 from storage.servers import Servers
 from storage.styles import Styles
 from storage.thumbnails import Thumbnails
@@ -228,7 +229,7 @@ async def serve(settings: Settings) -> None:
         await rooms.enter_async_context(desk)
         for look, name in ((curator.keep_looking, "gallery"), (board.keep_looking, "boards")):
             await rooms.enter_async_context(beside(partial(_once_ready, client, look), name=name))
-        retention = Retention(servers, pictures, privacy, desk, curator)
+        retention = Retention(servers, pictures, Room(database, pictures), privacy, desk, curator)
         await rooms.enter_async_context(beside(retention.keep_looking, name="retention"))
         await rooms.enter_async_context(studio)
         await rooms.enter_async_context(shown_in_the_web(settings, client, database))

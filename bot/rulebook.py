@@ -51,7 +51,7 @@ LANGUAGES: Mapping[str, str] = {
     "zh-TW": "繁體中文",
 }
 """What languages call themselves; a server can choose those for which there is a catalogue."""
-MAX_LISTED = 250
+MAX_LISTED = 230
 """Characters of one list on the page of all settings."""
 MAX_IN_CHANGE = 300
 """The same where a change is told."""
@@ -72,6 +72,7 @@ TITLES: Mapping[str, str] = {
     "spoilers": say("Spoilers"),
     "language": say("Language"),
     "retention": say("Pictures are kept"),
+    "room": say("Room for pictures"),
     "gallery_channel": say("Gallery"),
     "board": say("Best of the week"),
     "web_gallery": say("Gallery in the web"),
@@ -156,6 +157,13 @@ def _value(name: str, settings: ServerSettings, owner: OwnerSafety, shelf: Shelf
             if settings.retention is None:
                 return say("until somebody deletes them.")
             return say("{days}, then I forget them; their messages stay.", days=days(settings.retention))
+        case "room":
+            if settings.room is None:
+                return say("as much as they take.")
+            return say(
+                "{size}; beyond that I forget the oldest, and their messages stay.",
+                size=size_of(settings.room),
+            )
         case "gallery_channel":
             if settings.gallery_channel is None:
                 return say("none: nothing can be shared.")
@@ -175,6 +183,12 @@ def _value(name: str, settings: ServerSettings, owner: OwnerSafety, shelf: Shelf
 def days(number: int) -> str:
     """So many days."""
     return count("{number} day", "{number} days", number)
+
+
+def size_of(megabytes: int) -> str:
+    """So much room."""
+    whole, rest = divmod(megabytes, 1000)
+    return say("{number:,} MB", number=megabytes) if rest else say("{number:,} GB", number=whole)
 
 
 def _models(names: Sequence[str], shelf: Shelf) -> str:
@@ -253,6 +267,8 @@ def _plain(name: str, value: Any) -> str:
             return LANGUAGES.get(value, code(value))
         case "retention":
             return days(value)
+        case "room":
+            return size_of(value)
         case "board":
             return WEEKDAYS[value]
         case "defaults":

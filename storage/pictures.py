@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,13 @@ _AT_ONCE = 250
 GONE = say("The file of this picture is not there any more.")
 THUMBNAIL = ".webp"
 """The suffix of the small picture beside a picture; see :mod:`storage.thumbnails`."""
+
+Moment = tuple[float, str]
+"""When a job ended, in seconds since the epoch, UTC, and its id: the order in which jobs are forgotten."""
+EVER: Moment = (0.0, "")
+"""Before all jobs."""
+END_OF_TIME: Moment = (1e300, "")
+"""After all jobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,22 +190,20 @@ class Pictures:
             # Not to be cut off here: the lock must be held for as long as a thread removes files.
             await to_the_end(self._remove_unneeded({self._path(row["digest"]) for row in rows}))
 
-    async def older(
-        self, server: int, than: float, *, after: tuple[float, str] = (0.0, ""), limit: int
-    ) -> tuple[Aged, ...]:
-        """Jobs of a server with pictures, or with some that they started from, whose end is that long ago.
+    async def older(self, server: int, than: Moment, *, after: Moment = EVER, limit: int) -> tuple[Aged, ...]:
+        """Jobs of a server with pictures, or with some that they started from, that ended before that.
 
         What is still to be brought to somebody is not among them, nor is what waits for nobody but the queue.
 
         Args:
-            than: seconds since the epoch, UTC.
-            after: the end and the id of the job after which to go on.
+            after: the job after which to go on.
         """
         rows = await self._database.fetch_all(
             """
             SELECT id, settled_at FROM jobs
             WHERE server = :server AND forgotten_at IS NULL
-            AND settled_at < :than AND (settled_at, id) > (:ended, :job)
+            AND settled_at <= :than AND (settled_at, id) < (:than, :than_job)
+            AND (settled_at, id) > (:ended, :job)
             AND (
                 EXISTS (SELECT 1 FROM pictures WHERE job_id = jobs.id)
                 OR EXISTS (SELECT 1 FROM inputs WHERE job_id = jobs.id)
@@ -206,9 +211,20 @@ class Pictures:
             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job_id = jobs.id AND state IN ('open', 'owed'))
             ORDER BY settled_at, id LIMIT :limit
             """,
-            {"server": server, "than": than, "ended": after[0], "job": after[1], "limit": limit},
+            {
+                "server": server,
+                "than": than[0],
+                "than_job": than[1],
+                "ended": after[0],
+                "job": after[1],
+                "limit": limit,
+            },
         )
         return tuple(Aged(job_id=JobId(row["id"]), settled_at=row["settled_at"]) for row in rows)
+
+    async def size_of(self, digests: Collection[str]) -> int:
+        """Bytes of these files together, of those that are there."""
+        return await asyncio.to_thread(self._size_of, digests) if digests else 0
 
     @asynccontextmanager
     async def forgetting(
@@ -263,6 +279,13 @@ class Pictures:
         return self._folder / digest[:2] / digest
 
     # In threads -------------------------------------------------------------------------------------------
+
+    def _size_of(self, digests: Collection[str]) -> int:
+        total = 0
+        for digest in digests:
+            with suppress(FileNotFoundError):
+                total += self._path(digest).stat().st_size
+        return total
 
     def _save(self, contents: Mapping[Digest, bytes]) -> None:
         files = {self._path(digest): content for digest, content in contents.items()}

@@ -56,6 +56,8 @@ class ServerSettings:
     """What people may ask for: of everybody, and of roles; one each at the most."""
     retention: int | None = None
     """Days for which pictures are kept; None: for as long as nobody deletes them."""
+    room: int | None = None
+    """Megabytes, of a million bytes, that pictures may take before the oldest go; None: any number."""
     gallery_channel: int | None = None
     """Where shared pictures are shown, a text channel or a forum; None: nothing can be shared."""
     board: int | None = None
@@ -243,6 +245,12 @@ class Servers:
             if settings.retention is not None
         }
 
+    def rooms(self) -> Mapping[int, int]:
+        """How many megabytes pictures may take, by the servers that have decided that."""
+        return {
+            server: settings.room for server, settings in self._settings.items() if settings.room is not None
+        }
+
 
 _NOTHING = ServerSettings()
 
@@ -335,6 +343,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "language": _text,
     "quotas": _each(Quota.from_plain),
     "retention": _whole,
+    "room": _whole,
     "gallery_channel": _whole,
     "board": _whole,
     "web_gallery": _yes_or_no,

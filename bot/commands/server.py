@@ -26,7 +26,7 @@ from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout
 from bot.options import MAX_CHOICES
 from bot.policy import safety_here
-from bot.rulebook import LANGUAGES, OWNERS, TITLES, by_whom, change_line, days, setting_line
+from bot.rulebook import LANGUAGES, OWNERS, TITLES, by_whom, change_line, days, setting_line, size_of
 from bot.safety import MEANINGS, warning
 from generation.safety import Safety
 from generation.sentence import joined, say
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 LEAST_DAYS, MOST_DAYS = 1, 3650
+LEAST_ROOM, MOST_ROOM = 0.1, 10_000
+"""GB, of a thousand million bytes."""
 MAX_CHANGES = 15
 """Of those that /server changes lists."""
 ASKERS = "asker"
@@ -188,9 +190,14 @@ class ServerCommands(app_commands.Group):
         found = [code for code, name in told.items() if wanted in name.casefold() or code.startswith(typed)]
         return [Choice(name=told[code], value=code) for code in found[:MAX_CHOICES]]
 
-    @app_commands.command(name="retention", description="For how long I keep pictures")
-    @app_commands.describe(days="Days, 1 to 3650; without them, until somebody deletes them")
-    async def retention(self, interaction: Interaction, days: int | None = None) -> None:
+    @app_commands.command(name="retention", description="For how long I keep pictures, and how many")
+    @app_commands.describe(
+        days="Days, 1 to 3650; without them, until somebody deletes them",
+        gigabytes="GB that they may take before the oldest go, 0.1 to 10000; without it, any number",
+    )
+    async def retention(
+        self, interaction: Interaction, days: int | None = None, gigabytes: float | None = None
+    ) -> None:
         if days is not None and not LEAST_DAYS <= days <= MOST_DAYS:
             raise Refused(
                 say(
@@ -200,8 +207,26 @@ class ServerCommands(app_commands.Group):
                     most=MOST_DAYS,
                 )
             )
+        if gigabytes is not None and not LEAST_ROOM <= gigabytes <= MOST_ROOM:
+            raise Refused(
+                say(
+                    "I cannot keep pictures in {room:g} GB; choose {least:g} to {most:,}.",
+                    room=gigabytes,
+                    least=LEAST_ROOM,
+                    most=MOST_ROOM,
+                )
+            )
+        room = None if gigabytes is None else round(gigabytes * 1000)
         notes = [] if days is None else [_forgotten_soon(days)]
-        await change(interaction, lambda was: replace(was, retention=days), "retention", notes=notes)
+        if room is not None:
+            notes.append(_forgotten_beyond(room))
+        await change(
+            interaction,
+            lambda was: replace(was, retention=days, room=room),
+            "retention",
+            "room",
+            notes=notes,
+        )
 
 
 def _forgotten_soon(number: int) -> str:
@@ -209,6 +234,15 @@ def _forgotten_soon(number: int) -> str:
         "-# What is older than {days} goes within the next hours, and does not come back; it leaves "
         "galleries, too. Other messages keep what they show, and their buttons have nothing to go on from.",
         days=days(number),
+    )
+
+
+def _forgotten_beyond(room: int) -> str:
+    return say(
+        "-# Whenever pictures take more than {size}, the oldest go within hours, and do not come back; they "
+        "leave galleries, too. Other messages keep what they show, and their buttons have nothing to go on "
+        "from.",
+        size=size_of(room),
     )
 
 

@@ -52,6 +52,12 @@ def test_each_setting_is_told() -> None:
         ("words", {"words": ("a*b", "c")}, "**Banned words** “a\\*b”, “c”."),
         ("blocked", {"blocked": (7,)}, "**Blocked people** <@7>."),
         ("language", {"language": "ja"}, "**Language** of a card: 日本語."),
+        ("room", {}, "**Room for pictures** as much as they take."),
+        (
+            "room",
+            {"room": 1_500_000},
+            "**Room for pictures** 1,500 GB; beyond that I forget the oldest, and their messages stay.",
+        ),
         (
             "retention",
             {"retention": 1},
@@ -83,6 +89,7 @@ def test_of_a_long_list_is_told_how_much_more_there_is() -> None:
         (("spoilers", True, None), "**Spoilers**: from on to off"),
         (("log_channel", 5, None), "**Changes**: from <#5> to nothing"),
         (("web_gallery", None, True), "**Gallery in the web**: from off to on"),
+        (("room", 1_500, 20_000), "**Room for pictures**: from 1,500 MB to 20 GB"),
         (("retention", 1, 30), "**Pictures are kept**: from 1 day to 30 days"),
         (
             ("defaults", {"steps": 3}, {"steps": 9, "count": 2}),

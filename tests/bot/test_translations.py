@@ -50,6 +50,8 @@ SAME: Mapping[str, frozenset[str]] = {
             "{minutes} min {rest} s",
             "{seconds:.0f} s",
             "{size:.1f} MB",
+            "{number:,} MB",
+            "{number:,} GB",
         }
     ),
     "es-ES": frozenset(
@@ -68,6 +70,8 @@ SAME: Mapping[str, frozenset[str]] = {
             "{minutes} min {rest} s",
             "{seconds:.0f} s",
             "{size:.1f} MB",
+            "{number:,} MB",
+            "{number:,} GB",
         }
     ),
     "fr": frozenset(
@@ -108,7 +112,7 @@ SAME: Mapping[str, frozenset[str]] = {
             "{seconds:.0f} s",
         }
     ),
-    "ja": frozenset({"{size:.1f} MB"}),
+    "ja": frozenset({"{size:.1f} MB", "{number:,} MB", "{number:,} GB"}),
 }
 """What is the same as in English. Keep these short: a sentence is never among them."""
 MAX_CHOICE = 100

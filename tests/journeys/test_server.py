@@ -98,14 +98,22 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
 
 
 async def test_pictures_are_forgotten_when_the_server_wants_it(stage: Stage) -> None:
+    await draws(stage.anna, "a large dog")
     old, new = await draws(stage.anna, "an old dog"), await draws(stage.anna, "a new dog")
     assert (await decides(stage.mina, "retention", days=0)).startswith("I cannot keep pictures for 0 days")
-    assert "30 days, then I forget them" in await decides(stage.mina, "retention", days=30)
+    assert (await decides(stage.mina, "retention", gigabytes=0.05)).startswith(
+        "I cannot keep pictures in 0.05"
+    )
+    said = await decides(stage.mina, "retention", days=30, gigabytes=0.1)
+    assert "30 days, then I forget them" in said
+    assert "**Room for pictures** 100 MB;" in said
     change(stage, "UPDATE jobs SET settled_at = settled_at - 40 * 86400 WHERE prompt = 'an old dog'")
+    large = "SELECT id FROM jobs WHERE prompt = 'a large dog'"
+    change(stage, f"UPDATE pictures SET byte_count = 100000001 WHERE job_id IN ({large})")
     assert await stage.bot.stop() == 0
     await stage.bot.start()
-    left = "SELECT COUNT(*) FROM pictures JOIN jobs ON id = job_id WHERE prompt = 'an old dog'"
-    await until(lambda: rows(stage, left) == [(0,)])
+    left = "SELECT prompt FROM pictures JOIN jobs ON id = job_id"
+    await until(lambda: rows(stage, left) == [("a new dog",)])
     for button in ("Vary a little", "Upscale"):
         said = await told(stage.anna, await stage.anna.press(old, button))
         assert said == "I no longer have that picture."

@@ -316,14 +316,14 @@ async def test_what_is_older_than_a_server_wants_is_found_once_it_was_brought(
     forgotten = await ended(5.0)
     await pictures.forget(forgotten.id)
 
-    found = await pictures.older(2, 30.0, limit=9)
+    found = await pictures.older(2, (30.0, ""), limit=9)
     assert [each.job_id for each in found] == [first.id, second.id]
-    [one] = await pictures.older(2, 31.0, after=(20.0, second.id), limit=9)
+    [one] = await pictures.older(2, (31.0, ""), after=(20.0, second.id), limit=9)
     assert one.job_id == third.id
-    assert len(await pictures.older(2, 31.0, limit=1)) == 1
+    assert len(await pictures.older(2, (31.0, ""), limit=1)) == 1
     at_once = await ended(20.0)
     earlier, later = sorted((second.id, at_once.id))
-    [next_, _] = await pictures.older(2, 31.0, after=(20.0, earlier), limit=9)
+    [next_, _] = await pictures.older(2, (31.0, ""), after=(20.0, earlier), limit=9)
     assert next_.job_id == later
     assert await jobs.get(waits.id) == waits
 

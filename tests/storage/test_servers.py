@@ -34,6 +34,7 @@ EVERYTHING = ServerSettings(
     spoilers=True,
     language="es-ES",
     retention=30,
+    room=20_500,
     web_gallery=True,
 )
 
