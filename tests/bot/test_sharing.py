@@ -20,7 +20,7 @@ from bot.gallerycards import (
     report_card,
 )
 from bot.kin import tree
-from bot.language import Language, languages
+from bot.language import languages
 from bot.leafing import ENTRIES, heading, page_view
 from bot.messages import MAX_TEXT, layout
 from bot.queries import CHUNK, MAX_WORDS, Kind, Query, chunks, resorted
@@ -86,8 +86,9 @@ def test_a_post_has_its_buttons_its_likes_and_who_it_was_remixed_from() -> None:
     assert layout(card, IN_ENGLISH).total_children_count < 40
 
 
-@pytest.mark.parametrize("said_in", languages().values(), ids=str)
-def test_a_page_and_a_board_have_room_for_the_longest_posts_in_every_language(said_in: Language) -> None:
+@pytest.mark.parametrize("code", languages())
+def test_a_page_and_a_board_have_room_for_the_longest_posts_in_every_language(code: str) -> None:
+    said_in = languages()[code]
     long = tuple(
         replace(
             POST,
