@@ -166,7 +166,7 @@ async def serve(settings: Settings) -> None:
             shares=servers.has_gallery,
         )
         gallery, hangings, eras = Gallery(database), Hangings(database), Eras(database)
-        boards = Boards(database)
+        boards, reports = Boards(database), Reports(database)
         board = Board(client, boards=boards, eras=eras, servers=servers)
         curator = Curator(
             client,
@@ -177,6 +177,7 @@ async def serve(settings: Settings) -> None:
             jobs=jobs,
             pictures=pictures,
             servers=servers,
+            reports=reports,
             board=board,
         )
         desk = Desk(client, jobs=jobs, pictures=pictures, reviews=reviews, servers=servers, courier=courier)
@@ -204,7 +205,7 @@ async def serve(settings: Settings) -> None:
             eras=eras,
             finder=Finder(database),
             lineages=Lineages(database),
-            reports=Reports(database),
+            reports=reports,
             boards=boards,
             hangings=hangings,
             thumbnails=Thumbnails(pictures),

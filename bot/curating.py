@@ -31,6 +31,7 @@ from bot.language import Language, language_of_server
 from bot.letters import noted
 from bot.limits import Refused
 from bot.messages import layout, shrunk
+from bot.noticing import Notices
 from bot.refusals import UNKNOWN_MESSAGE, Connection, is_final
 from bot.shared import is_adult
 from generation.image import Picture, PictureGone
@@ -44,6 +45,7 @@ from storage.hanging import UNTOLD, Hangings
 from storage.jobs import Jobs
 from storage.pictures import Pictures
 from storage.posts import Post, PostId
+from storage.reports import Reports
 from storage.servers import Servers
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class Curator:
         jobs: Jobs,
         pictures: Pictures,
         servers: Servers,
+        reports: Reports,
         board: Board,
         rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -90,6 +93,7 @@ class Curator:
         self._pictures = pictures
         self._servers = servers
         self._board = board
+        self._notices = Notices(client, reports=reports, jobs=jobs, servers=servers)
         self._rest = rest
         self._locks: defaultdict[PostId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._hands = asyncio.Semaphore(AT_ONCE)
@@ -248,6 +252,7 @@ class Curator:
             done &= await self._tried(partial(self.hang, post.id))
         for post in await self._gallery.outdated():
             done &= await self._tried(partial(self._tell_anew, post))
+        done &= await self._notices.bring_up_to_date()
         return done & await self._board.bring_up_to_date()
 
     async def _tried(self, act: Callable[[], Awaitable[object]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
@@ -197,6 +198,15 @@ def decided_report_card(report: Report | None) -> Card:
     """The same in place of its card; None: the post is gone."""
     said = say("**Gone** before anybody decided.") if report is None else decided_line(report)
     return Card(tone=Tone.CANCELLED, text=(said,))
+
+
+def gone_report_card(job: Job | None, index: int) -> Card:
+    """The same of a post that is gone. Whose it was can be blocked still, unless that is forgotten: `job`."""
+    card = decided_report_card(None)
+    if job is None:
+        return card
+    block = Button(action=Action.BLOCK, job=job.id, index=index, label=say("Block the person"))
+    return replace(card, buttons=(block,))
 
 
 def _who(person: int) -> str:

@@ -16,18 +16,19 @@ from bot.apologies import describe, tell
 from bot.buttons import JobButton
 from bot.card import Action, Card, custom_id
 from bot.forms import Filled, Text, open_form
-from bot.gallerycards import decided_line, decided_report_card, report_card
+from bot.gallerycards import decided_line, decided_report_card, gone_report_card, report_card
 from bot.governing import added, logged, spoken_in
 from bot.language import language_of
 from bot.limits import Refused
 from bot.may import may_moderate_in
 from bot.messages import NO_MENTIONS, files, layout, shrunk
+from bot.policy import rules_here
 from bot.refusals import Connection
 from bot.shared import check_member, find_post, gallery_channel, post_here
 from generation.job import JobId, UserId
 from generation.sentence import joined, say
 from storage.posts import Post
-from storage.reports import MAX_REASON, Decision
+from storage.reports import MAX_REASON, Decision, Notice
 from storage.servers import ServerSettings
 
 if TYPE_CHECKING:
@@ -99,11 +100,24 @@ async def _lay_before_moderators(interaction: Interaction, post: Post) -> None:
     said_in = spoken_in(interaction)
     try:
         async with asyncio.timeout(LOG_PATIENCE):
-            await interaction.client.get_partial_messageable(place, guild_id=post.server).send(
+            message = await interaction.client.get_partial_messageable(place, guild_id=post.server).send(
                 view=layout(card, said_in), files=files(card, said_in), allowed_mentions=NO_MENTIONS
             )
     except (discord.HTTPException, *Connection) as error:
         log.warning("a report could not be shown to moderators, /moderate shows it: %s", describe(error))
+        return
+    await house.reports.shown(
+        Notice(
+            channel_id=place,
+            message_id=message.id,
+            server=post.server,
+            post=post.id,
+            job_id=post.job_id,
+            index=post.index,
+        )
+    )
+    if await house.gallery.get(post.id) is None:  # it went before anybody knew of this message
+        house.curator.wake()
 
 
 async def card_of(interaction: Interaction, post: Post) -> Card | None:
@@ -127,12 +141,12 @@ class _DecisionButton(JobButton, template=r"(?!)"):
         house, by = interaction.client.house, UserId(interaction.user.id)
         post = await find_post(interaction, self.job_id, self.index)
         if post is None:
-            await _show(interaction, decided_report_card(None))
+            await self._is_gone(interaction)
             return
         if not may_decide(interaction, post):
             raise Refused(_NOT_YOURS)
         if self.blocks:
-            _check_blocked(interaction, post)
+            _check_blocked(interaction, post.person)
         if self.decision is Decision.HIDDEN:
             async with house.curator.going(job=post.job_id):
                 decided = await house.reports.decide(post.id, self.decision, by=by)
@@ -141,12 +155,28 @@ class _DecisionButton(JobButton, template=r"(?!)"):
         reports = await house.reports.of(post.id)
         last = next((each for each in reversed(reports) if each.decision is not None), None)
         if self.blocks:
-            await _block(interaction, post)
+            await _block(interaction, post.person)
+        house.curator.wake()
         if not decided and last is not None:
             await tell(interaction, joined(" ", (say("That was decided already."), decided_line(last))))
         await _show(interaction, decided_report_card(last))
         if decided:
             await _logged(interaction, post, self.decision)
+
+    async def _is_gone(self, interaction: Interaction) -> None:
+        """Whose it was can be blocked nevertheless, unless they had all forgotten."""
+        house = interaction.client.house
+        job, delivery = await house.jobs.outlined(self.job_id), await house.deliveries.get(self.job_id)
+        if delivery is None or delivery.address.guild_id != interaction.guild_id:
+            job = None
+        if not self.blocks or job is None:
+            await _show(interaction, gone_report_card(job, self.index))
+            return
+        if not may_moderate_in(interaction, gallery_channel(interaction)):
+            raise Refused(_NOT_YOURS)
+        _check_blocked(interaction, job.asker)
+        await _block(interaction, job.asker)
+        await _show(interaction, decided_report_card(None))
 
 
 class HideButton(_DecisionButton, template=f"{Action.HIDE}:{_POST}"):
@@ -168,24 +198,24 @@ class BlockButton(_DecisionButton, template=f"{Action.BLOCK}:{_POST}"):
     blocks = True
 
 
-def _check_blocked(interaction: Interaction, post: Post) -> None:
-    if post.person == interaction.user.id:
+def _check_blocked(interaction: Interaction, person: UserId) -> None:
+    if person == interaction.user.id:
         raise Refused(say("That is you."))
-    blocked = interaction.client.house.servers.of(post.server).blocked
-    if post.person not in blocked and len(blocked) >= MAX_BLOCKED:
+    blocked = rules_here(interaction).settings.blocked
+    if person not in blocked and len(blocked) >= MAX_BLOCKED:
         raise Refused(say("{most:,} people are blocked already.", most=MAX_BLOCKED))
 
 
-async def _block(interaction: Interaction, post: Post) -> None:
+async def _block(interaction: Interaction, person: UserId) -> None:
     def edit(was: ServerSettings) -> ServerSettings:
-        return replace(was, blocked=added(was.blocked, int(post.person)))
+        return replace(was, blocked=added(was.blocked, int(person)))
 
-    servers = interaction.client.house.servers
-    changes = await servers.change(post.server, edit, by=UserId(interaction.user.id))
-    place = servers.of(post.server).log_channel
+    servers, server = interaction.client.house.servers, interaction.guild_id or 0
+    changes = await servers.change(server, edit, by=UserId(interaction.user.id))
+    place = servers.of(server).log_channel
     if place is not None and changes:
         await logged(interaction, place, changes)
-    who = f"<@{post.person}>"
+    who = f"<@{person}>"
     await tell(
         interaction,
         say("{who} is blocked in this server; `/server people unblock` undoes that.", who=who),

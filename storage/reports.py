@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from generation.job import UserId
+from generation.job import JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import say
 from storage.database import Database, Row
@@ -35,6 +35,19 @@ class Report:
     """Seconds since the epoch, UTC."""
     decision: Decision | None = None
     decided_by: UserId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A message that shows reports of a post to moderators."""
+
+    channel_id: int
+    message_id: int
+    server: int
+    post: PostId
+    """It may be gone."""
+    job_id: JobId
+    index: int
 
 
 class Reports:
@@ -107,6 +120,54 @@ class Reports:
             if changed and decision is Decision.HIDDEN:
                 await hide(transaction, post_id, by)
         return changed
+
+    # Messages ---------------------------------------------------------------------------------------------
+
+    async def shown(self, notice: Notice) -> None:
+        """This message shows moderators what waits."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                """
+                INSERT OR IGNORE INTO notices (channel_id, message_id, server, post, job_id, position)
+                VALUES (?, ?, ?, ?, ?, ?)
+                """,
+                (
+                    notice.channel_id,
+                    notice.message_id,
+                    notice.server,
+                    notice.post,
+                    notice.job_id,
+                    notice.index,
+                ),
+            )
+
+    async def outdated(self) -> tuple[Notice, ...]:
+        """Messages of what does not wait any more: it was decided, or the post is gone."""
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM notices
+            WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.post = notices.post AND decision IS NULL)
+            """
+        )
+        return tuple(
+            Notice(
+                channel_id=row["channel_id"],
+                message_id=row["message_id"],
+                server=row["server"],
+                post=PostId(row["post"]),
+                job_id=JobId(row["job_id"]),
+                index=row["position"],
+            )
+            for row in rows
+        )
+
+    async def closed(self, notice: Notice) -> None:
+        """Its message says what came of it, or is gone."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "DELETE FROM notices WHERE channel_id = ? AND message_id = ?",
+                (notice.channel_id, notice.message_id),
+            )
 
 
 def _report(row: Row) -> Report:

@@ -116,6 +116,17 @@ CREATE INDEX reports_by_people ON reports (person);
 CREATE INDEX reports_decided ON reports (decided_by) WHERE decided_by IS NOT NULL;
 CREATE INDEX reports_waiting ON reports (server, id) WHERE decision IS NULL;
 
+-- Messages that show reports to moderators, until they say what came of them. Of posts that may be gone.
+CREATE TABLE notices (
+    channel_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    server INTEGER NOT NULL,
+    post INTEGER NOT NULL,
+    job_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (channel_id, message_id)
+) WITHOUT ROWID;
+
 -- Files that moderators took out of sight in a server: they are not shared there again.
 CREATE TABLE hidden_files (
     server INTEGER NOT NULL,

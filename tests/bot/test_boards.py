@@ -30,6 +30,7 @@ from storage.gallery import Gallery, Post
 from storage.hanging import Hangings
 from storage.jobs import Jobs
 from storage.pictures import Pictures
+from storage.reports import Reports
 from storage.servers import Servers
 from tests.bot.things import SHELF
 from tests.storage.things import ADDRESS, REQUEST, a_job, a_picture, done
@@ -125,6 +126,7 @@ async def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
                 jobs=jobs,
                 pictures=pictures,
                 servers=servers,
+                reports=Reports(database),
                 board=board,
                 rest=rest,
             )

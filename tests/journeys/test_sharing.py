@@ -196,7 +196,23 @@ async def test_of_two_reports_at_once_moderators_are_shown_one(stage: Stage) -> 
     reason = {"What is wrong with it": "rude"}
     one, two = await asyncio.gather(bruno.submit(form, reason), mina.submit(other, reason))
     assert await told(bruno, one) == await told(mina, two) == "Thank you. Moderators will look at it."
-    await mina.message(lambda m: m["channel_id"] != place and "**Reported** by" in text_of(m))
+    shown = await mina.message(lambda m: m["channel_id"] != place and "**Reported** by" in text_of(m))
+
+    await anna.press(await anna.answer(await anna.select(post, MORE, ["out"])), "Take it out")
+    gone = await mina.message(lambda m: m["id"] == shown["id"] and "**Gone** before" in text_of(m))
+    assert (gone["attachments"], button_labels(gone)) == ([], ["Block the person"])
+    said = await told(mina, await mina.press(gone, "Block the person"))
+    assert said.startswith(f"<@{anna.id}> is blocked in this server")
+    await mina.message(lambda m: m["id"] == shown["id"] and button_labels(m) == [])
+    await told(mina, await mina.command("server people unblock", {"person": anna.id}))
+
+    await shares(bruno, await draws(bruno, "another sign"))
+    await reports(mina, await in_gallery(mina, place, "another sign"), "rude")
+    shown = await mina.message(lambda m: "**Reported** by" in text_of(m))
+    asked = await bruno.answer(await bruno.command("privacy forget"))
+    await bruno.press(asked, "Forget it all")
+    gone = await mina.message(lambda m: m["id"] == shown["id"] and "**Gone** before" in text_of(m))
+    assert (gone["attachments"], button_labels(gone)) == ([], [])
 
 
 async def test_of_several_pictures_the_one_that_is_shared_is_remixed(stage: Stage) -> None:

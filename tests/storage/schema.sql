@@ -253,6 +253,16 @@ CREATE TABLE migrations (
     applied_at REAL NOT NULL
 );
 
+CREATE TABLE notices (
+    channel_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    server INTEGER NOT NULL,
+    post INTEGER NOT NULL,
+    job_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (channel_id, message_id)
+) WITHOUT ROWID;
+
 CREATE TABLE pauses (
     only_one INTEGER NOT NULL PRIMARY KEY CHECK (only_one = 1),
     paused_by INTEGER NOT NULL,

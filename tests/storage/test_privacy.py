@@ -50,6 +50,7 @@ NOT_PERSONS = {
     "likes": "post",
     "reports": "id post server",
     "hidden_files": "server",
+    "notices": "channel_id message_id server post position",
     "takedowns": "channel_id message_id",
     "boards": "server week channel_id message_id outdated",
     "gallery_words": "id gallery posts",

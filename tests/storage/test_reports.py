@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from storage.boards import WEEK, Boards, begin_of, week_of
 from storage.database import Database
 from storage.gallery import Gallery, PostId
 from storage.jobs import Jobs
-from storage.reports import Decision, Reports
+from storage.reports import Decision, Notice, Reports
 from tests.storage.things import SERVER, a_post
 
 BEA, CLO, MOD = UserId(5), UserId(6), UserId(7)
@@ -52,6 +53,27 @@ async def test_a_report_waits_until_one_moderator_decides(
     }
     await gallery.unshare(post.id)
     assert await reports.of(post.id) == ()
+
+
+async def test_a_notice_is_to_be_closed_once_it_is_decided_or_its_post_is_gone(
+    jobs: Jobs, gallery: Gallery, reports: Reports
+) -> None:
+    posts = [await a_post(jobs, gallery, f"number {number}") for number in range(3)]
+    notices = [
+        Notice(channel_id=8, message_id=80 + place, server=SERVER, post=post.id, job_id=post.job_id, index=0)
+        for place, post in enumerate(posts)
+    ]
+    for post, notice in zip(posts, notices, strict=True):
+        await reports.report(post.id, by=BEA, reason="rude")
+        await reports.shown(notice)
+    assert await reports.outdated() == ()
+    await reports.decide(posts[0].id, Decision.KEPT, by=MOD)
+    await gallery.unshare(posts[1].id)
+    assert await reports.outdated() == (notices[0], notices[1])
+    await reports.closed(notices[0])
+    assert await reports.outdated() == (notices[1],)
+    await reports.shown(late := replace(notices[1], message_id=99))  # it went before that was known
+    assert await reports.outdated() == (notices[1], late)
 
 
 async def test_a_report_needs_a_post_in_sight_and_a_reason(
