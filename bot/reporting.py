@@ -146,7 +146,7 @@ class _DecisionButton(JobButton, template=r"(?!)"):
         if not may_decide(interaction, post):
             raise Refused(_NOT_YOURS)
         if self.blocks:
-            _check_blocked(interaction, post.person)
+            await _check_blocked(interaction, post.person)
         if self.decision is Decision.HIDDEN:
             async with house.curator.going(job=post.job_id):
                 decided = await house.reports.decide(post.id, self.decision, by=by)
@@ -174,7 +174,7 @@ class _DecisionButton(JobButton, template=r"(?!)"):
             return
         if not may_moderate_in(interaction, gallery_channel(interaction)):
             raise Refused(_NOT_YOURS)
-        _check_blocked(interaction, job.asker)
+        await _check_blocked(interaction, job.asker)
         await _block(interaction, job.asker)
         await _show(interaction, decided_report_card(None))
 
@@ -198,12 +198,37 @@ class BlockButton(_DecisionButton, template=f"{Action.BLOCK}:{_POST}"):
     blocks = True
 
 
-def _check_blocked(interaction: Interaction, person: UserId) -> None:
+async def _check_blocked(interaction: Interaction, person: UserId) -> None:
+    """Whether a report may have this person blocked.
+
+    Raises:
+        Refused: it may not, or Discord does not say who they are.
+    """
     if person == interaction.user.id:
         raise Refused(say("That is you."))
+    if await _is_trusted(interaction, person):
+        raise Refused(say("{who} moderates here, and cannot be blocked by a report.", who=f"<@{person}>"))
     blocked = rules_here(interaction).settings.blocked
     if person not in blocked and len(blocked) >= MAX_BLOCKED:
         raise Refused(say("{most:,} people are blocked already.", most=MAX_BLOCKED))
+
+
+async def _is_trusted(interaction: Interaction, person: UserId) -> bool:
+    """Whether they own, manage or moderate the server, or are the bot; Discord is asked, as of now."""
+    guild, me = interaction.guild, interaction.client.user
+    if guild is None or person == guild.owner_id or (me is not None and person == me.id):
+        return True
+    try:
+        member = await guild.fetch_member(person)
+    except discord.NotFound:  # they have left
+        return False
+    except (discord.HTTPException, *Connection) as error:
+        log.info("somebody was not blocked: %s", describe(error))
+        raise Refused(say("Discord does not tell me who that is just now; please try again.")) from None
+    held = member.guild_permissions
+    gallery = guild.get_channel(gallery_channel(interaction))
+    there = held if gallery is None else gallery.permissions_for(member)
+    return held.manage_guild or held.manage_messages or there.manage_messages
 
 
 async def _block(interaction: Interaction, person: UserId) -> None:

@@ -215,6 +215,20 @@ async def test_of_two_reports_at_once_moderators_are_shown_one(stage: Stage) -> 
     assert (gone["attachments"], button_labels(gone)) == ([], [])
 
 
+async def test_no_report_has_a_moderator_blocked(stage: Stage) -> None:
+    mina, place = stage.mina, await opened(stage)
+    await shares(stage.anna, await draws(stage.anna, "a sign of Anna's"))
+    await reports(stage.bruno, post := await in_gallery(stage.bruno, place, "a sign of Anna"), "rude")
+    shown = await mina.answer(await mina.command("moderate"))
+    own = {"id": stage.anna.id, "type": 1, "allow": str(int(Permission.MANAGE_MESSAGES))}
+    await mina.manage(place, permission_overwrites=[own])
+    said = await told(mina, await mina.press(shown, "Hide and block the person"))
+    assert said == f"<@{stage.anna.id}> moderates here, and cannot be blocked by a report."
+    assert post["id"] not in stage.bruno.deleted
+    await mina.press(shown, "Keep")
+    await mina.manage(place, permission_overwrites=[])
+
+
 async def test_of_several_pictures_the_one_that_is_shared_is_remixed(stage: Stage) -> None:
     anna, bruno, place = stage.anna, stage.bruno, await opened(stage)
     card = await draws(anna, "{one|two} {pine|oak}", count=4, seed=5)
