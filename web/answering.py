@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import ipaddress
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -38,6 +40,8 @@ ASK_AGAIN = "no-cache"
 A_WEEK = "private, max-age=604800, immutable"
 """In browsers, but in no proxy: that would go on showing what was hidden."""
 A_YEAR = "public, max-age=31536000, immutable"
+MISDIRECTED = "The gallery is not known by this name. Whoever runs it can set WEB_URL or WEB_HOST to it.\n"
+"""For the owner, whose proxy or name is new: nobody else comes by a name that is not ours."""
 LEAST_SQUEEZED = 1000
 """Bytes from which on a text is worth compressing."""
 
@@ -96,18 +100,26 @@ async def file(
 
 
 def guarded(
-    failed: Callable[[web.Request, HTTPStatus], web.Response],
+    failed: Callable[[web.Request, HTTPStatus], web.Response], hosts: frozenset[str]
 ) -> Callable[..., Awaitable[web.StreamResponse]]:
     """A middleware that gives every answer its headers, and every failure a page.
 
     Args:
         failed: makes that page.
+        hosts: the names by which the site may be asked for, in small letters and without ports. By any other
+            a page of somebody else's, whose name was made to mean this machine, would read it. By an address none
+            can, so all of these are answered.
     """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer: web.StreamResponse
         try:
-            answer = await handler(request)
+            if not _is_ours(request.headers.get("Host", ""), hosts):
+                answer = web.Response(text=MISDIRECTED, status=HTTPStatus.MISDIRECTED_REQUEST)
+                answer.headers["Cache-Control"] = "no-store"
+            else:
+                answer = await handler(request)
         except (Nothing, web.HTTPNotFound):
             answer = failed(request, HTTPStatus.NOT_FOUND)
         except web.HTTPMethodNotAllowed:
@@ -122,6 +134,18 @@ def guarded(
         return answer
 
     return guard
+
+
+def _is_ours(host: str, hosts: frozenset[str]) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name in hosts
+    return True
 
 
 def _has(request: web.Request, tag: str) -> bool:

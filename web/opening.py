@@ -18,6 +18,9 @@ from web.veil import Veil
 LONGEST_LINE = 32_768
 """Bytes of a request's first line: a search of a thousand letters of any script fits into it."""
 
+HERE = "localhost"
+"""What every machine calls itself."""
+
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +49,7 @@ async def opened(rooms: Rooms, addresses: Addresses, *, host: str, port: int) ->
         CannotOpen: nobody can listen there.
     """
     runner = web.AppRunner(
-        Site(rooms, addresses).application(),
+        Site(rooms, addresses, _hosts(addresses, host)).application(),
         access_log=None,  # who looks at what is nobody's business
         logger=_log_of_connections(),
         max_line_size=LONGEST_LINE,
@@ -63,6 +66,12 @@ async def opened(rooms: Rooms, addresses: Addresses, *, host: str, port: int) ->
         yield bound
     finally:
         await runner.cleanup()
+
+
+def _hosts(addresses: Addresses, host: str) -> frozenset[str]:
+    """The names by which it may be asked for."""
+    people = yarl.URL(addresses.site).host or ""
+    return frozenset({HERE, host.lower(), people.lower()}) - {""}
 
 
 def _log_of_connections() -> logging.Logger:

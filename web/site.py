@@ -79,16 +79,17 @@ class Rooms:
 class Site:
     """Answers what is asked. It reads, and nothing else."""
 
-    def __init__(self, rooms: Rooms, addresses: Addresses) -> None:
+    def __init__(self, rooms: Rooms, addresses: Addresses, hosts: frozenset[str]) -> None:
         self._rooms = rooms
         self._addresses = addresses
+        self._hosts = hosts
         self._pages = Pages(addresses.prefix)
         self._making = asyncio.Semaphore(AT_ONCE)
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
 
     def application(self) -> web.Application:
         """The site, to be served."""
-        application = web.Application(middlewares=[guarded(self._failed)], client_max_size=1024)
+        application = web.Application(middlewares=[guarded(self._failed, self._hosts)], client_max_size=1024)
         server, word = r"/{server:\d{1,20}}", r"{word:[0-9a-z]{13}}"
         application.add_routes(
             [

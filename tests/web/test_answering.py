@@ -51,6 +51,18 @@ async def test_pages_keep_to_the_policy_and_ask_nothing_of_others(site: WebGalle
         assert not re.search(r"(?:src|href|action)=\"(?!/|#)", page)
 
 
+async def test_it_answers_to_its_own_names_only(tmp_path: Path) -> None:
+    ours = ["127.0.0.1", "LocalHost:8090", "[::1]:8090", "192.168.0.7:8090", "gallery.example.org"]
+    others = ["evil.example", "gallery.example.org.evil.example", "127.0.0.1.evil.example:80", "[::1", ""]
+    async with gallery(tmp_path, address="https://Gallery.example.org") as site:
+        await site.open(SERVER)
+        for host in (*ours, *others):
+            answer = await site.get(site.here(), Host=host)
+            assert answer.status == (200 if host in ours else 421), host
+            assert answer.headers["Content-Security-Policy"] == POLICY
+            assert (b"Quiet Pictures" in answer.content) == (host in ours)
+
+
 METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
