@@ -106,9 +106,9 @@ def guarded(
 
     Args:
         failed: makes that page.
-        hosts: the names by which the site may be asked for, in small letters and without ports. By any other
-            a page of somebody else's, whose name was made to mean this machine, would read it. By an address none
-            can, so all of these are answered.
+        hosts: the names by which the site may be asked for, in small letters and without ports. By any
+            other a page of somebody else's, whose name was made to mean this machine, would read it. By an
+            address none can, so all of these are answered.
     """
 
     @web.middleware
