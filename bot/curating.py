@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import NoReturn
+from weakref import WeakValueDictionary
 
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
@@ -95,7 +95,7 @@ class Curator:
         self._board = board
         self._notices = Notices(client, reports=reports, jobs=jobs, servers=servers)
         self._rest = rest
-        self._locks: defaultdict[PostId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: WeakValueDictionary[PostId, asyncio.Lock] = WeakValueDictionary()
         self._hands = asyncio.Semaphore(AT_ONCE)
         self._woken = asyncio.Event()
 
@@ -129,7 +129,8 @@ class Curator:
             Refused: the channel takes none of ours, so it is not shared any more.
             discord.HTTPException, *Connection: it may work later, and is tried again.
         """
-        async with self._locks[post_id], self._hands:
+        lock = self._locks.setdefault(post_id, asyncio.Lock())  # there for as long as somebody has it
+        async with lock, self._hands:
             return await self._hang(post_id, fresh)
 
     async def _hang(self, post_id: PostId, fresh: bool) -> Post | None:

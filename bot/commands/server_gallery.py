@@ -67,10 +67,11 @@ def gallery_command() -> app_commands.Command[app_commands.Group, ..., None]:
 @app_commands.describe(channel="A text channel or a forum; without one nothing can be shared any more")
 async def _gallery(interaction: Interaction, channel: Where | None = None) -> None:
     place = None if channel is None else channel.id
-    await acknowledged(interaction)
+    server = await acknowledged(interaction)
+    is_new = place != interaction.client.house.servers.readable(server).gallery_channel
     if channel is not None and channel.type is discord.ChannelType.forum:
         _check_forum(interaction, channel.id)
-    elif place is not None:
+    elif place is not None and is_new:
         await try_channel(interaction, place, _HELLO)
 
     def edit(was: ServerSettings) -> ServerSettings:

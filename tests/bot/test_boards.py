@@ -177,6 +177,15 @@ async def test_when_many_like_at_once_the_last_count_is_shown_by_one_edit(hall: 
     assert await hall.gallery.outdated() == ()
 
 
+async def test_who_hang_a_post_at_once_hang_it_once_and_nothing_of_that_is_kept(hall: Hall) -> None:
+    post = await hall.shared("a red circle")
+    one, two = await asyncio.gather(hall.curator.hang(post.id), hall.curator.hang(post.id))
+    assert one is not None
+    assert two is not None
+    assert one.message_id == two.message_id is not None
+    assert len(hall.curator._locks) == 0
+
+
 async def test_what_was_shared_among_adults_is_not_hung_where_the_gallery_has_moved(hall: Hall) -> None:
     post = await hall.shared("a red circle")
     await hall.execute("UPDATE eras SET channel = 12345, adults = 1")

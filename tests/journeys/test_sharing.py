@@ -217,6 +217,10 @@ async def test_of_two_reports_at_once_moderators_are_shown_one(stage: Stage) -> 
 
 async def test_no_report_has_a_moderator_blocked(stage: Stage) -> None:
     mina, place = stage.mina, await opened(stage)
+    hellos = [m for m in await mina.messages(place) if "will be shown here" in text_of(m)]
+    assert await opened(stage) == place  # that is no news
+    assert [m for m in await mina.messages(place) if "will be shown here" in text_of(m)] == hellos
+    assert hellos
     await shares(stage.anna, await draws(stage.anna, "a sign of Anna's"))
     await reports(stage.bruno, post := await in_gallery(stage.bruno, place, "a sign of Anna"), "rude")
     shown = await mina.answer(await mina.command("moderate"))
