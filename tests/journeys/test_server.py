@@ -98,8 +98,8 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
 
 
 async def test_pictures_are_forgotten_when_the_server_wants_it(stage: Stage) -> None:
-    await draws(stage.anna, "a large dog")
-    old, new = await draws(stage.anna, "an old dog"), await draws(stage.anna, "a new dog")
+    await draws(stage.anna, "a large kite")
+    old, new = await draws(stage.anna, "an old kite"), await draws(stage.anna, "a new kite")
     assert (await decides(stage.mina, "retention", days=0)).startswith("I cannot keep pictures for 0 days")
     assert (await decides(stage.mina, "retention", gigabytes=0.05)).startswith(
         "I cannot keep pictures in 0.05"
@@ -107,16 +107,16 @@ async def test_pictures_are_forgotten_when_the_server_wants_it(stage: Stage) -> 
     said = await decides(stage.mina, "retention", days=30, gigabytes=0.1)
     assert "30 days, then I forget them" in said
     assert "**Room for pictures** 100 MB;" in said
-    change(stage, "UPDATE jobs SET settled_at = settled_at - 40 * 86400 WHERE prompt = 'an old dog'")
-    large = "SELECT id FROM jobs WHERE prompt = 'a large dog'"
+    change(stage, "UPDATE jobs SET settled_at = settled_at - 40 * 86400 WHERE prompt = 'an old kite'")
+    large = "SELECT id FROM jobs WHERE prompt = 'a large kite'"
     change(stage, f"UPDATE pictures SET byte_count = 100000001 WHERE job_id IN ({large})")
     assert await stage.bot.stop() == 0
     await stage.bot.start()
-    left = "SELECT prompt FROM pictures JOIN jobs ON id = job_id"
-    await until(lambda: rows(stage, left) == [("a new dog",)])
+    left = "SELECT prompt FROM pictures JOIN jobs ON id = job_id WHERE prompt LIKE '% kite'"
+    await until(lambda: rows(stage, left) == [("a new kite",)])
     for button in ("Vary a little", "Upscale"):
         said = await told(stage.anna, await stage.anna.press(old, button))
         assert said == "I no longer have that picture."
     await stage.anna.press(new, "Vary a little")
     shown = await stage.anna.press(old, "Settings")
-    assert "an old dog" in text_of(await private(stage.anna, shown))
+    assert "an old kite" in text_of(await private(stage.anna, shown))
