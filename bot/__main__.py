@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
-import aiohttp
 import discord
 import yarl
 
@@ -30,6 +29,7 @@ from bot.logs import log_to_stderr
 from bot.models import add_arguments, look_after
 from bot.moderation import Desk
 from bot.owners import Owners
+from bot.refusals import UNREACHABLE
 from bot.retention import Retention
 from bot.settings import Settings, SettingsError, read_settings
 from bot.showing import shown_in_the_web
@@ -310,7 +310,7 @@ async def _login(client: Atelier, token: str, api: str) -> None:
         ) from error
     except discord.HTTPException as error:
         raise CannotServe(f"Discord refused the bot's start: it answered {error.status}.") from error
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except UNREACHABLE as error:
         raise CannotServe(f"Discord cannot be reached at {api}; check the network, and try again.") from error
 
 
@@ -327,7 +327,7 @@ async def _answer(client: Atelier) -> None:
             await connection
     except discord.HTTPException as error:
         raise CannotServe(f"Discord did not take the bot's commands: it answered {error.status}.") from error
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+    except UNREACHABLE as error:
         raise CannotServe("Discord could not be reached to register the bot's commands.") from error
 
 

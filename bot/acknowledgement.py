@@ -7,6 +7,8 @@ import logging
 import aiohttp
 import discord
 
+from bot.refusals import UNREACHABLE
+
 log = logging.getLogger(__name__)
 
 ALREADY_ACKNOWLEDGED = 40060
@@ -39,7 +41,7 @@ async def acknowledge(
     interaction.extras[_TAKEN] = True
     try:
         return (await interaction.original_response()).id
-    except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (discord.DiscordException, *UNREACHABLE) as error:
         log.warning("acknowledged, but the message is not known: %s", type(error).__name__)
         return None
 

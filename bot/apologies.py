@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 
-import aiohttp
 import discord
 
 from bot.acknowledgement import is_acknowledged
@@ -13,6 +12,7 @@ from bot.language import language_of
 from bot.limits import Refused
 from bot.markdown import shortened
 from bot.messages import NO_MENTIONS
+from bot.refusals import UNREACHABLE
 from generation.request import InvalidRequest
 from generation.sentence import say
 from storage.servers import UnreadableSettings
@@ -51,7 +51,7 @@ async def tell(interaction: discord.Interaction, sentence: str) -> None:
             await interaction.followup.send(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
         else:
             await interaction.response.send_message(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as problem:
+    except (discord.HTTPException, *UNREACHABLE) as problem:
         log.warning("could not answer an interaction: %s", describe(problem))
 
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
@@ -44,6 +43,7 @@ from bot.language import Translator, languages
 from bot.leafing import ITEMS as PAGE_ITEMS
 from bot.messages import NO_MENTIONS
 from bot.postbuttons import ITEMS as POST_ITEMS
+from bot.refusals import UNREACHABLE
 from bot.reporting import ITEMS as REPORT_ITEMS
 from bot.reviewing import ITEMS as REVIEW_ITEMS
 from bot.settings import SettingsError
@@ -201,7 +201,7 @@ class Atelier(discord.Client):
                 if command.name in names:
                     await command.delete()
                     log.info("removed /%s, which an earlier run had registered in one server", command.name)
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("could not look for commands of an earlier run: %s", describe(error))
 
 

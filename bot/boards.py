@@ -22,7 +22,7 @@ from bot.gallerycards import entry_lines
 from bot.language import Language, language_of_server
 from bot.letters import noted
 from bot.messages import NO_MENTIONS
-from bot.refusals import Connection, is_final
+from bot.refusals import UNREACHABLE, is_final
 from bot.shared import is_adult
 from generation.chores import again_and_again
 from generation.sentence import say
@@ -65,7 +65,7 @@ class Board:
             self.look,
             every=EVERY,
             failure="could not post a board of the week",
-            passing=(DatabaseUnusable, discord.HTTPException, *Connection),
+            passing=(DatabaseUnusable, discord.HTTPException, *UNREACHABLE),
             told=describe,
         )
 
@@ -95,7 +95,7 @@ class Board:
         """Whether that could be done. Others' boards do not wait for one that cannot."""
         try:
             await act(board)
-        except (discord.HTTPException, *Connection) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.warning("a board of the week waits: %s", describe(error))
             return False
         return True

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import aiohttp
 import discord
 from PIL import Image
 
 from bot.limits import Refused
 from bot.options import Typed
+from bot.refusals import UNREACHABLE
 from generation import canvas
 from generation.canvas import Canvas
 from generation.catalogue import ModelInfo
@@ -67,7 +67,7 @@ async def fetched(attachment: discord.Attachment, what: str) -> bytes:
     try:
         async with asyncio.timeout(FETCH_SECONDS):
             return await attachment.read()
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+    except (discord.HTTPException, *UNREACHABLE):
         raise Refused(
             say("I could not fetch the {what} from Discord; please try again.", what=what)
         ) from None

@@ -32,7 +32,7 @@ from bot.letters import noted
 from bot.limits import Refused
 from bot.messages import layout, shrunk
 from bot.noticing import Notices
-from bot.refusals import UNKNOWN_MESSAGE, Connection, is_final
+from bot.refusals import UNKNOWN_MESSAGE, UNREACHABLE, is_final
 from bot.shared import is_adult
 from generation.image import Picture, PictureGone
 from generation.job import Job, JobId, UserId
@@ -127,7 +127,7 @@ class Curator:
 
         Raises:
             Refused: the channel takes none of ours, so it is not shared any more.
-            discord.HTTPException, *Connection: it may work later, and is tried again.
+            discord.HTTPException, *UNREACHABLE: it may work later, and is tried again.
         """
         lock = self._locks.setdefault(post_id, asyncio.Lock())  # there for as long as somebody has it
         async with lock, self._hands:
@@ -261,7 +261,7 @@ class Curator:
             await act()
         except Refused as refused:
             log.info("a post was not shown: %s", refused)
-        except (discord.HTTPException, *Connection) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("the gallery waits: %s", describe(error))
             return False
         except PictureGone:

@@ -19,7 +19,7 @@ from bot.expecting import expected_at
 from bot.letters import Letters, link_to, noted
 from bot.messages import fitting
 from bot.recall import Ended, Undeliverable, recalled
-from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, Connection, is_final, retry_after
+from bot.refusals import TOO_LARGE, UNKNOWN_MESSAGE, UNREACHABLE, is_final, retry_after
 from bot.rounds import Round
 from generation.chores import end_all
 from generation.hold import Hold
@@ -231,7 +231,7 @@ class Courier:
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
             if error.code == UNKNOWN_MESSAGE and not round_.is_private:
                 await self._cancel(round_.job_id)  # somebody removed it, and Cancel and Delete with it
-        except Connection as error:
+        except UNREACHABLE as error:
             round_.given_up += 1
             log.info("job %s: progress was not shown: %s", round_.job_id, describe(error))
 
@@ -267,7 +267,7 @@ class Courier:
                 attempt += 1
                 wait = max(pacing.backoff(attempt), retry_after(error))
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
-            except (*Connection, DatabaseUnusable) as error:
+            except (*UNREACHABLE, DatabaseUnusable) as error:
                 attempt += 1
                 wait = pacing.backoff(attempt)
                 log.warning("job %s: %s; again in %.0f s", round_.job_id, describe(error), wait)
@@ -290,7 +290,7 @@ class Courier:
             try:
                 await self._letters.call(job, delivery.address, resumed=round_.resumed)
                 return await noted(partial(self._deliveries.called, round_.job_id))
-            except (discord.HTTPException, *Connection) as error:
+            except (discord.HTTPException, *UNREACHABLE) as error:
                 if isinstance(error, discord.HTTPException) and is_final(error, 0):
                     raise
                 attempt += 1

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-import aiohttp
 import discord
 
 from bot.acknowledgement import acknowledge, is_acknowledged
@@ -15,7 +14,7 @@ from bot.language import Language, language_of_server
 from bot.limits import Refused
 from bot.may import may_manage_server
 from bot.messages import NO_MENTIONS
-from bot.refusals import is_final
+from bot.refusals import UNREACHABLE, is_final
 from bot.rulebook import change_line, setting_line
 from bot.safety import is_server_of_ours
 from generation.job import UserId
@@ -32,8 +31,6 @@ _TRY_AGAIN = say("Discord did not let me try that channel just now; please try a
 _NOTHING_CHANGED = say("Nothing has changed: that was decided already.")
 
 T = TypeVar("T")
-
-Connection = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 async def acknowledged(interaction: Interaction) -> int:
@@ -110,7 +107,7 @@ async def logged(interaction: Interaction, channel: int, changes: Sequence[Chang
         async with asyncio.timeout(LOG_PATIENCE):
             said = spoken_in(interaction)(joined("\n", lines))
             await place.send(said, allowed_mentions=NO_MENTIONS)
-    except (discord.HTTPException, *Connection):
+    except (discord.HTTPException, *UNREACHABLE):
         return False
     return True
 
@@ -141,7 +138,7 @@ async def try_channel(interaction: Interaction, channel: int, hello: str) -> Non
                 channel=f"<#{channel}>",
             )
         ) from None
-    except Connection:
+    except UNREACHABLE:
         raise Refused(_TRY_AGAIN) from None
 
 

@@ -17,7 +17,7 @@ from bot.card import Card
 from bot.language import language
 from bot.messages import calls, files, first_button, layout, mentions
 from bot.recall import Undeliverable
-from bot.refusals import UNAUTHORIZED, UNKNOWN_MESSAGE, Connection, is_final
+from bot.refusals import UNAUTHORIZED, UNKNOWN_MESSAGE, UNREACHABLE, is_final
 from bot.rounds import Round
 from generation.job import Job, JobState
 from generation.sentence import Sentence, joined, say
@@ -46,7 +46,7 @@ class Letters:
         """Show a card in the interaction's own message.
 
         Raises:
-            discord.HTTPException, *Connection: Discord did not take it.
+            discord.HTTPException, *UNREACHABLE: Discord did not take it.
         """
         said_in = language(address.locale)
         view, attachments = layout(card, said_in), files(card, said_in)
@@ -156,7 +156,7 @@ class Letters:
                 await self._webhook(address).delete_message(address.message_id)
             else:
                 await self._channel(address).get_partial_message(address.message_id).delete()
-        except (discord.HTTPException, *Connection) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("could not remove a message: %s", describe(error))
             return isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE
         return True
@@ -177,7 +177,7 @@ class Letters:
             resumed: somebody may have done so before.
 
         Raises:
-            discord.HTTPException, *Connection: it may work later. Where it never will, nothing is raised.
+            discord.HTTPException, *UNREACHABLE: it may work later. Where it never will, nothing is raised.
         """
         try:
             if not job.private and await self._called_in(self._channel(address), job, address, resumed):

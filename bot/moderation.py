@@ -20,7 +20,7 @@ from bot.delivery import Courier
 from bot.facts import prompt_of
 from bot.language import Language, language_of_server
 from bot.messages import NO_MENTIONS, files, first_button, fitting, layout
-from bot.refusals import Connection, is_final, retry_after
+from bot.refusals import UNREACHABLE, is_final, retry_after
 from generation.chores import end_all
 from generation.image import Picture, PictureGone
 from generation.job import Finished, Job, JobEvent, JobId, UserId
@@ -168,7 +168,7 @@ class Desk:
                     )
                     return None
                 wait = max(pacing.backoff(attempt + 1), retry_after(error))
-            except (*Connection, DatabaseUnusable):
+            except (*UNREACHABLE, DatabaseUnusable):
                 wait = pacing.backoff(attempt + 1)
             except Exception:
                 log.exception("job %s: could not be shown to moderators; /moderate shows it", job_id)
@@ -212,7 +212,7 @@ class Desk:
         channel = self._client.get_partial_messageable(held.channel_id, guild_id=held.server)
         try:
             await channel.get_partial_message(held.message_id).delete()
-        except (discord.HTTPException, *Connection) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("job %s: its earlier message to moderators stays: %s", held.job_id, describe(error))
 
     def _language(self, server: int) -> Language:
@@ -232,7 +232,7 @@ class Desk:
         """Take what is decided or deleted out of the moderators' channel, at once or as soon as it can be."""
         try:
             await self._close_once(held)
-        except (discord.HTTPException, *Connection, DatabaseUnusable) as error:
+        except (discord.HTTPException, *UNREACHABLE, DatabaseUnusable) as error:
             log.info("job %s: its message to moderators stays for now: %s", held.job_id, describe(error))
             self._begin(held.job_id, partial(self._close_once, held))
 

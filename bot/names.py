@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Self
 
-import aiohttp
 import discord
 
 from bot.facts import name_of
+from bot.refusals import UNREACHABLE
 from bot.shared import is_adult
 from generation.chores import end_all
 from generation.job import UserId
@@ -111,7 +111,7 @@ class Names:
         try:
             async with self._turns:
                 found = None if guild is None else await _called(self._client, guild, person)
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("Discord did not say what somebody is called: %r", error)
             found = self._known.get(key, (None, 0.0))[0]  # as before
         while len(self._known) >= MOST:

@@ -10,7 +10,7 @@ from bot.apologies import describe
 from bot.gallerycards import decided_report_card, gone_report_card
 from bot.language import language_of_server
 from bot.messages import NO_MENTIONS, layout
-from bot.refusals import Connection, is_final
+from bot.refusals import UNREACHABLE, is_final
 from storage.jobs import Jobs
 from storage.reports import Notice, Reports
 from storage.servers import Servers
@@ -33,7 +33,7 @@ class Notices:
         for notice in await self._reports.outdated():
             try:
                 await self._close(notice)
-            except (discord.HTTPException, *Connection) as error:
+            except (discord.HTTPException, *UNREACHABLE) as error:
                 log.info("a report's message waits: %s", describe(error))
                 done = False
         return done

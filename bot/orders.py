@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-import aiohttp
 import discord
 
 from bot.acknowledgement import acknowledge
@@ -22,6 +21,7 @@ from bot.limits import Refused
 from bot.options import code, named
 from bot.policy import Rules, check_asker, safety_here, standing
 from bot.privately import is_alone, is_private, may_go_on_from
+from bot.refusals import UNREACHABLE
 from generation.catalogue import ModelInfo
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId, new_job_id
@@ -134,7 +134,7 @@ async def take_order(
         try:
             ephemeral = private and not is_alone(interaction)
             message_id = await acknowledge(interaction, thinking=True, ephemeral=ephemeral)
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.warning("a request came to nothing, it could not be acknowledged: %s", describe(error))
             return
         try:
@@ -205,5 +205,5 @@ async def _withdraw(interaction: Interaction) -> None:
     """Remove the acknowledgement of what will not be drawn; the reason follows privately."""
     try:
         await interaction.delete_original_response()
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("could not remove an acknowledgement: %s", describe(error))

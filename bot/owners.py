@@ -6,11 +6,11 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import aiohttp
 import discord
 
 from bot.apologies import describe
 from bot.limits import Refused
+from bot.refusals import UNREACHABLE
 from generation.sentence import say
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Owners:
             try:
                 self._known = owners_of(await self._client.application_info())
                 self._asked_at = now
-            except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            except (discord.HTTPException, *UNREACHABLE) as error:
                 log.warning("could not ask whose bot this is: %s", describe(error))
         if not self.are_known_to_include(interaction.user.id):
             raise Refused(NOT_YOURS)

@@ -8,7 +8,7 @@ import discord
 UNKNOWN_MESSAGE = 10008
 UNAUTHORIZED, TOO_LARGE, TOO_MANY_REQUESTS = 401, 413, 429
 
-Connection = (aiohttp.ClientError, OSError, TimeoutError)
+UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError)
 """What is raised when Discord could not be reached; it may have heard us nevertheless."""
 
 SMALLEST_LIMIT = 2**20

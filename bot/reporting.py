@@ -7,7 +7,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import aiohttp
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
 
@@ -23,7 +22,7 @@ from bot.limits import Refused
 from bot.may import may_moderate_in
 from bot.messages import NO_MENTIONS, files, layout, shrunk
 from bot.policy import rules_here
-from bot.refusals import Connection
+from bot.refusals import UNREACHABLE
 from bot.shared import check_member, find_post, gallery_channel, post_here
 from generation.job import JobId, UserId
 from generation.sentence import joined, say
@@ -103,7 +102,7 @@ async def _lay_before_moderators(interaction: Interaction, post: Post) -> None:
             message = await interaction.client.get_partial_messageable(place, guild_id=post.server).send(
                 view=layout(card, said_in), files=files(card, said_in), allowed_mentions=NO_MENTIONS
             )
-    except (discord.HTTPException, *Connection) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("a report could not be shown to moderators, /moderate shows it: %s", describe(error))
         return
     await house.reports.shown(
@@ -222,7 +221,7 @@ async def _is_trusted(interaction: Interaction, person: UserId) -> bool:
         member = await guild.fetch_member(person)
     except discord.NotFound:  # they have left
         return False
-    except (discord.HTTPException, *Connection) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.info("somebody was not blocked: %s", describe(error))
         raise Refused(say("Discord does not tell me who that is just now; please try again.")) from None
     held = member.guild_permissions
@@ -253,7 +252,7 @@ async def _show(interaction: Interaction, card: Card) -> None:
         await interaction.edit_original_response(
             view=layout(card, language_of(interaction)), attachments=[], allowed_mentions=NO_MENTIONS
         )
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.info("a decision was kept, but not shown where it was made: %s", describe(error))
 
 
@@ -277,7 +276,7 @@ async def _logged(interaction: Interaction, post: Post, decision: Decision) -> N
         async with asyncio.timeout(LOG_PATIENCE):
             channel = interaction.client.get_partial_messageable(place, guild_id=post.server)
             await channel.send(spoken_in(interaction)(said), allowed_mentions=NO_MENTIONS)
-    except (discord.HTTPException, *Connection) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.info("a decision was kept, but not told: %s", describe(error))
 
 

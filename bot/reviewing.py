@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.acknowledgement import acknowledge
@@ -18,6 +17,7 @@ from bot.limits import Refused
 from bot.may import may_moderate_in
 from bot.messages import NO_MENTIONS, files, fitting, layout
 from bot.moderation import decided_card
+from bot.refusals import UNREACHABLE
 from generation.job import UserId
 from generation.safety import Review
 from generation.sentence import say
@@ -109,7 +109,7 @@ class _DecisionButton(JobButton, template=r"(?!)"):
                 attachments=[],
                 allowed_mentions=NO_MENTIONS,
             )
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("a decision was kept, but not shown where it was made: %s", describe(error))
 
 

@@ -10,7 +10,7 @@ import discord
 from bot.apologies import describe
 from bot.limits import Refused
 from bot.policy import rules_here
-from bot.refusals import Connection
+from bot.refusals import UNREACHABLE
 from bot.safety import is_server_of_ours
 from generation.job import JobId
 from generation.sentence import say
@@ -138,5 +138,5 @@ async def _remove_left_over(interaction: Interaction) -> None:
         return
     try:
         await message.delete()
-    except (discord.HTTPException, *Connection) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.info("a message of a post that is gone stays: %s", describe(error))

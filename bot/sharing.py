@@ -6,7 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-import aiohttp
 import discord
 
 from bot.acknowledgement import acknowledge
@@ -24,7 +23,7 @@ from bot.may import REFUSALS, check, may_moderate_in
 from bot.messages import NO_MENTIONS, layout
 from bot.orders import GONE
 from bot.policy import Rules, rules_here, standing
-from bot.refusals import Connection
+from bot.refusals import UNREACHABLE
 from bot.shared import check_member, find_post, gallery_channel, is_adult, post_here, shows_all
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId
@@ -149,7 +148,7 @@ async def share(interaction: Interaction, filled: Filled, job_id: JobId, index: 
         raise Refused(_already(post))
     try:
         shown = await house.curator.hang(post.id, fresh=is_new)
-    except (discord.HTTPException, *Connection) as error:
+    except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("a post waits: %s", describe(error))
         house.curator.wake()
         await tell(interaction, say("It is shared; its message follows as soon as Discord takes it."))
@@ -246,7 +245,7 @@ class UnshareButton(JobButton, template=r"unshare:(?P<job>[0-9a-z]{16}):(?P<inde
         card = Card(tone=Tone.CANCELLED, text=(say("It is not in the gallery any more."),))
         try:
             await interaction.edit_original_response(view=layout(card, language_of(interaction)))
-        except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
+        except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("a post is taken out, but that was not shown: %s", describe(error))
 
 

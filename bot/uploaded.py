@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot import bringing
 from bot.bringing import PICTURE
 from bot.limits import Refused
 from bot.messages import first_button
+from bot.refusals import UNREACHABLE
 from generation.job import JobId
 from generation.sentence import say
 
@@ -91,7 +91,7 @@ async def fetched(file: Media) -> bytes:
     try:
         async with asyncio.timeout(bringing.FETCH_SECONDS):
             return await file.read()
-    except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError):
+    except (discord.DiscordException, *UNREACHABLE):
         raise Refused(
             say("I could not fetch the {what} from Discord; please try again.", what=PICTURE)
         ) from None

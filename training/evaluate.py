@@ -32,6 +32,8 @@ from training.evaluation import (
 from training.sheet import PROMPTS, contact_sheet
 
 SEED = 300
+SEEDS = 1000
+"""Of pictures, which lie between those of one series of prompts and those of the next."""
 FIRST = "dpm++ 2m karras"
 
 
@@ -40,6 +42,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/mini"))
     parser.add_argument("--out", type=Path, default=Path(".training/evaluation"), help="where the results go")
     parser.add_argument("--share", type=float, default=1.0, help="of the 300 prompts, for a quick look")
+    parser.add_argument(
+        "--series", type=int, default=0, help="other than 0: 300 other prompts with other seeds"
+    )
     parser.add_argument("--samplers", nargs="+", choices=tuple(SAMPLERS), default=list(SAMPLERS))
     parser.add_argument("--sheet-only", action="store_true")
     options = parser.parse_args()
@@ -52,17 +57,18 @@ def main() -> None:
     sheet.quantize(256, dither=Image.Dither.NONE).save(options.out / "contact-sheet.png", optimize=True)
     if options.sheet_only:
         return
-    prompts = held_out_prompts(SEED, share=options.share)
+    prompts = held_out_prompts(SEED + options.series, share=options.share)
     scores: dict[str, Mapping[str, Score]] = {}
     for sampler in options.samplers:
         began = time.monotonic()
-        scores |= evaluate(pipeline, prompts, [sampler])
+        scores |= evaluate(pipeline, prompts, [sampler], first_seed=SEEDS * options.series)
         print(
             f"{sampler}: {describe({sampler: scores[sampler]})} ({time.monotonic() - began:.0f} s)",
             flush=True,
         )
     behaviour = _behaviour(pipeline, prompts)
     result: dict[str, Any] = {
+        "series": options.series,
         "prompts": len(prompts),
         "steps": STEPS,
         "guidance": GUIDANCE,

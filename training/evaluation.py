@@ -137,13 +137,20 @@ def draw_prompts(
         ).images
 
 
-def evaluate(pipeline: StableDiffusionPipeline, prompts: Sequence[Prompt], samplers: Sequence[str]) -> Scores:
+def evaluate(
+    pipeline: StableDiffusionPipeline,
+    prompts: Sequence[Prompt],
+    samplers: Sequence[str],
+    *,
+    first_seed: int = 0,
+) -> Scores:
     """What is right by sampler and attribute; `count` is asked of groups, `alone` of single things."""
     scores = {}
     for sampler in samplers:
         right: Counter[str] = Counter()
         total: Counter[str] = Counter()
-        pictures = draw_prompts(pipeline, [prompt.text for prompt in prompts], sampler)
+        texts = [prompt.text for prompt in prompts]
+        pictures = draw_prompts(pipeline, texts, sampler, first_seed=first_seed)
         for prompt, picture in zip(prompts, pictures, strict=True):
             verdict = dict(judge(prompt.scene, picture))
             verdict[f"all: {prompt.kind}"] = verdict.pop("all")

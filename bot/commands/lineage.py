@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.acknowledgement import acknowledge
 from bot.kin import show_lineage
 from bot.limits import Refused
-from bot.refusals import Connection
+from bot.refusals import UNREACHABLE
 from bot.uploaded import job_of
 from generation.job import JobId, UserId
 from generation.sentence import say
@@ -58,7 +58,7 @@ async def _meant(interaction: Interaction, match: re.Match[str]) -> JobId:
     channel = interaction.client.get_partial_messageable(int(match["channel"]), guild_id=interaction.guild_id)
     try:
         found = job_of(await channel.fetch_message(int(match["message"])), interaction.client.user)
-    except (discord.HTTPException, *Connection):
+    except (discord.HTTPException, *UNREACHABLE):
         found = None
     if found is None:
         raise Refused(_NOT_OURS)
