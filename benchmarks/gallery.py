@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.crowd import COMMON, NOW, SERVER, Crowd, build
 from benchmarks.engine.report import OURS
 from benchmarks.place import ROOT, circumstances
+from benchmarks.thumbnails import of_folder, of_photograph
 from generation.job import UserId
 from storage.database import Database
 from storage.finding import Finder, Wanted, Window
@@ -224,8 +225,12 @@ def percentile(took: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def report(measured: Sequence[Measured], times: int, out: Path) -> None:
-    """Print the table, save the plot, and print one JSON object as the last line."""
+def report(measured: Sequence[Measured], times: int, out: Path, thumbnails: Mapping[str, float]) -> None:
+    """Print the table, save the plot, and print one JSON object as the last line.
+
+    Args:
+        thumbnails: kB of one, by what it is of.
+    """
     names = list(measured[0].took)
     p50 = {
         each.posts: {name: round(statistics.median(each.took[name]), 1) for name in names}
@@ -250,6 +255,8 @@ def report(measured: Sequence[Measured], times: int, out: Path) -> None:
         )
     for part in measured[0].megabytes:
         print(f"{part + ', MB':<{width}}" + "".join(f"{each.megabytes[part]:>27.0f}" for each in measured))
+    for name, size in thumbnails.items():
+        print(f"{f'thumbnail of {name}, kB':<{width}}{size:>27.1f}")
     out.mkdir(parents=True, exist_ok=True)
     place = out / "gallery.png"
     print(f"plot: {place}" if plot(p99, place) else "plot: none, matplotlib is not installed")
@@ -265,6 +272,7 @@ def report(measured: Sequence[Measured], times: int, out: Path) -> None:
         "megabytes": {
             each.posts: {part: round(size, 1) for part, size in each.megabytes.items()} for each in measured
         },
+        "thumbnail_kb": dict(thumbnails),
         "times": times,
         "missed": missed,
         **circumstances(),
@@ -313,7 +321,11 @@ def main() -> None:
     parser.add_argument(
         "--cold", action="store_true", help="begin with nothing of the file in the system's memory (Linux)"
     )
+    parser.add_argument(
+        "--pictures", type=Path, help="a folder of PNG files, to say how large thumbnails are"
+    )
     options = parser.parse_args()
+    thumbnails = {**of_photograph(), **({} if options.pictures is None else of_folder(options.pictures))}
     options.data.mkdir(parents=True, exist_ok=True)
     measured = []
     for size in options.sizes:
@@ -325,7 +337,7 @@ def main() -> None:
             build(making, Crowd(posts=size, people=max(1, size // PEOPLE), likes=LIKES * size))
             making.rename(path)
         measured.append(asyncio.run(measure(path, size, options.times, cold=options.cold)))
-    report(measured, options.times, options.out)
+    report(measured, options.times, options.out, thumbnails)
 
 
 if __name__ == "__main__":

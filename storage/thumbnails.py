@@ -41,7 +41,7 @@ class Thumbnails:
             if (kept := await asyncio.to_thread(_kept, path)) is not None:
                 return kept  # somebody else wanted it too
             content = await self._pictures.read_file(digest)
-            made = await asyncio.to_thread(_made, content)
+            made = await asyncio.to_thread(small_picture, content)
             async with self._pictures.staying(digest):
                 await asyncio.to_thread(disk.write_durably, {path: made})
         return made
@@ -60,7 +60,12 @@ def _kept(path: Path) -> bytes | None:
         return None
 
 
-def _made(content: bytes) -> bytes:
+def small_picture(content: bytes) -> bytes:
+    """The WebP file of a picture's PNG file.
+
+    Raises:
+        PictureGone: it is no picture, or damaged.
+    """
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             size = thumbnail_size(*image.size)

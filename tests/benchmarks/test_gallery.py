@@ -13,6 +13,7 @@ from PIL import Image
 
 from benchmarks.crowd import Crowd, build
 from benchmarks.gallery import measure, report
+from benchmarks.thumbnails import of_photograph
 
 
 def test_a_small_gallery_is_made_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,11 +34,13 @@ def test_a_small_gallery_is_made_and_measured(tmp_path: Path, capsys: pytest.Cap
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
 
-    report([asyncio.run(measure(path, 400, times=1, cold=hasattr(os, "posix_fadvise")))], 1, tmp_path / "out")
+    measured = asyncio.run(measure(path, 400, times=1, cold=hasattr(os, "posix_fadvise")))
+    report([measured], 1, tmp_path / "out", of_photograph())
     *said, last = capsys.readouterr().out.splitlines()
     figures = json.loads(last)
     assert figures["p99_ms"]["400"]["search: a common word"] > 0
     assert figures["megabytes"]["400"]["all"] > 0.1
+    assert 2 < figures["thumbnail_kb"]["a photograph"] < 100
     assert said[-1] == f"plot: {tmp_path / 'out' / 'gallery.png'}"
     with Image.open(tmp_path / "out" / "gallery.png") as plot:
         assert plot.width > 800

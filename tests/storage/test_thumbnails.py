@@ -73,14 +73,14 @@ async def test_a_picture_that_went_meanwhile_leaves_no_small_one(
     jobs: Jobs, pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, digest = await drawn(jobs, a_png(1024, 1024))
-    begun, go_on, make = threading.Event(), threading.Event(), thumbnails._made
+    begun, go_on, make = threading.Event(), threading.Event(), thumbnails.small_picture
 
     def made(content: bytes) -> bytes:
         begun.set()
         assert go_on.wait(30)
         return make(content)
 
-    monkeypatch.setattr(thumbnails, "_made", made)
+    monkeypatch.setattr(thumbnails, "small_picture", made)
     reading = asyncio.create_task(Thumbnails(pictures).read(digest))
     assert await asyncio.to_thread(begun.wait, 30)
     await pictures.forget(job.id)
