@@ -15,11 +15,11 @@ from storage.thumbnails import small_picture
 def of_photograph() -> Mapping[str, float]:
     """Of a square of the photograph that comes with matplotlib, in kB; empty if that is not installed."""
     try:
-        from matplotlib.cbook import get_sample_data
+        import matplotlib
     except ModuleNotFoundError:
         return {}
     file = io.BytesIO()
-    with Image.open(get_sample_data("grace_hopper.jpg")) as photograph:
+    with Image.open(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg") as photograph:
         photograph.crop((0, 0, 512, 512)).save(file, format="PNG")
     return {"a photograph": _kilobytes([file.getvalue()])}
 
