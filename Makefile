@@ -1,5 +1,5 @@
 # Everything a person runs. On Windows, and without make, see README.md.
-PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python)
+PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),$(shell command -v python3 2>/dev/null),python)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -13,7 +13,9 @@ setup: $(STAMP)
 $(STAMP): constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atelier needs Python 3.11 or newer; \
 	say which with: make setup PYTHON=/path/to/python")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# One that was begun without pip, as where Debian's python3-venv is missing, is begun again.
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what Atelier needs into $(VENV): some 2 GB and some minutes, most of it for PyTorch."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@# Without its torchvision, which nothing here needs, and which must be built for the same device as torch.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps spandrel

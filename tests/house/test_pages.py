@@ -11,13 +11,17 @@ import pytest
 from bot.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted(ROOT.glob("*/README.md"))]
+ROOMS = "bot|web|storage|generation|playground|training|benchmarks|tests|docs|models"
+FOLDERS = ["docs/**/*.md", "*/README.md", "models/**/README.md"]
+PAGES = [
+    *(ROOT / page for page in ("README.md", "CHANGELOG.md")),
+    *sorted({page for folder in FOLDERS for page in ROOT.glob(folder)}),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_named_on_a_page_exists(page: Path) -> None:
-    rooms = r"(?:bot|storage|generation|playground|training|benchmarks|tests|docs|models)"
-    named = re.findall(rf"`({rooms}/[\w./-]*\w)/?`", page.read_text())
+    named = re.findall(rf"`((?:{ROOMS})/[\w./-]*\w)/?`", page.read_text())
     missing = sorted({name for name in named if not (ROOT / name).exists()})
     assert not missing
 
