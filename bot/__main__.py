@@ -172,6 +172,7 @@ async def serve(settings: Settings) -> None:
             client,
             shelf=shelf,
             gallery=gallery,
+            eras=eras,
             hangings=hangings,
             exhibits=Exhibits(database),
             jobs=jobs,

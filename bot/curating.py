@@ -39,6 +39,7 @@ from generation.job import Job, JobId, UserId
 from generation.sentence import say
 from generation.shelf import Shelf
 from storage.database import DatabaseUnusable
+from storage.eras import Eras
 from storage.exhibits import Exhibits
 from storage.gallery import Gallery, Message
 from storage.hanging import UNTOLD, Hangings
@@ -71,6 +72,7 @@ class Curator:
         *,
         shelf: Shelf,
         gallery: Gallery,
+        eras: Eras,
         hangings: Hangings,
         exhibits: Exhibits,
         jobs: Jobs,
@@ -87,6 +89,7 @@ class Curator:
         self.shelf = shelf
         self._client = client
         self._gallery = gallery
+        self._eras = eras
         self._hangings = hangings
         self._exhibits = exhibits
         self._jobs = jobs
@@ -137,33 +140,42 @@ class Curator:
         post = await self._gallery.get(post_id)
         if post is None or post.is_hidden or post.message_id is not None:
             return post
-        place = self._servers.of(post.server).gallery_channel
-        card = None if place is None else await self._card(post)
-        if place is None or card is None:
+        message = None if fresh else await self._earlier(post)
+        likes = UNTOLD  # an earlier message says what there was then
+        if message is None:
+            message, likes = await self._sent(post), post.likes
+        if message is None:
             await self._gallery.unshare(post_id)
             return None
-        likes = UNTOLD  # an earlier message says what there was then
-        try:
-            channel = await place_of(self._client, place)
-            if post.for_adults and not is_adult(channel):  # the gallery has moved since it was shared
-                await self._gallery.unshare(post_id)
-                return None
-            message = None if fresh else await self._earlier(channel, post)
-            if message is None:
-                card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
-                message, likes = await new_post(channel, post, card, self._language(post.server)), post.likes
-        except discord.HTTPException as error:
-            if not is_final(error, 0):
-                raise
-            log.warning("a gallery's channel takes no post: %s", describe(error))
-            await self._gallery.unshare(post_id)
-            raise Refused(
-                say("I may not post in {channel}, so it is not shared.", channel=f"<#{place}>")
-            ) from None
         stays = await self._note(post, message, likes)
         if not stays:
             await self._take_down(message)
         return await self._gallery.get(post_id)
+
+    async def _sent(self, post: Post) -> Message | None:
+        """A new message of this post; None if there can be none, and it is not to be shared any more.
+
+        Raises:
+            Refused, discord.HTTPException, *UNREACHABLE: see :meth:`hang`.
+        """
+        place = self._servers.of(post.server).gallery_channel
+        card = None if place is None else await self._card(post)
+        if place is None or card is None:
+            return None
+        try:
+            channel = await place_of(self._client, place)
+            if post.for_adults and not is_adult(channel):  # the gallery has moved since it was shared
+                return None
+            card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+            return await new_post(channel, post, card, self._language(post.server))
+        except discord.HTTPException as error:
+            if not is_final(error, 0):
+                raise
+            log.warning("a gallery's channel takes no post: %s", describe(error))
+            await self._gallery.unshare(post.id)
+            raise Refused(
+                say("I may not post in {channel}, so it is not shared.", channel=f"<#{place}>")
+            ) from None
 
     async def _note(self, post: Post, message: Message, likes: int) -> bool:
         stays = False
@@ -175,14 +187,22 @@ class Curator:
         await noted(note)
         return stays
 
-    async def _earlier(self, channel: object, post: Post) -> Message | None:
-        """Our own message of this post, if one stands there that is not to go."""
+    async def _earlier(self, post: Post) -> Message | None:
+        """Our own message of this post, if one stands where the gallery is or was since, and is not to go."""
         going = {message.message_id for message in await self._gallery.takedowns()}
         mark = custom_id(Action.LIKE, post.job_id, post.index)
-        try:
-            return await message_since(self._client, channel, mark, post.shared_at, going)
-        except (CannotLook, discord.Forbidden):
-            return None  # we may write there, but not read
+        place = self._servers.of(post.server).gallery_channel
+        for each in dict.fromkeys((place, *await self._eras.since(post.id))):
+            if not each:
+                continue
+            try:
+                channel = await place_of(self._client, each)
+                found = await message_since(self._client, channel, mark, post.shared_at, going)
+            except (CannotLook, discord.Forbidden, discord.NotFound):
+                continue  # we may write there, but not read, or it is gone
+            if found is not None:
+                return found
+        return None
 
     # What is known of a post ------------------------------------------------------------------------------
 

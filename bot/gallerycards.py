@@ -14,6 +14,7 @@ from generation.image import Picture
 from generation.job import Job, UserId
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
+from storage.decisions import Decided
 from storage.posts import Post
 from storage.reports import Decision, Report
 
@@ -170,28 +171,25 @@ def report_card(post: Post, job: Job, picture: Picture | None, reports: Sequence
     )
 
 
-def decided_line(report: Report) -> str:
-    """What became of a report, and by whom."""
-    who = _who(report.decided_by or UserId(0))
-    if report.decision is Decision.HIDDEN:
-        return say("**Hidden** by {who}.", who=who)
-    return say("**Kept** by {who}.", who=who)
+def decided_line(decided: Report | Decided) -> str:
+    """What was decided, and by whom."""
+    who = _who(decided.decided_by or UserId(0))
+    match decided.decision:
+        case Decision.HIDDEN:
+            return say("**Hidden** by {who}.", who=who)
+        case Decision.REMOVED:
+            return say("**Taken out of the gallery** by {who}.", who=who)
+        case _:
+            return say("**Kept** by {who}.", who=who)
 
 
-def report_line(report: Report) -> str:
-    """A report that was decided, in a list of them."""
-    return joined(
-        " · ",
-        (
-            decided_line(report),
-            say(
-                "reported by {who}: {reason}",
-                who=_who(report.person),
-                reason=literal(shortened(report.reason, 100)),
-            ),
-            f"<t:{int(report.reported_at)}:R>",
-        ),
-    )
+def decision_line(decided: Decided) -> str:
+    """The same in a list of them: whose it was, why and when."""
+    told: list[str] = [decided_line(decided), say("a picture of {whom}", whom=_who(decided.person))]
+    if decided.reason is not None:
+        reason = literal(shortened(decided.reason, 100))
+        told.append(say("reported by {who}: {reason}", who=_who(decided.reported_by), reason=reason))
+    return joined(" · ", (*told, f"<t:{int(decided.decided_at)}:R>"))
 
 
 def decided_report_card(report: Report | None) -> Card:

@@ -23,7 +23,7 @@ from bot.messages import NO_MENTIONS, with_command_line
 from bot.orders import GONE
 from bot.preferring import layers
 from bot.queries import Kind, Query
-from bot.shared import check_member, post_here
+from bot.shared import check_member, find_post, post_here
 from bot.sharing import ask_to_take_out
 from bot.styles import owner_of
 from generation.job import JobId, UserId
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _POST = r"(?P<job>[0-9a-z]{16}):(?P<index>\d)"
 NAME, PROMPT, NEGATIVE = "name", "prompt", "negative_prompt"
 """Names of fields; they stand in forms that people have open."""
-TITLE_IN_NAME, PERSON_IN_NAME = 55, 32
+CALLED = 55
 """Characters of the name that a style is proposed to have."""
 
 
@@ -114,12 +114,13 @@ async def open_save(interaction: Interaction, job_id: JobId, index: int, *, here
         check_keeper(interaction)
     post, job = await at_hand(_post_and_job(interaction, job_id, index))
     request = job.request.image(index)
+    called = shortened(whole(" ".join((post.title or post.prompt).split())), CALLED)
     await open_form(
         interaction,
         custom_id(Action.ADOPT if here else Action.FORK, job_id, index),
         say("Save as a style"),
         (
-            Text(name=NAME, label=say("Name"), value=await _name(interaction, post), most=100),
+            Text(name=NAME, label=say("Name"), value=called, most=100),
             Text(
                 name=PROMPT,
                 label=say("Prompt"),
@@ -144,35 +145,31 @@ async def _post_and_job(interaction: Interaction, job_id: JobId, index: int) -> 
     return post, await known_job(interaction, job_id)
 
 
-async def _name(interaction: Interaction, post: Post) -> str:
-    """A name that gives credit, in the language of who reads it."""
-    title = shortened(whole(" ".join((post.title or post.prompt).split())), TITLE_IN_NAME)
-    if post.person == interaction.user.id:
-        return title
-    try:
-        who = (await at_hand(interaction.client.fetch_user(post.person))).display_name
-    except (Refused, discord.HTTPException, OSError):
-        return title
-    name = shortened(" ".join(whole(who).split()), PERSON_IN_NAME)
-    return language_of(interaction)(say("{title} after @{name}", title=title, name=name))
-
-
 async def save_mine(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Save a style of one's own."""
     owner = Owner(kind=OwnerKind.PERSON, id=interaction.user.id)
-    await _save(interaction, filled, owner)
+    await _save(interaction, filled, owner, job_id, index)
 
 
 async def save_here(interaction: Interaction, filled: Filled, job_id: JobId, index: int) -> None:
     """Save a style of the server's."""
     check_keeper(interaction)
-    await _save(interaction, filled, owner_of(interaction))
+    await _save(interaction, filled, owner_of(interaction), job_id, index)
 
 
-async def _save(interaction: Interaction, filled: Filled, owner: Owner) -> None:
+async def _save(interaction: Interaction, filled: Filled, owner: Owner, job_id: JobId, index: int) -> None:
     check_member(interaction)
     texts = filled.texts
-    await save_style(interaction, owner, texts.get(NAME, ""), texts.get(PROMPT, ""), texts.get(NEGATIVE, ""))
+    post = await at_hand(find_post(interaction, job_id, index))  # whose is taken back meanwhile is not named
+    credit = None if post is None or post.person == interaction.user.id else post.person
+    await save_style(
+        interaction,
+        owner,
+        texts.get(NAME, ""),
+        texts.get(PROMPT, ""),
+        texts.get(NEGATIVE, ""),
+        credit=credit,
+    )
 
 
 ITEMS: tuple[type[JobItem[Any]], ...] = (LikeButton, UseButton, AboutMenu)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import discord
 from discord.utils import DEFAULT_FILE_SIZE_LIMIT_BYTES
@@ -160,7 +160,7 @@ class _DecisionButton(JobButton, template=r"(?!)"):
             await tell(interaction, joined(" ", (say("That was decided already."), decided_line(last))))
         await _show(interaction, decided_report_card(last))
         if decided:
-            await _logged(interaction, post, self.decision)
+            await log_decision(interaction, post, self.decision)
 
     async def _is_gone(self, interaction: Interaction) -> None:
         """Whose it was can be blocked nevertheless, unless they had all forgotten."""
@@ -205,17 +205,20 @@ async def _check_blocked(interaction: Interaction, person: UserId) -> None:
     """
     if person == interaction.user.id:
         raise Refused(say("That is you."))
-    if await _is_trusted(interaction, person):
+    if await is_trusted(interaction.guild, person, gallery_channel(interaction)):
         raise Refused(say("{who} moderates here, and cannot be blocked by a report.", who=f"<@{person}>"))
     blocked = rules_here(interaction).settings.blocked
     if person not in blocked and len(blocked) >= MAX_BLOCKED:
         raise Refused(say("{most:,} people are blocked already.", most=MAX_BLOCKED))
 
 
-async def _is_trusted(interaction: Interaction, person: UserId) -> bool:
-    """Whether they own, manage or moderate the server, or are the bot; Discord is asked, as of now."""
-    guild, me = interaction.guild, interaction.client.user
-    if guild is None or person == guild.owner_id or (me is not None and person == me.id):
+async def is_trusted(guild: discord.Guild | None, person: UserId, gallery: int) -> bool:
+    """Whether they own, manage or moderate the server, or its gallery; Discord is asked, as of now.
+
+    Raises:
+        Refused: Discord does not say.
+    """
+    if guild is None or person == guild.owner_id:
         return True
     try:
         member = await guild.fetch_member(person)
@@ -225,8 +228,8 @@ async def _is_trusted(interaction: Interaction, person: UserId) -> bool:
         log.info("somebody was not blocked: %s", describe(error))
         raise Refused(say("Discord does not tell me who that is just now; please try again.")) from None
     held = member.guild_permissions
-    gallery = guild.get_channel(gallery_channel(interaction))
-    there = held if gallery is None else gallery.permissions_for(member)
+    place = guild.get_channel(gallery)
+    there = held if place is None else place.permissions_for(member)
     return held.manage_guild or held.manage_messages or there.manage_messages
 
 
@@ -256,22 +259,21 @@ async def _show(interaction: Interaction, card: Card) -> None:
         log.info("a decision was kept, but not shown where it was made: %s", describe(error))
 
 
-async def _logged(interaction: Interaction, post: Post, decision: Decision) -> None:
+async def log_decision(interaction: Interaction, post: Post, decision: Decision) -> None:
     """Tell of it where the server wants changes told."""
     place = interaction.client.house.servers.of(post.server).log_channel
     if place is None:
         return
-    said = say(
-        "{who} kept a picture of {whom} that was reported.",
-        who=f"<@{interaction.user.id}>",
-        whom=f"<@{post.person}>",
-    )
-    if decision is Decision.HIDDEN:
-        said = say(
-            "{who} hid a picture of {whom} that was reported.",
-            who=f"<@{interaction.user.id}>",
-            whom=f"<@{post.person}>",
-        )
+    who, whom = f"<@{interaction.user.id}>", f"<@{post.person}>"
+    match decision:
+        case Decision.KEPT:
+            said = say("{who} kept a picture of {whom} that was reported.", who=who, whom=whom)
+        case Decision.HIDDEN:
+            said = say("{who} hid a picture of {whom} that was reported.", who=who, whom=whom)
+        case Decision.REMOVED:
+            said = say("{who} took a picture of {whom} out of the gallery.", who=who, whom=whom)
+        case _:
+            assert_never(decision)
     try:
         async with asyncio.timeout(LOG_PATIENCE):
             channel = interaction.client.get_partial_messageable(place, guild_id=post.server)

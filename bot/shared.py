@@ -62,11 +62,7 @@ def check_visitor(interaction: Interaction) -> int:
                 "Whoever manages the server can choose another with `/server gallery`."
             )
         )
-    member = interaction.user
-    if channel != interaction.channel_id and not (
-        isinstance(member, discord.Member) and found.permissions_for(member).view_channel
-    ):
-        raise Refused(say("You cannot see the channel in which this server's gallery is."))
+    _check_sees(interaction, found)
     if is_adult(found) and not rules_here(interaction).age_restricted:
         raise Refused(
             say(
@@ -75,6 +71,28 @@ def check_visitor(interaction: Interaction) -> int:
             )
         )
     return interaction.guild_id
+
+
+def check_sharer(interaction: Interaction) -> int:
+    """The channel of the gallery, into which this person may have the bot post.
+
+    Raises:
+        Refused: they may not, or there is none.
+    """
+    channel = gallery_channel(interaction)
+    check_member(interaction)
+    found = None if interaction.guild is None else interaction.guild.get_channel(channel)
+    if found is not None:
+        _check_sees(interaction, found)
+    return channel
+
+
+def _check_sees(interaction: Interaction, gallery: discord.abc.GuildChannel) -> None:
+    member = interaction.user
+    if gallery.id != interaction.channel_id and not (
+        isinstance(member, discord.Member) and gallery.permissions_for(member).view_channel
+    ):
+        raise Refused(say("You cannot see the channel in which this server's gallery is."))
 
 
 def is_visitor(interaction: Interaction) -> bool:

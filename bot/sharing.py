@@ -24,11 +24,13 @@ from bot.messages import NO_MENTIONS, layout
 from bot.orders import GONE
 from bot.policy import Rules, rules_here, standing
 from bot.refusals import UNREACHABLE
-from bot.shared import check_member, find_post, gallery_channel, is_adult, post_here, shows_all
+from bot.reporting import log_decision
+from bot.shared import check_sharer, find_post, gallery_channel, is_adult, post_here, shows_all
 from generation.image import PictureGone
 from generation.job import Job, JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import Sentence, joined, say
+from storage.decisions import Decision
 from storage.posts import Post
 from storage.postwords import MAX_TAGS, MAX_TITLE, read_tags
 
@@ -56,8 +58,7 @@ async def open_share(interaction: Interaction, job_id: JobId, whole: bool = True
     Args:
         whole: the button is that of all pictures of a job.
     """
-    gallery_channel(interaction)
-    check_member(interaction)
+    check_sharer(interaction)
     job = await at_hand(_job(interaction, job_id))
     several = whole and job.request.count > 1
     if not several and (post := await at_hand(find_post(interaction, job_id, index))) is not None:
@@ -117,8 +118,7 @@ async def share(interaction: Interaction, filled: Filled, job_id: JobId, index: 
         Refused, InvalidRequest: it may not be; nothing is shared.
     """
     house, server = interaction.client.house, interaction.guild_id
-    channel = gallery_channel(interaction)
-    check_member(interaction)
+    channel = check_sharer(interaction)
     chosen = filled.texts.get(PICTURE, str(index))
     index = int(chosen) if chosen.isdecimal() and len(chosen) == 1 else index
     title, tags = filled.texts.get(TITLE, ""), read_tags(filled.texts.get(TAGS, ""))
@@ -240,13 +240,17 @@ class UnshareButton(JobButton, template=r"unshare:(?P<job>[0-9a-z]{16}):(?P<inde
         check_keeper_of(interaction, post)
         if post.is_hidden:
             raise Refused(say("Moderators have hidden it already."))
+        by = UserId(interaction.user.id)
+        moderator = None if by == post.person else by
         async with house.curator.going(job=post.job_id):
-            await house.gallery.unshare(post.id)
+            await house.gallery.unshare(post.id, by=moderator)
         card = Card(tone=Tone.CANCELLED, text=(say("It is not in the gallery any more."),))
         try:
             await interaction.edit_original_response(view=layout(card, language_of(interaction)))
         except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("a post is taken out, but that was not shown: %s", describe(error))
+        if moderator is not None:
+            await log_decision(interaction, post, Decision.REMOVED)
 
 
 ITEMS = (ShareButton, UnshareButton)

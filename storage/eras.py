@@ -27,6 +27,19 @@ class Eras:
         )
         return {row["channel"]: bool(row["adults"]) for row in rows}
 
+    async def since(self, post_id: PostId) -> tuple[int, ...]:
+        """The channels in which its gallery was from this post on, the last of them first."""
+        rows = await self._database.fetch_all(
+            f"""
+            SELECT channel FROM eras WHERE first < ((:post >> {SHIFT}) + 1) << {SHIFT} AND first >= (
+                SELECT first FROM eras WHERE first <= :post AND first >= :post >> {SHIFT} << {SHIFT}
+                ORDER BY first DESC LIMIT 1
+            ) ORDER BY first DESC
+            """,
+            {"post": post_id},
+        )
+        return tuple(row["channel"] for row in rows)
+
     async def note(self, channel: int, *, adults: bool) -> bool:
         """Whether only adults see a channel from now on; whether that is new for what was shared in it."""
         async with self._database.transaction() as transaction:

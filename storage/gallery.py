@@ -14,6 +14,7 @@ from generation.job import JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import say
 from storage.database import Database, Transaction
+from storage.decisions import Decision, note
 from storage.eras import Eras, lives_on
 from storage.posts import SELECT_POSTS as SELECT_POSTS
 from storage.posts import SHIFT, of_adults, post_of
@@ -92,9 +93,15 @@ class Gallery:
             assert row is not None, "it was just inserted"
         return post_of(row), True
 
-    async def unshare(self, post_id: PostId) -> bool:
-        """Take a post away with its likes and reports; whether it was there. Its message is a takedown."""
+    async def unshare(self, post_id: PostId, *, by: UserId | None = None) -> bool:
+        """Take a post away with its likes and reports; whether it was there. Its message is a takedown.
+
+        Args:
+            by: a moderator who decided that; it stays known.
+        """
         async with self._database.transaction() as transaction:
+            if by is not None:
+                await note(transaction, post_id, Decision.REMOVED, by, time.time())
             return bool(await transaction.execute("DELETE FROM posts WHERE id = ?", (post_id,)))
 
     async def get(self, post_id: PostId) -> Post | None:

@@ -26,7 +26,7 @@ PERSONS: Mapping[str, tuple[str, ...]] = {
     "jobs": ("asker",),
     "deliveries": ("user_id",),
     "reviews": ("decided_by",),
-    "styles": ("owner", "saved_by"),
+    "styles": ("owner", "saved_by", "credit"),
     "person_settings": ("person",),
     "server_settings": ("changed_by",),
     "server_changes": ("changed_by",),
@@ -35,6 +35,7 @@ PERSONS: Mapping[str, tuple[str, ...]] = {
     "posts": ("person", "hidden_by"),
     "likes": ("person",),
     "reports": ("person", "decided_by"),
+    "decisions": ("person", "decided_by"),
 }
 """Every column with the id of a person. A new one comes here, into what is told and what is forgotten."""
 
@@ -55,6 +56,9 @@ _TOLD: Mapping[str, str] = {
     "styles": "SELECT * FROM styles WHERE kind = 'person' AND owner = :person ORDER BY key",
     "styles_saved_for_servers": "SELECT owner AS server, name, saved_at FROM styles "
     "WHERE kind = 'server' AND saved_by = :person ORDER BY owner, key",
+    # What they are called, and by whom they were saved, is somebody else's.
+    "styles_saved_from_what_you_shared": "SELECT kind, saved_at FROM styles WHERE credit = :person "
+    "ORDER BY saved_at",
     "settings": "SELECT name, value, changed_at FROM person_settings WHERE person = :person ORDER BY name",
     "settings_of_servers": "SELECT server, name, changed_at FROM server_settings WHERE changed_by = :person "
     "ORDER BY server, name",
@@ -70,6 +74,10 @@ _TOLD: Mapping[str, str] = {
     "reports": "SELECT post, reason, reported_at, decision FROM reports WHERE person = :person ORDER BY id",
     "hidden_as_moderator": "SELECT id AS post, hidden_at FROM posts WHERE hidden_by = :person ORDER BY id",
     "reports_decided_as_moderator": "SELECT post, decision, decided_at FROM reports "
+    "WHERE decided_by = :person ORDER BY id",
+    "decided_about_what_you_shared": "SELECT server, post, decision, decided_at FROM decisions "
+    "WHERE person = :person ORDER BY id",
+    "decided_about_what_others_shared": "SELECT server, post, decision, decided_at FROM decisions "
     "WHERE decided_by = :person ORDER BY id",
     "had_on_days_forgotten": "SELECT server, day, pictures FROM spent WHERE person = :person",
 }
@@ -94,7 +102,10 @@ _FORGETTING = (
     "UPDATE reports SET person = :nobody WHERE person = :person",
     "UPDATE reports SET decided_by = :nobody WHERE decided_by = :person",
     "UPDATE posts SET hidden_by = :nobody WHERE hidden_by = :person",
+    "UPDATE decisions SET person = :nobody WHERE person = :person",
+    "UPDATE decisions SET decided_by = :nobody WHERE decided_by = :person",
     "UPDATE styles SET saved_by = :nobody WHERE saved_by = :person",
+    "UPDATE styles SET credit = NULL WHERE credit = :person",
     "UPDATE reviews SET decided_by = :nobody WHERE decided_by = :person",
     "UPDATE server_settings SET changed_by = :nobody WHERE changed_by = :person",
     "UPDATE server_changes SET changed_by = :nobody WHERE changed_by = :person",

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from enum import StrEnum
 
 from generation.job import JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import say
 from storage.database import Database, Row
+from storage.decisions import Decided, newest, note
+from storage.decisions import Decision as Decision
 from storage.gallery import GONE, PostId, hide
 
 MAX_REASON = 500
 """Characters."""
-
-
-class Decision(StrEnum):
-    KEPT = "kept"
-    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,30 +89,26 @@ class Reports:
         rows = await self._database.fetch_all("SELECT * FROM reports WHERE post = ? ORDER BY id", (post_id,))
         return tuple(map(_report, rows))
 
-    async def decided(self, server: int, most: int) -> tuple[Report, ...]:
+    async def decided(self, server: int, most: int) -> tuple[Decided, ...]:
         """What was decided in a server, the newest first."""
-        rows = await self._database.fetch_all(
-            """
-            SELECT * FROM reports WHERE server = ? AND decision IS NOT NULL
-            ORDER BY decided_at DESC LIMIT ?
-            """,
-            (server, most),
-        )
-        return tuple(map(_report, rows))
+        return await newest(self._database, server, most)
 
     async def decide(self, post_id: PostId, decision: Decision, *, by: UserId) -> int:
         """Decide all reports of a post that wait, and hide it or not, at once; how many these were.
 
-        None: somebody has decided before, or the post is gone; then nothing is changed.
+        0: somebody has decided before, or the post is gone; then nothing is changed.
         """
+        now = time.time()
         async with self._database.transaction() as transaction:
             changed = await transaction.execute(
                 """
                 UPDATE reports SET decision = ?, decided_by = ?, decided_at = ?
                 WHERE post = ? AND decision IS NULL
                 """,
-                (decision, by, time.time(), post_id),
+                (decision, by, now, post_id),
             )
+            if changed:
+                await note(transaction, post_id, decision, by, now)
             if changed and decision is Decision.HIDDEN:
                 await hide(transaction, post_id, by)
         return changed

@@ -68,12 +68,19 @@ class Styles:
         return tuple(row["name"] for row in rows)
 
     async def save(
-        self, owner: Owner, styles: Sequence[Style], *, by: UserId, overwrite: bool = True
+        self,
+        owner: Owner,
+        styles: Sequence[Style],
+        *,
+        by: UserId,
+        overwrite: bool = True,
+        credit: UserId | None = None,
     ) -> Saved:
         """Save all of these, or none.
 
         Args:
             overwrite: what is there under a name of theirs is replaced; else it stays.
+            credit: whose shared prompt it is. What is changed later stays theirs.
 
         Raises:
             InvalidRequest: there would be too many; a sentence for the person.
@@ -84,6 +91,7 @@ class Styles:
                 "SELECT * FROM styles WHERE kind = ? AND owner = ?", (owner.kind, owner.id)
             )
             there = {row["key"]: _style(row) for row in rows}
+            credited = {row["key"]: row["credit"] for row in rows}
             writes = []
             for style in styles:
                 before = there.get(style.key)
@@ -108,18 +116,27 @@ class Styles:
             await transaction.execute_many(
                 """
                 INSERT OR REPLACE INTO styles (
-                    kind, owner, key, name, prompt, negative_prompt, saved_by, saved_at
-                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    kind, owner, key, name, prompt, negative_prompt, saved_by, saved_at, credit
+                ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 [
                     (
                         *(owner.kind, owner.id, style.key, style.name),
                         *(style.prompt, style.negative_prompt, by, time.time()),
+                        credit or credited.get(style.key),
                     )
                     for style in writes
                 ],
             )
         return Saved(**{what: tuple(names) for what, names in found.items()})
+
+    async def credit(self, owner: Owner, name: str) -> UserId | None:
+        """Whose shared prompt the one of this name was saved from, if it was somebody else's."""
+        row = await self._database.fetch_one(
+            "SELECT credit FROM styles WHERE kind = ? AND owner = ? AND key = ?",
+            (owner.kind, owner.id, folded(name)),
+        )
+        return None if row is None or row["credit"] is None else UserId(row["credit"])
 
     async def delete(self, owner: Owner, name: str) -> bool:
         """Whether there was one of this name; now there is none."""

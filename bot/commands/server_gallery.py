@@ -14,7 +14,7 @@ from bot.boards import weekday_of
 from bot.card import Card, Tone
 from bot.commands.choices import NO_CHOICE
 from bot.commands.server_web import FOR_ADULTS
-from bot.gallerycards import report_line
+from bot.gallerycards import decision_line
 from bot.governing import acknowledged, change, try_channel
 from bot.language import language_of
 from bot.limits import Refused
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 OFF = 0
-MAX_REPORTS = 15
+MAX_DECISIONS = 15
 """Of those that /server reports lists."""
 _DAYS = [
     *(Choice(name=name, value=day) for day, name in WEEKDAYS.items()),
@@ -156,9 +156,9 @@ def reports_command() -> app_commands.Command[app_commands.Group, ..., None]:
 
 async def _reports(interaction: Interaction) -> None:
     server = await acknowledged(interaction)
-    decided = await interaction.client.house.reports.decided(server, MAX_REPORTS)
+    decided = await interaction.client.house.reports.decided(server, MAX_DECISIONS)
     if not decided:
         raise Refused(say("Nothing was decided yet."))
-    lines = tuple(map(report_line, decided))
+    lines = tuple(map(decision_line, decided))
     view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
     await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)

@@ -84,8 +84,10 @@ class StyleCommands(app_commands.Group):
             where = say("-# one of the styles of this server")
         elif await styles.get(own_of(interaction), name) is not None:
             where = say("-# one of your styles")
-        lines = (f"### {literal(style.name)}", *_prompts(style), where)
-        view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
+        lines = [f"### {literal(style.name)}", *_prompts(style), where]
+        if (credit := await _credit(interaction, name)) is not None:
+            lines.append(after(credit))
+        view = layout(Card(tone=Tone.DONE, text=tuple(lines)), language_of(interaction))
         await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @app_commands.command(name="save", description="Save a style, or change one")
@@ -187,9 +189,18 @@ async def keep_style(interaction: Interaction, name: str, prompt: str, negative_
 
 
 async def save_style(
-    interaction: Interaction, owner: Owner, name: str, prompt: str, negative_prompt: str
+    interaction: Interaction,
+    owner: Owner,
+    name: str,
+    prompt: str,
+    negative_prompt: str,
+    *,
+    credit: UserId | None = None,
 ) -> None:
     """Save a style of a server or a person, or change the one of that name, and say so.
+
+    Args:
+        credit: whose shared prompt it is, if somebody else's.
 
     Raises:
         InvalidRequest: it cannot be.
@@ -200,10 +211,12 @@ async def save_style(
     await _acknowledge(interaction)
     styles = interaction.client.house.styles
     before = await styles.get(owner, style.name)
-    await styles.save(owner, [style], by=UserId(interaction.user.id))
-    said = say("Saved {style} as one of the styles of this server.", style=shown(style.name))
+    await styles.save(owner, [style], by=UserId(interaction.user.id), credit=credit)
+    said: str = say("Saved {style} as one of the styles of this server.", style=shown(style.name))
     if owner.kind is OwnerKind.PERSON:
         said = say("Saved {style} as one of your styles.", style=shown(style.name))
+    if credit is not None:
+        said = joined("\n", (said, after(credit)))
     if before is not None and before != style:
         said = say("Changed {style}. Before, it was:", style=shown(style.name))
         await _show(interaction, said, before)
@@ -254,6 +267,20 @@ def _prompts(style: Style) -> list[str]:
         negative = shortened(literal(style.negative_prompt), MAX_SHOWN)
         lines.append(say("**Negative prompt** {negative}", negative=negative))
     return lines
+
+
+def after(credit: UserId) -> str:
+    """Whose shared prompt a style was saved from."""
+    return say("-# after a picture that {who} shared", who=f"<@{credit}>")
+
+
+async def _credit(interaction: Interaction, name: str) -> UserId | None:
+    """Of the style of this name that holds here, the server's before one's own."""
+    styles = interaction.client.house.styles
+    for owner in (owner_of(interaction), own_of(interaction)):
+        if await styles.get(owner, name) is not None:
+            return await styles.credit(owner, name)
+    return None
 
 
 async def _show(interaction: Interaction, said: str, style: Style) -> None:

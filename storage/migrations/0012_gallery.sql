@@ -6,6 +6,9 @@ ALTER TABLE jobs ADD COLUMN parent_position INTEGER;
 -- Asked for where only adults see it.
 ALTER TABLE jobs ADD COLUMN for_adults INTEGER NOT NULL DEFAULT 0;
 
+-- Whose shared prompt a style was saved from; NULL where nobody else's was, or they are forgotten.
+ALTER TABLE styles ADD COLUMN credit INTEGER;
+
 -- Servers in which something was ever shared, numbered. Whatever is of one of them has ids from number << 32 on, so
 -- that it lies together, in the full-text index too, and the newest has the greatest id.
 CREATE TABLE galleries (
@@ -115,6 +118,20 @@ CREATE INDEX reports_of_posts ON reports (post);
 CREATE INDEX reports_by_people ON reports (person);
 CREATE INDEX reports_decided ON reports (decided_by) WHERE decided_by IS NOT NULL;
 CREATE INDEX reports_waiting ON reports (server, id) WHERE decision IS NULL;
+
+-- What moderators decided about what is shared. It outlives the post, its reports and its likes.
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY,
+    server INTEGER NOT NULL,
+    post INTEGER NOT NULL,
+    -- Who shared it; 0: somebody who is forgotten, as in decided_by.
+    person INTEGER NOT NULL,
+    decision TEXT NOT NULL CHECK (decision IN ('kept', 'hidden', 'removed')),
+    decided_by INTEGER NOT NULL,
+    decided_at REAL NOT NULL
+);
+
+CREATE INDEX decisions_newest ON decisions (server, id);
 
 -- Messages that show reports to moderators, until they say what came of them. Of posts that may be gone.
 CREATE TABLE notices (

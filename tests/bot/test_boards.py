@@ -15,11 +15,14 @@ from bot import curating
 from bot.app import Atelier
 from bot.boards import Board
 from bot.curating import Curator
+from bot.gallerycards import decided_report_card
+from bot.messages import layout
 from generation.job import UserId
 from playground import threads
 from playground.drafts import draft
 from playground.faults import Fault
-from playground.nouns import Event, Snowflake
+from playground.nouns import Event, Overwrite, Snowflake
+from playground.permissions import Permission
 from playground.reading import text_of
 from playground.server import Playground
 from storage.boards import WEEK, Boards, week_of
@@ -30,9 +33,9 @@ from storage.gallery import Gallery, Post
 from storage.hanging import Hangings
 from storage.jobs import Jobs
 from storage.pictures import Pictures
-from storage.reports import Reports
+from storage.reports import Decision, Notice, Reports
 from storage.servers import Servers
-from tests.bot.things import SHELF
+from tests.bot.things import IN_ENGLISH, SHELF
 from tests.storage.things import ADDRESS, REQUEST, a_job, a_picture, done
 from tests.web.gallery import a_png
 
@@ -66,8 +69,8 @@ class Hall:
     def channel(self, name: str) -> int:
         return next(int(each.id) for each in self.playground.world.channels.values() if each.name == name)
 
-    async def hold(self, server: int, channel: int) -> None:
-        """A gallery is there, with a board every Monday."""
+    async def hold(self, server: int, channel: int | None) -> None:
+        """A gallery is there, with a board every Monday; None: there is none any more."""
         await self.servers.change(
             server, lambda was: replace(was, gallery_channel=channel, board=1), by=ADMIN
         )
@@ -121,6 +124,7 @@ async def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
                 client,
                 shelf=SHELF,
                 gallery=gallery,
+                eras=Eras(database),
                 hangings=Hangings(database),
                 exhibits=Exhibits(database),
                 jobs=jobs,
@@ -192,6 +196,51 @@ async def test_what_was_shared_among_adults_is_not_hung_where_the_gallery_has_mo
     assert await hall.curator.hang(post.id, fresh=True) is None
     assert await hall.gallery.get(post.id) is None
     assert not [request for request in hall.playground.requests if request.method == "POST"]
+
+
+async def test_a_post_that_was_sent_and_not_noted_is_found_where_the_gallery_was(hall: Hall) -> None:
+    posts = [await hall.shared("a red circle"), await hall.shared("a blue star")]
+    for post in posts:
+        assert await hall.curator.hang(post.id, fresh=True)
+    await hall.execute("UPDATE posts SET channel_id = NULL, message_id = NULL")
+    hall.playground.clock.advance(QUARTER_OF_AN_HOUR)
+    showcase = hall.channel("showcase")
+    for post, place in zip(posts, (hall.channel("pictures"), None), strict=True):
+        await hall.hold(hall.server, place)
+        found = await hall.curator.hang(post.id)
+        assert found is not None
+        assert found.channel_id == showcase
+    sent = [each for each in hall.playground.requests if each.method == "POST"]
+    assert len(sent) == 2, "none is sent twice"
+    assert len(await hall.gallery.outdated()) == 2, "nobody knows what they say"
+
+
+async def test_what_moderators_see_of_a_report_is_closed_wherever_it_was_decided(hall: Hall) -> None:
+    posts = [await hall.shared("a red circle"), await hall.shared("a blue star")]
+    place = hall.client.get_partial_messageable(hall.channel("moderators"))
+    world = hall.playground.world
+    room = world.channels[Snowflake(hall.channel("moderators"))]
+    let_in = Overwrite(target=world.bot.id, role=False, allow=int(Permission.VIEW_CHANNEL))
+    world.channels[room.id] = replace(room, overwrites=(*room.overwrites, let_in))
+    reports = Reports(hall.database)
+    for post in posts:
+        await reports.report(post.id, by=ADMIN, reason="rude")
+        message = await place.send(view=layout(decided_report_card(None), IN_ENGLISH))
+        await reports.shown(
+            Notice(
+                channel_id=message.channel.id,
+                message_id=message.id,
+                server=hall.server,
+                post=post.id,
+                job_id=post.job_id,
+                index=0,
+            )
+        )
+    await reports.decide(posts[0].id, Decision.KEPT, by=ADMIN)
+    assert await hall.curator.catch_up()
+    said = [text_of(world.wire.message(each)) for each in world.history(room, limit=9)]
+    assert sorted(said) == ["**Gone** before anybody decided.", "**Kept** by <@8>."]
+    assert await reports.outdated() == ()
 
 
 async def forgotten(hall: Hall) -> None:

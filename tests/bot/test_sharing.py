@@ -12,6 +12,7 @@ from bot.boards import board_view, weekday_of
 from bot.card import Action
 from bot.gallerycards import (
     decided_line,
+    decision_line,
     entry_lines,
     likes_label,
     link_of,
@@ -28,6 +29,7 @@ from generation.image import Picture
 from generation.job import JobId, UserId
 from generation.request import Seed, Size
 from storage.boards import begin_of, week_of
+from storage.decisions import Decided
 from storage.finding import Window
 from storage.lineage import Lineage, Node
 from storage.paging import Page
@@ -153,6 +155,19 @@ def test_who_decided_is_told_also_if_they_are_forgotten() -> None:
     assert decided_line(kept) == "**Kept** by <@11>."
     hidden = replace(report, decision=Decision.HIDDEN, decided_by=UserId(0))
     assert decided_line(hidden) == "**Hidden** by somebody who is forgotten."
+    removed = Decided(
+        post=POST.id,
+        person=UserId(0),
+        decision=Decision.REMOVED,
+        decided_by=ADA,
+        decided_at=5.0,
+        reason=None,
+        reported_by=UserId(0),
+    )
+    assert decision_line(removed) == (
+        "**Taken out of the gallery** by <@11>. · a picture of somebody who is forgotten · <t:5:R>"
+    )
+    assert "reported by <@22>: \\*r\\*" in decision_line(replace(removed, reason="*r*", reported_by=BOB))
 
 
 @pytest.mark.parametrize(

@@ -119,8 +119,12 @@ async def test_a_picture_is_shared_liked_found_and_remixed_by_somebody_else(stag
 
     form = await bruno.select(post, MORE, ["mine"])
     saved = await told(bruno, await bruno.submit(form, {"Prompt": "{prompt}, round"}))
-    assert saved == "Saved `Round **thing** after @Anna` as one of your styles."
-    styled = await draws(bruno, "a hat", style="Round **thing** after @Anna")
+    after = f"-# after a picture that <@{anna.id}> shared"
+    assert saved == f"Saved `Round **thing**` as one of your styles.\n{after}"
+    assert (await told(bruno, await bruno.command("styles show", {"name": "round **thing**"}))).endswith(
+        after
+    )
+    styled = await draws(bruno, "a hat", style="Round **thing**")
     assert "a hat, round" in text_of(styled)
 
     await anna.press(await anna.answer(await anna.select(post, MORE, ["out"])), "Take it out")
@@ -183,6 +187,21 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     assert "“third”" in await shares(bruno, third)
     other = await draws(bruno, "a fourth sign")
     assert "“tagged” in titles and tags" in await shares(bruno, other, tags="t-a-g-g-e-d")
+    await shares(bruno, other)
+    fourth = await in_gallery(mina, place, "a fourth sign")
+    await mina.press(await mina.answer(await mina.select(fourth, MORE, ["out"])), "Take it out")
+    await mina.message(lambda m: f"took a picture of <@{bruno.id}> out of the gallery" in text_of(m))
+    # Whose it was may delete it, and what was decided is known still.
+    await bruno.press(first, "Delete")
+    await bruno.until(lambda: first["id"] in bruno.deleted)
+    lines = (await told(mina, await mina.command("server reports"))).splitlines()
+    assert [line.split(" by ")[0] for line in lines] == [
+        "**Taken out of the gallery**",
+        "**Hidden**",
+        "**Kept**",
+        "**Hidden**",
+    ]
+    assert all(f"a picture of <@{bruno.id}>" in line for line in lines)
     private = await draws(bruno, "a fifth sign", private=True)
     assert "Share" not in button_labels(private)
 
@@ -271,6 +290,7 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     found = await page(bruno, await bruno.command("gallery new"))
     assert "a hidden treasure" in text_of(found)
     assert await bruno.autocomplete("gallery top", "tag", "trea")
+    card = await draws(bruno, "something for all to see")
 
     view = str(int(Permission.VIEW_CHANNEL))
     everybody = {"id": stage.mina.guild["id"], "type": 0, "deny": view}
@@ -279,6 +299,7 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     refused = "You cannot see the channel in which this server's gallery is."
     for name in ("top", "new", "mine", "random"):
         assert await told(bruno, await bruno.command(f"gallery {name}")) == refused
+    assert await told(bruno, await bruno.press(card, "Share")) == refused
     search = await bruno.command("gallery search", {"words": "treasure"})
     assert await told(bruno, search) == refused
     assert await bruno.autocomplete("gallery top", "tag", "trea") == []

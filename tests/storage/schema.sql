@@ -133,6 +133,17 @@ CREATE TABLE boards (
     PRIMARY KEY (server, week)
 ) WITHOUT ROWID;
 
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY,
+    server INTEGER NOT NULL,
+    post INTEGER NOT NULL,
+    -- Who shared it; 0: somebody who is forgotten, as in decided_by.
+    person INTEGER NOT NULL,
+    decision TEXT NOT NULL CHECK (decision IN ('kept', 'hidden', 'removed')),
+    decided_by INTEGER NOT NULL,
+    decided_at REAL NOT NULL
+);
+
 CREATE TABLE deliveries (
     job_id TEXT NOT NULL PRIMARY KEY REFERENCES jobs (id),
     state TEXT NOT NULL CHECK (state IN ('open', 'owed', 'done', 'abandoned')),
@@ -413,7 +424,7 @@ CREATE TABLE styles (
     prompt TEXT NOT NULL,
     negative_prompt TEXT NOT NULL,
     saved_by INTEGER NOT NULL,
-    saved_at REAL NOT NULL,
+    saved_at REAL NOT NULL, credit INTEGER,
     PRIMARY KEY (kind, owner, key)
 ) WITHOUT ROWID;
 
@@ -422,6 +433,8 @@ CREATE TABLE takedowns (
     message_id INTEGER NOT NULL,
     PRIMARY KEY (channel_id, message_id)
 ) WITHOUT ROWID;
+
+CREATE INDEX decisions_newest ON decisions (server, id);
 
 CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';
 

@@ -106,6 +106,16 @@ async def test_it_goes_by_the_channel_in_which_it_was_shared(
     first, second, third = await hung(jobs, gallery)
     assert await eras.channels(SERVER) == {HALL: False, CELLAR: True}
     assert await eras.channels(SERVER + 1) == {}
+    away = a_job(asker=ADA)
+    await jobs.keep(away, replace(ADDRESS, user_id=ADA, guild_id=SERVER + 1))
+    await jobs.settle(done(away), [a_picture()])
+    other, _ = await gallery.share(away.id, 0, server=SERVER + 1, by=ADA, channel=72)
+    fourth = await a_post(jobs, gallery, channel=HALL)
+    assert await eras.since(first.id) == (HALL, CELLAR, HALL)
+    assert await eras.since(second.id) == (HALL, CELLAR)
+    assert await eras.since(third.id) == await eras.since(fourth.id) == (HALL,)
+    assert await eras.since(other.id) == (72,)
+    await gallery.unshare(fourth.id)
 
     async def shown() -> list[int]:
         return [post.id for post in (await finder.new(SERVER)).posts]

@@ -49,6 +49,7 @@ NOT_PERSONS = {
     "posts": "id server position day size likes channel_id message_id shown_likes",
     "likes": "post",
     "reports": "id post server",
+    "decisions": "id server post",
     "hidden_files": "server",
     "notices": "channel_id message_id server post position",
     "takedowns": "channel_id message_id",
@@ -112,6 +113,7 @@ async def bea_child(
     style = Style(name="Mine", prompt="{prompt}, of mine", negative_prompt="")
     for owner in (Owner(kind=OwnerKind.PERSON, id=ADA), Owner(kind=OwnerKind.SERVER, id=SERVER)):
         await styles.save(owner, [style], by=ADA)
+    await styles.save(Owner(kind=OwnerKind.PERSON, id=BEA), [style], by=BEA, credit=ADA)
     await servers.change(SERVER, lambda settings: replace(settings, safety=Safety.HOLD), by=ADA)
     await Pauses(database).pause(ADA)
     gallery, reports = Gallery(database), Reports(database)
@@ -123,6 +125,8 @@ async def bea_child(
     await gallery.like(own.id, BEA)
     await reports.report(others.id, by=ADA, reason="not nice")
     await reports.decide(others.id, Decision.HIDDEN, by=ADA)
+    await reports.report(own.id, by=BEA, reason="too nice")
+    await reports.decide(own.id, Decision.KEPT, by=BEA)
     return child
 
 
@@ -147,6 +151,7 @@ async def test_everything_is_told_and_nothing_is_left(
         "decided_as_moderator": 1,
         "styles": 1,
         "styles_saved_for_servers": 1,
+        "styles_saved_from_what_you_shared": 1,
         "settings": 2,
         "settings_of_servers": 1,
         "changes_of_servers": 1,
@@ -156,6 +161,8 @@ async def test_everything_is_told_and_nothing_is_left(
         "reports": 1,
         "hidden_as_moderator": 1,
         "reports_decided_as_moderator": 1,
+        "decided_about_what_you_shared": 1,
+        "decided_about_what_others_shared": 1,
     }
     assert ADDRESS.token not in json.dumps(told)
     kept = await privacy.kept(ADA)
@@ -181,6 +188,8 @@ async def test_everything_is_told_and_nothing_is_left(
     assert child.parent is None
     assert await pictures.read_file(Digest(digest_of(SHARED))) == SHARED
     assert await pictures.read((await pictures.of(bea_child.id))[0])
+    decided = await Reports(database).decided(SERVER, 9)
+    assert [(each.person, each.decided_by) for each in decided] == [(NOBODY, BEA), (BEA, NOBODY)]
     [row] = await database.fetch_all("SELECT decided_by FROM reviews")
     assert row["decided_by"] == NOBODY
 

@@ -51,8 +51,18 @@ async def test_a_report_waits_until_one_moderator_decides(
     assert {report.decision for report in await reports.of(post.id)} == {
         Decision.HIDDEN if hidden.is_hidden else Decision.KEPT
     }
+    [known] = await reports.decided(SERVER, 9)
+    assert (known.reason, known.reported_by, known.person) == ("rude", BEA, post.person)
+    # Who shared it may make it go, and what was decided is known nevertheless.
     await gallery.unshare(post.id)
     assert await reports.of(post.id) == ()
+    assert await reports.decided(SERVER, 9) == (replace(known, reason=None, reported_by=UserId(0)),)
+
+    other = await a_post(jobs, gallery)
+    await gallery.unshare(other.id, by=MOD)
+    newest = (await reports.decided(SERVER, 1))[0]
+    assert (newest.decision, newest.decided_by, newest.post) == (Decision.REMOVED, MOD, other.id)
+    assert await reports.decided(77, 9) == ()
 
 
 async def test_a_notice_is_to_be_closed_once_it_is_decided_or_its_post_is_gone(

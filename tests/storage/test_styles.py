@@ -44,6 +44,17 @@ async def test_what_is_there_is_replaced_only_if_that_is_wanted(styles: Styles) 
     assert await styles.get(SERVER, "oil paint") == other
 
 
+async def test_a_style_is_after_whose_prompt_it_was_also_when_it_is_changed(styles: Styles) -> None:
+    await styles.save(SERVER, [OIL, INK], by=BY)
+    assert await styles.credit(SERVER, "ink") is None
+    await styles.save(SERVER, [Style(name="Ink", prompt="more ink")], by=BY, credit=UserId(12))
+    await styles.save(SERVER, [OIL, Style(name="INK", prompt="less ink")], by=BY)
+    assert [await styles.credit(SERVER, name) for name in ("ink", "oil paint", "none")] == [12, None, None]
+    await styles.delete(SERVER, "ink")
+    await styles.save(SERVER, [INK], by=BY)
+    assert await styles.credit(SERVER, "ink") is None
+
+
 async def test_of_too_many_none_is_saved(styles: Styles, database: Database) -> None:
     many = [Style(name=f"style {number}", prompt="x") for number in range(MAX_STYLES)]
     await styles.save(SERVER, many, by=BY)
