@@ -138,6 +138,10 @@ class ModelInfo:
         owners = {name: getattr(self, name) for name in _OWNERS}
         return replace(truth, native=native, defaults=defaults, **owners), tuple(misfits)
 
+    def as_found(self, found: ModelInfo) -> ModelInfo:
+        """What its files say that it is, with all that only its owner can say."""
+        return replace(found, **{name: getattr(self, name) for name in _OWNERS if name != "source"})
+
     def within(self, *, pixels: int, steps: int) -> ModelInfo:
         """The same model with defaults that stay inside the owner's limits.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from diffusers import DiffusionPipeline
@@ -27,15 +26,10 @@ def place_of(info: ModelInfo, *, half: bool) -> tuple[Path, ModelInfo]:
     if not path.exists():
         path = _fetch(info.source, half=half)
         # Until now it was judged by its name; what the owner said about it holds still.
-        said = {name: getattr(info, name) for name in _SAID}
-        info = replace(describe(info.source), **said)
+        info = info.as_found(describe(info.source))
     if info.refiner is not None:
         check_base(info)
     return path, info
-
-
-_SAID = ("name", "vae", "taesd", "refiner", "refiner_start", "memory")
-"""What only the owner can say of a model, and the engine asks."""
 
 
 def place_of_refiner(source: str, *, half: bool) -> Path:

@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from generation.catalogue import MemoryMode
+from generation.catalogue import MemoryMode, describe
 from generation.engine.awaited import STILL_S, Awaited
 from generation.engine.memory import footprint
 from generation.engine.models import load
@@ -37,6 +37,7 @@ from tests.generation.toys import (
     stock_picture,
     write_safetensors,
 )
+from tests.posix import needs_links
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
@@ -202,6 +203,19 @@ def test_looks_of_several_weights_share_calls_and_are_drawn_again_and_others_sta
     assert picture(together["plain"]).tobytes() == picture(bench.draw()).tobytes()
     with pytest.raises(CannotRedraw, match="say with --ip-adapter where it is"):
         redraw(read(together["0.3"]), model=bench.source, files=tmp_path)
+
+
+@needs_links
+def test_a_model_from_the_hub_takes_a_look_too(bench: Bench, adapter: Path, own_hub_cache: Path) -> None:
+    store = own_hub_cache / "models--someone--dreams"
+    (store / "snapshots").mkdir(parents=True)
+    (store / "snapshots" / "abc").symlink_to(bench.source)
+    (store / "refs").mkdir()
+    (store / "refs" / "main").write_text("abc")
+    info = replace(describe("someone/dreams"), ip_adapter=str(adapter))
+    far = Bench(info.source, loaded=load(info, device="cpu"))
+    there, here = (picture(drawn(each, looking(each.source, steps=1))) for each in (far, bench))
+    assert there.tobytes() == here.tobytes()
 
 
 def test_a_look_is_taken_whatever_of_the_model_is_on_the_device(bench: Bench, sd_bench: Bench) -> None:
