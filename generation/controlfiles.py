@@ -95,10 +95,6 @@ class ControlNetInfo:
     note: str | None = None
     version: Version = ()
 
-    @property
-    def is_folder(self) -> bool:
-        return self.place.suffix != ".safetensors"
-
     def reject_reason(self, model: ModelInfo) -> str | None:
         """Why it cannot steer this model, as a sentence for the person; None if it can."""
         if model.family is not self.family:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,28 @@ def tensor_shapes(path: Path, what: str = say("model")) -> dict[str, list[int]]:
                 error=error,
             )
         ) from error
+
+
+_STEMS = ("model", "diffusion_pytorch_model")
+"""Of the files of weights in folders that hold one model: transformers' name, and diffusers'."""
+
+
+def weights_in(folder: Path) -> Sequence[Path]:
+    """The file of weights that is read of a folder with one model, or all of its parts, and no other there.
+
+    Raises:
+        UnreadableModel: there is none that is no pickle.
+    """
+    for stem in _STEMS:
+        whole = folder / f"{stem}.safetensors"
+        if whole.is_file():
+            return [whole]
+        if (index := folder / f"{stem}.safetensors.index.json").is_file():
+            parts = read_json(index).get("weight_map")
+            if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts.values()):
+                raise UnreadableModel(f"{index} does not say in which files its weights are.")
+            return [folder / name for name in sorted(set(parts.values()))]
+    raise UnreadableModel(f"{folder} holds no .safetensors file of the name {' or '.join(_STEMS)}.")
 
 
 def file_notes(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from PIL import Image
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
 from generation.engine.memory import footprint
-from generation.engine.weighted import only_weights
+from generation.modelfiles import weights_in
 from generation.sentence import say
 
 FULL = 255
@@ -29,7 +29,7 @@ class Depths:
 
         options = {"local_files_only": True}
         self._processor = AutoImageProcessor.from_pretrained(str(folder), **options)
-        with unchanged(only_weights(folder)) as self.hash:
+        with unchanged(*weights_in(folder)) as self.hash:
             self._model: Any = AutoModelForDepthEstimation.from_pretrained(
                 str(folder), dtype=torch.float32, use_safetensors=True, **options
             )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from generation.modelfiles import MAX_HEADER, UnreadableModel, is_half
+from generation.modelfiles import MAX_HEADER, UnreadableModel, is_half, weights_in
 from generation.sentence import say
 
 
 def hash_vae(place: Path) -> str:
     """The hash of the weights in a VAE's folder or file."""
-    weights = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
-    return hash_file(weights[0])
+    return _hash_of(weights_in(place) if place.is_dir() else [place])
 
 
 def hash_file(path: Path) -> str:
@@ -24,23 +23,39 @@ def hash_file(path: Path) -> str:
 
 
 @contextmanager
-def unchanged(path: Path) -> Iterator[str]:
-    """The :func:`hash_file` of a file that is read in here: what is read is then what was hashed.
+def unchanged(*paths: Path) -> Iterator[str]:
+    """The hash of files that are read in here: what is read is then what was hashed.
+
+    That of one file is its :func:`hash_file`.
 
     Raises:
-        UnreadableModel: it was changed meanwhile.
+        UnreadableModel: one was changed meanwhile.
     """
-    before = path.stat()
-    yield hash_file(path)
-    after = path.stat()
-    if (after.st_mtime_ns, after.st_size, after.st_ino) != (
-        before.st_mtime_ns,
-        before.st_size,
-        before.st_ino,
-    ):
-        raise UnreadableModel(
-            say("{path} was changed while it was read; it is read anew when it is asked for.", path=path.name)
-        )
+    before = [_version(path) for path in paths]
+    yield _hash_of(paths)
+    for path, version in zip(paths, before, strict=True):
+        if _version(path) != version:
+            raise UnreadableModel(
+                say(
+                    "{path} was changed while it was read; it is read anew when it is asked for.",
+                    path=path.name,
+                )
+            )
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def _hash_of(paths: Sequence[Path]) -> str:
+    """Of one file its :func:`hash_file`; of the parts of one model's weights a hash over all of them."""
+    if len(paths) == 1:
+        return hash_file(paths[0])
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(f"{path.name} {digest_of(path)}\n".encode())
+    return total.hexdigest()[:10]
 
 
 def digest_of(path: Path) -> str:

@@ -23,12 +23,12 @@ from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 from generation.engine.awaited import Awaited
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
-from generation.engine.hashes import hash_vae, unchanged
+from generation.engine.hashes import unchanged
 from generation.engine.memory import Memory, footprint
 from generation.engine.models import Model
 from generation.looks import check_ip_adapter, image_encoder_of
 from generation.messages import Task
-from generation.modelfiles import UnreadableModel
+from generation.modelfiles import UnreadableModel, weights_in
 from generation.request import Digest, GenerationRequest
 from generation.sentence import say
 
@@ -252,9 +252,10 @@ def _read(model: Model) -> _Adapter:
         name.removeprefix("image_proj."): t for name, t in held.items() if name.startswith("image_proj.")
     }
     projection = unet._convert_ip_adapter_image_proj_to_diffusers(image_proj, low_cpu_mem_usage=False)
-    encoder = CLIPVisionModelWithProjection.from_pretrained(
-        str(folder), dtype=model.dtype, use_safetensors=True, local_files_only=True
-    )
+    with unchanged(*weights_in(folder)) as encoder_digest:
+        encoder = CLIPVisionModelWithProjection.from_pretrained(
+            str(folder), dtype=model.dtype, use_safetensors=True, local_files_only=True
+        )
     layers = torch.nn.ModuleList(
         torch.nn.ModuleList(
             _linear(held.pop(f"ip_adapter.{number}.to_{which}_ip.weight", None), attention, file)
@@ -268,7 +269,7 @@ def _read(model: Model) -> _Adapter:
         projection=projection.eval().requires_grad_(False).to(model.dtype),
         encoder=encoder.eval().requires_grad_(False),
         layers=layers.eval().requires_grad_(False).to(model.dtype),
-        record={"adapter": file.stem, "hash": digest, "encoder_hash": hash_vae(folder)},
+        record={"adapter": file.stem, "hash": digest, "encoder_hash": encoder_digest},
     )
 
 

@@ -16,8 +16,7 @@ from PIL import Image
 from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
 from generation.engine.memory import footprint
-from generation.engine.weighted import only_weights
-from generation.modelfiles import UnreadableModel
+from generation.modelfiles import UnreadableModel, weights_in
 from generation.sentence import say
 
 Joint: TypeAlias = "tuple[float, float] | None"
@@ -64,7 +63,7 @@ class Poses:
         )
 
         options: dict[str, Any] = {"local_files_only": True}
-        with unchanged(only_weights(folder)) as self.hash:
+        with unchanged(*weights_in(folder)) as self.hash:
             self._processor = VitPoseImageProcessorPil.from_pretrained(str(folder), **options)
             self._model: Any = VitPoseForPoseEstimation.from_pretrained(
                 str(folder), dtype=torch.float32, use_safetensors=True, **options
@@ -75,7 +74,7 @@ class Poses:
         self._detector: Any = None
         if people is None:
             return
-        with unchanged(only_weights(people)) as theirs:
+        with unchanged(*weights_in(people)) as theirs:
             self._finder = AutoImageProcessor.from_pretrained(str(people), **options)
             self._detector = AutoModelForObjectDetection.from_pretrained(
                 str(people), dtype=torch.float32, use_safetensors=True, **options

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from generation.engine.building import one_at_a_time
 from generation.engine.failures import CannotDraw
-from generation.engine.hashes import hash_file
+from generation.engine.hashes import unchanged
 from generation.engine.memory import footprint
 from generation.sentence import say
 from generation.upscalers import Upscalers
@@ -145,7 +145,8 @@ class UpscalerShelf:
         self.make_ready()
         spandrel = sys.modules["spandrel"]
         try:
-            model = spandrel.ModelLoader().load_from_state_dict(load_file(path))
+            with unchanged(path) as digest:
+                model = spandrel.ModelLoader().load_from_state_dict(load_file(path))
         except Exception as error:
             log.error("could not read the upscaler %s", path, exc_info=error)
             raise CannotDraw(
@@ -170,7 +171,7 @@ class UpscalerShelf:
         log.info("read the upscaler %s: %s, %d times", name, model.architecture.name, model.scale)
         return Upscaler(
             name=name,
-            hash=hash_file(path),
+            hash=digest,
             scale=model.scale,
             model=model,
             device=self._device,

@@ -136,6 +136,7 @@ def test_depth_is_told_by_the_owners_model(sd_bench: Bench, toy_nets: Path, tmp_
     transformers.DPTForDepthEstimation(config).save_pretrained(tmp_path)
     processor = {"image_processor_type": "DPTImageProcessor", "size": {"height": 32, "width": 32}}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
+    (tmp_path / "model.fp16.safetensors").write_bytes(b"not read")
     bench = steered(sd_bench, toy_nets, depth=tmp_path)
     task = controlled(bench.source, ("toy-depth", {"preprocessor": "depth"}))
     last = drawn(bench, task)
@@ -143,7 +144,7 @@ def test_depth_is_told_by_the_owners_model(sd_bench: Bench, toy_nets: Path, tmp_
     assert shown.convert("L").getextrema() == (0, 255)
     record = read(last.png).record
     assert record is not None
-    assert len(record["controls"][0]["preprocessor_hash"]) == 10
+    assert record["controls"][0]["preprocessor_hash"] == hash_file(tmp_path / "model.safetensors")
     assert drawn(bench, task).png == last.png
 
 

@@ -17,8 +17,7 @@ from generation.engine import poses
 from generation.engine.depths import Depths
 from generation.engine.failures import CannotDraw
 from generation.engine.poses import Poses, _openpose, skeletons
-from generation.engine.weighted import only_weights
-from generation.modelfiles import UnreadableModel
+from generation.modelfiles import UnreadableModel, weights_in
 from tests.generation.engine.test_poses import CPU, NAMES, scene, toy_people, toy_pose
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
@@ -221,7 +220,4 @@ def test_where_there_is_no_depth_there_is_a_sentence(value: float, tmp_path: Pat
 def test_weights_are_never_a_pickle(tmp_path: Path) -> None:
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
     with pytest.raises(UnreadableModel, match=r"no \.safetensors file"):
-        only_weights(tmp_path)
-    for name in ("b.safetensors", "a.safetensors"):
-        (tmp_path / name).write_bytes(b"")
-    assert only_weights(tmp_path).name == "a.safetensors"
+        weights_in(tmp_path)
