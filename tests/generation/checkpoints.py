@@ -89,6 +89,16 @@ def renamed_unet(unet: Any) -> Renamed:
         yield f"model.diffusion_model.{renamed}", tensor
 
 
+def published_layers(unet: Any) -> dict[str, str]:
+    """What the layers of a UNet were called when they were published."""
+    pairs = zip(unet.state_dict(), renamed_unet(unet), strict=True)
+    return {
+        name.removesuffix(".weight"): renamed.removeprefix("model.diffusion_model.").removesuffix(".weight")
+        for name, (renamed, _) in pairs
+        if name.endswith(".weight")
+    }
+
+
 def _vae(vae: Any) -> Renamed:
     last = len(vae.config.block_out_channels) - 1
     for name, tensor in vae.state_dict().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,18 @@ def write_peft(path: Path, parts: dict[str, dict[str, Any]]) -> Path:
 
 
 def write_kohya(
-    path: Path, parts: dict[str, dict[str, Any]], *, alpha: float = 1.0, notes: dict[str, str] | None = None
+    path: Path,
+    parts: dict[str, dict[str, Any]],
+    *,
+    alpha: float = 1.0,
+    notes: dict[str, str] | None = None,
+    published: Mapping[str, str] | None = None,
 ) -> Path:
-    """As kohya's scripts write it: other names, and what each layer's weights are multiplied by."""
+    """As kohya's scripts write it: other names, and what each layer's weights are multiplied by.
+
+    Args:
+        published: the names that the UNet's layers were published with, which stand in LoRAs for SDXL.
+    """
     import torch
     from safetensors.torch import save_file
 
@@ -72,6 +82,7 @@ def write_kohya(
     for part, weights in parts.items():
         for name, tensor in weights.items():
             layer, _, side = name.rpartition(".lora_")
+            layer = (published or {}).get(layer, layer) if part == "unet" else layer
             theirs = prefixes[part] + layer.removeprefix("text_model.").replace(".", "_")
             state[f"{theirs}.lora_{'down' if side == 'A.weight' else 'up'}.weight"] = tensor
             state[f"{theirs}.alpha"] = torch.tensor(alpha)

@@ -21,6 +21,7 @@ from generation.loras import Loras
 from generation.messages import Drawn, TaskFailed
 from generation.metadata import read
 from generation.request import Adapter, Hires, Seed, Size
+from tests.generation.checkpoints import published_layers
 from tests.generation.lorafiles import weights_for, write_kohya, write_peft
 from tests.generation.toys import Bench, a_request, a_task, stock_picture
 from tests.generation.toys import picture as opened
@@ -92,7 +93,11 @@ def test_pictures_with_loras_equal_diffusers(
 
 def test_sdxl_pictures_with_loras_equal_diffusers(toy_sdxl: Path, tmp_path: Path) -> None:
     pipe = StableDiffusionXLPipeline.from_pretrained(toy_sdxl, add_watermarker=False)
-    bench = LoraBench(load(describe(str(toy_sdxl)), device="cpu"), filled(pipe, tmp_path))
+    loras = filled(pipe, tmp_path)
+    published = published_layers(pipe.unet)  # as those of the world have them
+    weights = weights_for(pipe, seed=5, rank=4)
+    write_kohya(tmp_path / "kohya.safetensors", weights, alpha=3.0, published=published)
+    bench = LoraBench(load(describe(str(toy_sdxl)), device="cpu"), loras)
     plain = bench.draw()
     for name in ("peft", "kohya"):
         pipe.load_lora_weights(str(tmp_path / f"{name}.safetensors"), adapter_name=name)
