@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.beside import Beside, beside
+from bot.beside import Beside, beside, size_of
 from bot.settings import MODELS_FILE, Settings, SettingsError, read_settings
 from generation.catalogue import describe, is_guessed, place_on_disk
 from generation.model import Family, MemoryMode, ModelInfo
@@ -19,7 +19,6 @@ from generation.shelf import Entry, Shelf, UnreadableShelf, read_shelf, shelf_of
 from generation.weighing import weigh
 from storage.disk import write_durably
 
-GIB = 2**30
 _EMBEDDED = Path(__file__).parents[1] / EMBEDDED
 _HEAD = "# The models that people may choose from; docs/models.md says what else may stand here.\n"
 
@@ -108,13 +107,13 @@ def _memory(info: ModelInfo, settings: Settings) -> str | None:
     if (weights := weigh(info)) is None:
         return None
     widths = _widths(settings)
-    told = " or ".join(f"{_size(weights.total(width))} {how}" for how, width in widths.items())
+    told = " or ".join(f"{size_of(weights.total(width))} {how}" for how, width in widths.items())
     sentence = f"about {told}: an estimate of its weights, by its files; drawing takes more"
     if info.memory in (MemoryMode.FAST, MemoryMode.BALANCED):
         return sentence
     (_, width), *_ = widths.items()
     at_once = weights.at_once(width)
-    share = "a few layers of them" if at_once is None else f"about {_size(at_once)} of them"
+    share = "a few layers of them" if at_once is None else f"about {size_of(at_once)} of them"
     return f'{sentence}. With memory = "{info.memory}" only {share} at a time are on the graphics card'
 
 
@@ -126,10 +125,6 @@ def _widths(settings: Settings) -> dict[str, int]:
         return {"in float32": 4}
     on_card = {"in float16 on a graphics card": 2}
     return on_card if settings.device != "auto" else {**on_card, "in float32 on a processor": 4}
-
-
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= GIB / 10 else f"{count / 2**20:.0f} MiB"
 
 
 def _list(settings: Settings) -> int:
@@ -153,7 +148,7 @@ def _list(settings: Settings) -> int:
 
 def _beside(settings: Settings) -> dict[str, list[Beside]]:
     def weigh(numbers: int) -> str:
-        return " or ".join(f"{_size(numbers * width)} {how}" for how, width in _widths(settings).items())
+        return " or ".join(f"{size_of(numbers * width)} {how}" for how, width in _widths(settings).items())
 
     return beside(settings, weigh)
 

@@ -19,15 +19,15 @@ from generation.safety import DEFAULT_CHECKER, Safety
 MODELS_FILE = Path("models.toml")
 """Describes the models if MODELS names no other file and it exists."""
 WILDCARDS_FOLDER = Path("wildcards")
-"""Holds the wildcards if WILDCARDS names no other folder and it exists."""
+"""Holds the wildcards if WILDCARDS names no other folder."""
 UPSCALERS_FOLDER = Path("upscalers")
 """Holds upscalers if UPSCALERS names no other folder and it exists."""
 LORAS_FOLDER = Path("loras")
 """Holds LoRAs if LORAS names no other folder."""
 CONTROLNETS_FOLDER = Path("controlnets")
-"""Holds ControlNets if CONTROLNETS names no other folder and it exists."""
+"""Holds ControlNets if CONTROLNETS names no other folder."""
 EMBEDDINGS_FOLDER = Path("embeddings")
-"""Holds learned words if EMBEDDINGS names no other folder and it exists."""
+"""Holds learned words if EMBEDDINGS names no other folder."""
 
 YEAR = 366 * 24 * 60
 """Minutes; nothing can be waited for without end."""
@@ -187,20 +187,13 @@ class Settings(BaseSettings):
         return self.models
 
     @property
-    def wildcards_folder(self) -> Path | None:
-        """The folder that holds the wildcards; None when there are none.
+    def wildcards_folder(self) -> Path:
+        """The folder that holds the wildcards; it may be made, and filled, while the bot runs.
 
         Raises:
             SettingsError: WILDCARDS names a folder that is not there.
         """
-        if self.wildcards is None:
-            return WILDCARDS_FOLDER if WILDCARDS_FOLDER.is_dir() else None
-        if not self.wildcards.is_dir():
-            raise SettingsError(
-                f"WILDCARDS is {self.wildcards}, and there is no such folder; "
-                "make it and put text files into it, or leave WILDCARDS empty."
-            )
-        return self.wildcards
+        return _named_folder("WILDCARDS", self.wildcards, "text files") or WILDCARDS_FOLDER
 
     @property
     def loras_folder(self) -> Path:
@@ -209,28 +202,16 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: LORAS names a folder that is not there.
         """
-        if self.loras is not None and not self.loras.is_dir():
-            raise SettingsError(
-                f"LORAS is {self.loras}, and there is no such folder; "
-                "make it and put .safetensors files into it, or leave LORAS empty."
-            )
-        return self.loras or LORAS_FOLDER
+        return _named_folder("LORAS", self.loras, ".safetensors files") or LORAS_FOLDER
 
     @property
-    def controlnets_folder(self) -> Path | None:
-        """The folder that holds ControlNets; None when there are none but those that come along.
+    def controlnets_folder(self) -> Path:
+        """The folder that holds ControlNets; it may be made, and filled, while the bot runs.
 
         Raises:
             SettingsError: CONTROLNETS names a folder that is not there.
         """
-        if self.controlnets is None:
-            return CONTROLNETS_FOLDER if CONTROLNETS_FOLDER.is_dir() else None
-        if not self.controlnets.is_dir():
-            raise SettingsError(
-                f"CONTROLNETS is {self.controlnets}, and there is no such folder; "
-                "make it and put ControlNets into it, or leave CONTROLNETS empty."
-            )
-        return self.controlnets
+        return _named_folder("CONTROLNETS", self.controlnets, "ControlNets") or CONTROLNETS_FOLDER
 
     @property
     def depth_folder(self) -> Path | None:
@@ -273,36 +254,26 @@ class Settings(BaseSettings):
         return _model_folder("PEOPLE_MODEL", self.people_model, "RT-DETR")
 
     @property
-    def embeddings_folder(self) -> Path | None:
-        """The folder that holds words that were learned beside models; None when there are none.
+    def embeddings_folder(self) -> Path:
+        """The folder of words learned beside models; it may be made, and filled, while the bot runs.
 
         Raises:
             SettingsError: EMBEDDINGS names a folder that is not there.
         """
-        if self.embeddings is None:
-            return EMBEDDINGS_FOLDER if EMBEDDINGS_FOLDER.is_dir() else None
-        if not self.embeddings.is_dir():
-            raise SettingsError(
-                f"EMBEDDINGS is {self.embeddings}, and there is no such folder; "
-                "make it and put .safetensors files into it, or leave EMBEDDINGS empty."
-            )
-        return self.embeddings
+        return _named_folder("EMBEDDINGS", self.embeddings, ".safetensors files") or EMBEDDINGS_FOLDER
 
     @property
     def upscalers_folder(self) -> Path | None:
         """The folder that holds models which make pictures larger; None when there are none.
 
+        Who has none has nothing imported for them, so one that is made while the bot runs counts from the
+        next start.
+
         Raises:
             SettingsError: UPSCALERS names a folder that is not there.
         """
-        if self.upscalers is None:
-            return UPSCALERS_FOLDER if UPSCALERS_FOLDER.is_dir() else None
-        if not self.upscalers.is_dir():
-            raise SettingsError(
-                f"UPSCALERS is {self.upscalers}, and there is no such folder; "
-                "make it and put .safetensors files into it, or leave UPSCALERS empty."
-            )
-        return self.upscalers
+        named = _named_folder("UPSCALERS", self.upscalers, ".safetensors files")
+        return UPSCALERS_FOLDER if named is None and UPSCALERS_FOLDER.is_dir() else named
 
     @property
     def web_address(self) -> str:
@@ -338,6 +309,15 @@ class Settings(BaseSettings):
                 "DISCORD_TOKEN holds a space, a line break or a letter that no token has; copy it again."
             )
         return token
+
+
+def _named_folder(name: str, folder: Path | None, what: str) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        raise SettingsError(
+            f"{name} is {folder}, and there is no such folder; "
+            f"make it and put {what} into it, or leave {name} empty."
+        )
+    return folder
 
 
 def _model_folder(name: str, folder: Path | None, such_as: str) -> Path | None:

@@ -27,3 +27,9 @@ def on_disk(source: str, info: ModelInfo | None) -> Path | None:
         return None
     own = (hub_snapshot(info.source) or Path(info.source).expanduser()) / "safety_checker"
     return own if (own / WEIGHTS).is_file() else None
+
+
+def within(folder: Path) -> Path:
+    """Where in a folder the checker is: it may be that of a whole model."""
+    inside = folder / "safety_checker"
+    return inside if not (folder / WEIGHTS).is_file() and (inside / WEIGHTS).is_file() else folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import math
 import re
 import threading
 import time
@@ -55,6 +56,8 @@ class Lora:
     """Of the text that the model's cross-attention reads; None: it changes nothing there."""
     reads: bool
     """It changes a text encoder too."""
+    numbers: int = 0
+    """How many its weights are."""
     triggers: tuple[str, ...] = ()
     """Words that it was taught under."""
     advised: float | None = None
@@ -332,6 +335,9 @@ def _read(path: Path, name: str, version: tuple[int, int]) -> Lora:
         rank=max(shape[0] for shape in downs.values()),
         width=_width(downs),
         reads=any(key.startswith(("lora_te", "text_encoder")) for key in downs),
+        numbers=min(
+            version[1], sum(math.prod(shape) for shape in shapes.values())
+        ),  # none is less than a byte
         triggers=triggers_of(path, notes),
         advised=advised_weight(notes),
     )

@@ -21,6 +21,7 @@ from generation.modelfiles import (
     read_json,
     tensor_shapes,
     variant_of,
+    weights_in,
 )
 
 _IN_CHECKPOINTS = {
@@ -86,6 +87,15 @@ def weigh(info: ModelInfo) -> Weights | None:
         refiner = _parts(info.refiner)
         numbers |= {f"refiner's {part}": refiner[part] for part in _REFINER_PARTS if part in refiner}
     return Weights(numbers=numbers, memory=info.memory)
+
+
+def numbers_in(folder: Path) -> int:
+    """How many numbers the weights are that are read of a folder with one model, by their headers.
+
+    Raises:
+        UnreadableModel: they are missing or broken; a sentence for the owner.
+    """
+    return _in_files(weights_in(folder))
 
 
 def _place(source: str) -> Path | None:

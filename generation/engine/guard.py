@@ -19,7 +19,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil
 
 from generation.catalogue import ModelInfo, UnreadableModel
-from generation.checkers import WEIGHTS, on_disk
+from generation.checkers import WEIGHTS, on_disk, within
 from generation.engine.building import one_at_a_time
 from generation.engine.fetching import first_line
 from generation.engine.memory import footprint, free, is_out_of_memory
@@ -287,8 +287,7 @@ def read_checker(folder: Path, device: torch.device) -> Checker:
     Raises:
         UnreadableModel: there is none that can be used; a sentence for the owner.
     """
-    if not (folder / WEIGHTS).is_file() and (folder / "safety_checker" / WEIGHTS).is_file():
-        folder = folder / "safety_checker"
+    folder = within(folder)
     if not (folder / WEIGHTS).is_file():
         raise UnreadableModel(f"The safety checker {folder} has no {WEIGHTS}; pickles I never open.")
     try:

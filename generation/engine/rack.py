@@ -151,8 +151,9 @@ class Rack:
     def admit(self, task: Task) -> None:
         if task.request.upscale is not None:
             if self._enlarging is None:
-                reason = f"The upscaler {task.request.upscale.upscaler} is not among the upscalers any more."
-                self._say(TaskFailed(task=task.id, reason=reason))
+                name = task.request.upscale.upscaler
+                gone = say("The upscaler {name} is not among the upscalers any more.", name=name)
+                self._say(TaskFailed(task=task.id, reason=gone))
             else:
                 self._enlarging.admit(task)
             return

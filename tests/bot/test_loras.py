@@ -101,8 +101,9 @@ def test_models_list_and_check_tell_loras(
     add_arguments(parser)
     assert look_after(parser.parse_args(["list"])) == 1
     said = capsys.readouterr().out
-    assert "Oil paint   kohya, rank 8, for Stable Diffusion 1; trigger words: oil, brush\n" in said
-    assert "huge   PEFT, rank 4, for Stable Diffusion XL\n" in said
+    assert "Oil paint   kohya, rank 8, for Stable Diffusion 1, about 17 KiB in float16" in said
+    assert "; trigger words: oil, brush\n" in said
+    assert "huge   PEFT, rank 4, for Stable Diffusion XL, about 18 KiB in float16" in said
     assert "half   broken   The LoRA" in said
     assert look_after(parser.parse_args(["check"])) == 1
     said = capsys.readouterr().out

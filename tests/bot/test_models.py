@@ -269,6 +269,30 @@ def test_controlnets_are_listed_and_those_that_are_broken_found(owner: Owner) ->
         assert "old.pth are a pickle" in said
 
 
+def test_what_looks_at_pictures_is_listed_and_what_is_broken_found(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.writes(TOML)
+    for name in ("DEPTH_MODEL", "POSE_MODEL", "SAFETY_CHECKER"):
+        (owner.folder / name).mkdir()
+        (owner.folder / name / "config.json").write_text("{}")
+        monkeypatch.setenv(name, str(owner.folder / name))
+    write_safetensors(owner.folder / "DEPTH_MODEL" / "model.fp16.safetensors", {"never read": [9, 1024]})
+    write_safetensors(owner.folder / "DEPTH_MODEL" / "model.safetensors", {"weight": [5, 1024]})
+    write_safetensors(owner.folder / "SAFETY_CHECKER" / "model.safetensors", {"weight": [2, 1024]})
+    (owner.folder / "POSE_MODEL" / "pytorch_model.bin").write_bytes(b"")
+    said = owner.types("list", status=1)
+    assert "\nWhat looks at pictures:\n  depth   " in said
+    assert "DEPTH_MODEL, about 20 KiB in float32\n" in said
+    assert "SAFETY_CHECKER, about 4 KiB in float16 on a graphics card or 8 KiB in float32" in said
+    assert "pose   broken   " in said
+    assert "POSE_MODEL holds no .safetensors file" in said
+    (owner.folder / "DEPTH_MODEL" / "config.json").unlink()
+    said = owner.types("check", status=1)
+    assert "depth: broken\n  DEPTH_MODEL is " in said
+    assert "safety checker: well\n" in said
+
+
 def test_it_is_a_part_of_the_bots_command(tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text('[[model]]\nname = "Lost"\nsource = "./lost"\n')
     done = subprocess.run(

@@ -147,13 +147,16 @@ def test_a_named_file_of_models_must_be_there(tmp_path: Path) -> None:
         _ = settings.models_file
 
 
-def test_the_wildcards_are_in_the_named_folder_or_one_that_lies_here(
+def test_what_the_owner_keeps_is_in_the_named_folder_or_one_that_lies_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert read_settings().wildcards_folder is None
-    (tmp_path / "wildcards").mkdir()
-    assert read_settings().wildcards_folder == Path("wildcards")
+    here = read_settings()
+    assert here.wildcards_folder == Path("wildcards"), "it may be made later"
+    assert (here.controlnets_folder, here.embeddings_folder) == (Path("controlnets"), Path("embeddings"))
+    assert read_settings().upscalers_folder is None
+    (tmp_path / "upscalers").mkdir()
+    assert read_settings().upscalers_folder == Path("upscalers")
     (tmp_path / "lists").mkdir()
     assert read_settings(env(tmp_path, f"WILDCARDS={tmp_path}/lists")).wildcards_folder == tmp_path / "lists"
 

@@ -43,8 +43,9 @@ def _build(folder: Path) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("bot")
-    await asyncio.to_thread(_build, folder / "controlnets" / "house-canny")
     async with staged(folder, model=MINI, BATCH="2") as stage:
+        # Only now, for the folder of ControlNets may be made while the bot runs.
+        await asyncio.to_thread(_build, folder / "controlnets" / "house-canny")
         yield stage
 
 
