@@ -112,7 +112,7 @@ class DeleteButton(JobButton, template=f"{Action.DELETE}:{_JOB}"):
             await house.desk.withdrawn(job.id)
             pressed = None if interaction.message is None else interaction.message.id
             # What is private Discord shows to nobody else, and takes away by itself.
-            if not await house.courier.remove(job.id, but=pressed) and not job.private:
+            if not await house.courier.remove(job, but=pressed) and not job.private:
                 await tell(interaction, _STAYS)
         try:
             await interaction.delete_original_response()

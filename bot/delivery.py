@@ -115,12 +115,17 @@ class Courier:
         round_.again = job_id in self._tasks
         self._look_after(job_id)
 
-    async def remove(self, job_id: JobId, *, but: int | None) -> bool:
-        """Take the message of a job away, unless it is the message `but`; whether it is gone."""
-        kept = await self._deliveries.get(job_id)
-        if kept is None or kept.address.message_id == but:
+    async def remove(self, job: Job, *, but: int | None) -> bool:
+        """Take the message of a job away, unless it is the message `but`; whether it is gone.
+
+        With it goes the message that has called who asked.
+        """
+        kept = await self._deliveries.get(job.id)
+        if kept is None:
             return True
-        return await self._letters.remove(kept.address)
+        if kept.call is not None:
+            await self._letters.remove_call(job, kept.address)
+        return kept.address.message_id == but or await self._letters.remove(kept.address)
 
     def _round(self, job_id: JobId) -> Round:
         if job_id not in self._rounds:

@@ -133,11 +133,19 @@ class Letters:
         )
 
     async def _earlier(
-        self, channel: discord.abc.Messageable, is_it: Callable[[discord.Message], bool]
+        self,
+        channel: discord.abc.Messageable,
+        is_it: Callable[[discord.Message], bool],
+        *,
+        after: discord.Object | None = None,
     ) -> discord.Message | None:
-        """Our own message of which that is so, if it is among the newest in the channel."""
+        """Our own message of which that is so, if it is among the newest in the channel.
+
+        Args:
+            after: look at the first behind this one, instead of the newest.
+        """
         try:
-            async for message in channel.history(limit=_EARLIER):
+            async for message in channel.history(limit=_EARLIER, after=after):
                 if message.author == self._client.user and is_it(message):
                     return message
         except discord.Forbidden:
@@ -203,6 +211,19 @@ class Letters:
                 raise
             return False
         return True
+
+    async def remove_call(self, job: Job, address: Address) -> None:
+        """Remove the message that has called who asked, if it is found: its link leads nowhere any more."""
+        said, card = language(address.locale)(_call(job, address)), discord.Object(address.message_id or 0)
+        try:
+            places: list[discord.abc.Messageable] = [] if job.private else [self._channel(address)]
+            places.append(await self._client.create_dm(discord.Object(job.asker)))
+            for place in places:
+                call = await self._earlier(place, lambda message: message.content == said, after=card)
+                if call is not None:
+                    return await call.delete()
+        except (discord.HTTPException, *UNREACHABLE) as error:
+            log.info("job %s: the message that called who asked stays: %s", job.id, describe(error))
 
 
 def _call(job: Job, address: Address) -> Sentence:

@@ -167,7 +167,7 @@ class Pictures:
 
     async def forget(self, job_id: JobId) -> None:
         """Remove the pictures of a job and those it started from: the rows, and the files that no other row
-        needs. The job stays.
+        needs. The job stays; one that has ended, however, is not told of any more.
         """
         async with self._between:
             async with self._database.transaction() as transaction:
@@ -183,7 +183,7 @@ class Pictures:
                 await transaction.execute(
                     """
                     UPDATE jobs SET forgotten_at = ?
-                    WHERE id = ? AND state = 'done' AND forgotten_at IS NULL
+                    WHERE id = ? AND settled_at IS NOT NULL AND forgotten_at IS NULL
                     """,
                     (time.time(), job_id),
                 )

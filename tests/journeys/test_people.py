@@ -94,11 +94,15 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
         assert "slow secret" in text_of(late)
         again = await stage.anna.press(late, "Vary a little")
         await stage.anna.until(lambda: len(calls(stage.anna)) == 2)
-        assert (await result(stage.anna, again))["channel_id"] == direct
+        varied = await result(stage.anna, again)
+        assert varied["channel_id"] == direct
         assert [card["id"] in call["content"] for call in calls(stage.anna)] == [True, False]
         assert "your pictures are there" in calls(stage.anna)[0]["content"]
         assert [call["channel_id"] == direct for call in calls(stage.anna)] == [False, True]
         assert "secret" not in str(await stage.anna.messages())
+        for finished in (card, varied):  # what they lead to is gone, and they with it
+            await stage.anna.press(finished, "Delete")
+        await stage.anna.until(lambda: {call["id"] for call in calls(stage.anna)} <= set(stage.anna.deleted))
 
 
 def calls(person: Person) -> list[Json]:

@@ -60,6 +60,9 @@ async def test_an_entry_says_what_is_left_and_what_was_deleted_is_none(
     assert one.pictures == await pictures.of(job.id)
     await pictures.forget(job.id)
     assert [entry.job.id for entry in (await history.page(ADA, 5)).entries] == [failed.id]
+    await pictures.forget(failed.id)
+    assert (await history.page(ADA, 5)).entries == ()
+    assert await history.prompts(ADA, "", 9) == []
 
 
 async def test_prompts_are_ones_own_each_once_the_best_first(jobs: Jobs, history: History) -> None:
