@@ -141,12 +141,12 @@ def leaving_card(event: Queued | Progressed, shelf: Shelf, *, directly: bool) ->
     """
     card = card_for(event, shelf)
     said = say(
-        "**Still on it.** This takes longer than Discord lets me change a message: what comes of it is a new "
+        "**Still on it.** This takes longer than Discord lets me change a message: the result will be a new "
         "one."
     )
     if directly:
         said = say(
-            "**Still on it.** This takes longer than Discord lets me change a message: what comes of it is a "
+            "**Still on it.** This takes longer than Discord lets me change a message: the result will be a "
             "direct message. If you take none, `/history` has it."
         )
     return replace(card, tone=Tone.WAITING, text=(card.text[0], said), pictures=())

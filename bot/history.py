@@ -17,6 +17,7 @@ from bot.acknowledgement import acknowledge
 from bot.bringing import one_by_one
 from bot.buttons import show_privately
 from bot.cards import card_for
+from bot.facts import BROUGHT, is_brought
 from bot.language import Language, language_of
 from bot.letters import link_to
 from bot.limits import Refused
@@ -112,7 +113,7 @@ def page_view(page: Page, pictured: Collection[JobId], language: Language) -> ui
         if entry.job.id in pictured:
             thumbnail: ui.Thumbnail[ui.LayoutView] = ui.Thumbnail(
                 f"attachment://{_file(entry)}",
-                description=shortened(whole(entry.job.request.prompt), 1024),
+                description=shortened(whole(language(_prompt(entry.job))), 1024),
                 spoiler=_is_covered(entry),
             )
             body.add_item(ui.Section(text, accessory=thumbnail))
@@ -125,7 +126,8 @@ def page_view(page: Page, pictured: Collection[JobId], language: Language) -> ui
             placeholder=language(say("Show one of them with its buttons…")),
             options=[
                 discord.SelectOption(
-                    label=shortened(f"{number}. {_one_line(entry.job)}", LISTED), value=entry.job.id
+                    label=shortened(f"{number}. {_one_line(language(_prompt(entry.job)))}", LISTED),
+                    value=entry.job.id,
                 )
                 for number, entry in enumerate(page.entries, start=1)
             ],
@@ -155,7 +157,17 @@ def _lines(number: int, entry: Entry) -> list[str]:
         facts.append(say("only for you"))
     elif entry.address is not None and (link := link_to(entry.address)) is not None:
         facts.append(say("[its message]({link})", link=link))
-    return [f"**{number}.** {literal(shortened(job.request.prompt, SHOWN))}", joined(" · ", facts)]
+    prompt = joined("", (f"**{number}.** ", altered(_prompt(job), _shown)))
+    return [prompt, joined(" · ", facts)]
+
+
+def _prompt(job: Job) -> str:
+    """What was asked for, as it was typed."""
+    return BROUGHT if is_brought(job.request) else job.request.prompt
+
+
+def _shown(text: str) -> str:
+    return literal(shortened(text, SHOWN))
 
 
 def _state(entry: Entry) -> str:
@@ -190,8 +202,8 @@ def _file(entry: Entry) -> str:
     return f"{'SPOILER_' if _is_covered(entry) else ''}{entry.job.id}-small.webp"
 
 
-def _one_line(job: Job) -> str:
-    return whole(" ".join(job.request.prompt.split()))
+def _one_line(text: str) -> str:
+    return whole(" ".join(text.split()))
 
 
 # Its buttons ----------------------------------------------------------------------------------------------

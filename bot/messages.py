@@ -49,8 +49,8 @@ COLOURS = {
 STYLES = {
     Action.REROLL: (discord.ButtonStyle.primary, "🎲"),
     Action.SETTINGS: (discord.ButtonStyle.secondary, "🔎"),
-    Action.CANCEL: (discord.ButtonStyle.secondary, "✖️"),
-    Action.TAKE_BACK: (discord.ButtonStyle.secondary, "✖️"),
+    Action.CANCEL: (discord.ButtonStyle.secondary, "❌"),
+    Action.TAKE_BACK: (discord.ButtonStyle.secondary, "❌"),
     Action.DELETE: (discord.ButtonStyle.secondary, "🗑️"),
     Action.VARY: (discord.ButtonStyle.secondary, "🌱"),
     Action.DIFFER: (discord.ButtonStyle.secondary, "🌿"),
@@ -110,7 +110,7 @@ def shrunk(card: Card, file_limit: int) -> Card:
     if lost := len(card.pictures) - len(pictures):
         notes.append(
             say(
-                "{lost} of {number} too large for Discord; a smaller size will arrive",
+                "{lost} of {number} too large for Discord; choose a smaller size",
                 lost=lost,
                 number=len(card.pictures),
             )

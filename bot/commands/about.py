@@ -118,7 +118,7 @@ async def help_(interaction: Interaction) -> None:
             "You may have {number} requests waiting at a time.",
             house.limits.waiting_per_person,
         ),
-        say("{queue} says how long it takes now, and what is left for you today.", queue=command("queue")),
+        say("{queue} says what waits now, and what is left for you today.", queue=command("queue")),
         say("### Yours"),
         say(
             "{history} has what you asked for, {prefer} what you prefer, {settings} whether I ping you and "

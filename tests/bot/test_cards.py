@@ -311,7 +311,7 @@ def test_a_sampler_that_nobody_can_choose_is_no_setting() -> None:
 def test_a_message_that_cannot_be_changed_any_more_says_where_its_end_comes() -> None:
     running = Progressed(job=job(), step=5, steps=20)
     card = leaving_card(running, SHELF, directly=False)
-    assert "what comes of it is a new one" in words(card)
+    assert "the result will be a new one" in words(card)
     assert "%" not in words(card)
     assert [button.action for button in card.buttons] == [Action.CANCEL]
     assert "/history" in words(leaving_card(running, SHELF, directly=True))

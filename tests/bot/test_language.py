@@ -15,6 +15,7 @@ from discord import app_commands
 from bot.app import Atelier
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.cards import card_for
+from bot.history import page_view
 from bot.language import Language, Translator, language, languages
 from bot.messages import MAX_TEXT, files, layout
 from bot.recipe import settings_card
@@ -22,7 +23,9 @@ from generation.job import Cancelled, Failed, Finished, JobId, JobState, Loading
 from generation.request import Digest, Hires, Look, Seed, Size, Start, Upscale, Variation
 from generation.safety import Review, Safety
 from generation.sentence import altered, count, enumerated, joined, say
-from tests.bot.test_messages import every_component
+from storage.history import Entry as Past
+from storage.history import Page
+from tests.bot.test_messages import components, every_component, nested
 from tests.bot.things import MODEL, SHELF, done, job, pictures
 
 JOB = JobId("0123456789abcdef")
@@ -285,3 +288,19 @@ async def test_nothing_of_a_card_stays_english_but_names_and_what_people_typed()
             texts += [option["label"] for option in part.get("options", ())]
         for text in texts:
             assert unsaid(text) <= typed, text
+
+
+async def test_nothing_of_a_page_of_the_history_stays_english_but_what_people_typed() -> None:
+    size = Size(width=256, height=256)
+    upscale = Upscale(picture=Digest("a" * 64), upscaler="Sharp", factor=2.0, size=size, brought=True)
+    brought = job("A picture that somebody brought", upscale=upscale)
+    jobs = (job(), brought, job().moved(JobState.FAILED, failure=say("The disk is full.")))
+    page = Page(
+        entries=tuple(Past(job=of, pictures=(), address=None) for of in jobs),
+        has_newer=True,
+        has_older=True,
+    )
+    for part in nested(components(page_view(page, (), Marked("xx")))):
+        texts = [part[key] for key in ("content", "label", "placeholder") if part.get(key)]
+        for text in (*texts, *(option["label"] for option in part.get("options", ()))):
+            assert unsaid(text) <= {"red", "circle"}, text
