@@ -61,7 +61,7 @@ async def new_post(channel: Any, post: Post, card: Card, language: Language) -> 
             name=whole(name_of_post(post)),
             view=view,
             files=attachments,
-            applied_tags=_forum_tags(channel, post),
+            applied_tags=forum_tags(channel, post),
             allowed_mentions=NO_MENTIONS,
         )
         return Message(channel_id=made.thread.id, message_id=made.message.id)
@@ -71,7 +71,7 @@ async def new_post(channel: Any, post: Post, card: Card, language: Language) -> 
     return Message(channel_id=message.channel.id, message_id=message.id)
 
 
-def _forum_tags(forum: discord.ForumChannel, post: Post) -> list[discord.ForumTag]:
+def forum_tags(forum: discord.ForumChannel, post: Post) -> list[discord.ForumTag]:
     """Those of the forum that are called like the post's; one of them, whichever, where one is required."""
     wanted = set(post.tags)
     found = [tag for tag in forum.available_tags if tag.name.casefold() in wanted and not tag.moderated]

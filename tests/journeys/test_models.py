@@ -248,4 +248,12 @@ async def test_only_models_that_the_server_allows_are_suggested_and_draw(stage: 
     wanted = "`Plain Noise` may not draw in this server; there are: `Fancy *Noise*`."
     assert await told(stage.anna, await asks(stage.anna, "a sun", model="Plain Noise")) == wanted
     assert await told(stage.anna, await stage.anna.press(old, "Reroll")) == wanted
+    await told(stage.mina, await stage.mina.command("server models allow", {"model": "Plain Noise"}))
+    allowed = await stage.mina.autocomplete("server models remove", "model", "")
+    assert {choice["value"] for choice in allowed} == {"Fancy *Noise*", "Plain Noise"}
+    await told(stage.mina, await stage.mina.command("server models remove", {"model": "fancy *noise*"}))
+    assert await offered() == ["Plain Noise"]
+    last = await stage.mina.command("server models remove", {"model": "plain noise"})
+    assert (await told(stage.mina, last)).startswith("That is the only one.")
     await told(stage.mina, await stage.mina.command("server models all", {}))
+    assert await offered() == ["Plain Noise", "Fancy *Noise*"]

@@ -118,9 +118,14 @@ async def test_only_what_is_masked_is_drawn_anew(stage: Stage) -> None:
     assert await drawn_again(stage, png)
 
 
-async def test_what_is_transparent_is_a_mask_too(stage: Stage) -> None:
+def a_hole() -> Image.Image:
     photo = a_circle().resize((128, 128)).convert("RGBA")
     photo.paste((0, 0, 0, 0), (24, 24, 104, 104))
+    return photo
+
+
+async def test_what_is_transparent_is_a_mask_too(stage: Stage) -> None:
+    photo = a_hole()
     card = await drawn_by(
         stage.anna, "inpaint", prompt="a blue circle on a white background", image=a_file(photo), seed=5
     )
@@ -187,12 +192,15 @@ async def test_an_upscaled_picture_is_the_same_as_large_as_the_model_can(stage: 
 
 
 async def test_what_is_around_a_picture_is_drawn_from_its_menu(stage: Stage) -> None:
-    card = await draws(stage.anna, "a red circle on a white background", seed=11)
-    asked = await stage.bruno.select(card, "More: zoom out, pan, save as a style…", ["zoom out 2×"])
-    wider = await result(stage.bruno, asked)
-    (png,) = await files_of(stage.bruno, wider)
-    assert pixels(png).size == (128, 128)
-    assert request_of(png).start is not None
+    card = await draws(stage.anna, "a red circle on a white background", seed=11, steps=4)
+    menu = "More: zoom out, pan, save as a style…"
+    for way, size in (("zoom out 2×", (128, 128)), ("pan left", (192, 128))):
+        wider = await result(stage.bruno, await stage.bruno.select(card, menu, [way]))
+        (png,) = await files_of(stage.bruno, wider)
+        assert pixels(png).size == size
+        assert request_of(png).start is not None
+    refused = await stage.bruno.select(card, menu, ["make square"])
+    assert await told(stage.bruno, refused) == "That picture is square already."
 
 
 async def test_part_of_a_picture_is_drawn_anew_from_a_form(stage: Stage) -> None:
@@ -277,9 +285,20 @@ async def test_a_file_that_is_none_to_start_from_is_refused_privately(
     assert sentence in await told(stage.anna, asked)
 
 
-async def test_a_strength_without_a_picture_is_refused(stage: Stage) -> None:
-    asked = await stage.anna.command("imagine", {"prompt": "a red circle", "strength": 0.5})
-    assert "give me one as `image`" in await told(stage.anna, asked)
+@pytest.mark.parametrize(
+    ("command", "options", "sentence"),
+    [
+        ("imagine", {"strength": 0.5}, "give me one as `image`"),
+        ("imagine", {"strength": 1.5, "image": a_file(a_circle())}, "A strength of 1.5 is not possible"),
+        ("img2img", {"strength": 0.0, "image": a_file(a_circle())}, "A strength of 0 is not possible"),
+        ("inpaint", {"blur": 1000, "image": a_file(a_hole())}, "A mask blur of 1000 is not possible"),
+    ],
+)
+async def test_a_strength_or_a_blur_that_cannot_be_is_refused(
+    command: str, options: dict[str, object], sentence: str, stage: Stage
+) -> None:
+    asked = await stage.anna.command(command, {"prompt": "a red circle", **options})
+    assert sentence in await told(stage.anna, asked)
 
 
 async def test_a_mask_of_another_shape_is_refused(stage: Stage) -> None:

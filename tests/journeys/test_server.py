@@ -70,6 +70,8 @@ async def test_an_admin_rules_where_who_and_in_which_words(stage: Stage) -> None
     line = await stage.anna.message(at(showcase, "Banned words"))
     assert text_of(line) == f"<@{stage.mina.id}> changed **Banned words**: added “worse”"
     assert not line["mentions"]
+    (listed,) = (await private(stage.mina, await stage.mina.command("server words list", {})))["attachments"]
+    assert (await stage.mina.fetch(listed)).decode().splitlines() == ["red sky", "Ugly", "worse"]
     # What cannot be told is kept nevertheless.
     stage.playground.faults.add(Fault(method="POST", path=f"/channels/{showcase}/messages", status=403))
     said = await decides(stage.mina, "spoilers", always=True)

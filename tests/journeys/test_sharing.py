@@ -309,6 +309,9 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     assert "a hidden treasure" in text_of(await page(mina, await mina.command("gallery new")))
     await mina.manage(place, permission_overwrites=[])
     assert "a hidden treasure" in text_of(await page(bruno, await bruno.command("gallery new")))
+    chance = text_of(await page(bruno, await bruno.command("gallery random", {"tag": "treasure"})))
+    assert "By chance" in chance
+    assert "a hidden treasure" in chance
 
 
 async def reports(person: Person, post: Json, reason: str) -> str:
