@@ -171,6 +171,11 @@ def report_card(post: Post, job: Job, picture: Picture | None, reports: Sequence
     )
 
 
+def reported_card() -> Card:
+    """The same where it named somebody who is forgotten."""
+    return Card(tone=Tone.WAITING, text=(say("**Reported**, and it waits; `/moderate` shows it."),))
+
+
 def decided_line(decided: Report | Decided) -> str:
     """What was decided, and by whom."""
     who = _who(decided.decided_by or UserId(0))

@@ -7,7 +7,7 @@ import logging
 import discord
 
 from bot.apologies import describe
-from bot.gallerycards import decided_report_card, gone_report_card
+from bot.gallerycards import decided_report_card, gone_report_card, reported_card
 from bot.language import language_of_server
 from bot.messages import NO_MENTIONS, layout
 from bot.refusals import UNREACHABLE, is_final
@@ -28,19 +28,23 @@ class Notices:
         self._servers = servers
 
     async def bring_up_to_date(self) -> bool:
-        """Take the pictures out of those that wait for nobody any more; whether all of that could be done."""
+        """Take the pictures out of those that wait for nobody any more, and out of others names of who is
+        forgotten; whether all of that could be done.
+        """
         done = True
         for notice in await self._reports.outdated():
             try:
-                await self._close(notice)
+                await self._tell_anew(notice)
             except (discord.HTTPException, *UNREACHABLE) as error:
                 log.info("a report's message waits: %s", describe(error))
                 done = False
         return done
 
-    async def _close(self, notice: Notice) -> None:
+    async def _tell_anew(self, notice: Notice) -> None:
         reports = await self._reports.of(notice.post)
-        if reports:
+        if notice.waits:
+            card = reported_card()
+        elif reports:
             card = decided_report_card(reports[-1])
         else:
             card = gone_report_card(await self._jobs.outlined(notice.job_id), notice.index)
@@ -55,4 +59,4 @@ class Notices:
             if not is_final(error, 0):
                 raise
             log.info("a report's message is gone, or stays as it was: %s", describe(error))
-        await self._reports.closed(notice)
+        await (self._reports.told(notice) if notice.waits else self._reports.closed(notice))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from generation.job import JobId, UserId
 from generation.request import InvalidRequest
 from generation.sentence import say
-from storage.database import Database, Row
+from storage.database import Database, Row, Transaction
 from storage.decisions import Decided, newest, note
 from storage.decisions import Decision as Decision
 from storage.gallery import GONE, PostId, hide
@@ -44,6 +44,8 @@ class Notice:
     """It may be gone."""
     job_id: JobId
     index: int
+    waits: bool = False
+    """For a decision, still."""
 
 
 class Reports:
@@ -100,17 +102,20 @@ class Reports:
         """
         now = time.time()
         async with self._database.transaction() as transaction:
-            changed = await transaction.execute(
-                """
-                UPDATE reports SET decision = ?, decided_by = ?, decided_at = ?
-                WHERE post = ? AND decision IS NULL
-                """,
-                (decision, by, now, post_id),
-            )
-            if changed:
-                await note(transaction, post_id, decision, by, now)
+            changed = await _decide(transaction, post_id, decision, by, now)
             if changed and decision is Decision.HIDDEN:
                 await hide(transaction, post_id, by)
+                # What was reported of others that share the same file is decided with it.
+                also = await transaction.fetch_all(
+                    """
+                    SELECT same.id FROM posts AS this CROSS JOIN posts AS same
+                    ON same.hidden_by = this.hidden_by AND same.hidden_at = this.hidden_at
+                    WHERE this.id = ?
+                    """,
+                    (post_id,),
+                )
+                for row in also:
+                    await _decide(transaction, PostId(row["id"]), decision, by, now)
         return changed
 
     # Messages ---------------------------------------------------------------------------------------------
@@ -134,12 +139,12 @@ class Reports:
             )
 
     async def outdated(self) -> tuple[Notice, ...]:
-        """Messages of what does not wait any more: it was decided, or the post is gone."""
+        """Messages of what does not wait any more: it was decided, or the post is gone. And those that name
+        somebody who is forgotten.
+        """
+        waits = "EXISTS (SELECT 1 FROM reports WHERE reports.post = notices.post AND decision IS NULL)"
         rows = await self._database.fetch_all(
-            """
-            SELECT * FROM notices
-            WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.post = notices.post AND decision IS NULL)
-            """
+            f"SELECT *, {waits} AS waits FROM notices WHERE outdated OR NOT {waits}"
         )
         return tuple(
             Notice(
@@ -149,9 +154,18 @@ class Reports:
                 post=PostId(row["post"]),
                 job_id=JobId(row["job_id"]),
                 index=row["position"],
+                waits=bool(row["waits"]),
             )
             for row in rows
         )
+
+    async def told(self, notice: Notice) -> None:
+        """Its message names nobody any more."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                "UPDATE notices SET outdated = 0 WHERE channel_id = ? AND message_id = ?",
+                (notice.channel_id, notice.message_id),
+            )
 
     async def closed(self, notice: Notice) -> None:
         """Its message says what came of it, or is gone."""
@@ -160,6 +174,21 @@ class Reports:
                 "DELETE FROM notices WHERE channel_id = ? AND message_id = ?",
                 (notice.channel_id, notice.message_id),
             )
+
+
+async def _decide(
+    transaction: Transaction, post_id: PostId, decision: Decision, by: UserId, now: float
+) -> int:
+    changed = await transaction.execute(
+        """
+        UPDATE reports SET decision = ?, decided_by = ?, decided_at = ?
+        WHERE post = ? AND decision IS NULL
+        """,
+        (decision, by, now, post_id),
+    )
+    if changed:
+        await note(transaction, post_id, decision, by, now)
+    return changed
 
 
 def _report(row: Row) -> Report:

@@ -141,6 +141,8 @@ CREATE TABLE notices (
     post INTEGER NOT NULL,
     job_id TEXT NOT NULL,
     position INTEGER NOT NULL,
+    -- Whether it names somebody who was forgotten since.
+    outdated INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (channel_id, message_id)
 ) WITHOUT ROWID;
 

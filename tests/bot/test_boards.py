@@ -237,10 +237,17 @@ async def test_what_moderators_see_of_a_report_is_closed_wherever_it_was_decided
             )
         )
     await reports.decide(posts[0].id, Decision.KEPT, by=ADMIN)
-    assert await hall.curator.catch_up()
-    said = [text_of(world.wire.message(each)) for each in world.history(room, limit=9)]
-    assert sorted(said) == ["**Gone** before anybody decided.", "**Kept** by <@8>."]
-    assert await reports.outdated() == ()
+
+    async def said() -> list[str]:
+        assert await hall.curator.catch_up()
+        assert await reports.outdated() == ()
+        return sorted(text_of(world.wire.message(each)) for each in world.history(room, limit=9))
+
+    assert await said() == ["**Gone** before anybody decided.", "**Kept** by <@8>."]
+    await hall.execute("UPDATE notices SET outdated = 1")  # as when who reported it is forgotten
+    assert await said() == ["**Kept** by <@8>.", "**Reported**, and it waits; `/moderate` shows it."]
+    await reports.decide(posts[1].id, Decision.HIDDEN, by=ADMIN)
+    assert await said() == ["**Hidden** by <@8>.", "**Kept** by <@8>."]
 
 
 async def forgotten(hall: Hall) -> None:

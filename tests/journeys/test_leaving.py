@@ -39,7 +39,9 @@ async def test_who_leaves_takes_their_things_from_the_gallery_the_board_and_the_
         await shares(bruno, await result(bruno, await bruno.submit(form, {"Prompt": "a blue garden"})))
         child = await in_gallery(anna, place, "a blue garden", f"remixed from <@{anna.id}>")
         await anna.press(child, "Like")
+        await told(mina, await mina.command("server moderators", {"channel": mina.channel("pictures")}))
         assert "Thank you" in await reports(anna, child, "not green")
+        notice = await mina.message(lambda m: f"<@{anna.id}>: not green" in text_of(m))
         await anna.message(lambda m: m["id"] == child["id"] and labels(m) == ["1 like"])
         assert await stage.bot.stop() == 0
         change(
@@ -69,6 +71,7 @@ async def test_who_leaves_takes_their_things_from_the_gallery_the_board_and_the_
         await bruno.until(lambda: eden["id"] in bruno.deleted)
         told_anew = await bruno.message(lambda m: m["id"] == child["id"] and "remixed" not in text_of(m))
         assert labels(told_anew) == ["Like"]
+        await mina.message(lambda m: m["id"] == notice["id"] and anna.id not in text_of(m))
         text = text_of(await bruno.message(lambda m: m["id"] == board["id"] and "Eden" not in text_of(m)))
         assert "**1.** a blue garden" in text
         for said in (text, text_of(told_anew), text_of(await mina.answer(await mina.command("moderate")))):

@@ -13,8 +13,11 @@ from storage.boards import WEEK, Boards, begin_of, week_of
 from storage.database import Database
 from storage.gallery import Gallery, PostId
 from storage.jobs import Jobs
+from storage.people import People
+from storage.pictures import Pictures
+from storage.privacy import Privacy
 from storage.reports import Decision, Notice, Reports
-from tests.storage.things import SERVER, a_post
+from tests.storage.things import ADDRESS, SERVER, a_job, a_picture, a_post, done
 
 BEA, CLO, MOD = UserId(5), UserId(6), UserId(7)
 
@@ -84,6 +87,40 @@ async def test_a_notice_is_to_be_closed_once_it_is_decided_or_its_post_is_gone(
     assert await reports.outdated() == (notices[1],)
     await reports.shown(late := replace(notices[1], message_id=99))  # it went before that was known
     assert await reports.outdated() == (notices[1], late)
+
+
+async def test_a_notice_that_names_somebody_who_is_forgotten_is_told_anew(
+    jobs: Jobs, gallery: Gallery, reports: Reports, database: Database, pictures: Pictures
+) -> None:
+    posts = [await a_post(jobs, gallery, f"number {number}") for number in range(2)]
+    for post, reporter in zip(posts, (BEA, CLO), strict=True):
+        await reports.report(post.id, by=reporter, reason="rude")
+        await reports.shown(
+            Notice(channel_id=8, message_id=post.id, server=SERVER, post=post.id, job_id=post.job_id, index=0)
+        )
+    await Privacy(database, pictures, await People.opened(database)).forget(BEA)
+    [notice] = await reports.outdated()
+    assert (notice.post, notice.waits) == (posts[0].id, True)
+    await reports.told(notice)
+    assert await reports.outdated() == ()
+    await reports.decide(posts[0].id, Decision.KEPT, by=MOD)
+    assert await reports.outdated() == (replace(notice, waits=False),)
+
+
+async def test_what_is_hidden_with_another_of_the_same_file_is_decided_with_it(
+    jobs: Jobs, gallery: Gallery, reports: Reports
+) -> None:
+    first, apart = await a_post(jobs, gallery), await a_post(jobs, gallery)
+    job = a_job(asker=BEA)
+    await jobs.keep(job, replace(ADDRESS, user_id=BEA))
+    await jobs.settle(done(job), [a_picture(0, f"{first.job_id} 0".encode())])
+    second, _ = await gallery.share(job.id, 0, server=SERVER, by=BEA)
+    for post in (first, apart, second):
+        await reports.report(post.id, by=CLO, reason="rude")
+    assert await reports.decide(first.id, Decision.HIDDEN, by=MOD) == 1
+    assert [each.post for each in await reports.waiting(SERVER)] == [apart.id]
+    decided = await reports.decided(SERVER, 9)
+    assert {(each.post, each.person) for each in decided} == {(first.id, first.person), (second.id, BEA)}
 
 
 async def test_a_report_needs_a_post_in_sight_and_a_reason(
