@@ -159,9 +159,9 @@ class Rack:
             return
         model = self._shelf.by_source(task.request.model)
         if model is None and self._shelf.several:
-            reason = (
-                f"This was to be drawn with {public(task.request.model)}, "
-                "which is not among the models any more."
+            reason = say(
+                "This was to be drawn with {model}, which is not among the models any more.",
+                model=public(task.request.model),
             )
             self._say(TaskFailed(task=task.id, reason=reason))
             return
