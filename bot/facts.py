@@ -143,12 +143,12 @@ def hints(request: GenerationRequest, shelf: Shelf) -> tuple[str, ...]:
 
 def _misread(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tuple[str, ...]:
     who = literal(model.name)
+    told = []
+    if model.family is Family.OTHER and any(is_marked(words.prompt) for words in request.wordings):
+        told.append(say("{model} takes weights and BREAK for words of the prompt", model=who))
+    if request.negative_prompt and not model.takes_negative:
+        told.append(say("{model} takes no negative prompt; it drew without", model=who))
     if model.family is Family.OTHER:
-        told = []
-        if any(is_marked(words.prompt) for words in request.wordings):
-            told.append(say("{model} takes weights and BREAK for words of the prompt", model=who))
-        if request.negative_prompt and not model.takes_negative:
-            told.append(say("{model} takes no negative prompt; it drew without", model=who))
         return tuple(told)
     prompts = [
         shelf.embeddings.without(words_of(words.prompt), model.text_widths) for words in request.wordings
@@ -157,12 +157,12 @@ def _misread(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tupl
     unknown = dict.fromkeys(
         word for prompt in prompts for word in model.unknown_words(prompt) if word.casefold() not in taught
     )
-    if not unknown:
-        return ()
     words = literal(shortened(", ".join(unknown), 200))
-    if not shelf.several:
-        return (say("The embedded model does not know: {words}", words=words),)
-    return (say("{model} does not know: {words}", model=who, words=words),)
+    if unknown and not shelf.several:
+        told.append(say("The embedded model does not know: {words}", words=words))
+    elif unknown:
+        told.append(say("{model} does not know: {words}", model=who, words=words))
+    return tuple(told)
 
 
 def _misfits(request: GenerationRequest, model: ModelInfo, shelf: Shelf) -> tuple[str, ...]:

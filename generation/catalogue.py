@@ -35,7 +35,11 @@ _MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
     "runwayml/stable-diffusion-inpainting": "stable-diffusion-v1-5/stable-diffusion-inpainting",
 }
-_PIPELINES = ("StableDiffusionPipeline", "StableDiffusionInpaintPipeline")
+_PIPELINES = (
+    "StableDiffusionPipeline",
+    "StableDiffusionInpaintPipeline",
+    "LatentConsistencyModelPipeline",  # the same parts; its UNet is told the guidance
+)
 _XL_PIPELINES = ("StableDiffusionXLPipeline", "StableDiffusionXLInpaintPipeline")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FAKE = "fake:"
@@ -166,6 +170,7 @@ def _folder(path: Path, source: str, *, weights: bool = True) -> ModelInfo:
         clip_layers=_clip_layers(path),
         text_widths=_text_widths(path) or _TEXT_WIDTHS[family],
         inpainting=inputs != latents,
+        takes_negative=unet.get("time_cond_proj_dim") is None,
     )
     return _with_extras(_fitted(info, _names(path, source), path), path)
 

@@ -28,8 +28,9 @@ KNOWN: Mapping[str, tuple[int, float]] = {
     "Flux2KleinPipeline": (50, 4.0),
     "HunyuanDiTPipeline": (50, 5.0),
     "Kandinsky3Pipeline": (25, 3.0),
+    "KandinskyPipeline": (100, 4.0),
+    "KandinskyV22Pipeline": (100, 4.0),
     "Krea2Pipeline": (28, 4.5),
-    "LatentConsistencyModelPipeline": (4, 8.5),
     "Lumina2Pipeline": (30, 4.0),
     "LuminaPipeline": (30, 4.0),
     "OvisImagePipeline": (50, 5.0),
@@ -38,7 +39,9 @@ KNOWN: Mapping[str, tuple[int, float]] = {
     "PRXPipeline": (28, 4.0),
     "QwenImagePipeline": (50, 4.0),
     "SanaPipeline": (20, 4.5),
+    "StableCascadeDecoderPipeline": (12, 4.0),
     "StableDiffusion3Pipeline": (28, 7.0),
+    "WuerstchenDecoderPipeline": (12, 4.0),
     "ZImagePipeline": (50, 5.0),
 }
 """Steps and guidance that diffusers calls these with unless told otherwise."""
@@ -57,7 +60,6 @@ WITHOUT_NEGATIVE = frozenset(
         "Ideogram4Pipeline",
         "LDMTextToImagePipeline",
         "LLaDA2Pipeline",
-        "LatentConsistencyModelPipeline",
         "OmniGenPipeline",
         "SanaSprintPipeline",
         "UnCLIPPipeline",
@@ -65,6 +67,8 @@ WITHOUT_NEGATIVE = frozenset(
     }
 )
 """Those of diffusers that take no negative prompt, or whose guidance is an input of the model."""
+_COARSE = ("StableCascade", "Wuerstchen")
+"""Their first half draws cells of 42.67 pixels, three of which are 128; other sizes would come out larger."""
 _USUAL = (28, 5.0)
 _DISTILLED = (4, 0.0)
 _NATIVE = 1024
@@ -111,7 +115,8 @@ def traits(folder: Path, source: str) -> Traits:
             say("The model {source} is a {name}; I draw with text-to-image models.", source=source, name=name)
         )
     denoiser = _optional(folder / "transformer") or _optional(folder / "unet")
-    factor = _factor(_optional(folder / "vae") or _optional(folder / "vqvae"))
+    coders = (_optional(folder / part) for part in ("vae", "vqvae", "movq"))
+    factor = _factor(next(filter(None, coders), {}))
     sample = denoiser.get("sample_size")
     native = sample * factor if isinstance(sample, int) else _NATIVE
     patch = denoiser.get("patch_size")
@@ -124,7 +129,7 @@ def traits(folder: Path, source: str) -> Traits:
         steps, guidance = _DISTILLED
     return Traits(
         native=native,
-        multiple=max(8, factor * halvings),
+        multiple=128 if name.startswith(_COARSE) else max(8, factor * halvings),
         steps=steps,
         guidance=guidance,
         takes_negative=takes_negative(name),

@@ -31,6 +31,7 @@ from generation.upscalers import Upscalers
 BASIS = (
     "model_hash",
     "vae_hash",
+    "prior_hash",
     "refiner_hash",
     "refiner_start",
     "loras",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import UniPCMultistepScheduler
 from torch._C._autograd import DeviceType
 from torch.overrides import TorchFunctionMode
 from torch.profiler import ProfilerActivity, profile, record_function
@@ -202,7 +203,7 @@ def read_in_ticks(ours: Ours, requests: Sequence[GenerationRequest]) -> Counter[
             if (image := entry.image) is not None:
                 reads.mark(image.latents, image.states, image.times, image.told, dict(image.added))
                 sigmas = getattr(image.scheduler, "sigmas", None)
-                if type(image.scheduler).__name__ == "UniPCMultistepScheduler":  # those are moved there
+                if isinstance(image.scheduler, UniPCMultistepScheduler):  # those are moved there
                     reads.mark(sigmas)
 
     with reads.open():

@@ -52,9 +52,8 @@ def _fetch(repo: str, *, half: bool) -> Path:
     log.info("fetching %s from Hugging Face", repo)
     for variant in ("fp16", None) if half else (None, "fp16"):
         try:
-            return Path(
-                DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, safety_checker=None)
-            )
+            how = {"use_safetensors": True, "safety_checker": None, "load_connected_pipeline": True}
+            return Path(DiffusionPipeline.download(repo, variant=variant, **how))
         except (ValueError, OSError) as error:
             failure: Exception = error
         except Exception as error:  # noqa: BLE001 - the way to the hub broke; the other variant is no better

@@ -303,7 +303,9 @@ def arguments_for(model: Pipeline, request: GenerationRequest, generator: torch.
         "output_type": "np",
     }
     negative = request.negative_prompt
-    if "true_cfg_scale" not in takes:
+    if "guidance_scale" not in takes and "prior_guidance_scale" in takes:
+        arguments["prior_guidance_scale"] = request.guidance
+    elif "true_cfg_scale" not in takes:
         arguments["guidance_scale"] = request.guidance
     elif is_told_guidance(takes):
         arguments["guidance_scale"] = request.guidance

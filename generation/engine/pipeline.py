@@ -12,13 +12,15 @@ from typing import Any, assert_never
 import diffusers
 import torch
 from diffusers import DiffusionPipeline, ModelMixin
+from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
+from huggingface_hub import ModelCard
 
 from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel
 from generation.engine.building import one_at_a_time
 from generation.engine.fetching import first_line, place_of
 from generation.engine.hashes import hash_folder, hash_vae, in_thread
 from generation.engine.models import basis, choose_device, choose_dtype, loading, other_vae, tiny_of
-from generation.modelfiles import read_json, variant_of
+from generation.modelfiles import hub_snapshot, read_json, variant_of
 from generation.sentence import say
 
 
@@ -38,6 +40,8 @@ class Pipeline:
     """The first 10 hexadecimal digits of a SHA-256, computed while the model loads."""
     vae_hash: str | None
     """Likewise, of a VAE that replaces the model's own."""
+    prior_hash: str | None
+    """Likewise, of another model that is asked first, if the prompt goes to that."""
     tiny: Any | None = None
     """An AutoencoderTiny for previews; always on the device."""
 
@@ -48,6 +52,7 @@ class Pipeline:
             "pipeline": type(self.pipe).__name__,
             "memory": self.info.memory.value,
             **({} if self.vae_hash is None else {"vae_hash": self.vae_hash}),
+            **({} if self.prior_hash is None else {"prior_hash": self.prior_hash}),
         }
 
 
@@ -68,14 +73,14 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         cls = _class(str(index.get("_class_name")), info.source)
         parameters = inspect.signature(cls.__call__).parameters
         variant = variant_of(path)
-        parts = sorted(name for name, value in index.items() if isinstance(value, list))
-        digest = in_thread(lambda: hash_folder(path, variant, parts))
+        digest = in_thread(lambda: _hash(path, variant))
         pipe = cls.from_pretrained(str(path), dtype=kind, variant=variant, use_safetensors=True)
         pipe.set_progress_bar_config(disable=True)
         if info.vae is not None:
             pipe.vae = other_vae(info.vae, pipe.vae, kind)
         _place(pipe, info.memory, where, kind)
         tiny = tiny_of(info, getattr(pipe, "vae", None), where, kind)
+        prior = _prior(path) if cls._load_connected_pipes else None
     return Pipeline(
         info=info,
         pipe=pipe,
@@ -85,12 +90,30 @@ def load_pipeline(info: ModelInfo, *, device: str = "auto", dtype: str = "auto")
         dtype=kind,
         hash=digest,
         vae_hash=None if info.vae is None else hash_vae(Path(info.vae).expanduser()),
+        prior_hash=None if prior is None else _hash(prior, variant),
         tiny=tiny,
     )
 
 
+def _hash(folder: Path, variant: str | None) -> str:
+    parts = [
+        name for name, value in read_json(folder / "model_index.json").items() if isinstance(value, list)
+    ]
+    return hash_folder(folder, variant, sorted(parts))
+
+
+def _prior(folder: Path) -> Path | None:
+    """Where the model is that the one in this folder has the prompt read by: its card names that."""
+    card = folder / "README.md"
+    named = ModelCard.load(card).data.get("prior") if card.is_file() else None
+    return None if not named else hub_snapshot(named[0]) or Path(named[0])
+
+
 def _class(name: str, source: str) -> Any:
-    """diffusers' class of this name, if it makes a picture of a prompt alone."""
+    """diffusers' class of this name, if it makes a picture of a prompt alone.
+
+    Some models are published in two halves, of which the second asks the first; it stands for both then.
+    """
     cls = getattr(diffusers, name, None)
     if not (inspect.isclass(cls) and issubclass(cls, DiffusionPipeline)):
         raise UnreadableModel(
@@ -102,6 +125,7 @@ def _class(name: str, source: str) -> Any:
                 version=diffusers.__version__,
             )
         )
+    cls = _get_connected_pipeline(cls) or cls
     parameters = inspect.signature(cls.__call__).parameters
     needed = {
         name

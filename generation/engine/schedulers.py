@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import diffusers
 import torch
 from diffusers import DPMSolverSDEScheduler, UniPCMultistepScheduler
+from diffusers.utils.torch_utils import randn_tensor
+from torch.overrides import TorchFunctionMode
 
 from generation.engine.uploads import to_device
 from generation.samplers import SAMPLERS, SamplerSpec
@@ -54,6 +57,7 @@ class Schedulers:
         if isinstance(scheduler, UniPCMultistepScheduler):
             # It moves every noise level to the latents as it needs it, and each time waits for the device.
             scheduler.sigmas = scheduler.sigmas.to(self._device)
+            scheduler.__class__ = _UniPC
         return scheduler
 
 
@@ -76,6 +80,41 @@ def scheduler_class(spec: SamplerSpec) -> Any:
     """The class that draws this sampler: diffusers' own, or one of ours that changes where noise is from."""
     cls = getattr(diffusers, spec.scheduler)
     return SDEScheduler if cls is DPMSolverSDEScheduler else cls
+
+
+def _noise_of(
+    shape: Sequence[int],
+    generator: torch.Generator | list[torch.Generator] | None = None,
+    device: torch.device | None = None,
+    **how: Any,
+) -> torch.Tensor:
+    """diffusers' randn_tensor, that is the same numbers; but no host waits until they are on a GPU."""
+    if not isinstance(generator, torch.Generator) or generator.device.type != "cpu" or device is None:
+        drawn: torch.Tensor = randn_tensor(shape, generator=generator, device=device, **how)
+        return drawn
+    return to_device(torch.randn(shape, generator=generator, **how), device)
+
+
+for _spec in SAMPLERS.values():
+    _module = sys.modules[getattr(diffusers, _spec.scheduler).__module__]
+    if hasattr(_module, "randn_tensor"):
+        _module.randn_tensor = _noise_of  # type: ignore[attr-defined]
+
+
+class _UniPC(UniPCMultistepScheduler):  # type: ignore[misc]
+    """diffusers' UniPC, to the last bit. It solves two equations on the device, and nobody waits to hear
+    whether they could be solved: if not, the picture is no numbers, and that is seen at its end."""
+
+    def step(self, *args: Any, **options: Any) -> Any:
+        with _Unasked():
+            return super().step(*args, **options)
+
+
+class _Unasked(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.linalg.solve:
+            return torch.linalg.solve_ex(*args, **(kwargs or {}))[0]
+        return func(*args, **(kwargs or {}))
 
 
 def takes_generator(scheduler: Any) -> bool:

@@ -263,6 +263,7 @@ def test_a_model_that_takes_no_negative_prompt_says_so_to_who_gave_one() -> None
     flux = replace(OIL, family=Family.OTHER, words=None, takes_negative=False)
     for model, negative, is_told in (
         (flux, "blurry", True),
+        (replace(flux, family=Family.SD1), "blurry", True),
         (flux, "", False),
         (replace(flux, takes_negative=True), "blurry", False),
     ):

@@ -107,9 +107,11 @@ def test_a_model_of_another_family_is_described_by_its_own_files(tmp_path: Path)
     flux = other_folder(tmp_path / "flux", "FluxPipeline", "transformer", patch_size=1, guidance_embeds=False)
     assert describe(flux).defaults == Defaults(steps=4, guidance=0.0, sampler=OWN_SAMPLER)
     assert (describe(flux).native, describe(flux).multiple) == (1024, 16)
-    unet = {"sample_size": 96, "down_block_types": ["a", "b", "c", "d"]}
-    lcm = describe(other_folder(tmp_path / "lcm", "LatentConsistencyModelPipeline", "unet", **unet))
-    assert (lcm.native, lcm.multiple, lcm.defaults.steps) == (768, 64, 4)
+    unet = {"sample_size": 64, "down_block_types": ["a", "b", "c", "d"]}
+    kandinsky = describe(other_folder(tmp_path / "22", "KandinskyV22Pipeline", "unet", **unet))
+    assert (kandinsky.native, kandinsky.multiple, kandinsky.defaults.steps) == (512, 64, 100)
+    cascade = describe(other_folder(tmp_path / "c", "StableCascadeDecoderPipeline", "decoder"))
+    assert (cascade.native, cascade.multiple, cascade.defaults.steps) == (1024, 128, 12)
 
 
 def test_a_model_is_never_refused_because_it_is_new(tmp_path: Path) -> None:
@@ -140,9 +142,10 @@ def test_what_diffusers_draws_of_a_prompt_alone_is_taken_and_the_rest_is_not(tmp
             return describe(other_folder(tmp_path / name, name, "transformer")).family is Family.OTHER
         return False
 
-    # The loop's own two are described by their UNet, and these want a picture or make a video.
+    # The loop's own three are described by their UNet, and these want a picture or make a video.
     drawn = {name for name in classes("TEXT2IMAGE") if not re.search("Control|Helios", name)}
-    drawn -= {"StableDiffusionPipeline", "StableDiffusionXLPipeline"}
+    drawn |= {cls.__name__ for cls in auto_pipeline._AUTO_TEXT2IMAGE_DECODER_PIPELINES_MAPPING.values()}
+    drawn -= {"StableDiffusionPipeline", "StableDiffusionXLPipeline", "LatentConsistencyModelPipeline"}
     assert [name for name in sorted(drawn) if not taken(name)] == []
     others = classes("IMAGE2IMAGE", "INPAINT", "TEXT2VIDEO", "IMAGE2VIDEO", "VIDEO2VIDEO", "TEXT2AUDIO")
     others -= classes("TEXT2IMAGE")
@@ -152,14 +155,14 @@ def test_what_diffusers_draws_of_a_prompt_alone_is_taken_and_the_rest_is_not(tmp
 def test_the_settings_of_other_families_are_those_of_diffusers() -> None:
     import inspect
 
-    import diffusers
-
+    from generation.engine.pipeline import _class
     from generation.pipelines import KNOWN
 
     for name, (steps, guidance) in KNOWN.items():
-        parameters = inspect.signature(getattr(diffusers, name).__call__).parameters
+        parameters = inspect.signature(_class(name, "somewhere").__call__).parameters
         assert parameters["num_inference_steps"].default == steps, name
-        scale = parameters["guidance_scale"].default
+        scaled = "guidance_scale" if "guidance_scale" in parameters else "prior_guidance_scale"
+        scale = parameters[scaled].default
         assert (parameters["true_cfg_scale"].default if scale is None else scale) == guidance, name
 
 

@@ -125,7 +125,7 @@ SWAPS: dict[str, Any] = {
     "seeds": lambda one, two: _swap(one, two, "latents"),
     "times": lambda one, two: _swap(one, two, "times"),
     "schedulers": lambda one, two: _swap(one, two, "scheduler"),
-    "settings": lambda one, two: _swap(one, two, "task"),
+    "guidance": lambda one, two: _swap_guidance(one, two),
 }
 
 
@@ -133,6 +133,12 @@ def _swap(one: Any, two: Any, name: str) -> None:
     first, second = getattr(one, name), getattr(two, name)
     setattr(one, name, second)
     setattr(two, name, first)
+
+
+def _swap_guidance(one: Any, two: Any) -> None:
+    first, second = one.task.request.guidance, two.task.request.guidance
+    for image, guidance in ((one, second), (two, first)):
+        image.task = replace(image.task, request=replace(image.task.request, guidance=guidance))
 
 
 @pytest.mark.parametrize("what", SWAPS)

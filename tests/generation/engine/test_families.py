@@ -80,9 +80,11 @@ def test_half_precision_draws_nearly_the_same_picture(dtype: str, toy_sdxl: Path
 
 
 @pytest.mark.parametrize("guidance", [1.0, 8.0])
-@pytest.mark.parametrize("sampler", ["LCM", "DDIM"])
+@pytest.mark.parametrize(
+    ("sampler", "pipeline"), [("LCM", "LatentConsistencyModelPipeline"), ("DDIM", "StableDiffusionPipeline")]
+)
 def test_a_model_that_is_told_its_guidance_draws_what_the_stock_pipeline_draws(
-    guidance: float, sampler: str, toy_sd: Path, tmp_path: Path
+    guidance: float, sampler: str, pipeline: str, toy_sd: Path, tmp_path: Path
 ) -> None:
     """A latent consistency model: one row for an image, and the guidance an input of the UNet."""
     import torch
@@ -94,7 +96,10 @@ def test_a_model_that_is_told_its_guidance_draws_what_the_stock_pipeline_draws(
     with torch.no_grad():
         pipe.unet.time_embedding.cond_proj.weight.mul_(5)
     pipe.save_pretrained(tmp_path / "lcm")
+    index = tmp_path / "lcm" / "model_index.json"  # as those of the first who made one
+    index.write_text(index.read_text().replace("StableDiffusionPipeline", pipeline))
     bench = Bench(str(tmp_path / "lcm"))
+    assert (bench.model.info.family, bench.model.info.takes_negative) == (Family.SD1, False)
     assert_equals_stock(
         bench, stock_pipeline(str(tmp_path / "lcm")), sampler=sampler, guidance=guidance, steps=4
     )

@@ -52,6 +52,19 @@ def test_a_folder_with_half_size_weights_only_is_read(copied: Path, sd_bench: Be
     assert model.unet.conv_in.weight.equal(sd_bench.model.unet.conv_in.weight)
 
 
+def test_a_folder_whose_text_encoder_has_the_names_of_older_libraries_is_read(
+    copied: Path, sd_bench: Bench
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = copied / "text_encoder" / "model.safetensors"
+    tensors = load_file(weights)
+    assert not any(name.startswith("text_model.") for name in tensors), "they have had other names since"
+    save_file({f"text_model.{name}": each for name, each in tensors.items()}, weights, {"format": "pt"})
+    read = load(describe(str(copied)), device="cpu").encoders[0].model.state_dict()
+    assert all(each.equal(read[name]) for name, each in sd_bench.model.encoders[0].model.state_dict().items())
+
+
 def test_truncated_weights_are_told_in_a_sentence(copied: Path) -> None:
     weights = copied / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
