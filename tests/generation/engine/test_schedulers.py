@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import torch
 from diffusers import DPMSolverSDEScheduler, KDPM2DiscreteScheduler, TCDScheduler
+from diffusers.schedulers import scheduling_ddpm
 from diffusers.schedulers.scheduling_dpmsolver_sde import BrownianTreeNoiseSampler
+from diffusers.utils.torch_utils import randn_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.engine import schedulers as schedulers_module
@@ -249,6 +251,17 @@ def test_a_step_moves_nothing_but_its_noise_between_the_cpu_and_the_device(
     assert (copies > 0) == bool(most)
     assert unhurried["copies"] >= copies, "the host waits for none of them"
     assert walk.latents.device.type == "meta"
+
+
+def test_the_noise_that_samplers_add_is_that_of_diffusers() -> None:
+    def seeded() -> torch.Generator:
+        return torch.Generator("cpu").manual_seed(5)
+
+    how: dict[str, Any] = {"device": torch.device("cpu"), "dtype": torch.float32}
+    assert scheduling_ddpm.randn_tensor is not randn_tensor, "every scheduler has ours"
+    for generator in (seeded, lambda: [seeded()]):
+        theirs = randn_tensor((1, 4, 8, 8), generator=generator(), **how)
+        assert torch.equal(scheduling_ddpm.randn_tensor((1, 4, 8, 8), generator=generator(), **how), theirs)
 
 
 # DPM++ SDE -----------------------------------------------------------------------------------------------
