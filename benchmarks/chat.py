@@ -27,8 +27,6 @@ BUSY = {"prompt": "a house", "count": 4, "steps": 150}
 """Keeps the worker on all cores for longer than the commands take."""
 BUSY_REQUESTS = 6
 ROOM = {"MAX_WAITING": "1000", "MAX_WAITING_PER_PERSON": "1000", "LOG_LEVEL": "WARNING"}
-P99_TARGET, MAX_TARGET = 500.0, 2000.0
-"""Milliseconds."""
 
 Way = Callable[[Person, Json], Awaitable[float]]
 """One way to interact, with a result's message at hand; seconds until it was acknowledged."""

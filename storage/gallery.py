@@ -5,7 +5,6 @@ How they are found is :mod:`storage.finding`; what may be shared, :mod:`storage.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -147,14 +146,6 @@ class Gallery:
                 "DELETE FROM likes WHERE post = ? AND person = ?", (post_id, person)
             )
             return Liked(likes=await _likes(transaction, post_id), has_changed=bool(changed))
-
-    async def has_liked(self, person: UserId, posts: Sequence[PostId]) -> frozenset[PostId]:
-        """Which of these posts a person likes."""
-        rows = await self._database.fetch_all(
-            "SELECT post FROM likes WHERE person = ? AND post IN (SELECT value FROM json_each(?))",
-            (person, json.dumps(posts)),
-        )
-        return frozenset(PostId(row["post"]) for row in rows)
 
     async def hide(self, post_id: PostId, *, by: UserId) -> bool:
         """Take a post out of sight, and its picture out of what may be shared there; whether that is new."""

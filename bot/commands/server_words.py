@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 MAX_WORDS = 500
-MAX_ALLOWED = 100
-"""Characters of a choice, by which a word is taken back."""
 
 
 class WordCommands(app_commands.Group):

@@ -33,22 +33,16 @@ _CELL = 8  # pixels
 _FINE = "fine"
 """With this word the noise is fine: a picture of 1024 x 1024 is then a file of 3 MB."""
 
-MISBEHAVIOUR = {
-    "crash": "end the process in the middle of the picture",
-    "crash-once": "the same, at the first attempt only",
-    "hang": "never come back from a step",
-    "hang-once": "the same, at the first attempt only",
-    "fail": "say that it cannot be drawn",
-    "slow": "take 50 ms for each step",
-}
-"""Words that a prompt may hold, and what they do."""
-
 VERDICTS = {"flag": Verdict.FLAGGED, "unchecked": Verdict.UNCHECKED}
 """Words with which a prompt says what is found in its picture when it is checked; others are clean."""
 
 
 class NoiseEngine:
     """See :class:`generation.engine.engine.Engine`. One task at a time.
+
+    Words in a prompt: "crash" ends the process in the middle of the picture, "hang" never comes back from a
+    step ("crash-once", "hang-once": at the first attempt only), "fail" says that it cannot be drawn, "slow"
+    takes 50 ms for each step.
 
     The sources: "fake:noise" works; "fake:unreadable" (in the end) cannot be loaded; "fake:crash" ends;
     "fake:hang" hangs while loading; "fake:fetched" (slowly) takes as long as FETCH_S and tells of a download;

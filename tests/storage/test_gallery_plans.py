@@ -92,7 +92,6 @@ async def test_no_question_looks_through_a_table(
     await gallery.tags(SERVER, "c")
     await gallery.outdated()
     await gallery.without_message()
-    await gallery.has_liked(UserId(5), [post.id])
     await gallery.of_job(post.job_id)
     assert len(watched.plans) > 200
     # These two are of what lags behind, which is little: an index holds nothing else.
