@@ -234,6 +234,8 @@ class Person(Client):
 
     @asynccontextmanager
     async def _asking(self, body: Json) -> AsyncIterator[_Pending]:
+        if self._gone is not None:  # nothing would be heard of it
+            raise PersonError(self._gone)
         pending = _Pending(asyncio.get_running_loop().create_future())
         self._pending[body["nonce"]] = pending
         try:

@@ -14,6 +14,8 @@ import discord
 import pytest
 
 from playground import Person, Playground
+from playground.nouns import Json
+from playground.person import PersonError
 from tests.playground.bots import Bot, person, running
 
 Socket = aiohttp.ClientWebSocketResponse
@@ -161,7 +163,9 @@ async def test_what_breaks_the_protocol_closes_the_connection(
         assert await close_code(socket) == code
 
 
-async def test_more_ways_to_be_closed(playground: Playground) -> None:
+async def test_more_ways_to_be_closed_and_who_is_closed_waits_for_nothing(
+    playground: Playground, anna: Person
+) -> None:
     async with connected(playground) as socket:
         await socket.send_str("no json")
         assert await close_code(socket) == 4002
@@ -184,6 +188,13 @@ async def test_more_ways_to_be_closed(playground: Playground) -> None:
         for _ in range(121):
             await send(socket, 1, None)
         assert await close_code(socket) == 4008
+    assert playground.gateway.drop(people=True)
+    with pytest.raises(PersonError, match="was closed"):
+        await anna.until(lambda: None)
+    button = {"type": 2, "custom_id": "go", "label": "Go"}
+    card: Json = {"id": "1", "channel_id": anna.channel_id, "flags": 0, "components": [button]}
+    with pytest.raises(PersonError, match="was closed"):
+        await anna.press(card, "Go")
 
 
 async def test_a_resume_replays_and_an_unknown_session_is_invalid(
