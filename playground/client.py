@@ -127,7 +127,7 @@ class Client:
         """The newest message that matches, as it is now, or as soon as one is sent or changed to match."""
 
         def newest() -> Json | None:
-            return next((m for m in sorted(self.seen.values(), key=_newest_first) if matches(m)), None)
+            return min(filter(matches, self.seen.values()), key=_newest_first, default=None)
 
         return await self.until(newest, timeout=timeout)
 

@@ -22,6 +22,7 @@ from referencing.jsonschema import DRAFT202012
 
 from playground.errors import Form
 from playground.nouns import Json
+from playground.validity import Validity
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +100,11 @@ class _Document:
         resource = DRAFT202012.create_resource(self.contents)
         self._registry: Registry[Any] = Registry().with_resource(NAME, resource)
         self._validators: dict[str, Draft202012Validator] = {}
+        self._validity = Validity(self.contents, NAME)
 
     def errors(self, pointer: str, value: object) -> Iterator[ValidationError]:
+        if self._validity.keeps(pointer, value):
+            return
         validator = self._validators.get(pointer)
         if validator is None:
             validator = Draft202012Validator({"$ref": NAME + pointer}, registry=self._registry)
