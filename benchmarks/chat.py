@@ -18,7 +18,7 @@ import aiohttp
 
 from benchmarks.engine.report import OURS
 from benchmarks.path import percentile
-from benchmarks.place import ROOT, circumstances, peak_resident, playground
+from benchmarks.place import ROOT, circumstances, peak_resident, playground, tell
 from playground.nouns import Json
 from playground.person import Asked, Person
 from playground.reading import pictures_of, text_of
@@ -266,13 +266,9 @@ def report(measured: Measured, out: Path) -> None:
         ("bot's peak memory", f"{figures['bot_rss_mb']} MB"),
         ("start to first interaction", f"{figures['ready_s']} s, worst {max(measured.ready_s):.2f} s"),
     ]
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {value}")
     out.mkdir(parents=True, exist_ok=True)
     place = out / "chat.png"
-    print(f"plot: {place}" if plot(measured, place) else "plot: none, matplotlib is not installed")
-    print(json.dumps(figures))
+    tell(rows, figures, place, is_drawn=plot(measured, place))
 
 
 def main() -> None:

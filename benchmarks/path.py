@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import re
 import signal
@@ -20,7 +19,7 @@ import diffusers
 import torch
 
 from benchmarks.engine.report import OURS, THEIRS
-from benchmarks.place import ROOT, circumstances, peak_resident, playground
+from benchmarks.place import ROOT, circumstances, peak_resident, playground, tell
 from generation.samplers import SAMPLERS
 from playground.person import Person
 from playground.reading import pictures_of, text_of
@@ -239,13 +238,9 @@ def report(measured: Measured, out: Path) -> None:
         ("bot's peak memory", f"{figures['bot_rss_mb']} MB"),
         ("make demo to first picture", f"{figures['first_picture_s']} s"),
     ]
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        print(f"{name:<{width}}  {value}")
     out.mkdir(parents=True, exist_ok=True)
     place = out / "path.png"
-    print(f"plot: {place}" if plot(measured, figures, place) else "plot: none, matplotlib is not installed")
-    print(json.dumps(figures))
+    tell(rows, figures, place, is_drawn=plot(measured, figures, place))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,6 +49,15 @@ def circumstances() -> dict[str, Any]:
         **{name: _version(name) for name in _LIBRARIES},
         "commit": _commit(),
     }
+
+
+def tell(rows: Sequence[tuple[str, str]], figures: Mapping[str, Any], plot: Path, *, is_drawn: bool) -> None:
+    """Print a table, where the plot is and, as the last line, the figures as JSON."""
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+    print(f"plot: {plot}" if is_drawn else "plot: none, matplotlib is not installed")
+    print(json.dumps(figures))
 
 
 def peak_resident(pid: int) -> float | None:

@@ -255,7 +255,7 @@ class Curator:
                 done = await self.catch_up()
             except DatabaseUnusable as error:
                 log.warning("could not look after the gallery: %s", error)
-            except Exception:
+            except Exception:  # the edge of a loop: one failure does not end it
                 log.exception("could not look after the gallery")
             attempt = 0 if done else attempt + 1
             await self._rest(PACE)

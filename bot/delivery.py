@@ -140,7 +140,7 @@ class Courier:
     async def _follow(self, round_: Round) -> None:
         try:
             await self._bring_to_end(round_)
-        except Exception:
+        except Exception:  # the edge of a task: nobody else would hear of it
             log.exception("job %s: its message was given up until the next start", round_.job_id)
         finally:
             del self._tasks[round_.job_id]

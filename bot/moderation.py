@@ -170,7 +170,7 @@ class Desk:
                 wait = max(pacing.backoff(attempt + 1), retry_after(error))
             except (*UNREACHABLE, DatabaseUnusable):
                 wait = pacing.backoff(attempt + 1)
-            except Exception:
+            except Exception:  # the edge of a task: nobody else would hear of it
                 log.exception("job %s: could not be shown to moderators; /moderate shows it", job_id)
                 return None
             attempt += 1

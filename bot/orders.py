@@ -179,7 +179,7 @@ async def take_order(
         except PictureGone:
             await _withdraw(interaction)
             raise Refused(GONE) from None
-        except Exception:
+        except Exception:  # whatever it is: what is not kept may not stay promised
             await _withdraw(interaction)
             raise
         _submit(house, job, address)

@@ -68,7 +68,7 @@ def open_picture(data: bytes, *, what: str = PICTURE) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise InvalidRequest(_too_large(what)) from None
-    except Exception as error:
+    except Exception as error:  # a stranger's file: Pillow's readers raise whatever a broken one makes them
         raise InvalidRequest(unreadable(what)) from error
     with image:
         width, height = image.size
@@ -96,7 +96,7 @@ def open_picture(data: bytes, *, what: str = PICTURE) -> Image.Image:
             image.load()
             turned = _turned(_in_8_bits(image))
             clear = turned.convert("RGBA") if turned.has_transparency_data else turned.convert("RGB")
-        except Exception as error:
+        except Exception as error:  # likewise
             raise InvalidRequest(say("The {what} is damaged; please send it again.", what=what)) from error
     if clear.mode == "RGBA" and clear.getchannel("A").getextrema() == (FULL, FULL):
         return clear.convert("RGB")

@@ -54,6 +54,6 @@ async def again_and_again(
             await work()
         except passing as error:
             log.warning("%s: %s", failure, told(error))
-        except Exception:
+        except Exception:  # the edge of the chore: one failure does not end it
             log.exception("%s", failure)
         await asyncio.sleep(every)

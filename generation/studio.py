@@ -353,7 +353,7 @@ class Studio:
             try:
                 await self._store.settle(ended, pictures if ended.state is JobState.DONE else ())
                 break
-            except Exception:
+            except Exception:  # an edge: whatever it is, the job is not lost, and this is tried again
                 log.exception("could not keep the end of job %s; trying again in %.2g s", ended.id, delay)
             try:
                 await asyncio.wait_for(self._closing.wait(), delay)

@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     except UnreadableModel as error:
         say(Unavailable(reason=error.sentence))
         status = UNREADABLE
-    except Exception:
+    except Exception:  # the edge of the process: the bot is told by its end
         log.exception("the worker cannot go on")
         status = 1
     # Not sys.exit: the interpreter would wait for, or stumble over, the thread that reads commands.

@@ -166,7 +166,7 @@ class Api:
                 headers["Retry-After"] = f"{error.retry_after:.3f}"
         except ConnectionError:  # whoever asked hung up before all was said
             reply = Reply(body=None, status=400)
-        except Exception as error:
+        except Exception as error:  # the edge: a failure of ours is answered as Discord's own are
             log.exception("%s %s failed", endpoint.method, below)
             house.violations.append(f"{endpoint.method} {endpoint.path}: the playground failed: {error!r}")
             reply = Reply(body={"message": "500: Internal Server Error", "code": 0}, status=500)

@@ -127,7 +127,7 @@ def guarded(
             answer.headers["Allow"] = "GET, HEAD"
         except web.HTTPException as error:
             answer = failed(request, HTTPStatus(error.status))
-        except Exception:
+        except Exception:  # the edge: the visitor gets a page, and no word of what it was
             log.exception("failed to answer %s (%s)", request.path, secrets.token_hex(4))
             answer = failed(request, HTTPStatus.INTERNAL_SERVER_ERROR)
         answer.headers.update(EVERYWHERE)

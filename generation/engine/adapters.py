@@ -235,12 +235,14 @@ class Adapters:
         except CannotDraw:
             self._take_out(key)
             raise
-        except Exception as error:
-            error.__traceback__ = None
+        except Exception as error:  # whatever a broken file makes the libraries raise
+            is_shortage = is_out_of_memory(error)
+            if not is_shortage:
+                log.exception("could not load the LoRA %s", lora.path)
+            error.__traceback__ = None  # it holds the frames, and those the tensors
             self._take_out(key)
-            if is_out_of_memory(error):
+            if is_shortage:
                 raise
-            log.error("could not load the LoRA %s", lora.path, exc_info=error)
             raise CannotDraw(
                 say("The LoRA {lora} could not be loaded into {model}; the owner's log says why.", **names)
             ) from error

@@ -146,7 +146,7 @@ def _read(preprocessor: Preprocessor, make: Callable[[], _Annotator]) -> _Annota
     """
     try:
         return make()
-    except Exception as error:
+    except Exception as error:  # whatever a broken file makes the libraries raise
         if not isinstance(error, UnreadableModel):
             log.exception("could not read what makes a %s picture", preprocessor)
         raise UnreadableModel(

@@ -130,7 +130,7 @@ class Compiled:
                 self.unet(**repeated(example, rows), return_dict=False)
         except _Closed:
             return False
-        except Exception as error:
+        except Exception as error:  # the edge of a thread: pictures are drawn without
             if is_out_of_memory(error) or self._has_moved(example):
                 log.warning("memory ran out while compiling for %s; it is tried again later", shape)
                 verdict = None

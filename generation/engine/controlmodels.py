@@ -213,7 +213,7 @@ def load(info: ControlNetInfo, dtype: torch.dtype, mode: MemoryMode = MemoryMode
             module = _read(info, dtype)
         if any(each.is_meta for each in module.parameters()):
             raise UnreadableModel("it lacks weights that its configuration asks for")
-    except Exception as error:
+    except Exception as error:  # whatever a broken file makes the libraries raise
         if is_out_of_memory(error):
             raise UnreadableModel(f"There is not memory to read the ControlNet {info.name}.") from error
         if not isinstance(error, UnreadableModel):

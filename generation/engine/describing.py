@@ -60,7 +60,7 @@ class Describer:
             return Described(number=question.number, text=self._describe(question.picture))
         except InvalidRequest as error:
             reason = error.sentence
-        except Exception as error:
+        except Exception as error:  # the edge of a thread: whoever asked gets a sentence
             log.exception("%s cannot describe a picture: %s", self._folder, first_line(error))
             reason = sentence(
                 "What describes pictures here does not work; whoever runs me finds why in my log."

@@ -198,7 +198,7 @@ class Guard:
             return Verdict.UNCHECKED
         try:
             return Verdict.FLAGGED if checker.is_flagged(picture, away=away) else Verdict.CLEAN
-        except Exception:
+        except Exception:  # an edge: what cannot be checked is held back, and the picture is not lost
             log.exception("a picture could not be checked")
             return Verdict.UNCHECKED
 
@@ -219,9 +219,13 @@ class Guard:
             folder = self._place(info)
             reading.set_result(read_checker(folder, self._device))
             log.info("pictures are checked where that is wanted, by %s", folder)
-        except Exception as error:  # noqa: BLE001 - the edge of a thread
-            reason = str(error) if isinstance(error, UnreadableModel) else first_line(error)
-            log.error("Pictures that are to be checked cannot be, so they are held back. %s", reason)
+        except Exception as error:
+            foreseen = isinstance(error, UnreadableModel)
+            log.error(
+                "Pictures that are to be checked cannot be, so they are held back. %s",
+                str(error) if foreseen else first_line(error),
+                exc_info=None if foreseen else error,
+            )
             error.__traceback__ = None
             self._failed_at = self._now()
             reading.set_exception(error)

@@ -217,8 +217,8 @@ class PipelineEngine:
             latents = unpacked(self._model.pipe, seen, request.size)
             if latents is not None and self._look is not None:
                 self._say(Previewed(task=drawing.task.id, webp=self._look.webp(latents)))
-        except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without
-            log.warning("no preview of %s: %r", drawing.task.id, error)
+        except Exception as error:  # an edge: the picture goes on without
+            log.warning("no preview of %s", drawing.task.id, exc_info=error)
             error.__traceback__ = None
             free(self._model.device)
 

@@ -99,7 +99,7 @@ class Looks:
             return False
         try:
             adapter = self._reading.future.result()
-        except Exception as error:
+        except Exception as error:  # whatever went wrong on the thread that read it
             self._reading = None  # the owner may mend it, or memory may be enough another time
             if isinstance(error, UnreadableModel):
                 log.error("%s", error)

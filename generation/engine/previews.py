@@ -41,8 +41,8 @@ class Previews:
         """A look at an image that is watched, to be said. The look may fail; the picture may not."""
         try:
             webp = self.draw(image)
-        except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without
-            log.warning("no preview of %s: %r", image.task.id, error)
+        except Exception as error:  # an edge: the picture goes on without
+            log.warning("no preview of %s", image.task.id, exc_info=error)
             error.__traceback__ = None
             free(self._device)
             webp = None

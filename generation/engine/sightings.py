@@ -45,8 +45,8 @@ def overhear(scheduler: Any, wants: Callable[[], bool], take: Callable[[torch.Te
             said = signature.bind(*args, **kwargs).arguments
             try:
                 clean = _clean(scheduler, said.get("timestep"), said.get("sample"), said.get("model_output"))
-            except Exception as error:  # noqa: BLE001 - an edge: the picture goes on without a look at it
-                log.warning("nothing was overheard of %s: %r", type(scheduler).__name__, error)
+            except Exception as error:  # an edge: the picture goes on without a look at it
+                log.warning("nothing was overheard of %s", type(scheduler).__name__, exc_info=error)
                 clean = None
             if clean is not None:
                 take(clean)

@@ -73,7 +73,7 @@ class Twin:
         try:
             with self._compiled.free() as unet:
                 return None if unet is None else call_unet(self._model, images, padded=padded, unet=unet)
-        except Exception as error:
+        except Exception as error:  # an edge: the call is made without
             if is_out_of_memory(error):
                 raise
             if self._calls is not None:

@@ -147,7 +147,7 @@ class UpscalerShelf:
         try:
             with unchanged(path) as digest:
                 model = spandrel.ModelLoader().load_from_state_dict(load_file(path))
-        except Exception as error:
+        except Exception as error:  # whatever a broken file makes the libraries raise
             log.error("could not read the upscaler %s", path, exc_info=error)
             raise CannotDraw(
                 say("The upscaler {name} cannot be read; the owner's log says why.", name=name)
@@ -210,8 +210,8 @@ def _importable() -> Iterator[None]:
             return
         try:
             importlib.import_module(_PARTS[-1])
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it: it is not needed
-            log.debug("torchvision is not used: %r", error)
+        except Exception as error:  # whatever is wrong with it: it is not needed
+            log.debug("torchvision is not used", exc_info=error)
         else:
             yield
             return

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -87,7 +87,7 @@ def test_what_libraries_print_goes_to_the_log() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe stands for a file that cannot be read")
 def test_a_model_counts_as_read_when_its_hash_is_known(
-    toy_sd: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    toy_sd: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the thread that draws would wait for a disk that hangs, and everybody's pictures with it."""
     caplog.set_level(logging.INFO)
@@ -114,11 +114,16 @@ def test_a_model_counts_as_read_when_its_hash_is_known(
     def read(tell: Tell) -> Finish:
         return _read(describe(str(folder)), options, lambda report: None, tell)
 
+    loaded = threading.Event()
+
+    class Listening(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if f"loaded {folder}" in record.getMessage():
+                loaded.set()
+
+    monkeypatch.setattr(logging.getLogger(), "handlers", [*logging.getLogger().handlers, Listening()])
     reading = Reading(str(folder), read, lambda fetched, total: None)
-    until = time.monotonic() + 60
-    while f"loaded {folder}" not in caplog.text:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    assert loaded.wait(60)
     reading.wait(0.3)
     was_over = reading.is_over
     hanging.write_text("{}")

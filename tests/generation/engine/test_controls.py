@@ -27,7 +27,7 @@ from generation.samplers import SAMPLERS
 from tests.generation.companions import Ensemble, build_refiner
 from tests.generation.controlled import SIZE, a_scene, build_controlnet, controlled, drawn, steered
 from tests.generation.engine.test_batch import largest_difference, recorded_calls, replayed, run_all
-from tests.generation.engine.test_inputs import a_mask, a_photo, file_of
+from tests.generation.engine.test_inputs import a_mask, a_photo, file_of, pipeline_of
 from tests.generation.engine.test_loop import stock_pipeline
 from tests.generation.toys import Bench, a_request, a_task, picture
 
@@ -59,22 +59,7 @@ def stock_controlled(
     def one_or_all(values: list[Any]) -> Any:
         return values if several else values[0]
 
-    parts = {**pipe.components, "controlnet": one_or_all(loaded)}
-    if "XL" not in cls:
-        parts["requires_safety_checker"] = False
-    made = getattr(diffusers, cls)(**parts)
-    spec = SAMPLERS[request.sampler]
-    made.scheduler = scheduler_class(spec).from_config(dict(bench.model.scheduler_config), **spec.overrides)
-    made.set_progress_bar_config(disable=True)
-    prepare = made.prepare_latents
-
-    def prepare_in_plain_order(*args: Any, **kwargs: Any) -> Any:
-        latents = prepare(*args, **kwargs)
-        if isinstance(latents, tuple):
-            return tuple(each.contiguous() for each in latents)
-        return latents.contiguous()
-
-    made.prepare_latents = prepare_in_plain_order
+    made = pipeline_of(cls, {**pipe.components, "controlnet": one_or_all(loaded)}, bench, request)
     name = "control_image" if request.start is not None or "image" in more else "image"
     image: Image.Image = made(
         request.prompt,

@@ -78,15 +78,13 @@ def drawn(bench: Bench, task: Task) -> bytes:
     return last.png
 
 
-def stock(pipe_class: str, pipe: Any, bench: Bench, request: GenerationRequest, **more: Any) -> Image.Image:
+def pipeline_of(kind: str, parts: dict[str, Any], bench: Bench, request: GenerationRequest) -> Any:
+    """diffusers' own pipeline of this kind, with the request's sampler."""
     import diffusers
 
     spec = SAMPLERS[request.sampler]
-    kinds = getattr(diffusers, pipe_class)
-    parts = (
-        {**pipe.components, "requires_safety_checker": False} if "XL" not in pipe_class else pipe.components
-    )
-    made = kinds(**parts)
+    more = {} if "XL" in kind else {"requires_safety_checker": False}
+    made = getattr(diffusers, kind)(**parts, **more)
     made.scheduler = scheduler_class(spec).from_config(dict(bench.model.scheduler_config), **spec.overrides)
     made.set_progress_bar_config(disable=True)
     # The pipeline's latents are in the memory order of the photo, and the UNet's last bits depend on that.
@@ -99,8 +97,13 @@ def stock(pipe_class: str, pipe: Any, bench: Bench, request: GenerationRequest, 
         return latents.contiguous()
 
     made.prepare_latents = prepare_in_plain_order
+    return made
+
+
+def stock(pipe_class: str, pipe: Any, bench: Bench, request: GenerationRequest, **more: Any) -> Image.Image:
+    made = pipeline_of(pipe_class, pipe.components, bench, request)
     assert request.start is not None
-    eta = {"eta": 0.3} if spec.sampler == "TCD" else {}
+    eta = {"eta": 0.3} if SAMPLERS[request.sampler].sampler == "TCD" else {}
     image: Image.Image = made(
         request.prompt,
         negative_prompt=request.negative_prompt or None,
