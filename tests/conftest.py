@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
+
+from storage.database import Database
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+    from tests.browser import Windows
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,3 +30,35 @@ def pytest_collection_finish() -> None:
     """What was imported stays until the end: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the newest version in which nothing is: copied in a moment, made in fifty times that."""
+    path = tmp_path_factory.mktemp("blank") / "atelier.db"
+
+    async def made() -> None:
+        async with Database.open(path):
+            pass
+
+    asyncio.run(made())
+    return path
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """One for all that look at pages, since to start it takes seconds; each has windows of its own."""
+    from tests.browser import chromium
+
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def windows(browser: Browser) -> AsyncIterator[Windows]:
+    from tests.browser import Windows
+
+    windows = Windows(browser)
+    yield windows
+    await windows.close()
+    windows.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -103,7 +104,8 @@ class Hall:
 
 
 @pytest.fixture
-async def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(tmp_path: Path, blank: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+    shutil.copy(blank, tmp_path / "atelier.db")
     async with Playground() as playground, Database.open(tmp_path / "atelier.db") as database:
         variables = playground.environment()
         monkeypatch.setattr(discord.http.Route, "BASE", variables["DISCORD_API_URL"].rstrip("/"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,7 +22,8 @@ from tests.storage.things import ADDRESS
 
 
 @pytest.fixture
-async def people(tmp_path: Path) -> AsyncIterator[People]:
+async def people(tmp_path: Path, blank: Path) -> AsyncIterator[People]:
+    shutil.copy(blank, tmp_path / "atelier.db")
     async with Database.open(tmp_path / "atelier.db") as database:
         yield await People.opened(database)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,7 +46,8 @@ async def client(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> Asy
 
 
 @pytest.fixture
-async def names(client: Atelier, tmp_path: Path) -> AsyncIterator[Names]:
+async def names(client: Atelier, tmp_path: Path, blank: Path) -> AsyncIterator[Names]:
+    shutil.copy(blank, tmp_path / "atelier.db")
     async with (
         Database.open(tmp_path / "atelier.db") as database,
         Names(client, Styles(database), lambda: TWO) as names,

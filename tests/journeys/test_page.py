@@ -10,33 +10,19 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from tests.browser import PHONE, Window, Windows, chromium
+from tests.browser import PHONE, Window, Windows
 from tests.journeys.stage import MINI, ROOT, Stage, staged
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DRAWN_MS = 60_000
 """Drawing takes a second or two; the machine may be busy with other things."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     async with staged(tmp_path_factory.mktemp("bot"), model=MINI) as stage:
         yield stage
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def windows(browser: Browser) -> AsyncIterator[Windows]:
-    windows = Windows(browser)
-    yield windows
-    await windows.close()
-    windows.check()
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ async def test_a_picture_is_given_room(stage: Stage) -> None:
 
 
 async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: Stage) -> None:
-    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    card = await draws(stage.anna, "a red circle on a white background", seed=11, steps=8)
     assert button_labels(card)[4:7] == ["Vary a little", "Vary a lot", "Upscale"]
     (original,) = await files_of(stage.anna, card)
 
@@ -171,7 +171,7 @@ async def test_a_variation_is_near_its_picture_and_a_strong_one_farther(stage: S
 
 
 async def test_a_variation_of_a_variation_keeps_both(stage: Stage) -> None:
-    card = await draws(stage.anna, "a red circle", seed=11, variation_seed=5, variation_strength=0.3)
+    card = await draws(stage.anna, "a red circle", seed=11, steps=4, variation_seed=5, variation_strength=0.3)
     again = await result(stage.anna, await stage.anna.press(card, "Vary a little"))
     first, second = request_of((await files_of(stage.anna, again))[0]).variations
     assert (first.seed, first.strength, second.strength) == (5, 0.3, 0.15)
@@ -239,7 +239,7 @@ async def test_a_picture_is_described_beside_the_drawing(stage: Stage) -> None:
 
 
 async def test_one_of_several_pictures_is_chosen_first(stage: Stage) -> None:
-    card = await draws(stage.anna, "a red circle", seed=20, count=3)
+    card = await draws(stage.anna, "a red circle", seed=20, count=3, steps=6)
     choice = await stage.bruno.answer(
         await stage.bruno.select(card, "More: go on from one of them, save as a style…", ["Picture 2"])
     )
@@ -261,7 +261,7 @@ def moving() -> File:
 
 def bomb() -> File:
     buffer = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(buffer, format="PNG")
+    Image.new("1", (14_000, 14_000)).save(buffer, format="PNG")
     return ("bomb.png", buffer.getvalue())
 
 

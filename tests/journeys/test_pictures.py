@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ import pytest_asyncio
 from PIL import Image
 
 from generation import metadata
-from playground.nouns import Json
+from playground.nouns import Json, User
 from playground.person import Asked, Person
 from playground.reading import button_labels, pictures_of, previews_of, text_of
 from tests.generation.engine.test_batch import largest_difference
 from tests.generation.engine.test_guard import RED, build_checker
 from tests.journeys.stage import MINI, Stage, asks, draws, result, says, staged, told
+from training.checker import judge
+from training.scenes import Colour, Position, Shape, Single, Size, Style, Thing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -25,7 +28,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     checker = build_checker(tmp_path_factory.mktemp("checker"), RED, threshold=-1.5)  # it flags everything
-    folder, more = tmp_path_factory.mktemp("bot"), {"SAFETY_CHECKER": str(checker), "BATCH": "4"}
+    folder, more = tmp_path_factory.mktemp("bot"), {"SAFETY_CHECKER": str(checker), "BATCH": "10"}
     async with staged(folder, model=MINI, **more) as stage:
         yield stage
 
@@ -175,3 +178,80 @@ async def test_a_picture_is_checked_in_the_process_that_draws_it(stage: Stage) -
     assert pictures_of(card)[0]["filename"].startswith("SPOILER_")
     await flagged("off")
     assert "safety" not in text_of(await draws(stage.anna, "a red circle", steps=4))
+
+
+# A crowd ----------------------------------------------------------------------------------------------------
+
+THINGS = (
+    (Colour.RED, Shape.CIRCLE, Colour.WHITE),
+    (Colour.BLUE, Shape.SQUARE, Colour.YELLOW),
+    (Colour.GREEN, Shape.HEART, Colour.WHITE),
+    (Colour.BLACK, Shape.CROSS, Colour.PINK),
+    (Colour.WHITE, Shape.CIRCLE, Colour.BLUE),
+    (Colour.YELLOW, Shape.SQUARE, Colour.PURPLE),
+    (Colour.ORANGE, Shape.HEART, Colour.CYAN),
+    (Colour.PURPLE, Shape.CROSS, Colour.WHITE),
+    (Colour.PINK, Shape.CIRCLE, Colour.BLACK),
+    (Colour.RED, Shape.SQUARE, Colour.CYAN),
+)
+SAMPLERS = ("DPM++ 2M Karras", "Euler", "DDIM", "UniPC", "Heun")
+
+
+def a_person(number: int, like: User) -> User:
+    return User(
+        id=type(like.id)(like.id + number), username=f"p{number}", name=f"P {number}", token=f"t{number}"
+    )
+
+
+async def test_ten_people_at_once(stage: Stage) -> None:
+    """Their pictures grow side by side, and everybody gets what they asked for."""
+    async with AsyncExitStack() as stack:
+        world, people = stage.playground.world, []
+        for number in range(10):
+            user = a_person(number + 1, world.people[2])
+            world.users[user.id] = user
+            at = {"api": stage.playground.api, "gateway": stage.playground.gateway.url, "token": user.token}
+            people.append(await stack.enter_async_context(Person(**at)))
+
+        async def drawn_for(number: int) -> Json:
+            colour, shape, ground = THINGS[number]
+            asked = await asks(
+                people[number],
+                f"a {colour} {shape} on a {ground} background",
+                sampler=SAMPLERS[number % len(SAMPLERS)],
+                steps=20 + number,
+                guidance=2.5 + number / 10,
+                seed=number,
+            )
+            return await result(people[number], asked)
+
+        cards = await asyncio.gather(*map(drawn_for, range(10)))
+        growing = grown_before_the_first_was_done(stage.anna, cards)
+        rows = []
+        for (colour, shape, ground), person, card in zip(THINGS, people, cards, strict=True):
+            png = await person.fetch(pictures_of(card)[0])
+            scene = Single(
+                thing=Thing(colour=colour, shape=shape),
+                size=Size.MEDIUM,
+                position=Position.CENTER,
+                background=ground,
+                style=Style.PLAIN,
+            )
+            assert judge(scene, Image.open(io.BytesIO(png)))["all"], text_of(card)
+            record = metadata.read(png).record
+            assert record is not None
+            rows.append(max(call[0] for call in record["unet_calls"]))
+        assert growing >= 5, f"{growing} had begun when the first was done"
+        assert min(rows) >= 4, "two rows of each picture: everybody shared calls"
+
+
+def grown_before_the_first_was_done(witness: Person, cards: Sequence[Json]) -> int:
+    begun, ids = set[str](), {card["id"] for card in cards}
+    for name, message in witness.events:
+        if name not in ("MESSAGE_CREATE", "MESSAGE_UPDATE") or message["id"] not in ids:
+            continue
+        if "Drawing" in text_of(message):
+            begun.add(message["id"])
+        if any(picture["filename"].endswith(".png") for picture in message["attachments"]):
+            return len(begun)
+    raise AssertionError("nothing was drawn")

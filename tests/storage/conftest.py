@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
+async def database(path: Path, blank: Path) -> AsyncIterator[Database]:
+    shutil.copy(blank, path)
     async with Database.open(path) as database:
         yield database
 
@@ -55,7 +57,8 @@ async def servers(database: Database) -> Servers:
 
 
 @pytest.fixture
-def kept(path: Path) -> Iterator[Kept]:
+def kept(path: Path, blank: Path) -> Iterator[Kept]:
+    shutil.copy(blank, path)
     kept = Kept(path)
     yield kept
     kept.close()

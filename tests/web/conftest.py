@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.gallery import SERVER, WebGallery, gallery
+from tests.web.gallery import WebGallery, new_gallery
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[WebGallery]:
-    """A site with one open server and nothing in it."""
-    async with gallery(tmp_path) as site:
-        await site.open(SERVER)
+async def site(tmp_path: Path, blank: Path) -> AsyncIterator[WebGallery]:
+    async with new_gallery(tmp_path, blank) as site:
         yield site

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -240,6 +241,15 @@ async def gallery(folder: Path, *, address: str = "http://127.0.0.1") -> AsyncIt
                 port=port,
                 folder=folder,
             )
+
+
+@asynccontextmanager
+async def new_gallery(folder: Path, blank: Path) -> AsyncIterator[WebGallery]:
+    """A site with one open server and nothing in it; `blank` is a database without anything."""
+    shutil.copy(blank, folder / "atelier.db")
+    async with gallery(folder) as site:
+        await site.open(SERVER)
+        yield site
 
 
 def a_png(number: int, width: int = 64, height: int = 64) -> bytes:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from generation.job import UserId
-from tests.browser import DESKTOP, PATIENCE_MS, PHONE, Window, chromium
-from tests.web.gallery import BRUNO, WebGallery, a_png
+from tests.browser import DESKTOP, PATIENCE_MS, PHONE, Window
+from tests.web.gallery import BRUNO, WebGallery, a_png, new_gallery
 
 LONG = "an-endless-word-" * 20
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(tmp_path: Path, blank: Path) -> AsyncIterator[WebGallery]:
+    """On the loop of the browser."""
+    async with new_gallery(tmp_path, blank) as site:
+        yield site
 
 
 async def window(

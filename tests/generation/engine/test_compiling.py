@@ -77,10 +77,23 @@ def ready_for(bench: Bench, compiled: Compiled) -> None:
     assert compiled._shapes[shape_of(bench)].result(60)
 
 
-def drawn_again(bench: Bench, png: bytes, **changes: Any) -> bytes:
-    """From its record, by a twin of its own."""
-    calls = compiled_calls(record_of(png))
-    other = bench_with(bench, Compiled(bench.model.unet, backend=OTHER_BITS), calls=calls)
+@pytest.fixture(scope="module")
+def twin(sd_bench: Bench) -> Compiled:
+    """Compiled for the native size. Whoever changes it puts it back."""
+    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+    ready_for(sd_bench, compiled)
+    return compiled
+
+
+@pytest.fixture(scope="module")
+def another(sd_bench: Bench) -> Compiled:
+    """A twin for what is drawn again. The first picture waits until it is compiled."""
+    return Compiled(sd_bench.model.unet, backend=OTHER_BITS)
+
+
+def drawn_again(bench: Bench, another: Compiled, png: bytes, **changes: Any) -> bytes:
+    """From its record, by another twin."""
+    other = bench_with(bench, another, calls=compiled_calls(record_of(png)))
     return replayed(other, a_task(a_request(bench.source, **changes)), png)
 
 
@@ -114,12 +127,11 @@ def test_pictures_are_drawn_without_it_until_it_is_ready(sd_bench: Bench) -> Non
     assert largest_difference(picture(after), picture(plain)) <= 1
 
 
-def test_what_it_drew_is_drawn_again_exactly(sd_bench: Bench) -> None:
-    bench = bench_with(sd_bench, Compiled(sd_bench.model.unet, backend=OTHER_BITS), calls=ALL)
-    png = draw(bench)
+def test_what_it_drew_is_drawn_again_exactly(sd_bench: Bench, twin: Compiled, another: Compiled) -> None:
+    png = draw(bench_with(sd_bench, twin))
     assert mode_of(png) == "compiled"
     assert png != draw(sd_bench)
-    assert drawn_again(sd_bench, png) == png
+    assert drawn_again(sd_bench, another, png) == png
 
 
 def test_the_twin_has_the_same_weights_and_not_twice_their_memory(sd_bench: Bench) -> None:
@@ -193,11 +205,13 @@ def test_rows_may_be_any_number_once_it_is_ready(sd_bench: Bench, tmp_path: Path
 
 
 def test_a_call_that_fails_is_made_without_it_and_the_record_says_which(
-    sd_bench: Bench, caplog: pytest.LogCaptureFixture
+    sd_bench: Bench,
+    twin: Compiled,
+    another: Compiled,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
-    ready_for(sd_bench, compiled)
-    forward, calls = compiled.unet.forward, 0
+    forward, calls = twin.unet.forward, 0
 
     def broken(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
@@ -206,19 +220,18 @@ def test_a_call_that_fails_is_made_without_it_and_the_record_says_which(
             raise RuntimeError("a guard that nobody thought of")
         return forward(*arguments, **options)
 
-    compiled.unet.forward = broken
-    bench = bench_with(sd_bench, compiled)
+    monkeypatch.setattr(twin.unet, "forward", broken)
+    monkeypatch.setattr(twin, "_shapes", dict(twin._shapes))
+    bench = bench_with(sd_bench, twin)
     png = draw(bench)
     assert "the compiled UNet failed" in caplog.text
     assert record_of(png)["compiled_calls"] == [[0, 2]]
     assert png != draw(sd_bench)
-    assert drawn_again(sd_bench, png) == png
+    assert drawn_again(sd_bench, another, png) == png
     assert mode_of(draw(bench)) == "eager"
 
 
-def test_pictures_of_one_size_go_on_while_another_size_is_compiled(sd_bench: Bench) -> None:
-    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
-    ready_for(sd_bench, compiled)
+def test_pictures_of_one_size_go_on_while_another_size_is_compiled(sd_bench: Bench, twin: Compiled) -> None:
     began, go_on = threading.Event(), threading.Event()
 
     def slow(x: torch.Tensor) -> torch.Tensor:
@@ -230,15 +243,16 @@ def test_pictures_of_one_size_go_on_while_another_size_is_compiled(sd_bench: Ben
         if threading.current_thread().name.startswith("compile"):
             make_fx(slow)(torch.zeros(1))  # as inductor does; torch marks the whole process meanwhile
 
-    compiled.unet.conv_in.register_forward_pre_hook(trace)
-    bench = bench_with(sd_bench, compiled)
+    hook = twin.unet.conv_in.register_forward_pre_hook(trace)
+    bench = bench_with(sd_bench, twin)
     draw(bench, size=Size(width=96, height=64))
     try:
         assert began.wait(30)
         assert mode_of(draw(bench)) == "eager"
     finally:
         go_on.set()
-    assert compiled._shapes[(8, 12, 1)].result(60)
+        hook.remove()
+    assert twin._shapes[(8, 12, 1)].result(60)
     assert record_of(draw(bench))["compiled_calls"] == [[0, 4]]
 
 
@@ -260,22 +274,20 @@ def test_closing_does_not_wait_for_all_that_is_being_compiled(sd_bench: Bench) -
     assert not any(thread.is_alive() for thread in compiled._thread._threads)
 
 
-def test_the_two_passes_of_a_picture_are_told_apart(sd_bench: Bench) -> None:
-    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
-    ready_for(sd_bench, compiled)
+def test_the_two_passes_of_a_picture_are_told_apart(
+    sd_bench: Bench, twin: Compiled, another: Compiled
+) -> None:
     hires = Hires(size=Size(width=96, height=96), steps=4, strength=0.5)
-    bench = bench_with(sd_bench, compiled)
+    bench = bench_with(sd_bench, twin)
     png = draw(bench, hires=hires)
     assert record_of(png)["compiled_calls"] == [[0, 4]], "the larger size was not ready"
-    assert drawn_again(sd_bench, png, hires=hires) == png
-    assert compiled._shapes[shape_of(sd_bench, 12)].result(60)
+    assert drawn_again(sd_bench, another, png, hires=hires) == png
+    assert twin._shapes[shape_of(sd_bench, 12)].result(60)
     assert record_of(draw(bench, hires=hires))["compiled_calls"] == [[0, 6]]
 
 
-def test_no_more_pictures_are_begun_than_are_drawn(sd_bench: Bench) -> None:
-    compiled = Compiled(sd_bench.model.unet, backend=OTHER_BITS)
-    ready_for(sd_bench, compiled)
-    bench = bench_with(sd_bench, compiled)
+def test_no_more_pictures_are_begun_than_are_drawn(sd_bench: Bench, twin: Compiled) -> None:
+    bench = bench_with(sd_bench, twin)
     for number in range(12):
         bench.engine.admit(a_task(a_request(bench.source, seed=Seed(number)), job=f"job{number}"))
     bench.engine.tick()

@@ -12,7 +12,7 @@ from playground.server import Playground
 from tests.browser import Window, Windows
 from tests.playground.page.bot import PageBot
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def ask(window: Window, line: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playground.server import Playground
 from tests.browser import Window, Windows
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def call(window: Window, module: str, function: str, *arguments: object) -> Any:

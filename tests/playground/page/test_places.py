@@ -14,7 +14,7 @@ from playground.server import Playground
 from tests.browser import DESKTOP, PHONE, Windows
 from tests.playground.page.bot import PageBot
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def said(text: str) -> Draft:

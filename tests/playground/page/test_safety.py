@@ -11,7 +11,7 @@ from playground.server import Playground
 from tests.browser import Window, Windows
 from tests.playground.page.bot import PageBot
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ATTACKS = [
     "<img src=x onerror=document.title='owned'>",
