@@ -31,8 +31,20 @@ class Kept:
         """`drawn`, and around it the kept latents with as much noise as it has at `time`; None: with none."""
         around = self.latents
         if time is not None:
-            around = scheduler.add_noise(around, self.noise, time[None])
+            around = noised(around, self.noise, scheduler, time)
         return (1 - self.mask) * around + self.mask * drawn
+
+
+def noised(clean: torch.Tensor, noise: torch.Tensor, scheduler: Any, time: torch.Tensor) -> torch.Tensor:
+    """Latents with as much noise as there is at a time: what the scheduler's add_noise gives, bit for bit.
+
+    That would take the noise levels to the latents each time, and a GPU's host would wait for them. So it is
+    asked on the CPU what the two are multiplied by.
+    """
+    one, none, times = torch.ones(1), torch.zeros(1), time[None]
+    signal, dirt = scheduler.add_noise(one, none, times)[0], scheduler.add_noise(none, one, times)[0]
+    noisy: torch.Tensor = signal * clean + dirt * noise
+    return noisy
 
 
 def start_picture(files: Mapping[Digest, Blob], start: Start) -> Image.Image:

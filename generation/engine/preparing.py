@@ -18,7 +18,7 @@ from generation.engine.batch import Image, Refined
 from generation.engine.controls import Controls
 from generation.engine.decoding import decode
 from generation.engine.failures import RAN_AWAY, CannotDraw
-from generation.engine.inputs import Kept, encode, latent_mask, start_mask, start_picture
+from generation.engine.inputs import Kept, encode, latent_mask, noised, start_mask, start_picture
 from generation.engine.learned import Lexicon
 from generation.engine.memory import Memory
 from generation.engine.models import Model
@@ -158,7 +158,7 @@ class Preparation:
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(skipped)
         begun = _Begun(
-            latents=scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1]),
+            latents=noised(clean, noise, scheduler, scheduler.timesteps[skipped]),
             skipped=skipped,
         )
         beside = self._beside(first.task, hires.size, generator, second=True)
@@ -291,8 +291,8 @@ class Preparation:
             kept = Kept(latents=clean, noise=noise, mask=latent_mask(mask, factor, model.device))
         if kept is not None and start.strength == 1:
             return _Begun(latents=noise * scheduler.init_noise_sigma, kept=kept)
-        noised = scheduler.add_noise(clean, noise, scheduler.timesteps[skipped : skipped + 1])
-        return _Begun(latents=noised, skipped=skipped, kept=kept)
+        begun = noised(clean, noise, scheduler, scheduler.timesteps[skipped])
+        return _Begun(latents=begun, skipped=skipped, kept=kept)
 
 
 def step_arguments(scheduler: Any, generator: torch.Generator) -> Mapping[str, Any]:

@@ -55,9 +55,9 @@ class Schedulers:
         if hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(0)  # else its first step looks for its place among the time steps
         if isinstance(scheduler, UniPCMultistepScheduler):
-            # It moves every noise level to the latents as it needs it, and each time waits for the device.
-            scheduler.sigmas = scheduler.sigmas.to(self._device)
             scheduler.__class__ = _UniPC
+            # It moves every noise level to the latents as it needs it, and each time waits for the device.
+            scheduler.near, scheduler.sigmas = scheduler.sigmas, scheduler.sigmas.to(self._device)
         return scheduler
 
 
@@ -104,6 +104,17 @@ for _spec in SAMPLERS.values():
 class _UniPC(UniPCMultistepScheduler):  # type: ignore[misc]
     """diffusers' UniPC, to the last bit. It solves two equations on the device, and nobody waits to hear
     whether they could be solved: if not, the picture is no numbers, and that is seen at its end."""
+
+    sigmas: torch.Tensor
+    near: torch.Tensor
+    """Its noise levels on the CPU."""
+
+    def add_noise(self, *args: Any) -> Any:
+        there, self.sigmas = self.sigmas, self.near
+        try:
+            return super().add_noise(*args)
+        finally:
+            self.sigmas = there
 
     def step(self, *args: Any, **options: Any) -> Any:
         with _Unasked():

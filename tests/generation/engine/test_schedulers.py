@@ -19,6 +19,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from generation.engine import schedulers as schedulers_module
+from generation.engine.inputs import Kept
 from generation.engine.schedulers import Schedulers, scheduler_class, takes_generator
 from generation.engine.uploads import to_device
 from generation.request import Seed
@@ -63,8 +64,13 @@ class Walk:
     def done(self) -> bool:
         return self.calls == len(self.scheduler.timesteps)
 
+    @property
+    def time(self) -> torch.Tensor:
+        time: torch.Tensor = self.scheduler.timesteps[self.calls]
+        return time
+
     def step(self) -> None:
-        time = self.scheduler.timesteps[self.calls]
+        time = self.time
         scaled = self.scheduler.scale_model_input(self.latents, time)
         prediction = torch.sin(3 * scaled) + scaled.roll(1, -1) / 2
         self.latents = self.scheduler.step(
@@ -240,9 +246,12 @@ def test_a_step_moves_nothing_but_its_noise_between_the_cpu_and_the_device(
     walk = Walk(Schedulers(CONFIG, torch.device("meta")).make(name, 6), device="meta")
     assert walk.scheduler.timesteps.device.type == "cpu"
     most, copies = (1 if SAMPLERS[name].sampler in STOCHASTIC else 0), 0
+    mask = torch.ones((1, 1, 8, 8), device="meta")
+    kept = Kept(latents=walk.latents, noise=walk.latents, mask=mask)
     while not walk.done:
         with Traffic() as traffic:
             walk.step()
+            kept.blended(walk.latents, walk.scheduler, None if walk.done else walk.time)
         assert traffic.seen["copies"] <= most
         assert traffic.seen["checks"] == 0, (
             "UniPC solves two equations on the device; nobody asks how it went"
