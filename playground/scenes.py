@@ -34,6 +34,11 @@ source = "fake:noise"
 name = "New model"
 source = "fake:fetched slowly"
 """
+UNREADABLE = """
+[[model]]
+name = "Shapes"
+source = "fake:unreadable in the end"
+"""
 LONG: Mapping[str, int] = {"steps": 150, "count": 4}
 """Drawn for long enough to be seen while it is."""
 
@@ -181,6 +186,14 @@ async def resting(scene: Scene) -> Json:
     return await scene.says(card, "Resting")
 
 
+async def trouble(scene: Scene) -> Json:
+    await scene.bot.control("stop")  # by now it would refuse at once
+    scene.playground.forget_bot()
+    await scene.bot.control("start")
+    await scene.playground.registered()
+    return await scene.says(await scene.asks("a red circle on a blue background"), "I cannot draw")
+
+
 async def leaving(scene: Scene) -> Json:
     card = await scene.says(await scene.asks("a sun over green hills", **LONG), "Drawing")
     await scene.bot.control("stop")
@@ -248,6 +261,7 @@ CARDS: Mapping[str, Way] = {
     "loading": loading,
     "paused": paused,
     "resting": resting,
+    "trouble": trouble,
     "drawing": drawing,
     "leaving": leaving,
     "done": done,
@@ -273,5 +287,7 @@ CARDS: Mapping[str, Way] = {
     "server": server,
 }
 """By the names of their pictures."""
+MODELS_OF = {"trouble": UNREADABLE}
+"""What draws there; else :data:`MODELS`."""
 SEEN_BY = {"server": "Mina"}
 """Whose windows show it; Anna's, if nobody is named."""

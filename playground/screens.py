@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Locator, Page, async_playwright
 
 from playground.bot_process import BotProcess
 from playground.person import Person
-from playground.scenes import CARDS, MODELS, PATIENCE, SEEN_BY, Scene
+from playground.scenes import CARDS, MODELS, MODELS_OF, PATIENCE, SEEN_BY, Scene
 from playground.server import Playground
 
 ROOT = Path(__file__).parents[1]
@@ -61,10 +61,11 @@ async def keep(shown: Locator, path: Path) -> None:
 
 
 @asynccontextmanager
-async def staged(folder: Path, watcher: str) -> AsyncIterator[Scene]:
+async def staged(folder: Path, name: str) -> AsyncIterator[Scene]:
     """A playground with the bot and three people in it, and a window of one of them for each width."""
-    models = folder / "models.toml"
-    models.write_text(MODELS.format(mini=ROOT / "models" / "mini"), encoding="utf-8")
+    models, watcher = folder / "models.toml", SEEN_BY.get(name, "Anna")
+    described = MODELS_OF.get(name, MODELS).format(mini=ROOT / "models" / "mini")
+    models.write_text(described, encoding="utf-8")
     async with AsyncExitStack() as stack:
         playground = await stack.enter_async_context(Playground())
         environment = {**playground.environment(), "MODELS": str(models), "DATA_DIR": str(folder / "data")}
@@ -126,7 +127,7 @@ async def take(names: Sequence[str], folder: Path) -> None:
     """All these pictures, each on a stage of its own, so that no card disturbs another."""
     for name in names:
         with tempfile.TemporaryDirectory() as place:
-            async with staged(Path(place), SEEN_BY.get(name, "Anna")) as scene:
+            async with staged(Path(place), name) as scene:
                 await photograph(scene, name, folder)
         print(name, flush=True)
 
