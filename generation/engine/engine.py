@@ -38,6 +38,13 @@ class Engine(Protocol):
         """Whether `tick` has anything to do."""
         ...
 
+    @property
+    def work(self) -> float:
+        """About what its last tick asked of the device: bytes of weights times places of latents that they
+        were applied to. 0: something else, if anything.
+        """
+        ...
+
     def admit(self, task: Task) -> None:
         """Take a task in; it joins at the next tick."""
         ...

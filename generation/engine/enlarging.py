@@ -41,6 +41,7 @@ class EnlargingEngine:
 
     batch = 1
     footprint = 0
+    work = 0.0
 
     def __init__(self, upscalers: UpscalerShelf, say: Say, *, guard: Guard | None = None) -> None:
         """`guard` looks at the pictures of tasks that ask for it."""

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 Pause = Callable[[], None]
 
+_PIXELS = 64
+"""That a place of latents stands for, in most models."""
+
 
 class InSteps:
     """Work in a thread of its own that goes on only while somebody waits in `advance`.
@@ -130,6 +133,7 @@ class PipelineEngine:
         self._look = look_of(model)
         self._drawing: _Drawing | None = None
         self._closing: weakref.finalize[Any, Any] | None = None
+        self._weight, self.work = self.footprint, 0.0
 
     @property
     def info(self) -> ModelInfo:
@@ -187,6 +191,7 @@ class PipelineEngine:
         if (drawing := self._drawing) is None:
             return
         task, before = drawing.task, drawing.step
+        self.work = self._weight * task.request.size.width * task.request.size.height / _PIXELS
         try:
             ended = drawing.going.advance()
             end = self._finished(drawing) if ended else None

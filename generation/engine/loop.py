@@ -108,6 +108,7 @@ class DiffusionEngine:
         """Who was in hand when memory last ran out; None: that is still to be noted."""
         self._entries: list[Entry] = []
         self._turns: Turns[BatchKey] = Turns()
+        self._weight, self.work = footprint(model.unet), 0.0
         self._now = 0
         self._undecoded: deque[Image] = deque()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="png")
@@ -125,9 +126,7 @@ class DiffusionEngine:
 
     @property
     def footprint(self) -> int:
-        parts = (*self._model.unets, self._model.vae, *self._model.text_models)
-        tiny = () if self._model.tiny is None else (self._model.tiny,)
-        return footprint(*parts, *tiny) + self._controls.footprint
+        return footprint(*self._model.modules) + self._controls.footprint
 
     @property
     def room(self) -> int:
@@ -189,6 +188,7 @@ class DiffusionEngine:
         costs = {key: min(self._caps.of(key), n) * key.work for key, n in waiting.items()}
         if (key := self._turns.next(costs)) is not None:
             self._advance(key, self._choose(key))
+        self.work = self._turns.paid * self._weight
         if (growing := self._growing.next_of(self._entries)) is not None:
             with self._edge([growing.task.id]):
                 self._growing.advance(growing, self._climb)

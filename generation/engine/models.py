@@ -100,6 +100,11 @@ class Model:
     def unets(self) -> list[Any]:
         return [self.unet] if self.refiner is None else [self.unet, self.refiner.unet]
 
+    @property
+    def modules(self) -> list[Any]:
+        """All that has weights."""
+        return [*self.unets, self.vae, *self.text_models, *([] if self.tiny is None else [self.tiny])]
+
     def record(self) -> dict[str, Any]:
         """What the bits of its pictures depend on, apart from the request and the batch."""
         return {

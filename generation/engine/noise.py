@@ -83,6 +83,10 @@ class NoiseEngine:
         return 0
 
     @property
+    def work(self) -> float:
+        return 0.0
+
+    @property
     def room(self) -> int:
         return 0 if self._task else 1
 

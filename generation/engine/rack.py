@@ -16,7 +16,7 @@ from generation.engine.engine import Engine, ModelEngine
 from generation.engine.giving import give_back
 from generation.engine.modes import Modes, is_shortage
 from generation.engine.reading import Alive, Finish, Reading, Tell, duration
-from generation.engine.turns import Turns
+from generation.engine.turns import Turns, evened
 from generation.messages import (
     Entered,
     Loading,
@@ -191,11 +191,11 @@ class Rack:
         self._load_what_is_waited_for()
         self._hand_out()
         self._shed()
-        busy = {source: 1.0 for source, engine in self._engines.items() if engine.busy}
+        busy = {source: engine.work for source, engine in self._engines.items() if engine.busy}
         if self._enlarging is not None and self._enlarging.busy:
-            busy[_ENLARGING] = 1.0
+            busy[_ENLARGING] = self._enlarging.work
         self._is_drawing = bool(busy)
-        if (source := self._turns.next(busy)) == _ENLARGING and self._enlarging is not None:
+        if (source := self._turns.next(evened(busy))) == _ENLARGING and self._enlarging is not None:
             self._enlarging.tick()
         elif source is not None:
             self._engines[source].tick()

@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+MOST_TURNS = 16
+"""A call takes some time however little there is to compute."""
+
 
 class Turns(Generic[Key]):
     """Deficit round robin (Shreedhar and Varghese 1995): over time each key gets the same share of the work.
@@ -17,6 +20,8 @@ class Turns(Generic[Key]):
     def __init__(self) -> None:
         self._credit: dict[Key, float] = {}
         self._served: Key | None = None
+        self.paid = 0.0
+        """What the call cost that was last granted; 0: none was."""
 
     def next(self, costs: Mapping[Key, float]) -> Key | None:
         """The key to serve now, paid for with its credit.
@@ -29,6 +34,7 @@ class Turns(Generic[Key]):
             del self._credit[key]
         for key in costs:
             self._credit.setdefault(key, 0.0)
+        self.paid = 0.0
         if not costs:
             return None
         quantum = max(costs.values())
@@ -39,5 +45,14 @@ class Turns(Generic[Key]):
             chosen = order[(at + 1) % len(order)]
             self._credit[chosen] += quantum
         self._credit[chosen] -= costs[chosen]
-        self._served = chosen
+        self._served, self.paid = chosen, costs[chosen]
         return chosen
+
+
+def evened(costs: Mapping[Key, float]) -> dict[Key, float]:
+    """Costs that are only roughly known, so that none gets more than MOST_TURNS calls for one of another.
+
+    What costs 0 does something that nobody has estimated, and is taken for as much as the most.
+    """
+    most = max(costs.values(), default=0.0) or 1.0
+    return {key: max(cost, most / MOST_TURNS) if cost else most for key, cost in costs.items()}

@@ -242,6 +242,24 @@ def test_images_of_two_sizes_take_turns(sd_bench: Bench) -> None:
     assert order.index("w") < 8, "nor wait until the small ones are done"
 
 
+def test_what_a_tick_asks_of_the_device_grows_with_images_and_places(sd_bench: Bench) -> None:
+    def work(*sizes: Size) -> float:
+        for number, size in enumerate(sizes):
+            request = a_request(sd_bench.source, steps=1, size=size)
+            sd_bench.engine.admit(a_task(request, job=f"work{number}"))
+        sd_bench.engine.tick()
+        asked = sd_bench.engine.work
+        while sd_bench.engine.busy:
+            sd_bench.engine.tick()
+        return asked
+
+    small, wide = Size(width=64, height=64), Size(width=128, height=64)
+    one = work(small)
+    assert one > 0
+    assert work(small, small) == work(wide) == 2 * one
+    assert sd_bench.engine.work == 0, "nothing was called at the last tick"
+
+
 def first_step_of(job: str, said: list[Report]) -> bool:
     return any(isinstance(report, Stepped) and report.task.job == job for report in said)
 

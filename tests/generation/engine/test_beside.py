@@ -26,10 +26,10 @@ from generation.request import Size
 from generation.safety import Verdict
 from generation.upscalers import Upscalers
 from tests.generation.companions import build_taesd
+from tests.generation.engine.racked import Racked
 from tests.generation.engine.test_guard import BLUE, RED, build_checker
 from tests.generation.engine.test_looks import drawn, looking, with_adapter, write_adapter
 from tests.generation.engine.test_poses import toy_people, toy_pose
-from tests.generation.engine.test_rack import Racked
 from tests.generation.toys import Bench
 from tests.generation.upscaling import build_upscaler
 

@@ -122,6 +122,7 @@ def test_each_step_is_reported_once_and_takes_one_tick(lane: Lane) -> None:
     assert lane.said == [Entered(phase=Phase.DRAWING, task=task.id)]
     for step in range(1, 5):
         lane.engine.tick()
+        assert lane.engine.work > 0
         assert lane.said[step:] == [
             Stepped(task=task.id, step=step, steps=4),
             *([Entered(phase=Phase.DECODING, task=task.id)] if step == 4 else []),

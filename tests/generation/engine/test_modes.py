@@ -11,7 +11,7 @@ from generation.engine.rack import Rack
 from generation.engine.reading import Finish, Tell
 from generation.messages import Drawn, Entered, Ready, Report, Stepped, TaskFailed, TaskId
 from generation.shelf import Shelf
-from tests.generation.engine.test_rack import Racked
+from tests.generation.engine.racked import Racked
 
 FAST, SMALL, SMALLER = MemoryMode.FAST, MemoryMode.SMALL, MemoryMode.SMALLER
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
-from generation.engine.engine import ModelEngine
+from generation.catalogue import ModelInfo, UnreadableModel, describe
 from generation.engine.footprints import weight_on_disk
 from generation.engine.noise import NoiseEngine
 from generation.engine.rack import BROKEN_S, Rack
@@ -24,106 +20,13 @@ from generation.messages import (
     Phase,
     PutAway,
     Ready,
-    Report,
     Stepped,
     Stopped,
-    Task,
     TaskFailed,
 )
-from generation.metadata import read
 from generation.shelf import Shelf
+from tests.generation.engine.racked import Racked
 from tests.generation.toys import a_request, a_task
-
-NAMES = ("one", "two", "three")
-PATIENCE = 500.0
-
-
-class Heavy(NoiseEngine):
-    """A noise engine that weighs a hundred bytes, and says when it goes."""
-
-    def __init__(self, info: ModelInfo, say: Callable[[Report], None], gone: list[str]) -> None:
-        super().__init__(info, say)
-        self._gone = gone
-
-    @property
-    def footprint(self) -> int:
-        return 100
-
-    def close(self) -> None:
-        assert not self.busy
-        self._gone.append(self._info.name)
-
-
-class Racked:
-    """A rack with three noise models, what it said, and which models it read and put away."""
-
-    def __init__(self, budget: int | None = None, hold: threading.Event | None = None) -> None:
-        self.hold = hold
-        self.needless: list[Callable[[], bool]] = []
-        """Of each model that was read, whether there is no need to show that this goes on."""
-        models = tuple(describe(f"fake:{name}") for name in NAMES)
-        self.said: list[Report] = []
-        self.was_read: list[str] = []
-        self.gone: list[str] = []
-
-        def read_model(info: ModelInfo, tell: Tell) -> Finish:
-            self.was_read.append(info.name)
-            if (total := self.fetches.get(info.name)) is not None:
-                tell(total // 2, total)
-                tell(0, 0)
-            if self.hold is not None and len(self.was_read) > 1:
-                assert self.hold.wait(20)
-            if (error := self.unreadable.get(info.name)) is not None:
-                raise error
-
-            def finish() -> ModelEngine:
-                self.modes.append(info.memory)
-                if info.memory in self.too_large.get(info.name, ()):
-                    raise MemoryError
-                if (error := self.unfinishable.pop(info.name, None)) is not None:
-                    raise error
-                return Heavy(self.found.get(info.name, info), self.said.append, self.gone)
-
-            return finish
-
-        self.fetches: dict[str, int] = {}
-        """Bytes of models that must be fetched."""
-        self.found: dict[str, ModelInfo] = {}
-        """What models turn out to be that were believed to be something else."""
-        self.unreadable: dict[str, Exception] = {}
-        self.unfinishable: dict[str, Exception] = {}
-        self.too_large: dict[str, tuple[MemoryMode, ...]] = {}
-        """The memory modes in which models do not fit."""
-        self.modes: list[MemoryMode] = []
-        """In which models were begun."""
-        self.time = 0.0
-        shelf = Shelf(models=models, default=models[0])
-        self.rack = Rack(
-            shelf,
-            read_model,
-            self.said.append,
-            budget=budget,
-            weigh=lambda model: 100,
-            now=lambda: self.time,
-            patience=PATIENCE,
-            alive=self.note,
-        )
-
-    def note(self, is_needless: Callable[[], bool]) -> AbstractContextManager[None]:
-        self.needless.append(is_needless)
-        return nullcontext()
-
-    def task(self, name: str, job: str, steps: int = 3) -> Task:
-        return a_task(a_request(f"fake:{name}", steps=steps), job=job)
-
-    def finish(self) -> None:
-        until = time.monotonic() + 20
-        while self.rack.busy:
-            assert time.monotonic() < until
-            self.rack.tick()
-
-    def drawn_with(self) -> dict[str, str | None]:
-        return {r.task.job: read(r.png).model for r in self.said if isinstance(r, Drawn)}
 
 
 def test_of_a_model_that_is_gone_people_hear_no_folders_of_the_owners() -> None:
@@ -383,6 +286,18 @@ def test_two_models_take_turns() -> None:
     racked.finish()
     order = [r.task.job for r in racked.said if isinstance(r, Stepped)]
     assert order == ["one", "two"] * 6 or order == ["two", "one"] * 6
+
+
+def test_a_model_whose_steps_are_a_quarter_of_the_work_takes_four_for_one() -> None:
+    racked = Racked(works={"one": 1.0, "two": 4.0})
+    racked.rack.admit(racked.task("two", "warm"))
+    racked.finish()
+    racked.said.clear()
+    for name in ("one", "two"):
+        racked.rack.admit(racked.task(name, name, steps=40))
+    racked.finish()
+    order = [r.task.job for r in racked.said if isinstance(r, Stepped)]
+    assert order[:20].count(JobId("one")) == 16
 
 
 def test_the_weight_of_a_model_is_told_from_its_files(toy_sd: Path, tmp_path: Path) -> None:

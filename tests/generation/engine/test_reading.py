@@ -14,7 +14,7 @@ from generation.engine.rack import BROKEN_S
 from generation.engine.reading import Finish, Reading, Tell
 from generation.messages import Loading, NotLoaded, Ready, TaskFailed
 from generation.request import Size
-from tests.generation.engine.test_rack import PATIENCE, Racked
+from tests.generation.engine.racked import PATIENCE, Racked
 from tests.generation.toys import a_request, a_task
 
 

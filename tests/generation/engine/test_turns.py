@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generation.engine.turns import Turns
+from generation.engine.turns import MOST_TURNS, Turns, evened
 
 
 def serve(costs: dict[str, float], calls: int) -> tuple[Counter[str], list[str]]:
@@ -20,6 +20,23 @@ def serve(costs: dict[str, float], calls: int) -> tuple[Counter[str], list[str]]
 def test_a_key_that_costs_a_quarter_gets_four_calls_for_one() -> None:
     served, _ = serve({"small": 1.0, "large": 4.0}, 500)
     assert served == {"small": 400, "large": 100}
+
+
+def test_what_a_granted_call_cost_is_known_until_the_next() -> None:
+    turns: Turns[str] = Turns()
+    turns.next({"only": 3.0})
+    assert turns.paid == 3.0
+    turns.next({})
+    assert turns.paid == 0.0
+
+
+def test_rough_costs_are_evened_and_unknown_ones_taken_for_the_most() -> None:
+    assert evened({"tiny": 1.0, "large": 1000.0, "unknown": 0.0}) == {
+        "tiny": 1000.0 / MOST_TURNS,
+        "large": 1000.0,
+        "unknown": 1000.0,
+    }
+    assert evened({"one": 0.0, "two": 0.0}) == {"one": 1.0, "two": 1.0}
 
 
 def test_one_key_alone_gets_every_call() -> None:
