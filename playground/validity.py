@@ -105,10 +105,14 @@ def _type(making: _Making, names: str | list[str], schema: Json) -> Check:
 
 
 def _const(making: _Making, wanted: object, schema: Json) -> Check:
+    if isinstance(wanted, str):
+        return lambda value: bool(value == wanted)
     return lambda value: _same(value, wanted)
 
 
 def _enum(making: _Making, allowed: list[object], schema: Json) -> Check:
+    if all(isinstance(each, str) for each in allowed):
+        return lambda value: isinstance(value, str) and value in allowed
     return lambda value: any(_same(value, each) for each in allowed)
 
 

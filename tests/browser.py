@@ -14,6 +14,7 @@ from playwright.async_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Request,
@@ -47,11 +48,12 @@ class Window:
     context: BrowserContext
     hosts: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
+    is_closed: bool = False
 
     def watch(self) -> None:
         self.page.on("request", self._requested)
         self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", self._failed)
 
     def _requested(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -61,6 +63,9 @@ class Window:
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
+
+    def _failed(self, error: Error) -> None:
+        self.errors.append(str(error))
 
     @property
     def writing(self) -> Locator:
@@ -85,7 +90,25 @@ class Window:
 
     async def close(self) -> None:
         """Close the window before the test ends, for instance before its server does."""
+        self.is_closed = True
         await self.context.close()
+
+    async def forget(self, size: tuple[int, int]) -> bool:
+        """Make it as if it had just been opened, for somebody else; False if that cannot be."""
+        self.page.remove_listener("request", self._requested)
+        self.page.remove_listener("console", self._said)
+        self.page.remove_listener("pageerror", self._failed)
+        try:
+            await self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+            await self.page.mouse.move(-1, -1)  # else what will lie under the pointer is lit up
+            await self.page.unroute_all()
+            await self.page.set_viewport_size({"width": size[0], "height": size[1]})
+            await self.context.clear_cookies()
+            await self.context.clear_permissions()
+            await self.page.goto("about:blank")
+        except Error:
+            return False
+        return self.context.pages == [self.page]
 
     async def overflow(self) -> int:
         """By how many CSS pixels the page is wider than its window."""
@@ -93,12 +116,21 @@ class Window:
         return width
 
 
+Kind = tuple[tuple[int, int], Literal["dark", "light"], bool]
+"""The size of a window, its colours, and whether it is touched."""
+
+
 class Windows:
     """Windows with storage of their own, as if each were another person's browser."""
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, idle: dict[Kind, list[Window]]) -> None:
+        """
+        Args:
+            idle: windows of earlier tests that have forgotten all: to make one takes longer than most tests.
+        """
         self._browser = browser
-        self._opened: list[Window] = []
+        self._idle = idle
+        self._opened: list[tuple[Kind, Window]] = []
 
     async def open(
         self,
@@ -109,6 +141,20 @@ class Windows:
         touch: bool = False,
     ) -> Window:
         """Open the page in a new window and wait until the chat is there."""
+        kind = size, scheme, touch
+        if idle := self._idle.get(kind):
+            kept = idle.pop()
+            window = Window(page=kept.page, context=kept.context)
+        else:
+            window = await self._new(kind)
+        self._opened.append((kind, window))
+        window.watch()
+        await window.page.goto(url)
+        await window.writing.wait_for()
+        return window
+
+    async def _new(self, kind: Kind) -> Window:
+        size, scheme, touch = kind
         context = await self._browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
@@ -119,20 +165,20 @@ class Windows:
             reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE_MS)
-        window = Window(page=await context.new_page(), context=context)
-        self._opened.append(window)
-        window.watch()
-        await window.page.goto(url)
-        await window.writing.wait_for()
-        return window
+        return Window(page=await context.new_page(), context=context)
 
     async def close(self) -> None:
-        for window in self._opened:
-            await window.close()
+        for kind, window in self._opened:
+            if window.is_closed:
+                continue
+            if await window.forget(kind[0]):
+                self._idle.setdefault(kind, []).append(window)
+            else:
+                await window.close()
 
     def check(self) -> None:
         """No window may have complained, or asked anything of another machine."""
-        for window in self._opened:
+        for _, window in self._opened:
             assert window.errors == [], window.errors
             assert {host.split(":")[0] for host in window.hosts} <= {"127.0.0.1", "localhost"}
 

@@ -17,7 +17,7 @@ from storage.database import Database
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-    from tests.browser import Windows
+    from tests.browser import Kind, Window, Windows
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,11 +54,16 @@ async def browser() -> AsyncIterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def idle_windows() -> dict[Kind, list[Window]]:
+    return {}
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def windows(browser: Browser) -> AsyncIterator[Windows]:
+async def windows(browser: Browser, idle_windows: dict[Kind, list[Window]]) -> AsyncIterator[Windows]:
     from tests.browser import Windows
 
-    windows = Windows(browser)
+    windows = Windows(browser, idle_windows)
     yield windows
     await windows.close()
     windows.check()

@@ -25,7 +25,7 @@ SCHEMAS: list[Any] = [
     *({"type": kind} for kind in ("null", "boolean", "integer", "number", "string", "array", "object")),
     *({"type": ["string", "null"]}, {"type": ["integer", "object"], "minimum": 1}),
     *({"const": value} for value in VALUES[:-12]),
-    *({"enum": [1, "a", None]}, {"enum": [True, [1], {"a": 1}]}, {"enum": []}),
+    *({"enum": [1, "a", None]}, {"enum": [True, [1], {"a": 1}]}, {"enum": []}, {"enum": ["a", "12"]}),
     *({"minimum": 1}, {"maximum": 1}, {"minimum": 0.5, "maximum": 1.5}),
     *({"minLength": 1}, {"maxLength": 1}, {"minLength": 2, "maxLength": 2}, {"pattern": "^(0|[1-9][0-9]*)$"}),
     *({"minItems": 1}, {"maxItems": 1}, {"uniqueItems": True}, {"uniqueItems": False}),

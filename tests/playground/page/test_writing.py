@@ -298,6 +298,7 @@ async def test_what_is_typed_before_the_page_has_connected_stays(
     await expect(window.page.get_by_role("button", name="pictures")).to_be_visible()
     await expect(window.writing).to_be_enabled()
     await expect(window.writing).to_have_value("first words")
+    await window.close()  # nobody else may wait for sockets there
 
 
 async def test_a_command_to_nobody_is_not_sent_as_words(windows: Windows) -> None:
