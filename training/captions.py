@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from random import Random
@@ -159,7 +160,8 @@ def caption(scene: Scene, rng: Random) -> str:
     return text
 
 
-def vocabulary() -> list[str]:
+@functools.cache
+def vocabulary() -> tuple[str, ...]:
     """Every word a caption can hold, nonsense left out: found by writing very many captions."""
     rng = Random(77)
     words: set[str] = set()
@@ -169,7 +171,7 @@ def vocabulary() -> list[str]:
         words.update(_words(_styled(text, scene.style, rng) if scene.style is not Style.PLAIN else text))
     for text in (*FILLER, *OPENINGS, *ADJECTIVES):
         words.update(_words(text))
-    return sorted(words)
+    return tuple(sorted(words))
 
 
 def _words(text: str) -> list[str]:
