@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from generation.catalogue import MemoryMode, describe
 from generation.engine.loop import DiffusionEngine
@@ -283,6 +283,21 @@ def test_what_cannot_be_drawn_gets_a_sentence_and_nothing_stays_behind(
         assert said in last.reason
     assert not bench.engine._adapters.loaded
     assert bench.draw() == before
+
+
+def test_what_the_library_stumbles_over_is_a_sentence_and_the_log_says_where(
+    sd: LoraBench, sd_loras: Loras, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tensors = load_file(sd_loras.find("kohya").path)
+    name = next(each for each in tensors if each.endswith(".lora_down.weight"))
+    tensors[name.replace(".lora_down.weight", ".oddity")] = torch.zeros(1)
+    save_file(tensors, tmp_path / "odd.safetensors")
+    bench = LoraBench(sd.model, Loras(tmp_path))
+    last = bench.run(a_task(a_request(bench.source, adapters=(Adapter(name="odd"),))))[-1]
+    assert isinstance(last, TaskFailed)
+    assert last.reason.startswith("The LoRA `odd` could not be loaded into")
+    assert "could not load the LoRA" in caplog.text
+    assert "in lora_state_dict" in caplog.text, "where it went wrong"
 
 
 def test_a_lora_that_was_changed_is_another_one(sd: LoraBench, sd_loras: Loras, tmp_path: Path) -> None:
