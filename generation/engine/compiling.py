@@ -92,9 +92,9 @@ class Compiled:
         self._shapes[shape].set_result(False)
 
     @contextmanager
-    def free(self) -> Iterator[Any | None]:
-        """The twin, to be called in here; None while anything is being compiled."""
-        if not _tracing.acquire(blocking=False):
+    def free(self, *, wait: bool = False) -> Iterator[Any | None]:
+        """The twin, to be called in here; None while anything is being compiled, unless it waits for that."""
+        if not _tracing.acquire(blocking=wait):
             yield None
             return
         try:

@@ -71,7 +71,8 @@ class Twin:
         if not key.compiled or self._compiled is None or self._memory.rung >= LAYERED:
             return None
         try:
-            with self._compiled.free() as unet:
+            # To draw a picture again, each call must be made as it was.
+            with self._compiled.free(wait=self._calls is not None) as unet:
                 return None if unet is None else call_unet(self._model, images, padded=padded, unet=unet)
         except Exception as error:  # an edge: the call is made without
             if is_out_of_memory(error):

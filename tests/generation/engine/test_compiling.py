@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from generation.engine import compiling
 from generation.engine.compiling import WARMED_ROWS, Compiled, compiled_in
 from generation.engine.loop import DiffusionEngine
 from generation.loras import Loras
@@ -131,6 +132,26 @@ def test_what_it_drew_is_drawn_again_exactly(sd_bench: Bench, twin: Compiled, an
     png = draw(bench_with(sd_bench, twin))
     assert mode_of(png) == "compiled"
     assert png != draw(sd_bench)
+    assert drawn_again(sd_bench, another, png) == png
+
+
+def test_who_draws_it_again_waits_for_whatever_is_being_compiled(
+    sd_bench: Bench, twin: Compiled, another: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    png = draw(bench_with(sd_bench, twin))
+    free = threading.Lock()
+
+    class Held:
+        """A lock that is never free at once."""
+
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+            return blocking and free.acquire(timeout=30)
+
+        def release(self) -> None:
+            free.release()
+
+    monkeypatch.setattr(compiling, "_tracing", Held())
+    assert mode_of(draw(bench_with(sd_bench, twin))) == "eager"
     assert drawn_again(sd_bench, another, png) == png
 
 
