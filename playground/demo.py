@@ -22,7 +22,7 @@ from playground.reading import button_labels, is_loading, pictures_of, text_of
 from playground.server import Playground
 
 T = TypeVar("T")
-PROMPT = "a red circle on a blue background"
+PROMPT = "a boat with a white sail on the sea"
 PATIENCE = 180.0
 """Seconds in which the bot must have started, and in which the first picture must come."""
 PORTS_TO_TRY = 20

@@ -65,21 +65,21 @@ async def test_a_first_visit_ends_with_a_picture_and_another(
     stage: Stage, windows: Windows, album: Path
 ) -> None:
     window = await windows.open(stage.playground.url)
-    await expect(window.page.get_by_role("button", name="a red circle on a blue background")).to_be_visible()
+    await expect(window.page.get_by_role("button", name="a boat with a white sail on the sea")).to_be_visible()
     await window.page.screenshot(path=album / "playground-first.png")
 
     await window.writing.press_sequentially("/ima")
     await expect(window.page.get_by_role("option", name="/imagine")).to_be_visible()
-    await window.writing.press_sequentially("gine a red circle on a blue background")
+    await window.writing.press_sequentially("gine a boat with a white sail on the sea")
     await window.page.screenshot(path=album / "playground-command.png")
     await window.page.keyboard.press("Enter")
 
-    first = await shows(window, "a red circle on a blue background")
+    first = await shows(window, "a boat with a white sail on the sea")
     address = await first.get_attribute("src")
 
     await window.button("Reroll").click()
     await expect(window.messages).to_have_count(2)
-    second = await shows(window, "a red circle on a blue background")
+    second = await shows(window, "a boat with a white sail on the sea")
     assert await second.get_attribute("src") != address
     await still(window)
     await window.page.screenshot(path=album / "playground.png")
@@ -115,9 +115,9 @@ async def test_settings_give_a_line_that_draws_the_same_again(stage: Stage, wind
 
 async def test_the_same_on_a_phone(stage: Stage, windows: Windows, album: Path) -> None:
     window = await windows.open(f"{stage.playground.url}/#user=Bruno", size=PHONE, touch=True)
-    await window.page.get_by_role("button", name="three yellow stars on a black background").tap()
+    await window.page.get_by_role("button", name="a pink flower on a white background").tap()
     await window.page.get_by_role("button", name="Send").tap()
-    picture = await shows(window, "three yellow stars on a black background")
+    picture = await shows(window, "a pink flower on a white background")
     assert await window.overflow() <= 0
     await still(window)
     await window.page.screenshot(path=album / "playground-phone.png")
@@ -130,8 +130,9 @@ async def test_the_same_on_a_phone(stage: Stage, windows: Windows, album: Path) 
 
 async def test_four_at_once_in_the_light(stage: Stage, windows: Windows, album: Path) -> None:
     window = await windows.open(f"{stage.playground.url}/#user=Mina", scheme="light")
-    await window.writing.fill("/imagine prompt:a house at night count:4")
+    await window.writing.fill("/imagine prompt:a flower count:4")
     await window.page.keyboard.press("Enter")
-    await expect(window.last.locator(".mosaic img")).to_have_count(4, timeout=DRAWN_MS)
+    await expect(window.button("Reroll")).to_be_visible(timeout=DRAWN_MS)
+    await expect(window.last.locator(".mosaic img")).to_have_count(4)
     await still(window)
     await window.page.screenshot(path=album / "playground-light.png")

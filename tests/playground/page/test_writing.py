@@ -26,7 +26,7 @@ async def test_a_command_typed_as_plain_text_makes_a_picture(
 ) -> None:
     window = await windows.open(playground.url)
     await expect(window.writing).to_have_attribute(
-        "placeholder", "Try /imagine a red circle on a blue background"
+        "placeholder", "Try /imagine a boat with a white sail on the sea"
     )
     await window.writing.press_sequentially("/imagine a red star")
     await window.page.keyboard.press("Enter")
@@ -52,10 +52,10 @@ async def test_an_example_fills_the_composer_and_enter_sends_it(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
     window = await windows.open(playground.url)
-    await window.page.get_by_role("button", name="a red circle on a blue background").click()
+    await window.page.get_by_role("button", name="a boat with a white sail on the sea").click()
     await expect(window.option("prompt")).to_be_focused()
     await window.page.keyboard.press("Enter")
-    await answered(window, "a red circle on a blue background")
+    await answered(window, "a boat with a white sail on the sea")
     await expect(window.writing).to_be_focused()
     await expect(window.page.locator(".chips")).to_be_hidden()
 
