@@ -65,7 +65,8 @@ async def test_a_first_visit_ends_with_a_picture_and_another(
     stage: Stage, windows: Windows, album: Path
 ) -> None:
     window = await windows.open(stage.playground.url)
-    await expect(window.page.get_by_role("button", name="a boat with a white sail on the sea")).to_be_visible()
+    example = window.page.get_by_role("button", name="a boat with a white sail on the sea")
+    await expect(example).to_be_visible()
     await window.page.screenshot(path=album / "playground-first.png")
 
     await window.writing.press_sequentially("/ima")
