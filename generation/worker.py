@@ -23,7 +23,7 @@ from generation.catalogue import Family, MemoryMode, ModelInfo, UnreadableModel
 from generation.controlnets import control_folders
 from generation.embeddings import SHIPPED, Embeddings
 from generation.engine.beside import Beside, Besides
-from generation.engine.engine import Engine, Say
+from generation.engine.engine import Engine, OneOfSeveral, Say
 from generation.engine.reading import Finish, Tell
 from generation.heartbeat import heartbeat
 from generation.loras import Loras
@@ -262,7 +262,7 @@ def _upscalers(options: argparse.Namespace) -> UpscalerShelf:
     return UpscalerShelf(Upscalers(options.upscalers), device, choose_dtype(options.dtype, device))
 
 
-def _enlarging(upscalers: UpscalerShelf | None, options: argparse.Namespace, say: Say) -> Engine | None:
+def _enlarging(upscalers: UpscalerShelf | None, options: argparse.Namespace, say: Say) -> OneOfSeveral | None:
     if upscalers is None:
         return None
     from generation.engine.enlarging import EnlargingEngine

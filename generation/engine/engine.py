@@ -38,13 +38,6 @@ class Engine(Protocol):
         """Whether `tick` has anything to do."""
         ...
 
-    @property
-    def work(self) -> float:
-        """About what its last tick asked of the device: bytes of weights times places of latents that they
-        were applied to. 0: something else, if anything.
-        """
-        ...
-
     def admit(self, task: Task) -> None:
         """Take a task in; it joins at the next tick."""
         ...
@@ -66,7 +59,18 @@ class Engine(Protocol):
         ...
 
 
-class ModelEngine(Engine, Protocol):
+class OneOfSeveral(Engine, Protocol):
+    """An engine that takes turns with others."""
+
+    @property
+    def work(self) -> float:
+        """About what its last tick asked of the device: bytes of weights times places of latents that they
+        were applied to. 0: something else, if anything.
+        """
+        ...
+
+
+class ModelEngine(OneOfSeveral, Protocol):
     """An engine with one model."""
 
     @property

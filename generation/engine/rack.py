@@ -12,7 +12,7 @@ from contextlib import nullcontext
 
 from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.beside import Besides
-from generation.engine.engine import Engine, ModelEngine
+from generation.engine.engine import ModelEngine, OneOfSeveral
 from generation.engine.giving import give_back
 from generation.engine.modes import Modes, is_shortage
 from generation.engine.reading import Alive, Finish, Reading, Tell, duration
@@ -72,7 +72,7 @@ class Rack:
         alive: Alive = lambda is_needless: nullcontext(),
         patience: float = STILL_S,
         now: Callable[[], float] = time.monotonic,
-        enlarging: Engine | None = None,
+        enlarging: OneOfSeveral | None = None,
         besides: Besides | None = None,
     ) -> None:
         """

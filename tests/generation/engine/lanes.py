@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generation.catalogue import describe
-from generation.engine.engine import Engine
+from generation.engine.engine import ModelEngine
 from generation.engine.lane import PipelineEngine
 from generation.engine.pipeline import load_pipeline
 from generation.messages import Drawn, Report, Task, TaskFailed
@@ -25,7 +25,7 @@ class Lane:
         self.source = str(folder)
         self.model = load_pipeline(describe(self.source), device="cpu")
         self.said: list[Report] = []
-        self.engine: Engine = PipelineEngine(self.model, self.said.append)
+        self.engine: ModelEngine = PipelineEngine(self.model, self.said.append)
         self.stock = DiffusionPipeline.from_pretrained(self.source)
         self.stock.set_progress_bar_config(disable=True)
 
