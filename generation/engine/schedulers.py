@@ -95,6 +95,7 @@ def _noise_of(
     return to_device(torch.randn(shape, generator=generator, **how), device)
 
 
+# Their steps call it by a name of their modules, and take none from outside.
 for _spec in SAMPLERS.values():
     _module = sys.modules[getattr(diffusers, _spec.scheduler).__module__]
     if hasattr(_module, "randn_tensor"):
