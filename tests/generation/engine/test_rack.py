@@ -276,27 +276,24 @@ def test_all_models_can_be_put_away_and_come_back_when_they_are_asked_for() -> N
     assert failed.task.job == "2"
 
 
-def test_two_models_take_turns() -> None:
-    racked = Racked()
+def order_of_steps(racked: Racked, steps: int) -> list[JobId]:
+    """Whose steps follow each other when two models that are both in memory have a picture each."""
     racked.rack.admit(racked.task("two", "warm"))
     racked.finish()
     racked.said.clear()
     for name in ("one", "two"):
-        racked.rack.admit(racked.task(name, name, steps=6))
+        racked.rack.admit(racked.task(name, name, steps=steps))
     racked.finish()
-    order = [r.task.job for r in racked.said if isinstance(r, Stepped)]
+    return [r.task.job for r in racked.said if isinstance(r, Stepped)]
+
+
+def test_two_models_take_turns() -> None:
+    order = order_of_steps(Racked(), 6)
     assert order == ["one", "two"] * 6 or order == ["two", "one"] * 6
 
 
 def test_a_model_whose_steps_are_a_quarter_of_the_work_takes_four_for_one() -> None:
-    racked = Racked(works={"one": 1.0, "two": 4.0})
-    racked.rack.admit(racked.task("two", "warm"))
-    racked.finish()
-    racked.said.clear()
-    for name in ("one", "two"):
-        racked.rack.admit(racked.task(name, name, steps=40))
-    racked.finish()
-    order = [r.task.job for r in racked.said if isinstance(r, Stepped)]
+    order = order_of_steps(Racked(works={"one": 1.0, "two": 4.0}), 40)
     assert order[:20].count(JobId("one")) == 16
 
 
