@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import re
@@ -184,13 +185,17 @@ class Api:
         # What was sent is here; a client that loses patience now cannot take it back, as with the real one.
         if fault is not None and fault.delay:
             await asyncio.sleep(fault.delay)
+        if fault is not None and fault.held and fault.status is None:
+            let_go = asyncio.Event()
+            self.house.faults.hold(let_go.set)
+            await let_go.wait()
         if endpoint.login and call.user is None:
             raise unauthorized()
         if not verdict.allowed:
             raise RateLimitedError(verdict.reset_after, everywhere=verdict.everywhere)
         if fault is not None and fault.status is not None and not fault.after:
-            if fault.late:
-                asyncio.get_running_loop().call_later(fault.late, _carried_out, endpoint, call)
+            if fault.held:
+                self.house.faults.hold(functools.partial(_carried_out, endpoint, call))
             raise _failed(fault.status, fault.retry_after)
         if self.house.openapi is not None and call.by_bot:
             self.house.openapi.check_request(endpoint.method, endpoint.path, call.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 class Fault:
     """What shall happen to the next `times` requests of the bot that match.
 
-    `path` is a pattern below /api/v10 such as `/webhooks/*`. `delay` is in seconds. With `status` the
-    request fails: before it did anything, or (`after`) once it was done and only the answer is lost, or it is
-    done nevertheless `late` seconds after that answer.
+    `path` is a pattern below /api/v10 such as `/webhooks/*`. `delay` is in seconds; what is `held` is done
+    only when the faults are cleared. With `status` the request fails: before it did anything, or (`after`)
+    once it was done and only the answer is lost, or (`held`) it is done nevertheless, long after that answer.
     """
 
     method: str = "*"
@@ -21,7 +22,7 @@ class Fault:
     delay: float = 0.0
     status: int | None = None
     after: bool = False
-    late: float = 0.0
+    held: bool = False
     retry_after: float = 0.5
 
 
@@ -30,6 +31,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._pending: list[Fault] = []
+        self._held: list[Callable[[], None]] = []
 
     def add(self, fault: Fault) -> None:
         if fault.times < 1 or fault.delay < 0:
@@ -38,8 +40,16 @@ class Faults:
             raise ValueError("The status of a fault is from 400 to 599.")
         self._pending.append(fault)
 
+    def hold(self, deed: Callable[[], None]) -> None:
+        """Have this done when what is held is let go."""
+        self._held.append(deed)
+
     def clear(self) -> None:
+        """Forget what has not happened yet, and let go what is held."""
         self._pending.clear()
+        held, self._held = self._held, []
+        for deed in held:
+            deed()
 
     def take(self, method: str, path: str) -> Fault | None:
         """The fault that this request meets, if any; it is used up once."""

@@ -4,8 +4,8 @@ GET    /playground/world.json   where everything is, and who can log in
 GET    /playground/violations   what did not conform to Discord's OpenAPI document
 GET    /playground/requests     what the bot and the people asked of the API
 POST   /playground/clock        {"advance": seconds}
-POST   /playground/faults       {"method", "path", "times", "delay", "status", "after", "retry_after"}
-DELETE /playground/faults       forget the faults that have not happened yet
+POST   /playground/faults       {"method", "path", "times", "delay", "status", "after", "held", "retry_after"}
+DELETE /playground/faults       forget the faults that have not happened yet, and let go what is held
 POST   /playground/gateway      {"do": "drop" | "cut" | "reconnect" | "invalidate",
                                  "people", "code", "resumable"}
 POST   /playground/users/{id}   {"accepts_messages": true | false, "installed": true | false}, as given

@@ -198,9 +198,10 @@ async def test_what_is_kept_is_told_sent_and_forgotten(stage: Stage) -> None:
     child = await result(stage.anna, await stage.anna.press(card, "Reroll"))
     await running(bruno, await asks(bruno, "slow waits", steps=150))
     assert "0 shared pictures · 0 likes" in await told(bruno, await bruno.command("privacy what"))
-    stage.playground.faults.add(Fault(method="POST", path="/webhooks/*", delay=0.5))
+    stage.playground.faults.add(Fault(method="POST", path="/webhooks/*", held=True))
     export = await bruno.command("privacy export")
     assert "already" in await told(bruno, await bruno.command("privacy export"))
+    stage.playground.faults.clear()
     sent = await bruno.answer(export, lambda m: bool(m["attachments"]))
     assert "Here is what I keep about you." in text_of(sent)
     with zipfile.ZipFile(io.BytesIO(await bruno.fetch(sent["attachments"][0]))) as parcel:

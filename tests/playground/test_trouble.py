@@ -9,6 +9,7 @@ import discord
 import pytest
 
 from playground import Fault, Person, Playground
+from playground.faults import Faults
 from playground.ratelimits import RateLimits
 from tests.playground.bots import Bot, running
 
@@ -92,8 +93,25 @@ async def test_the_next_answers_can_be_late(playground: Playground, bot: Bot) ->
         assert time.monotonic() - started >= 0.2
         playground.faults.add(Fault(path="/nothing", status=500))
         playground.faults.clear()
+        assert playground.faults.take("GET", "/nothing") is None
+
+
+async def test_what_was_refused_can_be_done_nevertheless(
+    playground: Playground, bot: Bot, anna: Person
+) -> None:
+    async with running(bot, playground):
+        channel = bot.guilds[0].text_channels[0]
+        playground.faults.add(Fault(method="POST", path="/channels/*/messages", status=503, held=True))
+        with pytest.raises(discord.DiscordServerError):
+            await channel.send("done long after it was refused")
+        assert await anna.messages() == []
+        playground.faults.clear()
+        assert len(await anna.messages()) == 1
+
+
+def test_a_fault_must_be_an_error() -> None:
     with pytest.raises(ValueError, match="from 400 to 599"):
-        playground.faults.add(Fault(status=200))
+        Faults().add(Fault(status=200))
 
 
 async def test_levers_work_over_http(playground: Playground, bot: Bot, anna: Person) -> None:
