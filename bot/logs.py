@@ -11,8 +11,10 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    # What discord.py says at DEBUG, and partly at INFO, holds prompts and tokens.
-    logging.getLogger("discord").setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # What discord.py says at DEBUG, and partly at INFO, holds prompts and tokens; so does each statement that
+    # aiosqlite tells of, with its values.
+    for name in ("discord", "aiosqlite"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("discord.client").addFilter(_lost_connection_in_words)
 
 
