@@ -142,7 +142,7 @@ class History:
         named = {"asker": person, "server": server}
         given = {name: value for name, value in named.items() if value is not None}
         where = " AND ".join(["state = 'done'", *(f"{name} = :{name}" for name in given)])
-        row = await self._database.fetch_one(
+        [row] = await self._database.browse(
             f"""
             SELECT count(*) AS requests, coalesce(sum(count), 0) AS pictures,
                 coalesce(sum(settled_at - created_at), 0.0) AS seconds
@@ -150,8 +150,7 @@ class History:
             """,
             given,
         )
-        assert row is not None, "an aggregate has a row"
-        used = await self._database.fetch_all(
+        used = await self._database.browse(
             f"""
             SELECT model, sum(count) AS pictures FROM jobs WHERE {where}
             GROUP BY model ORDER BY pictures DESC, model LIMIT :most

@@ -198,7 +198,7 @@ class Pictures:
         Args:
             after: the job after which to go on.
         """
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             """
             SELECT id, settled_at FROM jobs
             WHERE server = :server AND forgotten_at IS NULL

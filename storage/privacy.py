@@ -46,8 +46,8 @@ _TOLD: Mapping[str, str] = {
     "files_started_from": "SELECT inputs.* FROM inputs JOIN jobs ON job_id = id WHERE asker = :person "
     "ORDER BY job_id, digest",
     # Not the token, with which the message could be changed.
-    "answers": "SELECT job_id, state, reason, guild_id, channel_id, message_id, locale, call FROM deliveries "
-    "WHERE user_id = :person ORDER BY job_id",
+    "answers": "SELECT job_id, deliveries.state, reason, guild_id, channel_id, message_id, locale, call "
+    "FROM deliveries JOIN jobs ON jobs.id = job_id WHERE asker = :person ORDER BY job_id",
     # Who decided is somebody else.
     "held_for_moderators": "SELECT reviews.job_id, reviews.state, held_at, decided_at FROM reviews "
     "JOIN jobs ON job_id = id WHERE asker = :person ORDER BY job_id",
@@ -138,7 +138,7 @@ class Privacy:
 
     async def kept(self, person: UserId) -> Kept:
         """How much is kept about them."""
-        row = await self._database.fetch_one(
+        [row] = await self._database.browse(
             """
             SELECT
                 (SELECT count(*) FROM jobs WHERE asker = :person) AS requests,
@@ -154,14 +154,13 @@ class Privacy:
             """,
             {"person": person},
         )
-        assert row is not None, "counts are one row"
         return Kept(**dict(row))
 
     async def told(self, person: UserId) -> dict[str, list[dict[str, Any]]]:
         """Every row about them, by what it is; what is none is left out."""
         found = {}
         for name, sql in _TOLD.items():
-            rows = [_plain(dict(row)) for row in await self._database.fetch_all(sql, {"person": person})]
+            rows = [_plain(dict(row)) for row in await self._database.browse(sql, {"person": person})]
             if rows:
                 found[name] = rows
         return found

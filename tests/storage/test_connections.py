@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from generation.job import UserId
 from storage.connections import READERS
 from storage.database import Database, DatabaseUnusable
+from storage.history import History
+from storage.people import People
+from storage.pictures import END_OF_TIME, Pictures
+from storage.privacy import Privacy
 
 LONG = """
     WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT {})
@@ -42,6 +47,24 @@ async def test_a_long_read_holds_up_no_other_read_and_no_write(database: Databas
         assert await database.browse("SELECT * FROM written") == [], "another one sees what was committed"
     assert not long.done()
     await _cancelled(long)
+
+
+async def test_what_is_added_up_over_all_that_is_kept_waits_among_the_long_reads(
+    database: Database, pictures: Pictures
+) -> None:
+    privacy = Privacy(database, pictures, await People.opened(database))
+    endless = [asyncio.create_task(database.browse(ENDLESS)) for _ in range(READERS)]
+    tally = asyncio.create_task(History(database).tally(server=7, models=3))
+    kept = asyncio.create_task(privacy.kept(UserId(4)))
+    told = asyncio.create_task(privacy.told(UserId(4)))
+    older = asyncio.create_task(pictures.older(7, END_OF_TIME, limit=1))
+    for _ in range(50):  # more than these have; the ordinary ones take turns
+        await database.fetch_one("SELECT 1")
+    early = [each.done() for each in (tally, kept, told, older)]
+    await _cancelled(*endless)
+    assert early == [False] * 4
+    async with asyncio.timeout(20):
+        assert ((await tally).requests, (await kept).requests, await told, await older) == (0, 0, {}, ())
 
 
 async def test_a_cancelled_read_is_stopped_and_leaves_its_place(database: Database) -> None:
