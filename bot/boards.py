@@ -31,7 +31,7 @@ from storage.database import DatabaseUnusable
 from storage.eras import Eras
 from storage.gallery import Message
 from storage.posts import DAY, Post
-from storage.servers import Servers
+from storage.servers import Servers, UnreadableSettings
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ class Board:
         except (discord.HTTPException, *UNREACHABLE) as error:
             log.warning("a board of the week waits: %s", describe(error))
             return False
+        except UnreadableSettings:
+            pass  # it waits until the server has decided anew
         return True
 
     async def _find_or_post(self, board: Claimed) -> None:
@@ -180,7 +182,7 @@ class Board:
         return place is not None and is_adult(self._client.get_channel(place))
 
     def _language(self, server: int) -> Language:
-        return language_of_server(self._client, server, self._servers.of(server).language)
+        return language_of_server(self._client, server, self._servers.readable(server).language)
 
 
 def _mark(week: int) -> str:

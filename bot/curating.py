@@ -47,7 +47,7 @@ from storage.jobs import Jobs
 from storage.pictures import Pictures
 from storage.posts import Post, PostId
 from storage.reports import Reports
-from storage.servers import Servers
+from storage.servers import Servers, UnreadableSettings
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +231,7 @@ class Curator:
         return job, picture
 
     async def _drawn(self, post: Post, job: Job, picture: Picture | None) -> Card:
-        covers = self._servers.of(post.server).spoilers
+        covers = picture is not None and self._servers.of(post.server).spoilers
         return post_card(post, job, picture, self.shelf, origin=await self.origin(post), covers=covers)
 
     async def origin(self, post: Post) -> Post | None:
@@ -241,7 +241,7 @@ class Curator:
         return next((each for each in told if each.person != post.person), None)
 
     def _language(self, server: int) -> Language:
-        return language_of_server(self._client, server, self._servers.of(server).language)
+        return language_of_server(self._client, server, self._servers.readable(server).language)
 
     # What is owed -----------------------------------------------------------------------------------------
 
@@ -286,6 +286,8 @@ class Curator:
             return False
         except PictureGone:
             log.info("a post was not shown: its picture is gone")
+        except UnreadableSettings:
+            pass  # it waits until the server has decided anew
         return True
 
     async def _take_down(self, message: Message) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from bot.options import code
 from bot.preferring import told
 from bot.safety import MEANINGS, OwnerSafety
 from generation.preferences import Preferences
+from generation.request import InvalidRequest
 from generation.safety import Safety
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
@@ -238,21 +240,24 @@ def _preferred(wanted: Preferences, most: int) -> str:
 
 
 def change_line(change: Change) -> str:
-    """What was changed from what to what."""
+    """What was changed from what to what. What another version of us has written is told as it is kept."""
     title = TITLES.get(change.name, code(change.name))
-    if isinstance(change.was, list) or isinstance(change.became, list):
-        parts = []
-        if change.became:
-            parts.append(say("added {values}", values=_listed(change.name, change.became, MAX_IN_CHANGE)))
-        if change.was:
-            parts.append(say("removed {values}", values=_listed(change.name, change.was, MAX_IN_CHANGE)))
-        return say("**{title}**: {changes}", title=title, changes=joined("; ", parts))
-    return say(
-        "**{title}**: from {was} to {became}",
-        title=title,
-        was=_plain(change.name, change.was),
-        became=_plain(change.name, change.became),
-    )
+    try:
+        if isinstance(change.was, list) or isinstance(change.became, list):
+            return say("**{title}**: {changes}", title=title, changes=_listed_changes(change))
+        was, became = _plain(change.name, change.was), _plain(change.name, change.became)
+    except (LookupError, TypeError, ValueError, InvalidRequest):
+        was, became = (code(json.dumps(each, ensure_ascii=False)) for each in (change.was, change.became))
+    return say("**{title}**: from {was} to {became}", title=title, was=was, became=became)
+
+
+def _listed_changes(change: Change) -> str:
+    parts = []
+    if change.became:
+        parts.append(say("added {values}", values=_listed(change.name, change.became, MAX_IN_CHANGE)))
+    if change.was:
+        parts.append(say("removed {values}", values=_listed(change.name, change.was, MAX_IN_CHANGE)))
+    return joined("; ", parts)
 
 
 def _plain(name: str, value: Any) -> str:

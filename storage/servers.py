@@ -226,7 +226,7 @@ class Servers:
         return {
             server: settings.board
             for server, settings in self._settings.items()
-            if settings.board is not None and settings.gallery_channel is not None
+            if settings.board is not None and self.has_gallery(server)
         }
 
     def in_the_web(self) -> tuple[int, ...]:

@@ -104,7 +104,7 @@ def _may_not(channel: int) -> str:
 
 
 def _notes(interaction: Interaction, place: int | None) -> list[str]:
-    settings = interaction.client.house.servers.of(interaction.guild_id or 0)
+    settings = interaction.client.house.servers.readable(interaction.guild_id or 0)
     if place is None:
         return [say("-# What was shared before stays where it is, and is not found any more.")]
     notes: list[str] = [
@@ -142,7 +142,7 @@ async def _board(interaction: Interaction, weekday: int) -> None:
         # Else the one of this week would come at once, on a day that nobody has named.
         await house.boards.no_board(server, week_of(now) - 1)
     notes = []
-    if day is not None and house.servers.of(server).gallery_channel is None:
+    if day is not None and house.servers.readable(server).gallery_channel is None:
         notes = [say("-# There is no gallery yet; `/server gallery` makes a channel one.")]
     await change(interaction, lambda was: replace(was, board=day), "board", notes=notes)
 

@@ -365,3 +365,20 @@ async def test_what_is_gone_leaves_the_board_and_an_empty_board_goes(hall: Hall)
     assert hall.standing("showcase") == []
     await hall.board.look()
     assert hall.standing("showcase") == []
+
+
+async def test_a_server_of_which_nobody_knows_what_it_wants_keeps_no_other_from_theirs(hall: Hall) -> None:
+    await hall.hold(ELSEWHERE, 12345)
+    lost, post = await hall.shared("lost", ELSEWHERE), await hall.shared("a red circle")
+    await hall.boards.claim(ELSEWHERE, 1, [lost.id])
+    await hall.execute("INSERT INTO server_settings VALUES (?, 'safety', '\"gentle\"', 8, 0)", ELSEWHERE)
+    vars(hall.servers).update(vars(await Servers.opened(hall.database)))  # as after a start
+    assert await hall.curator.catch_up()
+    shown, waits = await hall.gallery.get(post.id), await hall.gallery.get(lost.id)
+    assert shown is not None
+    assert shown.message_id is not None
+    assert waits is not None
+    assert waits.message_id is None
+    await hall.board.look()
+    assert len(hall.standing("showcase")) == 1
+    assert [each.server for each in await hall.boards.unposted()] == [ELSEWHERE]

@@ -95,6 +95,11 @@ def test_of_a_long_list_is_told_how_much_more_there_is() -> None:
             ("defaults", {"steps": 3}, {"steps": 9, "count": 2}),
             "**Defaults**: from `steps` 3 to `steps` 9, `count` 2",
         ),
+        # Of another version:
+        (("safety", "hold", "gentle"), '**Flagged pictures**: from `"hold"` to `"gentle"`'),
+        (("board", None, "noon"), '**Best of the week**: from `null` to `"noon"`'),
+        (("defaults", None, {"steps": "all"}), '**Defaults**: from `null` to `{"steps": "all"}`'),
+        (("quotas", [], [{"colours": 3}]), '**Limits**: from `[]` to `[{"colours": 3}]`'),
     ],
 )
 def test_a_change_is_told_from_what_to_what(changed: Any, told: str) -> None:

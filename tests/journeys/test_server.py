@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from playground.faults import Fault
 from playground.person import Person
 from playground.reading import button_labels, pictures_of, text_of
 from tests.journeys.kept import change, rows, until
-from tests.journeys.stage import Stage, asks, draws, told
+from tests.journeys.stage import Stage, asks, draws, staged, told
 from tests.journeys.test_safety import at, private
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """Another version of the bot writes some of its settings."""
+    async with staged(
+        tmp_path_factory.mktemp("bot"), expected_error="a setting that cannot be read"
+    ) as stage:
+        yield stage
 
 
 async def decides(admin: Person, command: str, /, **options: Any) -> str:
@@ -113,7 +124,13 @@ async def test_pictures_are_forgotten_when_the_server_wants_it(stage: Stage) -> 
     large = "SELECT id FROM jobs WHERE prompt = 'a large kite'"
     change(stage, f"UPDATE pictures SET byte_count = 100000001 WHERE job_id IN ({large})")
     assert await stage.bot.stop() == 0
+    for name, value in (("gallery_channel", '"nowhere"'), ("board", '"some day"')):  # of another version
+        kept = f"{int(stage.playground.world.guild.id)}, '{name}', '{value}', 8, 0"
+        change(stage, f"INSERT INTO server_settings VALUES ({kept})")
     await stage.bot.start()
+    assert "`board`, `gallery_channel`" in await refused(stage.anna, "a kite")
+    assert "Monday" in await decides(stage.mina, "board", weekday=1)
+    assert "<#" in await decides(stage.mina, "gallery", channel=stage.mina.channel("showcase"))
     left = "SELECT prompt FROM pictures JOIN jobs ON id = job_id WHERE prompt LIKE '% kite'"
     await until(lambda: rows(stage, left) == [("a new kite",)])
     for button in ("Vary a little", "Upscale"):
