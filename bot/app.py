@@ -45,6 +45,7 @@ from bot.messages import NO_MENTIONS
 from bot.postbuttons import ITEMS as POST_ITEMS
 from bot.refusals import UNREACHABLE
 from bot.reporting import ITEMS as REPORT_ITEMS
+from bot.restoring import ITEMS as RESTORE_ITEMS
 from bot.reviewing import ITEMS as REVIEW_ITEMS
 from bot.settings import SettingsError
 from bot.shared import is_adult
@@ -136,7 +137,7 @@ class Atelier(discord.Client):
             )
             self.tree.add_command(answer, guild=self._guild)
         self.add_dynamic_items(*ITEMS, *REVIEW_ITEMS, *HISTORY_ITEMS, *PRIVACY_ITEMS)
-        self.add_dynamic_items(*POST_ITEMS, *SHARE_ITEMS, *REPORT_ITEMS, *PAGE_ITEMS)
+        self.add_dynamic_items(*POST_ITEMS, *SHARE_ITEMS, *REPORT_ITEMS, *PAGE_ITEMS, *RESTORE_ITEMS)
         self._mentions: Mapping[str, str] = {}
         self.leafing = asyncio.Semaphore(1)
         """Held by whoever has a picture in memory for a page of /history: there may be hundreds at once."""

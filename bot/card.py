@@ -57,6 +57,8 @@ class Action(StrEnum):
     HIDE = "hide"
     KEEP = "keep"
     BLOCK = "block"
+    RESTORE = "restore"
+    """Bring back what was hidden."""
 
 
 def custom_id(action: Action, job: JobId, index: int | None = None) -> str:

@@ -167,7 +167,8 @@ class Curator:
             if post.for_adults and not is_adult(channel):  # the gallery has moved since it was shared
                 return None
             card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
-            return await new_post(channel, post, card, self._language(post.server))
+            time = await self._hangings.shown_again(post.id)
+            return await new_post(channel, post, card, self._language(post.server), time)
         except discord.HTTPException as error:
             if not is_final(error, 0):
                 raise

@@ -49,8 +49,11 @@ class CannotLook(Exception):  # noqa: N818 - it is an answer
     """We may write in a channel, but not read what stands there."""
 
 
-async def new_post(channel: Any, post: Post, card: Card, language: Language) -> Message:
+async def new_post(channel: Any, post: Post, card: Card, language: Language, time: int) -> Message:
     """Show a post where the gallery is.
+
+    Args:
+        time: how often it was shown before and taken down: Discord may not tell the two apart otherwise.
 
     Raises:
         discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError: Discord did not take it.
@@ -66,7 +69,10 @@ async def new_post(channel: Any, post: Post, card: Card, language: Language) -> 
         )
         return Message(channel_id=made.thread.id, message_id=made.message.id)
     message = await channel.send(
-        view=view, files=attachments, allowed_mentions=NO_MENTIONS, nonce=f"post-{post.id}"
+        view=view,
+        files=attachments,
+        allowed_mentions=NO_MENTIONS,
+        nonce=f"post-{post.id}" if time == 0 else f"{time}-{post.id}",
     )
     return Message(channel_id=message.channel.id, message_id=message.id)
 

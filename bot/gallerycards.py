@@ -11,7 +11,7 @@ from bot.cards import attached, covered
 from bot.facts import facts, prompt_of
 from bot.markdown import fitting, literal, shortened
 from generation.image import Picture
-from generation.job import Job, UserId
+from generation.job import Job, JobId, UserId
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
 from storage.decisions import Decided
@@ -70,9 +70,6 @@ def post_card(
         covers: whether it is hidden behind a spoiler whatever its job says.
     """
     request = job.request.image(post.index)
-    text = [joined("", ("> ", prompt_of(request)))]
-    if post.title is not None:
-        text.insert(0, joined("", ("### ", literal(post.title))))
     small = [facts(request, shelf), _credit(post)]
     if origin is not None:
         small.append(_remixed(origin))
@@ -84,7 +81,7 @@ def post_card(
     button, menu = partial(Button, job=job.id, index=post.index), partial(Menu, job=job.id, index=post.index)
     return Card(
         tone=Tone.DONE,
-        text=tuple(text),
+        text=tuple(_beginning(post, job)),
         pictures=pictures,
         small=tuple(small),
         buttons=(
@@ -145,15 +142,10 @@ def report_card(post: Post, job: Job, picture: Picture | None, reports: Sequence
     """What moderators see of a post that waits for them."""
     waiting = [report for report in reports if report.decision is None]
     lines: list[str] = [
-        joined("", ("> ", prompt_of(job.request.image(post.index)))),
+        *_beginning(post, job),
         count("**Reported** by {number} person.", "**Reported** by {number} people.", len(waiting)),
-        *(
-            say("{who}: {reason}", who=_who(report.person), reason=literal(shortened(report.reason, REASON)))
-            for report in waiting[:MAX_REASONS]
-        ),
+        *map(_reason, waiting[:MAX_REASONS]),
     ]
-    if post.title is not None:
-        lines.insert(0, joined("", ("### ", literal(post.title))))
     small = [_credit(post)]
     if (link := link_of(post)) is not None:
         small.append(say("[its post]({link})", link=link))
@@ -171,12 +163,21 @@ def report_card(post: Post, job: Job, picture: Picture | None, reports: Sequence
     )
 
 
+def _beginning(post: Post, job: Job) -> list[str]:
+    prompt = joined("", ("> ", prompt_of(job.request.image(post.index))))
+    return [prompt] if post.title is None else [joined("", ("### ", literal(post.title))), prompt]
+
+
+def _reason(report: Report) -> str:
+    return say("{who}: {reason}", who=_who(report.person), reason=literal(shortened(report.reason, REASON)))
+
+
 def reported_card() -> Card:
     """The same where it named somebody who is forgotten."""
     return Card(tone=Tone.WAITING, text=(say("**Reported**, and it waits; `/moderate` shows it."),))
 
 
-def decided_line(decided: Report | Decided) -> str:
+def decided_line(decided: Decided) -> str:
     """What was decided, and by whom."""
     who = _who(decided.decided_by or UserId(0))
     match decided.decision:
@@ -184,7 +185,9 @@ def decided_line(decided: Report | Decided) -> str:
             return say("**Hidden** by {who}.", who=who)
         case Decision.REMOVED:
             return say("**Taken out of the gallery** by {who}.", who=who)
-        case _:
+        case Decision.SHOWN:
+            return say("**Shown again** by {who}.", who=who)
+        case Decision.KEPT:
             return say("**Kept** by {who}.", who=who)
 
 
@@ -197,10 +200,32 @@ def decision_line(decided: Decided) -> str:
     return joined(" · ", (*told, f"<t:{int(decided.decided_at)}:R>"))
 
 
-def decided_report_card(report: Report | None) -> Card:
-    """The same in place of its card; None: the post is gone."""
-    said = say("**Gone** before anybody decided.") if report is None else decided_line(report)
-    return Card(tone=Tone.CANCELLED, text=(said,))
+def decided_report_card(decided: Decided | None, hidden: JobId | None = None, index: int = 0) -> Card:
+    """The same in place of its card.
+
+    Args:
+        decided: None: the post is gone.
+        hidden: the job of the post, while that is out of sight.
+        index: of its picture.
+    """
+    said = say("**Gone** before anybody decided.") if decided is None else decided_line(decided)
+    card = Card(tone=Tone.CANCELLED, text=(said,))
+    return card if hidden is None else replace(card, buttons=(_show_again(hidden, index),))
+
+
+def hidden_card(
+    post: Post, job: Job, picture: Picture | None, reports: Sequence[Report], decided: Decided | None
+) -> Card:
+    """What moderators see of a post that is hidden."""
+    card = report_card(post, job, picture, reports)
+    lines = [*_beginning(post, job), *map(_reason, reports[-MAX_REASONS:])]
+    if decided is not None and decided.decision is Decision.HIDDEN:
+        lines.append(decided_line(decided))
+    return replace(card, text=tuple(lines), buttons=(_show_again(job.id, post.index),))
+
+
+def _show_again(job: JobId, index: int) -> Button:
+    return Button(action=Action.RESTORE, job=job, index=index, label=say("Show it again"))
 
 
 def gone_report_card(job: Job | None, index: int) -> Card:

@@ -60,6 +60,7 @@ MAY: Mapping[Action, Who] = {
     Action.HIDE: Who.MODERATORS,
     Action.KEEP: Who.MODERATORS,
     Action.BLOCK: Who.MODERATORS,
+    Action.RESTORE: Who.MODERATORS,
 }
 """Each action has its line. Who may save a style depends on where: :func:`may_keep_styles` says that."""
 
@@ -76,6 +77,7 @@ REFUSALS: Mapping[Action, str] = {
     Action.HIDE: _MODERATORS_ONLY,
     Action.KEEP: _MODERATORS_ONLY,
     Action.BLOCK: _MODERATORS_ONLY,
+    Action.RESTORE: _MODERATORS_ONLY,
 }
 """What strangers are told; a line for each action that is not everybody's."""
 

@@ -69,6 +69,7 @@ STYLES = {
     Action.HIDE: (discord.ButtonStyle.danger, "🚫"),
     Action.KEEP: (discord.ButtonStyle.success, "✅"),
     Action.BLOCK: (discord.ButtonStyle.danger, "⛔"),
+    Action.RESTORE: (discord.ButtonStyle.secondary, "↩️"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Closes what moderators were shown of reports, once somebody has decided or the post is gone."""
+"""Has what moderators were shown of reports say what was decided, or that the post is gone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Notices:
 
     async def bring_up_to_date(self) -> bool:
         """Take the pictures out of those that wait for nobody any more, and out of others names of who is
-        forgotten; whether all of that could be done.
+        forgotten; have those say so whose post is shown again. Whether all of that could be done.
         """
         done = True
         for notice in await self._reports.outdated():
@@ -41,11 +41,11 @@ class Notices:
         return done
 
     async def _tell_anew(self, notice: Notice) -> None:
-        reports = await self._reports.of(notice.post)
         if notice.waits:
             card = reported_card()
-        elif reports:
-            card = decided_report_card(reports[-1])
+        elif notice.said_hidden or await self._reports.of(notice.post):
+            last = await self._reports.last(notice.server, notice.post)
+            card = decided_report_card(last, notice.job_id if notice.is_hidden else None, notice.index)
         else:
             card = gone_report_card(await self._jobs.outlined(notice.job_id), notice.index)
         wanted = self._servers.readable(notice.server).language
@@ -59,4 +59,5 @@ class Notices:
             if not is_final(error, 0):
                 raise
             log.info("a report's message is gone, or stays as it was: %s", describe(error))
-        await (self._reports.told(notice) if notice.waits else self._reports.closed(notice))
+        stays = notice.waits or notice.is_hidden
+        await (self._reports.told(notice) if stays else self._reports.closed(notice))

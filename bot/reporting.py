@@ -41,7 +41,7 @@ MAX_BLOCKED = 1000
 LOG_PATIENCE = 30.0
 """Seconds that a message to moderators may take."""
 
-_NOT_YOURS = say("Only those who may manage messages where the gallery is can decide that.")
+NOT_YOURS = say("Only those who may manage messages where the gallery is can decide that.")
 
 
 class ReportButton(JobButton, template=f"{Action.REPORT}:{_POST}"):
@@ -115,8 +115,7 @@ async def _lay_before_moderators(interaction: Interaction, post: Post) -> None:
             index=post.index,
         )
     )
-    if await house.gallery.get(post.id) is None:  # it went before anybody knew of this message
-        house.curator.wake()
+    house.curator.wake()  # it may have been decided, or gone, before anybody knew of this message
 
 
 async def card_of(interaction: Interaction, post: Post) -> Card | None:
@@ -143,7 +142,7 @@ class _DecisionButton(JobButton, template=r"(?!)"):
             await self._is_gone(interaction)
             return
         if not may_decide(interaction, post):
-            raise Refused(_NOT_YOURS)
+            raise Refused(NOT_YOURS)
         if self.blocks:
             await _check_blocked(interaction, post.person)
         if self.decision is Decision.HIDDEN:
@@ -151,14 +150,13 @@ class _DecisionButton(JobButton, template=r"(?!)"):
                 decided = await house.reports.decide(post.id, self.decision, by=by)
         else:
             decided = await house.reports.decide(post.id, self.decision, by=by)
-        reports = await house.reports.of(post.id)
-        last = next((each for each in reversed(reports) if each.decision is not None), None)
+        last = await house.reports.last(post.server, post.id)
         if self.blocks:
             await _block(interaction, post.person)
         house.curator.wake()
         if not decided and last is not None:
             await tell(interaction, joined(" ", (say("That was decided already."), decided_line(last))))
-        await _show(interaction, decided_report_card(last))
+        await show_decided(interaction, post)
         if decided:
             await log_decision(interaction, post, self.decision)
 
@@ -169,13 +167,13 @@ class _DecisionButton(JobButton, template=r"(?!)"):
         if delivery is None or delivery.address.guild_id != interaction.guild_id:
             job = None
         if not self.blocks or job is None:
-            await _show(interaction, gone_report_card(job, self.index))
+            await show_instead(interaction, gone_report_card(job, self.index))
             return
         if not may_moderate_in(interaction, gallery_channel(interaction)):
-            raise Refused(_NOT_YOURS)
+            raise Refused(NOT_YOURS)
         await _check_blocked(interaction, job.asker)
         await _block(interaction, job.asker)
-        await _show(interaction, decided_report_card(None))
+        await show_instead(interaction, decided_report_card(None))
 
 
 class HideButton(_DecisionButton, template=f"{Action.HIDE}:{_POST}"):
@@ -249,8 +247,16 @@ async def _block(interaction: Interaction, person: UserId) -> None:
     )
 
 
-async def _show(interaction: Interaction, card: Card) -> None:
-    """Put what was decided in place of what was to be."""
+async def show_decided(interaction: Interaction, post: Post) -> None:
+    """Put what was decided about a post in place of what was to be."""
+    house = interaction.client.house
+    now, last = await house.gallery.get(post.id), await house.reports.last(post.server, post.id)
+    hidden = post.job_id if now is not None and now.is_hidden else None
+    await show_instead(interaction, decided_report_card(last, hidden, post.index))
+
+
+async def show_instead(interaction: Interaction, card: Card) -> None:
+    """Put a card in place of the one that was pressed."""
     try:
         await interaction.edit_original_response(
             view=layout(card, language_of(interaction)), attachments=[], allowed_mentions=NO_MENTIONS
@@ -272,6 +278,8 @@ async def log_decision(interaction: Interaction, post: Post, decision: Decision)
             said = say("{who} hid a picture of {whom} that was reported.", who=who, whom=whom)
         case Decision.REMOVED:
             said = say("{who} took a picture of {whom} out of the gallery.", who=who, whom=whom)
+        case Decision.SHOWN:
+            said = say("{who} brought back a picture of {whom} that was hidden.", who=who, whom=whom)
         case _:
             assert_never(decision)
     try:

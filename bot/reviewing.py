@@ -29,13 +29,20 @@ _JOB = r"(?P<job>[0-9a-z]{16})"
 GONE = say("That is not waiting any more: its pictures were deleted.")
 
 
-async def show_held(interaction: Interaction, card: Card, said: str | None = None) -> None:
+async def show_held(
+    interaction: Interaction,
+    card: Card,
+    said: str | None = None,
+    below: discord.ui.ActionRow[discord.ui.LayoutView] | None = None,
+) -> None:
     """Show one that is held to the moderator who asked, and to nobody else."""
     card = await fitting(card, interaction.filesize_limit)
     said_in = language_of(interaction)
     view = layout(card, said_in)
     if said is not None:
         view.add_item(discord.ui.TextDisplay(f"-# {said_in(said)}"))
+    if below is not None:
+        view.add_item(below)
     await interaction.followup.send(
         view=view, files=files(card, said_in), ephemeral=True, allowed_mentions=NO_MENTIONS
     )

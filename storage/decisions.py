@@ -15,6 +15,8 @@ class Decision(StrEnum):
     HIDDEN = "hidden"
     REMOVED = "removed"
     """Taken out of the gallery by a moderator, reported or not."""
+    SHOWN = "shown"
+    """Brought back after it was hidden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,14 @@ async def note(transaction: Transaction, post_id: PostId, decision: Decision, by
     )
 
 
-async def newest(database: Database, server: int, most: int) -> tuple[Decided, ...]:
-    """What was decided in a server, the newest first."""
+async def newest(
+    database: Database, server: int, most: int, *, post: PostId | None = None
+) -> tuple[Decided, ...]:
+    """What was decided in a server, the newest first.
+
+    Args:
+        post: what was decided about this one only.
+    """
     rows = await database.fetch_all(
         """
         SELECT decisions.*, reports.reason, coalesce(reports.person, 0) AS reported_by
@@ -54,9 +62,10 @@ async def newest(database: Database, server: int, most: int) -> tuple[Decided, .
             SELECT min(id) FROM reports
             WHERE reports.post = decisions.post AND reports.decided_at = decisions.decided_at
         )
-        WHERE decisions.server = ? ORDER BY decisions.id DESC LIMIT ?
+        WHERE decisions.server = ?1 AND (?2 IS NULL OR decisions.post = ?2)
+        ORDER BY decisions.id DESC LIMIT ?3
         """,
-        (server, most),
+        (server, post, most),
     )
     return tuple(
         Decided(

@@ -152,18 +152,33 @@ class Gallery:
         async with self._database.transaction() as transaction:
             return await hide(transaction, post_id, by)
 
-    async def unhide(self, post_id: PostId) -> bool:
-        """Bring a hidden post back; whether it was hidden."""
+    async def unhide(self, post_id: PostId, *, by: UserId) -> bool:
+        """Bring a hidden post back, and others of the same file; whether it was hidden."""
         async with self._database.transaction() as transaction:
-            changed = await transaction.execute(
-                "UPDATE posts SET hidden_at = NULL, hidden_by = NULL WHERE id = ? AND hidden_at IS NOT NULL",
-                (post_id,),
-            )
-            if changed:
+            rows = await transaction.fetch_all(f"{_SAME_FILE} AND same.hidden_at IS NOT NULL", (post_id,))
+            for row in rows:
+                await note(transaction, row["id"], Decision.SHOWN, by, time.time())
+                await transaction.execute(
+                    "UPDATE posts SET hidden_at = NULL, hidden_by = NULL WHERE id = ?", (row["id"],)
+                )
+            if rows:
                 await transaction.execute(
                     f"DELETE FROM hidden_files WHERE (server, digest) IN ({_FILE})", (post_id,)
                 )
-        return bool(changed)
+        return bool(rows)
+
+    async def hidden(self, server: int, most: int) -> tuple[Post, ...]:
+        """What moderators of a server took out of sight, what they hid last first."""
+        rows = await self._database.fetch_all(
+            f"""
+            {SELECT_POSTS} WHERE posts.id IN (
+                SELECT id FROM posts INDEXED BY posts_hidden WHERE hidden_by IS NOT NULL AND server = ?
+                ORDER BY hidden_at DESC, id DESC LIMIT ?
+            ) ORDER BY hidden_at DESC, posts.id DESC
+            """,
+            (server, most),
+        )
+        return tuple(map(post_of, rows))
 
     async def tags(
         self, server: int, typed: str = "", most: int = 25, *, adults: bool = False
@@ -269,11 +284,7 @@ async def hide(transaction: Transaction, post_id: PostId, by: UserId) -> bool:
     """See :meth:`Gallery.hide`. Whoever else shares the same file there is hidden with it."""
     changed = await transaction.execute(
         f"""
-        UPDATE posts SET hidden_at = ?, hidden_by = ? WHERE hidden_at IS NULL AND id IN (
-            SELECT same.id FROM ({_FILE}) AS file CROSS JOIN pictures ON pictures.digest = file.digest
-            CROSS JOIN posts AS same ON same.job_id = pictures.job_id AND same.position = pictures.position
-            WHERE same.server = file.server
-        )
+        UPDATE posts SET hidden_at = ?, hidden_by = ? WHERE hidden_at IS NULL AND id IN ({_SAME_FILE})
         """,
         (time.time(), by, post_id),
     )
@@ -298,4 +309,9 @@ async def _total_changes(transaction: Transaction) -> int:
 _FILE = """
     SELECT posts.server, pictures.digest FROM posts
     JOIN pictures ON pictures.job_id = posts.job_id AND pictures.position = posts.position WHERE posts.id = ?
+"""
+_SAME_FILE = f"""
+    SELECT same.id FROM ({_FILE}) AS file CROSS JOIN pictures ON pictures.digest = file.digest
+    CROSS JOIN posts AS same ON same.job_id = pictures.job_id AND same.position = pictures.position
+    WHERE same.server = file.server
 """

@@ -54,6 +54,17 @@ class Hangings:
         )
         return tuple(PostId(row["id"]) for row in rows)
 
+    async def shown_again(self, post_id: PostId) -> int:
+        """How often moderators have brought it back after it was hidden."""
+        rows = await self._database.fetch_all(
+            """
+            SELECT 1 FROM decisions WHERE server = (SELECT server FROM posts WHERE id = ?1)
+            AND post = ?1 AND decision = 'shown'
+            """,
+            (post_id,),
+        )
+        return len(rows)
+
     async def tell_anew(self, posts: Sequence[PostId]) -> None:
         """Have their messages say anew what they say, also those that are just being written."""
         async with self._database.transaction() as transaction:

@@ -46,6 +46,10 @@ class Notice:
     index: int
     waits: bool = False
     """For a decision, still."""
+    is_hidden: bool = False
+    """The post is there, and out of sight."""
+    said_hidden: bool = False
+    """The message says so."""
 
 
 class Reports:
@@ -95,6 +99,10 @@ class Reports:
         """What was decided in a server, the newest first."""
         return await newest(self._database, server, most)
 
+    async def last(self, server: int, post_id: PostId) -> Decided | None:
+        """What was decided last about a post, which may be gone."""
+        return next(iter(await newest(self._database, server, 1, post=post_id)), None)
+
     async def decide(self, post_id: PostId, decision: Decision, *, by: UserId) -> int:
         """Decide all reports of a post that wait, and hide it or not, at once; how many these were.
 
@@ -139,12 +147,16 @@ class Reports:
             )
 
     async def outdated(self) -> tuple[Notice, ...]:
-        """Messages of what does not wait any more: it was decided, or the post is gone. And those that name
-        somebody who is forgotten.
+        """Messages of what does not wait any more: it was decided, or the post is gone. Those that name
+        somebody who is forgotten. And those that say it is hidden, once it is not.
         """
         waits = "EXISTS (SELECT 1 FROM reports WHERE reports.post = notices.post AND decision IS NULL)"
+        hidden = "EXISTS (SELECT 1 FROM posts WHERE posts.id = notices.post AND hidden_at IS NOT NULL)"
         rows = await self._database.fetch_all(
-            f"SELECT *, {waits} AS waits FROM notices WHERE outdated OR NOT {waits}"
+            f"""
+            SELECT *, {waits} AS waits, {hidden} AS is_hidden FROM notices
+            WHERE outdated OR NOT iif(says_hidden, {hidden}, {waits})
+            """
         )
         return tuple(
             Notice(
@@ -155,20 +167,22 @@ class Reports:
                 job_id=JobId(row["job_id"]),
                 index=row["position"],
                 waits=bool(row["waits"]),
+                is_hidden=bool(row["is_hidden"]),
+                said_hidden=bool(row["says_hidden"]),
             )
             for row in rows
         )
 
     async def told(self, notice: Notice) -> None:
-        """Its message names nobody any more."""
+        """Its message names nobody any more, and says whether the post is hidden."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
-                "UPDATE notices SET outdated = 0 WHERE channel_id = ? AND message_id = ?",
-                (notice.channel_id, notice.message_id),
+                "UPDATE notices SET outdated = 0, says_hidden = ? WHERE channel_id = ? AND message_id = ?",
+                (notice.is_hidden, notice.channel_id, notice.message_id),
             )
 
     async def closed(self, notice: Notice) -> None:
-        """Its message says what came of it, or is gone."""
+        """Its message says what came of it, which stays so, or is gone."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
                 "DELETE FROM notices WHERE channel_id = ? AND message_id = ?",

@@ -1,16 +1,18 @@
-"""/moderate: what is held for the moderators of a server, one after the other."""
+"""/moderate: what is held for the moderators of a server, one after the other, and what they have hidden."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import discord
 from discord import app_commands
 
 from bot.acknowledgement import acknowledge
 from bot.apologies import tell
-from bot.card import Action
+from bot.card import Action, Card, Tone
 from bot.may import check
 from bot.reporting import card_of, waiting_posts
+from bot.restoring import hidden_menu
 from bot.reviewing import may_decide, show_held
 from generation.sentence import count, say
 from storage.posts import Post
@@ -39,27 +41,30 @@ async def _moderate(interaction: Interaction) -> None:
     await acknowledge(interaction, thinking=True, ephemeral=True)
     of_server = await interaction.client.house.reviews.waiting(interaction.guild_id)
     waiting = [held for held in of_server if await may_decide(interaction, held)]
-    reported = await waiting_posts(interaction)
-    if not waiting and await _show_reported(interaction, reported):
+    reported, hidden = await waiting_posts(interaction), await hidden_menu(interaction)
+    if not waiting and await _show_reported(interaction, reported, hidden):
         return
     if not waiting:
-        await tell(interaction, say("Nothing is waiting for moderators."))
+        nothing = Card(tone=Tone.DONE, text=(say("Nothing is waiting for moderators."),))
+        await show_held(interaction, nothing, below=hidden)
         return
     # One whose file is damaged must not stand in the way of those behind it.
     for held in waiting:
         if (card := await interaction.client.house.desk.card(held)) is not None:
             left = len(waiting) + len(reported) - 1
-            await show_held(interaction, card, _more(left) if left else None)
+            await show_held(interaction, card, _more(left) if left else None, hidden)
             return
     await tell(interaction, UNREADABLE)
 
 
-async def _show_reported(interaction: Interaction, posts: list[Post]) -> bool:
+async def _show_reported(
+    interaction: Interaction, posts: list[Post], hidden: discord.ui.ActionRow[discord.ui.LayoutView] | None
+) -> bool:
     """Show the first that was reported; whether there was one."""
     for number, post in enumerate(posts, start=1):
         if (card := await card_of(interaction, post)) is not None:
             left = len(posts) - number
-            await show_held(interaction, card, _more(left) if left else None)
+            await show_held(interaction, card, _more(left) if left else None, hidden)
             return True
     return False
 

@@ -126,7 +126,7 @@ CREATE TABLE decisions (
     post INTEGER NOT NULL,
     -- Who shared it; 0: somebody who is forgotten, as in decided_by.
     person INTEGER NOT NULL,
-    decision TEXT NOT NULL CHECK (decision IN ('kept', 'hidden', 'removed')),
+    decision TEXT NOT NULL CHECK (decision IN ('kept', 'hidden', 'removed', 'shown')),
     decided_by INTEGER NOT NULL,
     decided_at REAL NOT NULL
 );
@@ -143,6 +143,8 @@ CREATE TABLE notices (
     position INTEGER NOT NULL,
     -- Whether it names somebody who was forgotten since.
     outdated INTEGER NOT NULL DEFAULT 0,
+    -- Whether it says that the post is hidden, which can be undone in it.
+    says_hidden INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (channel_id, message_id)
 ) WITHOUT ROWID;
 

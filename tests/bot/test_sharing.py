@@ -150,11 +150,6 @@ def test_a_post_without_a_message_has_no_link_and_one_without_words_a_name() -> 
 
 
 def test_who_decided_is_told_also_if_they_are_forgotten() -> None:
-    report = Report(id=1, post=POST.id, server=5, person=BOB, reason="r", reported_at=0.0)
-    kept = replace(report, decision=Decision.KEPT, decided_by=ADA)
-    assert decided_line(kept) == "**Kept** by <@11>."
-    hidden = replace(report, decision=Decision.HIDDEN, decided_by=UserId(0))
-    assert decided_line(hidden) == "**Hidden** by somebody who is forgotten."
     removed = Decided(
         post=POST.id,
         person=UserId(0),
@@ -164,6 +159,11 @@ def test_who_decided_is_told_also_if_they_are_forgotten() -> None:
         reason=None,
         reported_by=UserId(0),
     )
+    kept = replace(removed, decision=Decision.KEPT)
+    assert decided_line(kept) == "**Kept** by <@11>."
+    assert decided_line(replace(kept, decision=Decision.SHOWN)) == "**Shown again** by <@11>."
+    hidden = replace(removed, decision=Decision.HIDDEN, decided_by=UserId(0))
+    assert decided_line(hidden) == "**Hidden** by somebody who is forgotten."
     assert decision_line(removed) == (
         "**Taken out of the gallery** by <@11>. · a picture of somebody who is forgotten · <t:5:R>"
     )

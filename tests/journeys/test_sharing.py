@@ -139,7 +139,9 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     anna, bruno, mina = stage.anna, stage.bruno, stage.mina
     place = await opened(stage)
     notices = mina.channel("notices")
-    await told(mina, await mina.command("server log", {"channel": mina.channel("pictures")}))
+    log, quiet = mina.channel("pictures"), mina.channel("after-hours")
+    for about, channel in (("moderators", quiet), ("log", log)):
+        await told(mina, await mina.command(f"server {about}", {"channel": channel}))
     first, second = [await draws(bruno, prompt) for prompt in ("a rude sign", "a fine sign")]
     await shares(bruno, first)
     await shares(bruno, second)
@@ -147,6 +149,7 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     assert await reports(anna, rude, " \n ") == "Say in a few words what is wrong with it."
     assert await reports(anna, rude, "**rude** <@1>") == "Thank you. Moderators will look at it."
     assert await reports(anna, rude, "again") == "You have reported it already; moderators know."
+    notice = await mina.message(lambda m: m["channel_id"] == quiet and "**Reported** by" in text_of(m))
     assert "takes it out" in await reports(bruno, rude, "mine")
     await reports(anna, fine, "dull")
 
@@ -156,9 +159,10 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     assert "1 more waits" in text_of(shown)
     assert pictures_of(shown)[0]["filename"].startswith("SPOILER_")
     await mina.press(shown, "Hide")
+    await mina.message(lambda m: m["id"] == notice["id"] and button_labels(m) == ["Show it again"])
     await anna.until(lambda: rude["id"] in anna.deleted)
     decided = await mina.message(lambda m: m["id"] == shown["id"] and "Hidden" in text_of(m))
-    assert not decided["attachments"]
+    assert (decided["attachments"], button_labels(decided)) == ([], ["Show it again"])
     assert f"hid a picture of <@{bruno.id}>" in text_of(
         await mina.message(lambda m: m["channel_id"] != notices and "hid a picture" in text_of(m))
     )
@@ -181,6 +185,25 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     last = await mina.answer(await mina.command("moderate"))
     await mina.press(last, "Hide and block the person")
     await anna.until(lambda: fine["id"] in anna.deleted)
+    # The first was a matter of taste, and is shown again.
+    nothing = await mina.answer(await mina.command("moderate"))
+    assert text_of(nothing) == "Nothing is waiting for moderators."
+    [hidden] = [part for part in components_of(nothing) if part.get("custom_id") == "moderate:hidden"]
+    held = await mina.answer(await mina.select(nothing, "moderate:hidden", [hidden["options"][-1]["value"]]))
+    assert "a rude sign" in text_of(held)
+    assert "**Hidden** by <@" in text_of(held)
+    assert pictures_of(held)[0]["filename"].startswith("SPOILER_")
+    said = await told(mina, await mina.press(held, "Show it again"))
+    assert said.startswith("It is in the gallery again: https://discord.com/channels/")
+    again = [m["id"] for m in await anna.messages(place) if "a rude sign" in text_of(m)]
+    assert again == [said.rpartition("/")[2]]
+    assert await told(mina, await mina.press(decided, "Show it again")) == "It is in the gallery already."
+    await mina.message(lambda m: m["id"] == decided["id"] and "Shown again" in text_of(m))
+    await mina.message(lambda m: f"brought back a picture of <@{bruno.id}>" in text_of(m))
+    # The message that was there before anybody decided says so by itself.
+    notice = await mina.message(lambda m: m["id"] == notice["id"] and "Shown again" in text_of(m))
+    assert button_labels(notice) == []
+    assert "a rude sign" in text_of(await page(anna, await anna.command("gallery new")))
     assert "cannot take part in its gallery" in await told(bruno, await bruno.press(third, "Share"))
     await told(mina, await mina.command("server people unblock", {"person": bruno.id}))
     await told(mina, await mina.command("server words ban", {"words": "third, tagged"}))
@@ -197,6 +220,7 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
     lines = (await told(mina, await mina.command("server reports"))).splitlines()
     assert [line.split(" by ")[0] for line in lines] == [
         "**Taken out of the gallery**",
+        "**Shown again**",
         "**Hidden**",
         "**Kept**",
         "**Hidden**",

@@ -376,6 +376,6 @@ async def test_what_is_hidden_is_neither_suggested_nor_listed(
     assert await finder.search(SERVER, "vileest") == Page()
     await gallery.hide(fine.id, by=BEA)
     assert await gallery.tags(SERVER) == ()
-    await gallery.unhide(rude.id)
+    await gallery.unhide(rude.id, by=BEA)
     assert await gallery.tags(SERVER) == (("sign", 1), ("vilest", 1))
     assert [post.id for post in (await finder.search(SERVER, "vileest")).posts] == [rude.id]

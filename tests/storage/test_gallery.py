@@ -171,7 +171,7 @@ async def test_what_moderators_hid_is_not_shared_again(jobs: Jobs, gallery: Gall
 
     other = await a_post(jobs, gallery)
     await gallery.hide(other.id, by=BEA)
-    assert await gallery.unhide(other.id)
+    assert await gallery.unhide(other.id, by=CLO)
     await gallery.unshare(other.id)
     _, is_new = await gallery.share(other.job_id, 0, server=SERVER, by=ADA)
     assert is_new
@@ -229,13 +229,13 @@ def test_the_likes_of_a_post_are_those_that_are_there_whatever_is_done(
             elif post is None:
                 continue
             elif what == "unshare":
-                await kept.gallery.unhide(post.id)
+                await kept.gallery.unhide(post.id, by=BEA)
                 await kept.gallery.unshare(post.id)
                 posts[which], expected[which] = None, set()
             elif what == "hide":
                 await kept.gallery.hide(post.id, by=CLO)
             elif what == "unhide":
-                await kept.gallery.unhide(post.id)
+                await kept.gallery.unhide(post.id, by=BEA)
             else:
                 try:
                     liked = await getattr(kept.gallery, what)(post.id, UserId(person))

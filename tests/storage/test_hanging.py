@@ -37,17 +37,20 @@ async def test_the_message_of_what_is_hidden_goes_and_comes_again_when_it_is_not
     assert await hangings.take_hidden_down() == 0
     assert await gallery.takedowns() == (Message(channel_id=70, message_id=71),)
     assert await gallery.without_message() == ()
-    await gallery.unhide(post.id)
+    assert await hangings.shown_again(post.id) == 0
+    assert await gallery.unhide(post.id, by=MOD)
     assert [each.id for each in await gallery.without_message()] == [post.id]
     assert await hangings.take_hidden_down() == 0
+    assert (await hangings.shown_again(post.id), await hangings.shown_again(kept.id)) == (1, 0)
     decided = await reports.decided(SERVER, 5)
     assert {(each.post, each.decision, each.decided_by) for each in decided} == {
+        (post.id, Decision.SHOWN, MOD),
         (post.id, Decision.HIDDEN, MOD),
         (kept.id, Decision.KEPT, MOD),
     }
 
 
-async def test_who_shares_the_same_file_is_hidden_with_it(
+async def test_who_shares_the_same_file_is_hidden_with_it_and_comes_back_with_it(
     jobs: Jobs, gallery: Gallery, hangings: Hangings
 ) -> None:
     first = await a_post(jobs, gallery)
@@ -64,6 +67,12 @@ async def test_who_shares_the_same_file_is_hidden_with_it(
     assert hidden.is_hidden
     assert await hangings.take_hidden_down() == 2
     assert not await gallery.hide(second.id, by=MOD)
+    assert {post.id for post in await gallery.hidden(SERVER, 9)} == {first.id, second.id}
+    assert (len(await gallery.hidden(SERVER, 1)), await gallery.hidden(SERVER + 1, 9)) == (1, ())
+    assert await gallery.unhide(second.id, by=BEA)
+    assert await gallery.hidden(SERVER, 9) == ()
+    assert {post.id for post in await gallery.without_message()} == {first.id, second.id}
+    assert not await gallery.unhide(first.id, by=BEA)
 
 
 async def test_what_came_of_a_picture_is_told_anew_when_that_goes(

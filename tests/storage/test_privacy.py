@@ -51,7 +51,7 @@ NOT_PERSONS = {
     "reports": "id post server",
     "decisions": "id server post",
     "hidden_files": "server",
-    "notices": "channel_id message_id server post position outdated",
+    "notices": "channel_id message_id server post position outdated says_hidden",
     "takedowns": "channel_id message_id",
     "boards": "server week channel_id message_id outdated",
     "gallery_words": "id gallery posts",

@@ -89,6 +89,30 @@ async def test_a_notice_is_to_be_closed_once_it_is_decided_or_its_post_is_gone(
     assert await reports.outdated() == (notices[1], late)
 
 
+@pytest.mark.parametrize("goes", [False, True])
+async def test_a_notice_that_says_hidden_is_told_anew_once_its_post_is_shown_again_or_gone(
+    jobs: Jobs, gallery: Gallery, reports: Reports, goes: bool
+) -> None:
+    post = await a_post(jobs, gallery)
+    await reports.report(post.id, by=BEA, reason="rude")
+    await reports.shown(
+        Notice(channel_id=8, message_id=80, server=SERVER, post=post.id, job_id=post.job_id, index=0)
+    )
+    assert await reports.last(SERVER, post.id) is None
+    await reports.decide(post.id, Decision.HIDDEN, by=MOD)
+    [notice] = await reports.outdated()
+    assert (notice.waits, notice.is_hidden, notice.said_hidden) == (False, True, False)
+    await reports.told(notice)
+    assert await reports.outdated() == ()
+    await (gallery.unshare(post.id) if goes else gallery.unhide(post.id, by=CLO))
+    assert await reports.outdated() == (replace(notice, is_hidden=False, said_hidden=True),)
+    last = await reports.last(SERVER, post.id)
+    assert last is not None
+    assert (last.decision, last.decided_by) == ((Decision.HIDDEN, MOD) if goes else (Decision.SHOWN, CLO))
+    await reports.closed(notice)
+    assert await reports.outdated() == ()
+
+
 async def test_a_notice_that_names_somebody_who_is_forgotten_is_told_anew(
     jobs: Jobs, gallery: Gallery, reports: Reports, database: Database, pictures: Pictures
 ) -> None:
