@@ -134,12 +134,16 @@ async def post_here(interaction: Interaction, job_id: JobId, index: int, *, hidd
         hidden: also if moderators took it out of sight.
 
     Raises:
-        Refused: it is not, or not any more.
+        Refused: it is not, or not any more; or its card was shown to this person alone, who may not look into
+            the gallery any more.
     """
     post = await find_post(interaction, job_id, index)
     if post is None or (post.is_hidden and not hidden):
         await _remove_left_over(interaction)
         raise Refused(GONE)
+    is_private = interaction.message is not None and interaction.message.flags.ephemeral
+    if is_private and post.person != interaction.user.id:  # what is one's own can be taken out nevertheless
+        check_visitor(interaction)
     return post
 
 

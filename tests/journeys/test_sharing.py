@@ -315,6 +315,10 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     assert "a hidden treasure" in text_of(found)
     assert await bruno.autocomplete("gallery top", "tag", "trea")
     card = await draws(bruno, "something for all to see")
+    menu = next(part for part in components_of(found) if part.get("custom_id") == "gallery:open")
+    private = await bruno.answer(
+        await bruno.select(found, "gallery:open", [menu["options"][0]["value"]]), pictures_of
+    )
 
     view = str(int(Permission.VIEW_CHANNEL))
     everybody = {"id": stage.mina.guild["id"], "type": 0, "deny": view}
@@ -323,7 +327,8 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     refused = "You cannot see the channel in which this server's gallery is."
     for name in ("top", "new", "mine", "random"):
         assert await told(bruno, await bruno.command(f"gallery {name}")) == refused
-    assert await told(bruno, await bruno.press(card, "Share")) == refused
+    for pressed, button in ((card, "Share"), (private, "Like"), (private, "Use this prompt")):
+        assert await told(bruno, await bruno.press(pressed, button)) == refused
     search = await bruno.command("gallery search", {"words": "treasure"})
     assert await told(bruno, search) == refused
     assert await bruno.autocomplete("gallery top", "tag", "trea") == []
