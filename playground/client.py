@@ -15,8 +15,8 @@ from playground.bodies import File, PersonError, filename
 from playground.nouns import Json
 
 T = TypeVar("T")
-PATIENCE = 30.0
-"""Seconds that waiting takes at most, if nothing else is said."""
+PATIENCE = 100.0
+"""Seconds that waiting takes at most, if nothing else is said: a machine may be slow, or busy."""
 
 
 class RefusedError(PersonError):

@@ -12,6 +12,7 @@ import io
 import os
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -26,6 +27,9 @@ from generation.safety import Verdict
 from generation.sentence import say
 
 SLOW_STEP_S = 0.05
+HELD = "held"
+"""A word in a prompt, and the name of a file in the working directory: while that is there, such a picture
+stays at its first step, and a download at its beginning."""
 FETCH_S = {"fake:fetched": 1.5, "fake:fetched slowly": 15.0, "fake:unreadable in the end": 4.0}
 FETCHED_BYTES = 4_300_000_000
 _PARTS = 15
@@ -42,7 +46,7 @@ class NoiseEngine:
 
     Words in a prompt: "crash" ends the process in the middle of the picture, "hang" never comes back from a
     step ("crash-once", "hang-once": at the first attempt only), "fail" says that it cannot be drawn, "slow"
-    takes 50 ms for each step.
+    takes 50 ms for each step, "held" waits behind its first step (see HELD).
 
     The sources: "fake:noise" works; "fake:unreadable" (in the end) cannot be loaded; "fake:crash" ends;
     "fake:hang" hangs while loading; "fake:fetched" (slowly) takes as long as FETCH_S and tells of a download;
@@ -121,6 +125,9 @@ class NoiseEngine:
         words = set(task.request.prompt.lower().split())
         once = task.id.attempt == 1
         steps = task.request.steps_taken
+        if self._step and HELD in words and _is_held():
+            self._tell(task)
+            return
         self._step += 1
         if self._step == (steps + 1) // 2:
             if "crash" in words or ("crash-once" in words and once):
@@ -133,13 +140,7 @@ class NoiseEngine:
                 return
         if "slow" in words:
             time.sleep(SLOW_STEP_S)
-        self._say(Stepped(task=task.id, step=self._step, steps=steps))
-        if self._watched:
-            self._watched = False
-            shade = 255 * self._step // steps
-            file = io.BytesIO()
-            Image.new("RGB", (64, 64), (shade, shade, shade)).save(file, format="WEBP")
-            self._say(Previewed(task=task.id, webp=file.getvalue()))
+        self._tell(task)
         if self._step == steps:
             self._say(Entered(phase=Phase.DECODING, task=task.id))
             self._task = None
@@ -147,6 +148,16 @@ class NoiseEngine:
             if task.checked:
                 verdict = next((VERDICTS[word] for word in VERDICTS if word in words), verdict)
             self._say(Drawn(task=task.id, png=self._draw(task), verdict=verdict))
+
+    def _tell(self, task: Task) -> None:
+        steps = task.request.steps_taken
+        self._say(Stepped(task=task.id, step=self._step, steps=steps))
+        if self._watched:
+            self._watched = False
+            shade = 255 * self._step // steps
+            file = io.BytesIO()
+            Image.new("RGB", (64, 64), (shade, shade, shade)).save(file, format="WEBP")
+            self._say(Previewed(task=task.id, webp=file.getvalue()))
 
     def _draw(self, task: Task) -> bytes:
         request = task.request
@@ -170,7 +181,17 @@ def _fetch(tell: Tell, seconds: float) -> None:
     for part in range(_PARTS):
         tell(part * FETCHED_BYTES // _PARTS, FETCHED_BYTES)
         time.sleep(seconds / _PARTS)
+        while part and _is_held():
+            pass
     tell(0, 0)
+
+
+def _is_held() -> bool:
+    """Whether to wait; a moment later, so that who asks again and again takes nothing from others."""
+    if not Path(HELD).exists():
+        return False
+    time.sleep(SLOW_STEP_S)
+    return True
 
 
 def _hang() -> None:

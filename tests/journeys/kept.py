@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from tests.journeys.stage import Stage
+from tests.journeys.stage import PATIENCE, Stage
 
 LOOK = 0.02
 """Seconds between two looks at what tells nobody of itself."""
@@ -25,7 +25,7 @@ def rows(stage: Stage, question: str) -> list[tuple[object, ...]]:
 
 async def until(happened: Callable[[], object]) -> None:
     """Wait for what another process does and tells nobody, as when it writes."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not happened():  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
 

@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generation.engine.noise import HELD
 from playground.nouns import Json
 from playground.person import Asked, Person
 from playground.reading import is_ephemeral, is_loading, pictures_of, text_of
@@ -20,7 +21,9 @@ from playground.server import Playground
 ROOT = Path(__file__).resolve().parents[2]
 MINI = str(ROOT / "models" / "mini")
 NOISE = "fake:noise"
-"""Draws coloured noise at once; the word `slow` in a prompt makes each step take 50 ms."""
+"""Draws coloured noise at once, but for what is held: see `Bot.holding`."""
+PATIENCE = 100.0
+"""Seconds that anything may take on a machine that is slow, or busy with other things."""
 
 
 class Bot:
@@ -48,6 +51,16 @@ class Bot:
     @property
     def database(self) -> Path:
         return self.folder / "data" / "atelier.db"
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Until this is left, no picture with `held` in its prompt is done, and no download."""
+        file = self.folder / HELD
+        file.touch()
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
     async def start(self) -> None:
         """Start it and wait until its commands can be used."""
@@ -84,7 +97,7 @@ class Bot:
     async def stop(self) -> int:
         """Ask it to end, as Ctrl-C does; its exit status."""
         self.process.send_signal(signal.SIGINT)
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
     async def kill(self) -> None:
         """End it as a power cut would."""
@@ -141,8 +154,8 @@ async def asks(person: Person, prompt: str, *, channel_id: str | None = None, **
 
 
 async def result(person: Person, asked: Asked) -> Json:
-    """The card of a request, once its pictures are there. A busy machine may take its time."""
-    return await person.answer(asked, pictures_of, timeout=120)
+    """The card of a request, once its pictures are there."""
+    return await person.answer(asked, pictures_of)
 
 
 async def draws(person: Person, prompt: str, **options: Any) -> Json:
@@ -153,6 +166,15 @@ async def draws(person: Person, prompt: str, **options: Any) -> Json:
 async def running(person: Person, asked: Asked) -> Json:
     """The card of a request, once it shows that drawing goes on."""
     return await person.answer(asked, says("Drawing"))
+
+
+def own_message(person: Person, prompt: str) -> Json | None:
+    """The message of the bot's own that calls this person and shows this prompt."""
+    for message in person.seen.values():
+        called = any(user["id"] == person.id for user in message["mentions"])
+        if called and f"> {prompt}" in text_of(message).splitlines():
+            return message
+    return None
 
 
 async def told(person: Person, asked: Asked) -> str:

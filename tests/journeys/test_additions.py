@@ -26,7 +26,6 @@ from tests.journeys.test_pictures import files_of, pixels
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
 ]
 

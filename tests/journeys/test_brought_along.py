@@ -16,7 +16,7 @@ from playground.nouns import Json, Snowflake
 from playground.person import Person
 from playground.reading import button_labels, is_ephemeral, pictures_of, text_of
 from tests.journeys.kept import change
-from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
+from tests.journeys.stage import Stage, asks, draws, own_message, result, running, says, staged, told
 from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, until_logged
 from tests.journeys.test_sharing import MORE, in_gallery, labels, shares
 
@@ -25,10 +25,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MUCH_LATER = QUARTER_OF_AN_HOUR + 60
 
 
-def own_late(person: Person, prompt: str) -> Json | None:
-    """The message of the bot's own that calls this person and shows this prompt."""
-    called = [m for m in person.seen.values() if any(user["id"] == person.id for user in m["mentions"])]
-    return next((m for m in called if f"> {prompt}" in text_of(m).splitlines() and pictures_of(m)), None)
+async def late_one(person: Person, prompt: str) -> Json:
+    """The message of the bot's own that brings this person pictures of this prompt."""
+    late = await person.until(lambda: own_message(person, prompt))
+    assert pictures_of(late)
+    return late
 
 
 async def history(person: Person, channel_id: str) -> Json:
@@ -50,9 +51,10 @@ async def test_where_the_bot_was_brought_along_it_draws_and_its_buttons_work(sta
     assert {"imagine", "history", "settings", "upscale", "Remix this"} <= names
     assert not names & {"server", "gallery", "moderate", "lineage"}
 
-    asked = await asks(anna, "slow among neighbours", steps=60, channel_id=lobby)
-    card = await running(anna, asked)
-    assert "only the person who asked" in (await told(mina, await mina.press(card, "Cancel"))).lower()
+    with stage.bot.holding():
+        asked = await asks(anna, "held among neighbours", channel_id=lobby)
+        card = await running(anna, asked)
+        assert "only the person who asked" in (await told(mina, await mina.press(card, "Cancel"))).lower()
     card = await result(anna, asked)
     assert card["channel_id"] == lobby
     assert not is_ephemeral(card)
@@ -69,19 +71,20 @@ async def test_where_the_bot_was_brought_along_it_draws_and_its_buttons_work(sta
     form = await anna.press(card, "Edit")
     edited = await result(anna, await anna.submit(form, {"Prompt": "a red circle"}))
     assert "> a red circle" in text_of(edited)
-    waits = await asks(anna, "slow and unwanted", steps=60, channel_id=lobby)
-    await anna.press(await running(anna, waits), "Cancel")
-    await anna.answer(waits, says("Cancelled"))
+    with stage.bot.holding():
+        waits = await asks(anna, "held and unwanted", channel_id=lobby)
+        await anna.press(await running(anna, waits), "Cancel")
+        await anna.answer(waits, says("Cancelled"))
     await anna.press(card, "Delete")
     await anna.until(lambda: card["id"] in anna.deleted)
 
 
 async def test_where_it_may_not_post_a_late_picture_is_a_direct_message(stage: Stage) -> None:
     anna = stage.anna
-    asked = await asks(anna, "slow far away", steps=60, channel_id=anna.channel("lobby"))
-    await running(anna, asked)
-    stage.playground.clock.advance(MUCH_LATER)
-    late = await anna.until(lambda: own_late(anna, "slow far away"))
+    with stage.bot.holding():
+        await running(anna, await asks(anna, "held far away", channel_id=anna.channel("lobby")))
+        stage.playground.clock.advance(MUCH_LATER)
+    late = await late_one(anna, "held far away")
     assert late["channel_id"] == await anna.direct_messages()
     again = await anna.press(late, "Reroll")
     assert pictures_of(await result(anna, again))
@@ -90,61 +93,61 @@ async def test_where_it_may_not_post_a_late_picture_is_a_direct_message(stage: S
 async def test_whoever_takes_no_messages_finds_a_late_picture_in_the_history(stage: Stage) -> None:
     anna = stage.anna
     lobby, world = anna.channel("lobby"), stage.playground.world
-    asked = await asks(anna, "slow and out of reach", steps=60, channel_id=lobby)
-    await running(anna, asked)
-    world.closed_to_messages.add(world.people[0].id)
-    stage.playground.clock.advance(MUCH_LATER)
+    with stage.bot.holding():
+        await running(anna, await asks(anna, "held and out of reach", channel_id=lobby))
+        world.closed_to_messages.add(world.people[0].id)
+        stage.playground.clock.advance(MUCH_LATER)
     await until_logged(stage, "not delivered: neither the channel nor a direct message takes it")
     page = await history(anna, lobby)
     world.closed_to_messages.clear()
-    assert "slow and out of reach" in text_of(page)
+    assert "held and out of reach" in text_of(page)
     assert is_ephemeral(page)
 
 
 async def test_a_crash_loses_nothing_where_it_was_brought_along(stage: Stage) -> None:
     mina = stage.mina
-    asked = await asks(mina, "slow survivor", steps=60, channel_id=mina.channel("lobby"))
-    await running(mina, asked)
-    await stage.bot.kill()
+    with stage.bot.holding():
+        await running(mina, await asks(mina, "held survivor", channel_id=mina.channel("lobby")))
+        await stage.bot.kill()
     stage.playground.clock.advance(MUCH_LATER)
     await stage.bot.start()
-    late = await mina.until(lambda: own_late(mina, "slow survivor"))
+    late = await late_one(mina, "held survivor")
     assert late["channel_id"] == await mina.direct_messages()
-    assert len(await finished_cards(mina, "slow survivor", late["channel_id"])) == 1
+    assert len(await finished_cards(mina, "held survivor", late["channel_id"])) == 1
 
 
 async def test_before_its_token_dies_a_card_says_where_the_picture_will_come(stage: Stage) -> None:
     anna, bruno = stage.anna, stage.bruno
-    away = await asks(anna, "slow away", steps=150, channel_id=anna.channel("lobby"))
-    here = await asks(bruno, "slow here", steps=150)
-    await running(anna, away)
-    await bruno.answer(here, says("next"))
-    await stage.bot.kill()
-    soon = time.time() + TAKING_LEAVE + 3  # the bot believes so; in truth they live longer
-    change(stage, f"UPDATE deliveries SET token_expires_at = {soon} WHERE state = 'open'")
-    await stage.bot.start()
-    card = await anna.answer(away, says("Still on it", "direct message", "/history"))
-    await anna.press(card, "Cancel")
-    await anna.answer(away, says("Cancelled"))
-    card = await bruno.answer(here, says("Still on it", "a new one"))
-    await bruno.press(card, "Cancel")
-    await bruno.answer(here, says("Cancelled"))
+    with stage.bot.holding():
+        away = await asks(anna, "held away", channel_id=anna.channel("lobby"))
+        here = await asks(bruno, "held here")
+        await running(anna, away)
+        await bruno.answer(here, says("next"))
+        await stage.bot.kill()
+        soon = time.time() + TAKING_LEAVE + 3  # the bot believes so; in truth they live longer
+        change(stage, f"UPDATE deliveries SET token_expires_at = {soon} WHERE state = 'open'")
+        await stage.bot.start()
+        card = await anna.answer(away, says("Still on it", "direct message", "/history"))
+        other = await bruno.answer(here, says("Still on it", "a new one"))
+        await asyncio.gather(anna.press(card, "Cancel"), bruno.press(other, "Cancel"))
+        await anna.answer(away, says("Cancelled"))
+        await bruno.answer(here, says("Cancelled"))
 
 
 async def test_where_apps_are_quiet_all_of_it_works_for_who_asked_alone(stage: Stage) -> None:
     anna = stage.anna
     library = anna.channel("library")
-    asked = await asks(anna, "slow and hushed", steps=60, channel_id=library)
+    asked = await asks(anna, "held and hushed", channel_id=library)
     card = await result(anna, asked)
     assert is_ephemeral(card)
     assert "only for you" in text_of(card)
-    again = await anna.press(card, "Reroll")
-    card = await running(anna, again)
-    assert is_ephemeral(card)
-    # Discord puts such messages away by itself: nobody has deleted a picture by that.
-    world = stage.playground.world
-    world.delete(world.messages[Snowflake(int(card["id"]))])
-    late = await anna.until(lambda: own_late(anna, "slow and hushed"))
+    with stage.bot.holding():
+        card = await running(anna, await anna.press(card, "Reroll"))
+        assert is_ephemeral(card)
+        # Discord puts such messages away by itself: nobody has deleted a picture by that.
+        world = stage.playground.world
+        world.delete(world.messages[Snowflake(int(card["id"]))])
+    late = await late_one(anna, "held and hushed")
     assert late["channel_id"] == await anna.direct_messages()
 
 
@@ -152,11 +155,11 @@ async def test_in_a_conversation_of_several_it_draws_too(stage: Stage) -> None:
     anna, bruno = stage.anna, stage.bruno
     body = {"recipients": [bruno.id, stage.mina.id]}
     group = (await anna.request("POST", "/users/@me/channels", body))["id"]
-    asked = await asks(anna, "slow in company", steps=60, channel_id=group)
-    card = await running(anna, asked)
-    assert not is_ephemeral(card)
-    stage.playground.clock.advance(MUCH_LATER)
-    late = await anna.until(lambda: own_late(anna, "slow in company"))
+    with stage.bot.holding():
+        card = await running(anna, await asks(anna, "held in company", channel_id=group))
+        assert not is_ephemeral(card)
+        stage.playground.clock.advance(MUCH_LATER)
+    late = await late_one(anna, "held in company")
     assert late["channel_id"] == await anna.direct_messages()
     card = await result(anna, await asks(anna, "in company", channel_id=group, private=True))
     assert is_ephemeral(card)
@@ -218,24 +221,24 @@ async def test_it_draws_in_threads_and_comes_back_into_archived_ones(stage: Stag
     assert card["channel_id"] == thread
     assert pictures_of(await result(anna, await anna.press(card, "Reroll")))
 
-    late = await asks(anna, "slow in a thread", steps=60, channel_id=thread)
-    await running(anna, late)
-    await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
-    stage.playground.clock.advance(MUCH_LATER)
-    found = await anna.until(lambda: own_late(anna, "slow in a thread"))
+    with stage.bot.holding():
+        await running(anna, await asks(anna, "held in a thread", channel_id=thread))
+        await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
+        stage.playground.clock.advance(MUCH_LATER)
+    found = await late_one(anna, "held in a thread")
     assert found["channel_id"] == thread
 
-    asleep = await asks(anna, "slow and asleep", steps=60, channel_id=thread)
-    card = await running(anna, asleep)
-    await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
-    found = await anna.until(lambda: own_late(anna, "slow and asleep"))  # an edit would not wake it
+    with stage.bot.holding():
+        card = await running(anna, await asks(anna, "held and asleep", channel_id=thread))
+        await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
+    found = await late_one(anna, "held and asleep")  # an edit would not wake it
     assert found["channel_id"] == thread
     await anna.until(lambda: card["id"] in anna.deleted)
 
-    locked = await asks(anna, "slow and locked out", steps=60, channel_id=thread)
-    await running(anna, locked)
-    await mina.request("PATCH", f"/channels/{thread}", {"archived": True, "locked": True})
-    found = await anna.until(lambda: own_late(anna, "slow and locked out"))
+    with stage.bot.holding():
+        await running(anna, await asks(anna, "held and locked out", channel_id=thread))
+        await mina.request("PATCH", f"/channels/{thread}", {"archived": True, "locked": True})
+    found = await late_one(anna, "held and locked out")
     assert found["channel_id"] == await anna.direct_messages()
 
 
@@ -269,7 +272,8 @@ async def test_a_gallery_can_be_a_forum(stage: Stage) -> None:
     await bruno.message(lambda m: m["id"] == post["id"] and labels(m) == ["1 like"])
     # What is liked while nobody looks into its post is told there nevertheless.
     stage.playground.faults.add(Fault(method="PATCH", path="/channels/*/messages/*", status=503, times=1))
-    await mina.press(mina.seen[post["id"]], "1 like")
+    seen = await mina.message(lambda m: m["id"] == post["id"] and labels(m) == ["1 like"])
+    await mina.press(seen, "1 like")
     await mina.request("PATCH", f"/channels/{thread.id}", {"archived": True})
     await mina.message(lambda m: m["id"] == post["id"] and labels(m) == ["2 likes"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,17 @@ from tests.journeys.stage import Stage, asks, draws, result, running, says, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LONG = 150
-"""Steps: 7.5 seconds with `slow` in the prompt: nothing here waits for it to end."""
+
+@pytest.fixture(autouse=True)
+def holding(stage: Stage) -> Iterator[None]:
+    """Nothing that is held here is ever done."""
+    with stage.bot.holding():
+        yield
 
 
-async def drawing(stage: Stage, steps: int = LONG) -> tuple[Asked, Json]:
-    """Anna's slow picture on its way, seen by everybody."""
-    asked = await asks(stage.anna, "slow", steps=steps)
+async def drawing(stage: Stage) -> tuple[Asked, Json]:
+    """Anna's picture on its way, seen by everybody."""
+    asked = await asks(stage.anna, "held")
     card = await running(stage.anna, asked)
     for person in (stage.bruno, stage.mina):
         await person.message(lambda message: message["id"] == card["id"] and says("Drawing")(message))
@@ -40,8 +45,8 @@ async def test_who_asked_can_cancel_while_it_is_drawn_and_have_it_after_all(stag
 
 async def test_a_waiting_request_can_be_cancelled_and_the_others_move_up(stage: Stage) -> None:
     first, card = await drawing(stage)
-    second = await asks(stage.bruno, "slow second", steps=LONG)
-    third = await asks(stage.mina, "slow third", steps=LONG)
+    second = await asks(stage.bruno, "held second")
+    third = await asks(stage.mina, "held third")
     waiting = await stage.bruno.answer(second, says("Waiting"))
     await stage.mina.answer(third, says("Waiting"))
     await stage.bruno.press(waiting, "Cancel")
@@ -156,7 +161,7 @@ def _rename_buttons(components: tuple[Json, ...], job: str) -> None:
 
 
 async def test_a_result_that_was_deleted_by_hand_does_not_disturb_the_bot(stage: Stage) -> None:
-    _, card = await drawing(stage, steps=60)
+    _, card = await drawing(stage)
     await stage.mina.delete(card)
     await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
     assert pictures_of(await draws(stage.bruno, "and on it goes"))

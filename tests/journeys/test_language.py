@@ -22,17 +22,17 @@ async def test_a_card_is_in_the_language_of_who_asked_for_it_also_after_a_restar
         prompt = next(option for option in imagine["options"] if option["name"] == "prompt")
         assert prompt["description_localizations"]["de"] == "Was das Bild zeigen soll"
 
-        asked = await asks(stage.anna, "slow", steps=50)
-        card = await stage.anna.answer(asked, says("**Zeichne:** Schritt", "50 Schritte"))
-        assert button_labels(card) == ["Abbrechen"]
-        outdated = await asks(stage.anna, "slow and outdated", steps=9)
-        said = await told(stage.anna, await asks(stage.anna, "too many", count=9))
-        assert said == "9 Bilder auf einmal gehen nicht; wähle 1 bis 4."
-        said = await told(stage.bruno, await stage.bruno.press(card, "Abbrechen"))
-        assert said == "Only the person who asked for this, or a moderator, can cancel it."
-
-        assert await stage.bot.stop() == 0
-        change(stage, "UPDATE jobs SET steps = 151 WHERE prompt = 'slow and outdated'")
+        with stage.bot.holding():
+            asked = await asks(stage.anna, "held", steps=50)
+            card = await stage.anna.answer(asked, says("**Zeichne:** Schritt", "50 Schritte"))
+            assert button_labels(card) == ["Abbrechen"]
+            outdated = await asks(stage.anna, "held and outdated", steps=9)
+            said = await told(stage.anna, await asks(stage.anna, "too many", count=9))
+            assert said == "9 Bilder auf einmal gehen nicht; wähle 1 bis 4."
+            said = await told(stage.bruno, await stage.bruno.press(card, "Abbrechen"))
+            assert said == "Only the person who asked for this, or a moderator, can cancel it."
+            assert await stage.bot.stop() == 0
+        change(stage, "UPDATE jobs SET steps = 151 WHERE prompt = 'held and outdated'")
         await stage.bot.start()
         done = await result(stage.anna, asked)
         assert f"gewünscht von <@{stage.anna.id}>" in text_of(done)

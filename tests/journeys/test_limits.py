@@ -100,17 +100,18 @@ async def test_what_fails_or_is_cancelled_is_given_back_also_after_a_crash(stage
     failed = await asks(stage.anna, "fail", count=4)
     await stage.anna.answer(failed, says("did not work"))
     assert kept(stage) == before
-    slow = await asks(stage.anna, "slow", count=4, steps=90)
-    card = await running(stage.anna, slow)
-    said = await told(stage.anna, await asks(stage.anna, "one too many"))
-    assert said.startswith("You have had your 20 pictures of today in this server.")
-    await stage.bot.kill()
-    await stage.bot.start()
-    said = await told(stage.anna, await asks(stage.anna, "and again"))
-    assert said.startswith("You have had your 20 pictures of today in this server.")
-    card = await running(stage.anna, slow)
-    await stage.anna.press(card, "Cancel")
-    await stage.anna.answer(slow, says("Cancelled"))
+    with stage.bot.holding():
+        waits = await asks(stage.anna, "held", count=4)
+        card = await running(stage.anna, waits)
+        said = await told(stage.anna, await asks(stage.anna, "one too many"))
+        assert said.startswith("You have had your 20 pictures of today in this server.")
+        await stage.bot.kill()
+        await stage.bot.start()
+        said = await told(stage.anna, await asks(stage.anna, "and again"))
+        assert said.startswith("You have had your 20 pictures of today in this server.")
+        card = await running(stage.anna, waits)
+        await stage.anna.press(card, "Cancel")
+        await stage.anna.answer(waits, says("Cancelled"))
     assert kept(stage) == before
     assert pictures_of(await draws(stage.anna, "again"))
 
@@ -121,17 +122,18 @@ async def test_other_limits_are_refused_with_what_is_possible(stage: Stage) -> N
     said = await told(stage.anna, await asks(stage.anna, "long", steps=91))
     assert said == "91 steps are more than I may take here; choose 1 to 90."
     await limits(stage.mina, role=regular(stage), waiting=1, pictures=40)
-    slow = await asks(stage.anna, "slow", steps=90)
-    card = await running(stage.anna, slow)
-    said = await told(stage.anna, await asks(stage.anna, "another"))
-    assert said == "You have a request waiting in this server already; ask again when it is done."
-    # Check 9: cancelling frees the place, and is about one's own request.
-    other = await asks(stage.mina, "slow of somebody else", steps=90)
-    waiting = await stage.mina.answer(other, says("Waiting"))
-    await stage.anna.press(card, "Cancel")
-    await stage.anna.answer(slow, says("Cancelled"))
-    again = await asks(stage.anna, "in the place that was freed")
-    await stage.mina.press(waiting, "Cancel")
+    with stage.bot.holding():
+        waits = await asks(stage.anna, "held")
+        card = await running(stage.anna, waits)
+        said = await told(stage.anna, await asks(stage.anna, "another"))
+        assert said == "You have a request waiting in this server already; ask again when it is done."
+        # Check 9: cancelling frees the place, and is about one's own request.
+        other = await asks(stage.mina, "held of somebody else")
+        waiting = await stage.mina.answer(other, says("Waiting"))
+        await stage.anna.press(card, "Cancel")
+        await stage.anna.answer(waits, says("Cancelled"))
+        again = await asks(stage.anna, "in the place that was freed")
+        await stage.mina.press(waiting, "Cancel")
     assert pictures_of(await result(stage.anna, again))
 
 

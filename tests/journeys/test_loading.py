@@ -17,13 +17,14 @@ async def test_who_waits_for_a_download_sees_it_and_a_restart_in_the_middle_lose
 ) -> None:
     (tmp_path / "models.toml").write_text(PLAIN + FETCHED)
     async with staged(tmp_path) as stage:
-        drawn = await asks(stage.bruno, "slow", model="Plain", steps=60)
-        await running(stage.bruno, drawn)
-        waits = await asks(stage.anna, "a red circle", model="Large")
-        card = await stage.anna.answer(waits, says("Downloading Large:", "of 4.3 GB."))
-        assert "Drawing" not in text_of(card)
-        await stage.bruno.answer(drawn, says("Drawing", "step"))
-        await stage.bot.kill()
+        with stage.bot.holding():
+            drawn = await asks(stage.bruno, "held", model="Plain")
+            await running(stage.bruno, drawn)
+            waits = await asks(stage.anna, "a red circle", model="Large")
+            card = await stage.anna.answer(waits, says("Downloading Large:", "of 4.3 GB."))
+            assert "Drawing" not in text_of(card)
+            await stage.bruno.answer(drawn, says("Drawing", "step"))
+            await stage.bot.kill()
         await stage.bot.start()
         assert "Large" in text_of(await result(stage.anna, waits))
         assert "Plain" in text_of(await result(stage.bruno, drawn))

@@ -25,7 +25,6 @@ from tests.journeys.test_pictures import average, files_of, is_mostly, pixels
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),
 ]
 

@@ -84,14 +84,15 @@ async def test_who_wants_it_is_called_once_and_what_is_private_stays_so_though_t
         )
         card = await draws(stage.anna, "call me", count=2)
         await stage.anna.until(lambda: calls(stage.anna))
-        await asks(stage.anna, "slow secret", steps=20, private=True)
-        await until(lambda: rows(stage, "SELECT 1 FROM jobs WHERE prompt = 'slow secret'"))
-        await stage.bot.kill()
+        with stage.bot.holding():
+            await asks(stage.anna, "held secret", private=True)
+            await until(lambda: rows(stage, "SELECT 1 FROM jobs WHERE prompt = 'held secret'"))
+            await stage.bot.kill()
         stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # nonce and tokens are long forgotten
         await stage.bot.start()
         direct = await stage.anna.direct_messages()
         late = await stage.anna.message(lambda m: m["channel_id"] == direct and bool(pictures_of(m)))
-        assert "slow secret" in text_of(late)
+        assert "held secret" in text_of(late)
         again = await stage.anna.press(late, "Vary a little")
         await stage.anna.until(lambda: len(calls(stage.anna)) == 2)
         varied = await result(stage.anna, again)
@@ -116,9 +117,10 @@ async def test_the_history_is_leafed_through_and_opened_and_is_ones_own(stage: S
     mina = stage.mina
     for number in range(6):
         await draws(mina, f"number {number}", seed=number)
-    asked = await asks(mina, "slow one", steps=150)
-    await mina.press(await running(mina, asked), "Cancel")
-    await mina.answer(asked, says("Cancelled"))
+    with stage.bot.holding():
+        asked = await asks(mina, "held one")
+        await mina.press(await running(mina, asked), "Cancel")
+        await mina.answer(asked, says("Cancelled"))
     page = await mina.answer(await mina.command("history"))
     assert is_ephemeral(page)
     assert "cancelled" in text_of(page)
@@ -150,16 +152,19 @@ async def test_the_history_is_leafed_through_and_opened_and_is_ones_own(stage: S
 
 async def test_what_is_deleted_before_it_arrives_does_not_arrive(stage: Stage) -> None:
     anna = stage.anna
-    stage.playground.faults.add(Fault(method="POST", path="/channels/*/messages", status=503, times=2))
-    await asks(anna, "slow never mind", steps=20, private=True)
-    stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)  # so that it will be a message of the bot's own
-    kept = "SELECT deliveries.state FROM deliveries JOIN jobs ON id = job_id WHERE prompt = 'slow never mind'"
+    stage.playground.faults.add(Fault(method="POST", path="/channels/*/messages", status=503, times=1000))
+    with stage.bot.holding():
+        await asks(anna, "held never mind", private=True)
+        # So that it will be a message of the bot's own.
+        stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)
+    kept = "SELECT deliveries.state FROM deliveries JOIN jobs ON id = job_id WHERE prompt = 'held never mind'"
     await until(lambda: rows(stage, f"{kept} AND settled_at"))
     page = await anna.answer(await anna.command("history"))
     menu = next(part for part in components_of(page) if part.get("custom_id") == "history:open")
     opened = await anna.answer(await anna.select(page, "history:open", [menu["options"][0]["value"]]))
     await anna.press(opened, "Delete")
     await until(lambda: rows(stage, kept) != [("owed",)])
+    stage.playground.faults.clear()
     assert rows(stage, kept) == [("abandoned",)]
 
 
@@ -196,25 +201,26 @@ async def test_what_is_kept_is_told_sent_and_forgotten(stage: Stage) -> None:
     bruno, bruno_id = stage.bruno, int(stage.bruno.id)
     card = await draws(bruno, "to be forgotten", count=2)
     child = await result(stage.anna, await stage.anna.press(card, "Reroll"))
-    await running(bruno, await asks(bruno, "slow waits", steps=150))
-    assert "0 shared pictures · 0 likes" in await told(bruno, await bruno.command("privacy what"))
-    stage.playground.faults.add(Fault(method="POST", path="/webhooks/*", held=True))
-    export = await bruno.command("privacy export")
-    assert "already" in await told(bruno, await bruno.command("privacy export"))
-    stage.playground.faults.clear()
-    sent = await bruno.answer(export, lambda m: bool(m["attachments"]))
-    assert "Here is what I keep about you." in text_of(sent)
-    with zipfile.ZipFile(io.BytesIO(await bruno.fetch(sent["attachments"][0]))) as parcel:
-        requests = json.loads(parcel.read("requests.json"))
-        assert "to be forgotten" in {request["prompt"] for request in requests}
-        assert {request["asker"] for request in requests} == {bruno_id}
-        assert len([name for name in parcel.namelist() if name.startswith("pictures/")]) >= 2
+    with stage.bot.holding():
+        await running(bruno, await asks(bruno, "held waits"))
+        assert "0 shared pictures · 0 likes" in await told(bruno, await bruno.command("privacy what"))
+        stage.playground.faults.add(Fault(method="POST", path="/webhooks/*", held=True))
+        export = await bruno.command("privacy export")
+        assert "already" in await told(bruno, await bruno.command("privacy export"))
+        stage.playground.faults.clear()
+        sent = await bruno.answer(export, lambda m: bool(m["attachments"]))
+        assert "Here is what I keep about you." in text_of(sent)
+        with zipfile.ZipFile(io.BytesIO(await bruno.fetch(sent["attachments"][0]))) as parcel:
+            requests = json.loads(parcel.read("requests.json"))
+            assert "to be forgotten" in {request["prompt"] for request in requests}
+            assert {request["asker"] for request in requests} == {bruno_id}
+            assert len([name for name in parcel.namelist() if name.startswith("pictures/")]) >= 2
 
-    asked = await bruno.answer(await bruno.command("privacy forget"))
-    await bruno.press(asked, "Forget it all")
-    await bruno.message(lambda m: m["id"] == asked["id"] and "I have forgotten" in text_of(m))
-    assert "0 requests" in await told(bruno, await bruno.command("privacy what"))
-    assert await told(bruno, await bruno.press(card, "Reroll")) == "I no longer have that picture."
-    await bruno.press(card, "Delete")
-    await bruno.until(lambda: card["id"] in bruno.deleted)
+        asked = await bruno.answer(await bruno.command("privacy forget"))
+        await bruno.press(asked, "Forget it all")
+        await bruno.message(lambda m: m["id"] == asked["id"] and "I have forgotten" in text_of(m))
+        assert "0 requests" in await told(bruno, await bruno.command("privacy what"))
+        assert await told(bruno, await bruno.press(card, "Reroll")) == "I no longer have that picture."
+        await bruno.press(card, "Delete")
+        await bruno.until(lambda: card["id"] in bruno.deleted)
     assert "Comes from" not in await told(stage.anna, await stage.anna.press(child, "Settings"))

@@ -14,7 +14,8 @@ import pytest_asyncio
 from playground.nouns import Json
 from playground.person import Asked, Person
 from playground.reading import button_labels, is_ephemeral, is_loading, pictures_of, text_of
-from tests.journeys.stage import Stage, asks, draws, result, running, says, staged, told
+from storage.database import PATIENCE as WAITED_FOR_THE_DATABASE
+from tests.journeys.stage import PATIENCE, Stage, asks, draws, result, running, says, staged, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,42 +39,43 @@ async def queue_of(person: Person) -> Json:
     return await person.answer(asked, lambda m: is_ephemeral(m) and not is_loading(m))
 
 
-async def two_slow(stage: Stage) -> tuple[Asked, Asked]:
-    """Anna's slow picture being drawn, and Bruno's that waits."""
-    first = await asks(stage.anna, "slow first", steps=150)
+async def two_held(stage: Stage) -> tuple[Asked, Asked]:
+    """Anna's picture being drawn, and Bruno's that waits."""
+    first = await asks(stage.anna, "held first")
     await running(stage.anna, first)
-    second = await asks(stage.bruno, "slow second", steps=150)
+    second = await asks(stage.bruno, "held second")
     await stage.bruno.answer(second, says("Waiting"))
     return first, second
 
 
 async def being_drawn(stage: Stage) -> None:
     """Wait until a request is; its card says so only when its next edit is due."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while "request being drawn" not in await orders(stage.mina, "status"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 async def test_people_see_how_much_waits_and_only_their_own_words(stage: Stage) -> None:
-    first, second = await two_slow(stage)
-    card = await queue_of(stage.bruno)
-    shown = text_of(card)
-    assert "**1** request being drawn · **1** waiting · of 2 people" in shown
-    assert "**Yours, number 1 in line:** slow second · 1 picture" in shown
-    assert "slow first" not in shown
-    assert "**In memory:** noise." in shown
-    assert button_labels(card) == ["Cancel number 1"]
-    await stage.bruno.press(card, "Cancel number 1")
-    await stage.bruno.answer(second, says("Cancelled"))
+    with stage.bot.holding():
+        first, second = await two_held(stage)
+        card = await queue_of(stage.bruno)
+        shown = text_of(card)
+        assert "**1** request being drawn · **1** waiting · of 2 people" in shown
+        assert "**Yours, number 1 in line:** held second · 1 picture" in shown
+        assert "held first" not in shown
+        assert "**In memory:** noise." in shown
+        assert button_labels(card) == ["Cancel number 1"]
+        await stage.bruno.press(card, "Cancel number 1")
+        await stage.bruno.answer(second, says("Cancelled"))
 
-    def is_up_to_date(message: Json) -> bool:
-        return message["id"] == card["id"] and not button_labels(message)
+        def is_up_to_date(message: Json) -> bool:
+            return message["id"] == card["id"] and not button_labels(message)
 
-    assert "slow" not in text_of(await stage.bruno.message(is_up_to_date))
-    own = await queue_of(stage.anna)
-    assert "slow first" in text_of(own)
-    await stage.anna.press(own, "Cancel what is drawn")
-    await stage.anna.answer(first, says("Cancelled"))
+        assert "held" not in text_of(await stage.bruno.message(is_up_to_date))
+        own = await queue_of(stage.anna)
+        assert "held first" in text_of(own)
+        await stage.anna.press(own, "Cancel what is drawn")
+        await stage.anna.answer(first, says("Cancelled"))
 
 
 async def test_the_owners_commands_are_shown_to_few_and_refused_to_all_others(stage: Stage) -> None:
@@ -94,11 +96,12 @@ async def test_the_owners_commands_are_shown_to_few_and_refused_to_all_others(st
 
 
 async def test_draining_finishes_what_has_begun_and_the_pause_outlives_a_restart(stage: Stage) -> None:
-    first = await asks(stage.anna, "slow but finished", steps=30)
-    await being_drawn(stage)
-    assert (await orders(stage.mina, "drain")).startswith("**Being paused:**")
-    second = await asks(stage.bruno, "after the drain")
-    await stage.bruno.answer(second, says("Paused", "Your request is kept", "Your picture is next"))
+    with stage.bot.holding():
+        first = await asks(stage.anna, "held but finished")
+        await being_drawn(stage)
+        assert (await orders(stage.mina, "drain")).startswith("**Being paused:**")
+        second = await asks(stage.bruno, "after the drain")
+        await stage.bruno.answer(second, says("Paused", "Your request is kept", "Your picture is next"))
     assert pictures_of(await result(stage.anna, first))
     assert (await orders(stage.mina, "free")).startswith(
         "My models are out of memory.\n**Paused** by my owner."
@@ -113,38 +116,40 @@ async def test_draining_finishes_what_has_begun_and_the_pause_outlives_a_restart
 
 
 async def test_what_is_drawn_when_the_owner_pauses_or_frees_waits_and_is_drawn_later(stage: Stage) -> None:
-    first = await asks(stage.anna, "slow and interrupted", steps=30)
-    await being_drawn(stage)
-    assert (await orders(stage.mina, "pause")).startswith("**Paused** by my owner.")
-    await stage.anna.answer(first, says("Paused", "Your request is kept"))
-    await orders(stage.mina, "resume")
-    await being_drawn(stage)
-    said = await orders(stage.mina, "free")
-    assert said.startswith("My models are out of memory.\n**Resting:**")
-    assert "**In memory:** no model" in said
+    with stage.bot.holding():
+        first = await asks(stage.anna, "held and interrupted")
+        await being_drawn(stage)
+        assert (await orders(stage.mina, "pause")).startswith("**Paused** by my owner.")
+        await stage.anna.answer(first, says("Paused", "Your request is kept"))
+        await orders(stage.mina, "resume")
+        await being_drawn(stage)
+        said = await orders(stage.mina, "free")
+        assert said.startswith("My models are out of memory.\n**Resting:**")
+        assert "**In memory:** no model" in said
     assert pictures_of(await draws(stage.bruno, "wakes it up"))
     assert pictures_of(await result(stage.anna, first))
     assert "**In memory:** noise." in await orders(stage.mina, "status")
 
 
 async def test_the_owner_cancels_one_request_a_persons_or_all(stage: Stage) -> None:
-    askers = (stage.anna, stage.bruno, stage.bruno)
-    asked = [await asks(person, f"slow {number}", steps=150) for number, person in enumerate(askers)]
-    await stage.bruno.answer(asked[2], says("Waiting"))
-    choices = await stage.mina.autocomplete("admin cancel", "request", "")
-    assert len(choices) == 3
-    assert not any("slow" in choice["name"] for choice in choices)
-    assert await orders(stage.mina, "cancel", request=choices[1]["value"]) == "1 request cancelled."
-    assert await orders(stage.mina, "cancel", person=stage.bruno.id) == "1 request cancelled."
-    said = await orders(stage.mina, "cancel", person=stage.bruno.id)
-    assert said == "No such request waits or is being drawn."
-    said = await orders(stage.mina, "cancel", person=stage.anna.id, everything=True)
-    assert said.startswith("Say what to cancel")
-    assert await orders(stage.mina, "cancel", everything=True) == "1 request cancelled."
-    said = await orders(stage.mina, "cancel", everything=True)
-    assert said == "**Nothing** is being drawn, and nothing waits."
-    for person, each in zip(askers, asked, strict=True):
-        await person.answer(each, says("Cancelled"))
+    with stage.bot.holding():
+        askers = (stage.anna, stage.bruno, stage.bruno)
+        asked = [await asks(person, f"held {number}") for number, person in enumerate(askers)]
+        await stage.bruno.answer(asked[2], says("Waiting"))
+        choices = await stage.mina.autocomplete("admin cancel", "request", "")
+        assert len(choices) == 3
+        assert not any("held" in choice["name"] for choice in choices)
+        assert await orders(stage.mina, "cancel", request=choices[1]["value"]) == "1 request cancelled."
+        assert await orders(stage.mina, "cancel", person=stage.bruno.id) == "1 request cancelled."
+        said = await orders(stage.mina, "cancel", person=stage.bruno.id)
+        assert said == "No such request waits or is being drawn."
+        said = await orders(stage.mina, "cancel", person=stage.anna.id, everything=True)
+        assert said.startswith("Say what to cancel")
+        assert await orders(stage.mina, "cancel", everything=True) == "1 request cancelled."
+        said = await orders(stage.mina, "cancel", everything=True)
+        assert said == "**Nothing** is being drawn, and nothing waits."
+        for person, each in zip(askers, asked, strict=True):
+            await person.answer(each, says("Cancelled"))
 
 
 async def test_everything_is_acknowledged_at_once_while_the_queue_is_full_and_the_database_locked(
@@ -153,21 +158,24 @@ async def test_everything_is_acknowledged_at_once_while_the_queue_is_full_and_th
     """Check 1: nothing that Discord waits for waits for the device, the queue or the disk."""
     before = await draws(stage.anna, "before it was full")
     people = (stage.anna, stage.bruno)
-    waiting = [await asks(people[k % 2], f"slow {k}", steps=150) for k in range(MANY - 1)]
-    card = await running(stage.anna, waiting[0])
-    with closing(sqlite3.connect(stage.bot.database, isolation_level=None)) as lock:
-        lock.execute("BEGIN IMMEDIATE")
-        last = await asks(stage.mina, "slow and last", steps=150)
-        too_many = await asks(stage.anna, "too many")
-        shown = await stage.anna.command("queue", {})
-        pressed = [await stage.anna.press(before, label) for label in ("Settings", "Reroll")]
-        cancelled = await stage.anna.press(card, "Cancel")
-        lock.execute("ROLLBACK")
-    for asked in (last, too_many, shown, *pressed, cancelled):
-        assert asked.seconds < 1.0
-    assert "The queue is full" in await told(stage.anna, too_many)
-    await stage.anna.answer(waiting[0], says("Cancelled"))
-    await stage.mina.answer(last, says("Waiting"))
-    assert await orders(stage.mina, "cancel", everything=True) == f"{MANY - 1} requests cancelled."
-    everybody = [*((people[k % 2], each) for k, each in enumerate(waiting)), (stage.mina, last)]
-    await asyncio.gather(*(person.answer(asked, says("Cancelled")) for person, asked in everybody))
+    with stage.bot.holding():
+        waiting = [await asks(people[k % 2], f"held {k}") for k in range(MANY - 1)]
+        card = await running(stage.anna, waiting[0])
+        with closing(sqlite3.connect(stage.bot.database, isolation_level=None)) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            last = await asks(stage.mina, "held and last")
+            too_many = await asks(stage.anna, "too many")
+            others = await asyncio.gather(
+                stage.anna.command("queue", {}),
+                *(stage.anna.press(before, label) for label in ("Settings", "Reroll")),
+                stage.anna.press(card, "Cancel"),
+            )
+            lock.execute("ROLLBACK")
+        for asked in (last, too_many, *others):
+            assert asked.seconds < WAITED_FOR_THE_DATABASE
+        assert "The queue is full" in await told(stage.anna, too_many)
+        await stage.anna.answer(waiting[0], says("Cancelled"))
+        await stage.mina.answer(last, says("Waiting"))
+        assert await orders(stage.mina, "cancel", everything=True) == f"{MANY - 1} requests cancelled."
+        everybody = [*((people[k % 2], each) for k, each in enumerate(waiting)), (stage.mina, last)]
+        await asyncio.gather(*(person.answer(asked, says("Cancelled")) for person, asked in everybody))

@@ -25,8 +25,8 @@ from playground.reading import (
     text_of,
 )
 from tests.journeys.kept import change, rows, until
-from tests.journeys.stage import Stage, asks, draws, result, says, staged, told
-from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards, own_message
+from tests.journeys.stage import Stage, asks, draws, own_message, result, says, staged, told
+from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR, finished_cards
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -233,20 +233,21 @@ async def test_a_decision_after_the_token_died_is_told_once_and_what_is_deleted_
     said = await told(stage.bruno, await stage.bruno.press(message, "Let it pass"))
     assert said.startswith("Only moderators")
     await stage.mina.press(message, "Let it pass")
-    late = await stage.anna.until(lambda: own_message(stage.anna))
+    late = await stage.anna.until(lambda: own_message(stage.anna, "flag of late"))
     assert pictures_of(late)
     await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
     assert len(await finished_cards(stage.anna, "flag of late")) == 1
 
     # The card that waits may be a message of the bot's own already.
-    await asks(stage.bruno, "slow flag of later", steps=20)
-    stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)
-    card = await stage.bruno.until(lambda: own_message(stage.bruno))
+    with stage.bot.holding():
+        await asks(stage.bruno, "held flag of later")
+        stage.playground.clock.advance(QUARTER_OF_AN_HOUR + 60)
+    card = await stage.bruno.until(lambda: own_message(stage.bruno, "held flag of later"))
     assert "Waiting for a moderator" in text_of(card)
-    message = await stage.mina.message(at(place, "slow flag of later"))
+    message = await stage.mina.message(at(place, "held flag of later"))
     await stage.mina.press(message, "Let it pass")
     await stage.bruno.until(lambda: card["id"] in stage.bruno.deleted)
-    assert len(await finished_cards(stage.bruno, "slow flag of later")) == 1
+    assert len(await finished_cards(stage.bruno, "held flag of later")) == 1
 
     card = await held(stage.anna, "flag of regret")
     message = await stage.mina.message(at(place, "flag of regret"))

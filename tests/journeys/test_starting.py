@@ -13,7 +13,7 @@ import pytest
 
 from playground.reading import text_of
 from playground.server import Playground
-from tests.journeys.stage import NOISE, ROOT, Bot, asks, draws, says, staged
+from tests.journeys.stage import NOISE, PATIENCE, ROOT, Bot, asks, draws, says, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +28,7 @@ async def refusal(folder: Path, playground: Playground, **variables: str) -> str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 1
     assert out == b""
     logged = (" INFO ", " WARNING ")
@@ -62,7 +62,7 @@ async def test_a_signal_ends_it_cleanly_and_its_worker_with_it(tmp_path: Path, n
         workers = bot.workers()
         assert workers
         bot.process.send_signal(number)
-        assert await asyncio.wait_for(bot.process.wait(), 20) == 0
+        assert await asyncio.wait_for(bot.process.wait(), PATIENCE) == 0
         assert not any(is_alive(pid) for pid in workers)
         assert " ERROR " not in bot.log
 

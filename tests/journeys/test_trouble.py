@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from playground.faults import Fault
-from playground.nouns import Json
 from playground.person import Person
-from playground.reading import is_loading, pictures_of, text_of
+from playground.reading import is_loading, pictures_of
 from playground.server import Playground
 from tests.journeys.kept import rows, until, until_delivered
-from tests.journeys.stage import NOISE, Bot, Stage, asks, result, running, says, told
+from tests.journeys.stage import NOISE, Bot, Stage, asks, own_message, result, running, says, told
 from tests.journeys.test_buttons import files
 from tests.journeys.test_starting import refusal
 
@@ -28,14 +27,22 @@ Refuse = Callable[[str, str], None]
 async def test_a_progress_edit_that_lands_after_the_end_does_not_last(
     stage: Stage, status: int | None
 ) -> None:
-    stage.playground.faults.add(Fault(method="PATCH", path="/webhooks/*", status=status, held=True))
-    asked = await asks(stage.anna, "slow and overtaken", steps=60)
-    card = await result(stage.anna, asked)
+    anna = stage.anna
+    late = Fault(method="PATCH", path="/webhooks/*", status=status, held=True)
+    stage.playground.faults.add(late)
+    with stage.bot.holding():
+        asked = await asks(anna, "held and overtaken")
+        await until(lambda: late.times == 0)
+    card = await result(anna, asked)
+    before = len(anna.events)
     stage.playground.faults.clear()
-    undone = await stage.anna.answer(asked, says("Drawing"))
-    assert undone["id"] == card["id"]
-    assert not pictures_of(undone)
-    assert (await result(stage.anna, asked))["id"] == card["id"]
+
+    def undone() -> bool:
+        changed = [data for name, data in anna.events[before:] if name == "MESSAGE_UPDATE"]
+        return any(each["id"] == card["id"] and not pictures_of(each) for each in changed)
+
+    await anna.until(undone)
+    assert (await result(anna, asked))["id"] == card["id"]
     await until_delivered(stage)
 
 
@@ -59,7 +66,7 @@ async def test_an_edit_that_is_refused_becomes_a_message_of_the_bots_own(
     refuse("PATCH", "/webhooks/*")
     asked = await asks(stage.anna, "refused as an edit")
     thinking = await stage.anna.answer(asked, is_loading)
-    card = await stage.anna.until(lambda: calling(stage.anna, "refused as an edit"))
+    card = await stage.anna.until(lambda: own_message(stage.anna, "refused as an edit"))
     assert pictures_of(card)
     assert card["channel_id"] == stage.anna.channel_id
     await stage.anna.until(lambda: thinking["id"] in stage.anna.deleted)
@@ -72,7 +79,7 @@ async def test_a_channel_that_refuses_the_answer_leaves_the_direct_message(
     refuse("PATCH", "/webhooks/*")
     refuse("POST", f"/channels/{stage.anna.channel_id}/messages")
     await asks(stage.anna, "refused in the channel")
-    card = await stage.anna.until(lambda: calling(stage.anna, "refused in the channel"))
+    card = await stage.anna.until(lambda: own_message(stage.anna, "refused in the channel"))
     assert pictures_of(card)
     assert card["channel_id"] == await stage.anna.direct_messages()
     await until_delivered(stage)
@@ -108,21 +115,22 @@ async def test_a_request_whose_acknowledgement_was_not_confirmed_is_drawn_in_its
 
 
 async def test_every_button_works_when_its_acknowledgement_was_not_confirmed(stage: Stage) -> None:
-    card = await running(stage.anna, await asks(stage.anna, "slow and unconfirmed", steps=150))
-    unconfirmed(stage)
-    await stage.anna.press(card, "Cancel")
-    card = await stage.anna.message(lambda m: m["id"] == card["id"] and says("Cancelled")(m))
-    unconfirmed(stage)
-    assert "slow and unconfirmed" in await told(stage.anna, await stage.anna.press(card, "Settings"))
-    unconfirmed(stage)
-    again = await running(stage.anna, await stage.anna.press(card, "Draw it after all"))
-    await stage.anna.press(again, "Cancel")
-    unconfirmed(stage)
-    said = await told(stage.bruno, await stage.bruno.press(card, "Delete"))
-    assert said == "Only the person who asked for this, or a moderator, can delete it."
-    unconfirmed(stage)
-    await stage.anna.press(card, "Delete")
-    await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
+    with stage.bot.holding():
+        card = await running(stage.anna, await asks(stage.anna, "held and unconfirmed"))
+        unconfirmed(stage)
+        await stage.anna.press(card, "Cancel")
+        card = await stage.anna.message(lambda m: m["id"] == card["id"] and says("Cancelled")(m))
+        unconfirmed(stage)
+        assert "held and unconfirmed" in await told(stage.anna, await stage.anna.press(card, "Settings"))
+        unconfirmed(stage)
+        again = await running(stage.anna, await stage.anna.press(card, "Draw it after all"))
+        await stage.anna.press(again, "Cancel")
+        unconfirmed(stage)
+        said = await told(stage.bruno, await stage.bruno.press(card, "Delete"))
+        assert said == "Only the person who asked for this, or a moderator, can delete it."
+        unconfirmed(stage)
+        await stage.anna.press(card, "Delete")
+        await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
 
 
 @pytest.mark.parametrize("heard", [True, False])
@@ -183,10 +191,10 @@ async def breaking(playground: Playground, words: bytes, *, heard: bool) -> Asyn
 
 
 async def test_a_message_removed_by_hand_takes_its_job_with_it(stage: Stage) -> None:
-    card = await running(stage.anna, await asks(stage.anna, "slow and removed", steps=150))
-    await stage.mina.delete(card)
-    removed = "somebody removed its message"
-    assert await outcome(stage, "slow and removed") == ("cancelled", "abandoned", removed)
+    with stage.bot.holding():
+        await stage.mina.delete(await running(stage.anna, await asks(stage.anna, "held and removed")))
+        removed = "somebody removed its message"
+        assert await outcome(stage, "held and removed") == ("cancelled", "abandoned", removed)
 
 
 async def test_pictures_whose_message_was_removed_are_forgotten(stage: Stage) -> None:
@@ -231,15 +239,6 @@ async def test_a_wrong_guild_id_is_named(tmp_path: Path) -> None:
 async def registered_in(playground: Playground, guild: int | None) -> None:
     """Wait until the commands are registered in this server (None: everywhere) and nowhere else."""
     await until(lambda: {command.guild for command in playground.world.commands.values()} == {guild})
-
-
-def calling(person: Person, prompt: str) -> Json | None:
-    """The message of the bot's own that calls this person with a picture of this prompt."""
-    for message in person.seen.values():
-        called = any(user["id"] == person.id for user in message["mentions"])
-        if called and f"> {prompt}" in text_of(message).splitlines():
-            return message
-    return None
 
 
 async def outcome(stage: Stage, prompt: str) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from tests.generation.upscaling import build_upscaler
 from tests.journeys.stage import Stage, draws, result, staged, told
 from tests.journeys.test_pictures import files_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from playground.reading import text_of
 from tests.journeys.kept import rows
-from tests.journeys.stage import asks, draws, says, staged
+from tests.journeys.stage import asks, draws, running, says, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,15 +22,15 @@ async def test_what_was_learned_before_a_restart_tells_how_long_it_will_take(tmp
         assert kinds == ["reading fake:noise", "fake:noise · guided"]
         await stage.bot.start()
 
-        running = await asks(stage.anna, "slow", steps=150)
-        waiting = await asks(stage.bruno, "slow", steps=150)
-        card = await stage.bruno.answer(waiting, says("Your picture is next."))
-        told = re.search(r"It should be there <t:(\d+):R>", text_of(card))
-        assert told is not None
-        asked_at = (int(card["id"]) >> 22) / 1000 + 1_420_070_400
-        assert 8 <= int(told[1]) - asked_at <= 60  # 15 seconds of steps, on a machine that may be busy
-        drawn = await stage.anna.answer(running, says("about", "s left"))
-        await stage.anna.press(drawn, "Cancel")
-        card = await stage.bruno.answer(waiting, says("Drawing"))
-        await stage.bruno.press(card, "Cancel")
-        await stage.bruno.answer(waiting, says("Cancelled"))
+        with stage.bot.holding():
+            drawn = await asks(stage.anna, "held", steps=150)
+            waiting = await asks(stage.bruno, "held", steps=150)
+            card = await stage.bruno.answer(waiting, says("Your picture is next."))
+            told = re.search(r"It should be there <t:(\d+):R>", text_of(card))
+            assert told is not None
+            asked_at = (int(card["id"]) >> 22) / 1000 + 1_420_070_400
+            # 15 seconds of steps, on a machine that may be busy
+            assert 8 <= int(told[1]) - asked_at <= 60
+            await stage.anna.press(await stage.anna.answer(drawn, says("about", "left")), "Cancel")
+            await stage.bruno.press(await running(stage.bruno, waiting), "Cancel")
+            await stage.bruno.answer(waiting, says("Cancelled"))

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from generation.catalogue import UnreadableModel, describe
-from generation.engine.noise import NoiseEngine
-from generation.messages import Drawn, Report, Stopped, TaskFailed
+from generation.engine.noise import HELD, NoiseEngine
+from generation.messages import Drawn, Report, Stepped, Stopped, TaskFailed
 from generation.metadata import read
 from generation.request import Seed, Size
 from tests.generation.toys import NOISE, a_request, a_task, picture
@@ -58,6 +58,20 @@ def test_noise_is_cancelled_and_fails_like_the_real_thing() -> None:
     engine.admit(a_task(a_request(size=Size(width=2048, height=512))))
     assert isinstance(said.pop(), TaskFailed)
     assert not engine.busy
+
+
+def test_a_held_picture_goes_on_when_it_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(HELD).touch()
+    said: list[Report] = []
+    engine = NoiseEngine(describe(NOISE), said.append)
+    engine.admit(a_task(a_request(prompt="held", steps=3)))
+    for _ in range(3):
+        engine.tick()
+    Path(HELD).unlink()
+    while engine.busy:
+        engine.tick()
+    assert [report.step for report in said if isinstance(report, Stepped)] == [1, 1, 1, 2, 3]
 
 
 def test_the_unreadable_model_cannot_be_read() -> None:
