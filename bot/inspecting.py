@@ -43,7 +43,7 @@ def _shown(value: str) -> str:
 def _numbers(settings: Settings) -> list[tuple[str, str]]:
     """All but the prompts, by what people call it; what the file does not say is left out."""
     model = settings.model
-    if settings.model_hash is not None and settings.model_hash:
+    if settings.model_hash:
         model = settings.model_hash if model is None else f"{model} ({settings.model_hash})"
     told: list[tuple[str, object]] = [
         (say("Model"), model),
@@ -60,7 +60,11 @@ def _numbers(settings: Settings) -> list[tuple[str, str]]:
         (say("Variation seed"), settings.variation_seed),
         (say("Variation strength"), settings.variation_strength),
     ]
-    return [(name, altered(_text(value), partial(shortened, limit=200))) for name, value in told if value]
+    return [
+        (name, altered(_text(value), partial(shortened, limit=200)))
+        for name, value in told
+        if value not in (None, "")
+    ]
 
 
 def _text(value: object) -> str:

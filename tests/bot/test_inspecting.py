@@ -45,6 +45,11 @@ def test_all_of_it_is_shown_and_nothing_of_it_formats_or_calls() -> None:
     assert "Written by **A1111**" in said
 
 
+def test_a_zero_is_something_that_a_file_says() -> None:
+    card = inspected_card(Settings(prompt="a sun", guidance=0.0, seed=Seed(0)))
+    assert {"**Guidance** 0", "**Seed** 0"} <= set(map(str, card.text))
+
+
 def test_a_command_is_made_of_what_can_be_drawn_here() -> None:
     shelf = Shelf.one(NOISE)
     line = command_for(parse_infotext(A1111), shelf)
