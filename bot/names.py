@@ -10,6 +10,7 @@ from typing import Self
 
 import discord
 
+from bot.apologies import describe
 from bot.facts import name_of
 from bot.refusals import UNREACHABLE
 from bot.shared import is_adult
@@ -24,6 +25,8 @@ PATIENCE = 1.5
 """Seconds that a page waits for names; those that come later are on the next one."""
 REMEMBERED = 3600.0
 """Seconds after which Discord is asked again what somebody is called."""
+UNSAID = 60.0
+"""The same where Discord could not say it."""
 MOST = 20_000
 """Names that are remembered."""
 MOST_ASKED = 200
@@ -44,6 +47,7 @@ class Names:
         self._shelf = shelf
         self._servers: dict[int, str] = {}
         self._known: dict[tuple[int, UserId], tuple[str | None, float]] = {}
+        """And until when, by the monotonic clock."""
         self._asked: dict[tuple[int, UserId], asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
@@ -94,7 +98,7 @@ class Names:
 
     def _is_fresh(self, key: tuple[int, UserId]) -> bool:
         known = self._known.get(key)
-        return known is not None and time.monotonic() - known[1] < REMEMBERED
+        return known is not None and time.monotonic() < known[1]
 
     def _ask(self, key: tuple[int, UserId]) -> asyncio.Task[None] | None:
         if (task := self._asked.get(key)) is not None:
@@ -107,17 +111,17 @@ class Names:
 
     async def _learn(self, key: tuple[int, UserId]) -> None:
         server, person = key
-        guild = self._client.get_guild(server)
+        guild, lasts = self._client.get_guild(server), REMEMBERED
         try:
             async with self._turns:
                 found = None if guild is None else await _called(self._client, guild, person)
         except (discord.HTTPException, *UNREACHABLE) as error:
-            log.info("Discord did not say what somebody is called: %r", error)
-            found = self._known.get(key, (None, 0.0))[0]  # as before
+            log.info("Discord did not say what somebody is called: %s", describe(error))
+            found, lasts = self._known.get(key, (None, 0.0))[0], UNSAID  # as before
         while len(self._known) >= MOST:
             self._known.pop(next(iter(self._known)))
         self._known.pop(key, None)
-        self._known[key] = (found, time.monotonic())
+        self._known[key] = (found, time.monotonic() + lasts)
 
 
 async def _called(client: discord.Client, guild: discord.Guild, person: UserId) -> str | None:

@@ -66,6 +66,16 @@ async def test_people_are_asked_for_once_and_who_is_nobody_has_no_name(
     assert playground.faults.take("GET", "/users/1") is not None, "Discord was asked again"
 
 
+async def test_what_discord_could_not_say_is_asked_again_soon(
+    names: Names, playground: Playground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "UNSAID", 0.0)
+    server, anna = int(playground.world.guild.id), UserId(int(playground.world.people[0].id))
+    playground.faults.add(Fault(method="GET", path="/guilds/*", status=403))
+    assert await names.people(server, [anna]) == {}
+    assert await names.people(server, [anna]) == {anna: "Anna"}
+
+
 async def test_a_page_does_not_wait_for_discord(
     names: Names, playground: Playground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
