@@ -65,7 +65,9 @@ class Desk:
         self._reviews = reviews
         self._servers = servers
         self._courier = courier
-        self._tasks: dict[JobId, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last: dict[JobId, asyncio.Task[None]] = {}
+        """Of these the one that was begun last for each job."""
         self._hands = asyncio.Semaphore(AT_ONCE)
 
     async def __aenter__(self) -> Self:
@@ -79,7 +81,7 @@ class Desk:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await end_all(self._tasks.values())
+        await end_all(self._tasks)
 
     def hear(self, event: JobEvent) -> None:
         """Take in an event; listener of the studio, so it only notes."""
@@ -138,14 +140,16 @@ class Desk:
 
     def _begin(self, job_id: JobId, act: Callable[[bool], Awaitable[None]], *, resumed: bool = False) -> None:
         """Do that after what else is done for this job, as often as it takes."""
-        before = self._tasks.get(job_id)
+        before = self._last.get(job_id)
         task = asyncio.create_task(self._persist(job_id, act, resumed, before), name=f"review of {job_id}")
-        self._tasks[job_id] = task
+        self._tasks.add(task)
+        self._last[job_id] = task
         task.add_done_callback(partial(self._ended, job_id))
 
     def _ended(self, job_id: JobId, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(job_id) is task:
-            del self._tasks[job_id]
+        self._tasks.discard(task)
+        if self._last.get(job_id) is task:
+            del self._last[job_id]
 
     async def _persist(
         self,
