@@ -9,9 +9,9 @@ from functools import partial
 from bot.card import Action, Attached, Button, Card, Entry, Menu, Tone
 from bot.cards import attached, covered
 from bot.facts import facts, prompt_of
-from bot.markdown import fitting, literal, shortened
+from bot.markdown import fitting, literal, mention, shortened
 from generation.image import Picture
-from generation.job import Job, JobId, UserId
+from generation.job import Job, JobId
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
 from storage.decisions import Decided
@@ -169,7 +169,9 @@ def _beginning(post: Post, job: Job) -> list[str]:
 
 
 def _reason(report: Report) -> str:
-    return say("{who}: {reason}", who=_who(report.person), reason=literal(shortened(report.reason, REASON)))
+    return say(
+        "{who}: {reason}", who=mention(report.person), reason=literal(shortened(report.reason, REASON))
+    )
 
 
 def reported_card() -> Card:
@@ -179,7 +181,7 @@ def reported_card() -> Card:
 
 def decided_line(decided: Decided) -> str:
     """What was decided, and by whom."""
-    who = _who(decided.decided_by or UserId(0))
+    who = mention(decided.decided_by)
     match decided.decision:
         case Decision.HIDDEN:
             return say("**Hidden** by {who}.", who=who)
@@ -193,10 +195,10 @@ def decided_line(decided: Decided) -> str:
 
 def decision_line(decided: Decided) -> str:
     """The same in a list of them: whose it was, why and when."""
-    told: list[str] = [decided_line(decided), say("a picture of {whom}", whom=_who(decided.person))]
+    told: list[str] = [decided_line(decided), say("a picture of {whom}", whom=mention(decided.person))]
     if decided.reason is not None:
         reason = literal(shortened(decided.reason, 100))
-        told.append(say("reported by {who}: {reason}", who=_who(decided.reported_by), reason=reason))
+        told.append(say("reported by {who}: {reason}", who=mention(decided.reported_by), reason=reason))
     return joined(" · ", (*told, f"<t:{int(decided.decided_at)}:R>"))
 
 
@@ -235,7 +237,3 @@ def gone_report_card(job: Job | None, index: int) -> Card:
         return card
     block = Button(action=Action.BLOCK, job=job.id, index=index, label=say("Block the person"))
     return replace(card, buttons=(block,))
-
-
-def _who(person: int) -> str:
-    return f"<@{person}>" if person else say("somebody who is forgotten")

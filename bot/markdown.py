@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from generation.sentence import say
+
 
 def literal(text: str) -> str:
     """Markdown that shows exactly this text on one line: no formatting, no links, no mentions."""
@@ -16,6 +18,11 @@ def literal(text: str) -> str:
 def whole(text: str) -> str:
     """The text without half characters, which files of strangers may hold and no message takes."""
     return text.encode(errors="replace").decode()
+
+
+def mention(person: int | None) -> str:
+    """A person, as Discord shows them; 0: somebody who is forgotten."""
+    return f"<@{person}>" if person else say("somebody who is forgotten")
 
 
 def fitting(text: str, most: int) -> str:

@@ -19,6 +19,7 @@ from bot.cards import attached, covered
 from bot.delivery import Courier
 from bot.facts import prompt_of
 from bot.language import Language, language_of_server
+from bot.markdown import mention
 from bot.messages import NO_MENTIONS, files, first_button, fitting, layout
 from bot.refusals import UNREACHABLE, is_final, retry_after
 from generation.chores import end_all
@@ -305,7 +306,7 @@ def decided_card(held: Held) -> Card:
     """What became of something that was held."""
     if held.state is Review.WAITING:
         return Card(tone=Tone.CANCELLED, text=(say("**Deleted** before anybody decided."),))
-    who = f"<@{held.decided_by}>"
+    who = mention(held.decided_by)
     if held.state is Review.APPROVED:
         return Card(tone=Tone.DONE, text=(say("**Let pass** by {who}.", who=who),))
     return Card(tone=Tone.CANCELLED, text=(say("**Rejected**, and not kept, by {who}.", who=who),))

@@ -14,6 +14,7 @@ from bot.card import Action, Card
 from bot.house import Interaction
 from bot.language import language_of
 from bot.limits import Refused
+from bot.markdown import mention
 from bot.may import may_moderate_in
 from bot.messages import NO_MENTIONS, files, fitting, layout
 from bot.moderation import decided_card
@@ -71,7 +72,7 @@ async def may_decide(interaction: Interaction, held: Held) -> bool:
 
 
 def _decided(held: Held) -> str:
-    who = f"<@{held.decided_by}>"
+    who = mention(held.decided_by)
     if held.state is Review.APPROVED:
         return say("{who} has let it pass already.", who=who)
     return say("{who} has rejected it already.", who=who)

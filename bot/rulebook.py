@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.limitlines import listed_limit
-from bot.markdown import literal, shortened
+from bot.markdown import literal, mention, shortened
 from bot.options import code
 from bot.preferring import told
 from bot.safety import MEANINGS, OwnerSafety
@@ -16,7 +16,6 @@ from generation.request import InvalidRequest
 from generation.safety import Safety
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
-from storage.privacy import NOBODY
 from storage.quotas import Quota
 from storage.servers import Change, ServerSettings
 
@@ -284,5 +283,4 @@ def _plain(name: str, value: Any) -> str:
 
 def by_whom(change: Change) -> str:
     """Who made a change, and when."""
-    who = say("somebody who is forgotten") if change.by == NOBODY else f"<@{change.by}>"
-    return joined(" ", (who, f"<t:{int(change.at)}:R>"))
+    return joined(" ", (mention(change.by), f"<t:{int(change.at)}:R>"))

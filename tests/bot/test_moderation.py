@@ -12,14 +12,16 @@ import discord
 import pytest
 
 from bot.app import Atelier
-from bot.moderation import Desk
-from generation.job import UserId
+from bot.moderation import Desk, decided_card
+from generation.job import UserId, new_job_id
+from generation.safety import Review
 from playground.faults import Fault
 from playground.server import Playground
 from storage.database import Database
 from storage.jobs import Jobs
 from storage.pictures import Pictures
-from storage.reviews import Reviews
+from storage.privacy import NOBODY
+from storage.reviews import Held, Reviews
 from storage.servers import Servers
 from tests.storage.test_reviews import held
 
@@ -59,3 +61,8 @@ async def test_nothing_is_begun_for_moderators_that_does_not_end_with_the_desk(
             assert len(begun) == 2
         assert all(task.done() for task in begun)
         playground.faults.clear()
+
+
+def test_who_has_decided_and_is_forgotten_is_not_named() -> None:
+    decided = Held(job_id=new_job_id(), server=2, state=Review.APPROVED, held_at=0.0, decided_by=NOBODY)
+    assert list(map(str, decided_card(decided).text)) == ["**Let pass** by somebody who is forgotten."]

@@ -81,9 +81,9 @@ async def test_a_page_does_not_wait_for_discord(
 ) -> None:
     monkeypatch.setattr(room, "PATIENCE", 0.1)
     playground.faults.add(Fault(method="GET", path="/guilds/*", held=True))
-    assert (
-        await names.people(int(playground.world.guild.id), [UserId(int(playground.world.people[0].id))]) == {}
-    )
+    server, anna = int(playground.world.guild.id), UserId(int(playground.world.people[0].id))
+    assert await names.people(server, [anna]) == {}
+    playground.faults.clear()
 
 
 async def test_a_server_is_known_while_the_bot_is_its_member(
