@@ -44,7 +44,7 @@ from generation.messages import Entered, Phase, Stepped, Stopped, Task, TaskFail
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.02
-"""While there is nothing to do but wait for a ControlNet, it looks up so often: other models draw between."""
+"""While there is nothing to do but wait for something, it looks up so often: other models draw between."""
 ROOM = 64
 """Tasks it takes in hand, drawn or waiting; what waits here costs nothing."""
 
@@ -196,7 +196,7 @@ class DiffusionEngine:
         if self._undecoded:
             self._decode(self._undecoded[0])
         elif not self._entries and self._encoding:
-            wait(self._encoding, return_when=FIRST_COMPLETED)
+            wait(self._encoding, timeout=LOOK_S, return_when=FIRST_COMPLETED)
         elif self._entries and not waiting and growing is None:
             self._controls.wait(LOOK_S)
             self._adapters.wait(LOOK_S)
@@ -237,7 +237,7 @@ class DiffusionEngine:
                     if (image := self._prepared(entry)) is not None:
                         entry.begin(image)
                     self._twin.prepare_for(entry)
-            if entry.image is not None and entry.key == key:
+            if entry.image is not None and entry.key == key and entry in self._entries:  # it may have failed
                 chosen.append(entry.image)
         return chosen
 
@@ -266,6 +266,7 @@ class DiffusionEngine:
                 self._fail([images[0].task.id], error)
             else:
                 log.warning("a call for %d images failed (%r); trying each alone", len(images), error)
+                error.__traceback__ = None  # it holds the frames, and those the tensors
                 for image in images:
                     self._advance(key, [image])
             return

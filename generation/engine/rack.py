@@ -310,14 +310,16 @@ class Rack:
             with self._alive(lambda: False):
                 engine = reading.result()()
         except Exception as error:  # the edge: the others draw on
-            idle = next((s for s, e in self._engines.items() if not e.busy and not self._must_stay(s)), None)
-            if idle is not None and is_shortage(error):
-                log.warning("%s", error)
-                self._put_away(idle)  # and it is read again
-                return
             model = self._shelf.by_source(source)
-            if model is not None and is_shortage(error) and self._modes.spares(model):
-                return  # likewise
+            if is_shortage(error):
+                error.__traceback__ = None  # it holds the frames, and those what was read
+                idle = next((s for s, e in self._engines.items() if not (e.busy or self._must_stay(s))), None)
+                if idle is not None:
+                    log.warning("%s", error)
+                    self._put_away(idle)  # and it is read again
+                    return
+                if model is not None and self._modes.spares(model):
+                    return  # likewise
             if isinstance(error, UnreadableModel):
                 log.error("%s", error)
             else:

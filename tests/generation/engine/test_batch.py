@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
@@ -309,6 +311,24 @@ def test_one_image_that_spoils_the_call_fails_alone(sd_bench: Bench, monkeypatch
     for job in (tasks[0].id.job, tasks[2].id.job):
         assert isinstance(last := ends[job], Drawn)
         assert largest_difference(picture(last.png), picture(expected[job])) <= 1
+
+
+def test_what_a_shared_call_held_is_gone_before_each_image_is_tried_alone(sd_bench: Bench) -> None:
+    shared: list[weakref.ref[torch.Tensor]] = []
+    left: list[bool] = []
+
+    def spoil(module: Any, arguments: Any, asked: dict[str, Any]) -> None:
+        if len(asked["sample"]) == 2:
+            left.append(shared[-1]() is not None)
+        else:
+            shared.append(weakref.ref(asked["sample"]))
+            raise RuntimeError("too many")
+
+    hook = sd_bench.model.unet.register_forward_pre_hook(spoil, with_kwargs=True)
+    tasks = [a_task(a_request(sd_bench.source, steps=1), job=str(number)) for number in range(2)]
+    assert len(run_all(sd_bench, [(0, task) for task in tasks])) == 2
+    hook.remove()
+    assert left == [False, False]
 
 
 def test_what_waits_for_its_first_call_is_not_said_to_be_drawn(sd_bench: Bench) -> None:

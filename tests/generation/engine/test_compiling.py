@@ -16,7 +16,7 @@ from generation.engine import compiling
 from generation.engine.compiling import WARMED_ROWS, Compiled, compiled_in
 from generation.engine.loop import DiffusionEngine
 from generation.loras import Loras
-from generation.messages import Drawn, Entered, Report, Stepped
+from generation.messages import Drawn, Entered, Report, Stepped, TaskFailed
 from generation.metadata import read
 from generation.redraw import compiled_calls
 from generation.request import Adapter, Hires, Seed, Size
@@ -204,6 +204,8 @@ def test_what_cannot_be_compiled_is_drawn_without(sd_bench: Bench, caplog: pytes
     assert not future.result(60)
     assert mode_of(draw(bench)) == "eager"
     assert "cannot compile" in caplog.text
+    said = bench_with(sd_bench, compiled, calls=ALL).run(a_task(a_request(sd_bench.source)))
+    assert [type(report) for report in said] == [Entered, TaskFailed], "it is not drawn on with what failed"
 
 
 def test_rows_may_be_any_number_once_it_is_ready(sd_bench: Bench, tmp_path: Path) -> None:

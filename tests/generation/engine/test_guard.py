@@ -20,10 +20,11 @@ from transformers import CLIPConfig, CLIPImageProcessorPil
 
 from generation.catalogue import UnreadableModel, describe
 from generation.engine import guard as guards
+from generation.engine.building import building
 from generation.engine.guard import Checker, Guard, read_checker
 from generation.engine.lane import PipelineEngine
 from generation.engine.pipeline import load_pipeline
-from generation.messages import Drawn, Task
+from generation.messages import Drawn, Entered, Phase, Task
 from generation.request import OWN_SAMPLER, Size
 from generation.safety import Verdict
 from tests.generation.hub import Hub
@@ -260,6 +261,21 @@ def test_the_loop_says_what_is_found_and_draws_the_same_picture(
     last = bench.run(a_checked(task))[-1]
     assert isinstance(last, Drawn)
     assert (last.verdict, last.png) == (expected, unasked.png), "the flag is no setting of the picture"
+
+
+def test_others_go_on_while_a_finished_picture_waits_for_the_checker(for_red: Path, sd_bench: Bench) -> None:
+    bench = sd_bench.again(guard=a_guard(for_red))
+    task = a_checked(a_task(a_request(bench.source, steps=1)))
+    with building():  # so that it cannot be read
+        bench.run(task, until=lambda said: Entered(phase=Phase.DECODING, task=task.id) in said)
+        bench.engine.tick()
+        ends = [each for each in bench.said if isinstance(each, Drawn)]
+    assert not ends, "the thread that draws does not wait for it"
+    while bench.engine.busy:
+        bench.engine.tick()
+    last = bench.said[-1]
+    assert isinstance(last, Drawn)
+    assert last.verdict is not Verdict.UNCHECKED
 
 
 def test_a_loop_without_a_guard_calls_nothing_clean(sd_bench: Bench) -> None:

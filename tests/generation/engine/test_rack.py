@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,27 @@ def test_when_memory_runs_out_while_reading_an_idle_model_makes_room() -> None:
     racked.finish()
     assert racked.drawn_with() == {"large": "two"}
     assert racked.gone == ["one"]
+
+
+def test_what_was_read_when_memory_ran_out_is_gone_before_it_is_read_again() -> None:
+    racked = Racked()
+    read_model = racked.rack._read
+    halves: list[weakref.ref[threading.Event]] = []
+    left: list[bool] = []
+
+    def run_short(model: ModelInfo, tell: Tell) -> Finish:
+        left.append(any(each() is not None for each in halves))
+        half = threading.Event()
+        halves.append(weakref.ref(half))
+        if len(halves) < 3:
+            raise UnreadableModel("It does not fit.") from MemoryError()
+        return read_model(model, tell)
+
+    racked.rack._read = run_short
+    racked.rack.admit(racked.task("two", "large"))
+    racked.finish()
+    assert racked.drawn_with() == {"large": "two"}
+    assert left == [False] * 3
 
 
 def test_taking_back_the_only_wish_for_another_model_lets_the_first_go_on() -> None:
