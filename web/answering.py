@@ -40,8 +40,6 @@ ASK_AGAIN = "no-cache"
 A_WEEK = "private, max-age=604800, immutable"
 """In browsers, but in no proxy: that would go on showing what was hidden."""
 A_YEAR = "public, max-age=31536000, immutable"
-MISDIRECTED = "The gallery is not known by this name. Whoever runs it can set WEB_URL or WEB_HOST to it.\n"
-"""For the owner, whose proxy or name is new: nobody else comes by a name that is not ours."""
 LEAST_SQUEEZED = 1000
 """Bytes from which on a text is worth compressing."""
 
@@ -116,8 +114,7 @@ def guarded(
         answer: web.StreamResponse
         try:
             if not _is_ours(request.headers.get("Host", ""), hosts):
-                answer = web.Response(text=MISDIRECTED, status=HTTPStatus.MISDIRECTED_REQUEST)
-                answer.headers["Cache-Control"] = "no-store"
+                answer = failed(request, HTTPStatus.MISDIRECTED_REQUEST)
             else:
                 answer = await handler(request)
         except (Nothing, web.HTTPNotFound):

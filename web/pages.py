@@ -16,7 +16,7 @@ from web.tongues import Tongue
 
 HERE = Path(__file__).parent
 KINDS = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-HTML = "text/html; charset=utf-8"
+HTML, TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
 MARK = "\ufffc"
 """Stands in a sentence for what a page shows as more than text, such as a link."""
 

@@ -23,7 +23,7 @@ from storage.thumbnails import Thumbnails
 from web.answering import A_YEAR, Nothing, answered, file, guarded
 from web.asking import Addresses, Asked, Order
 from web.names import Names
-from web.pages import HTML, Pages
+from web.pages import HTML, TEXT, Pages
 from web.telling import SOMEBODY, Tile, alt, heading, negative_prompt, settings, tiles
 from web.tongues import Tongue, preferred
 
@@ -57,6 +57,8 @@ _FAILURES = {
         say("Something went wrong here, and it is in the log. Please try again later."),
     ),
 }
+MISDIRECTED = say("The gallery is not known by this name. Whoever runs it can set WEB_URL or WEB_HOST to it.")
+"""For the owner, whose proxy or name is new: nobody else comes by a name that is not ours."""
 
 Reader = Callable[[], Awaitable[bytes]]
 
@@ -295,12 +297,19 @@ class Site:
     def _page(
         self, request: web.Request, template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: object
     ) -> web.Response:
-        asked = ",".join(request.headers.getall("Accept-Language", ()))
-        tongue = self._rooms.tongues[preferred(asked, self._rooms.tongues)]
+        tongue = self._tongue(request)
         page = self._pages.render(template, tongue, **values)
         return answered(request, page, HTML, status=status, language=tongue.code)
 
+    def _tongue(self, request: web.Request) -> Tongue:
+        asked = ",".join(request.headers.getall("Accept-Language", ()))
+        return self._rooms.tongues[preferred(asked, self._rooms.tongues)]
+
     def _failed(self, request: web.Request, status: HTTPStatus) -> web.Response:
+        if status is HTTPStatus.MISDIRECTED_REQUEST:  # no page of ours, with no address in it
+            tongue = self._tongue(request)
+            said = f"{tongue(MISDIRECTED)}\n".encode()
+            return answered(request, said, TEXT, status=status, cache="no-store", language=tongue.code)
         known = status if status in _FAILURES else HTTPStatus.INTERNAL_SERVER_ERROR
         title, text = _FAILURES[known]
         return self._page(request, "failure.html", status=status, title=title, text=text)

@@ -61,6 +61,10 @@ async def test_it_answers_to_its_own_names_only(tmp_path: Path) -> None:
             assert answer.status == (200 if host in ours else 421), host
             assert answer.headers["Content-Security-Policy"] == POLICY
             assert (b"Quiet Pictures" in answer.content) == (host in ours)
+        answer = await site.get(site.here(), Host="evil.example", Accept_Language="de")
+        assert answer.content.decode().startswith("Unter diesem Namen")
+        assert (answer.headers["Content-Language"], answer.headers["Cache-Control"]) == ("de", "no-store")
+        assert b"/" not in answer.content, "nothing of ours can be found by it"
 
 
 METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
