@@ -182,7 +182,7 @@ class Database:
         """Bring what was deleted out of the files of the database, too.
 
         Raises:
-            DatabaseBusy: others have been writing for too long; it goes by itself later.
+            DatabaseBusy: others have been writing, or reading, for too long; it goes by itself later.
         """
         try:
             async with asyncio.timeout(TURNS * self._patience):
@@ -191,7 +191,9 @@ class Database:
             raise DatabaseBusy(_busy(self._path)) from error
         try:
             with _in_words(self._path):
-                await to_the_end(_run(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)"))
+                is_done = await to_the_end(_checkpointed(self._writer))
+            if not is_done:
+                raise DatabaseBusy(_busy(self._path))
         finally:
             self._turn.release()
 
@@ -219,8 +221,10 @@ class Database:
             self._closed = True
 
 
-async def _run(connection: aiosqlite.Connection, sql: str) -> None:
-    await connection.execute_fetchall(sql)
+async def _checkpointed(connection: aiosqlite.Connection) -> bool:
+    """Whether all that was written is in the database's own file now: not while another program reads."""
+    [[is_busy, *_]] = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    return not is_busy
 
 
 async def _connect(stack: AsyncExitStack, path: Path, patience: float) -> aiosqlite.Connection:

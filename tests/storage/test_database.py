@@ -8,7 +8,7 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -218,6 +218,20 @@ async def test_writing_past_another_programs_lock_is_a_clear_error_and_reading_g
 
         async with database.transaction() as transaction:  # it died, and its lock with it
             await transaction.execute("DELETE FROM jobs")
+
+
+async def test_what_another_program_still_reads_is_not_scrubbed_and_that_is_told(path: Path) -> None:
+    path = path.with_name("read.db")
+    async with Database.open(path, migrations=path.parent, patience=0.02) as database:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM sqlite_master").fetchall()
+            async with database.transaction() as transaction:
+                await transaction.execute("CREATE TABLE notes (text TEXT NOT NULL)")
+            with pytest.raises(DatabaseBusy):
+                await database.scrub()
+        await database.scrub()
+        assert path.with_name("read.db-wal").stat().st_size == 0
 
 
 async def test_opening_past_another_programs_lock_is_a_clear_error(path: Path) -> None:
