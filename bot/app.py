@@ -158,6 +158,9 @@ class Atelier(discord.Client):
     async def on_guild_available(self, guild: discord.Guild) -> None:
         await note_server(self.house.eras, guild)
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await note_server(self.house.eras, guild)  # it may have invited us before
+
     async def on_guild_channel_update(
         self, before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
     ) -> None:

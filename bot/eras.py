@@ -1,4 +1,4 @@
-"""Notes which channels of galleries only adults see: at every start, and whenever one of them changes."""
+"""Notes which channels of galleries only adults see: whenever we come to know a server, or one changes."""
 
 from __future__ import annotations
 
