@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
 import discord
 from discord import ui
 
@@ -18,6 +17,7 @@ from bot.language import language_of
 from bot.limits import Refused
 from bot.markdown import shortened
 from bot.messages import NO_MENTIONS
+from bot.refusals import UNREACHABLE
 from generation.sentence import say
 from storage.errors import DatabaseUnusable
 
@@ -159,5 +159,5 @@ async def give_back(interaction: Interaction, filled: Filled) -> None:
     typed = "\n\n".join(f"{name}:\n{text}" for name, text in filled.texts.items() if text.strip())
     if len(typed) > KEPT_IN_MIND:
         file = discord.File(io.BytesIO(typed.encode(errors="replace")), filename="what-you-typed.txt")
-        with suppress(discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError):
+        with suppress(discord.HTTPException, *UNREACHABLE):
             await interaction.followup.send(file=file, ephemeral=True, allowed_mentions=NO_MENTIONS)

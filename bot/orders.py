@@ -40,7 +40,6 @@ async def place_order(
     interaction: Interaction,
     request: GenerationRequest,
     *,
-    parent: JobId | None = None,
     private: bool | None = None,
 ) -> None:
     """Have `request` drawn, with the answer where the interaction was.
@@ -57,7 +56,7 @@ async def place_order(
     async def known() -> Order:
         return Order(request=request)
 
-    await take_order(interaction, known, parent=parent, private=private)
+    await take_order(interaction, known, private=private)
 
 
 async def reroll(interaction: Interaction, parent: JobId) -> None:

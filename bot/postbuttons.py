@@ -26,7 +26,7 @@ from bot.queries import Kind, Query
 from bot.shared import check_member, find_post, post_here
 from bot.sharing import ask_to_take_out
 from bot.styles import owner_of
-from generation.job import JobId, UserId
+from generation.job import Job, JobId, UserId
 from generation.sentence import say
 from storage.posts import Post
 from storage.styles import Owner, OwnerKind
@@ -140,7 +140,7 @@ async def open_save(interaction: Interaction, job_id: JobId, index: int, *, here
     )
 
 
-async def _post_and_job(interaction: Interaction, job_id: JobId, index: int) -> tuple[Post, Any]:
+async def _post_and_job(interaction: Interaction, job_id: JobId, index: int) -> tuple[Post, Job]:
     post = await post_here(interaction, job_id, index)
     return post, await known_job(interaction, job_id)
 

@@ -203,7 +203,10 @@ class Jobs:
 
 def outlined_job(row: Row) -> Job:
     """The job of a row of :data:`SELECT_JOBS`, to be told of though today's rules may refuse to draw it."""
-    return _job(row, checked=_reject_reason(row) is None)
+    try:
+        return _job(row)
+    except InvalidRequest:
+        return _job(row, checked=False)
 
 
 def _settings(row: Row) -> dict[str, Any]:

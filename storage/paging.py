@@ -109,16 +109,13 @@ def beyond(ids: Span, edge: Cursor | None) -> Span:
     return replace(ids, high=min(ids.high, edge.post))
 
 
-def next_keys(
-    keys: Sequence[Key], edge: Cursor | None, most: int, *, is_back: bool | None = None
-) -> list[Key]:
+def next_keys(keys: Sequence[Key], edge: Cursor | None, most: int) -> list[Key]:
     """Those next to the edge, the nearest first, of keys that are all there and in order.
 
     What has left them meanwhile was where its key belongs, or, where the order is a rank, at the end.
     """
-    back = is_back_of(edge) if is_back is None else is_back
     if edge is None:
-        return list(keys[::-1] if back else keys)[:most]
+        return list(keys[:most])
     places = [place for place, key in enumerate(keys) if key[1] == edge.post]
     place = (
         places[0]
@@ -128,4 +125,4 @@ def next_keys(
         else len(keys)
     )
     before, after = keys[:place], keys[place + bool(places) :]
-    return list(before[::-1] if back else after)[:most]
+    return list(before[::-1] if edge.is_back else after)[:most]

@@ -10,6 +10,7 @@ from discord import app_commands
 
 from bot.governing import added, change
 from bot.limits import Refused
+from bot.reporting import MAX_BLOCKED
 from generation.sentence import say
 from storage.servers import ServerSettings
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from bot.house import Interaction
 
 MAX_CHANNELS = 100
-MAX_BLOCKED = 1000
 
 
 class WhereToAsk(app_commands.Transformer):
