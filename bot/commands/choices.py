@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
+import discord
+from discord import app_commands
 from discord.app_commands import Choice
 
 from bot.options import MAX_CHOICES
@@ -23,3 +26,21 @@ def holding(typed: str, names: Iterable[str]) -> list[str]:
     """The names in which all the typed words occur."""
     words = typed.casefold().split()
     return [name for name in names if all(word in name.casefold() for word in words)]
+
+
+class ChannelOf(app_commands.Transformer):
+    """A channel of one of these types, as it was chosen: it need not be one that we see already."""
+
+    def __init__(self, *types: discord.ChannelType) -> None:
+        self._types = list(types)
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        return self._types
+
+    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
+        return value

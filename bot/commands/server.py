@@ -12,7 +12,7 @@ from discord.app_commands import Choice
 
 from bot.apologies import tell
 from bot.card import Card, Tone
-from bot.commands.choices import NO_CHOICE
+from bot.commands.choices import NO_CHOICE, ChannelOf
 from bot.commands.places import IN_SERVERS
 from bot.commands.server_defaults import DefaultCommands
 from bot.commands.server_gallery import board_command, gallery_command, reports_command
@@ -53,22 +53,11 @@ _POLICIES = [
 ]
 
 
-class WhereToShow(app_commands.Transformer):
-    """A channel in which people write, as it was chosen: it need not be one that we see already."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.channel
-
-    @property
-    def channel_types(self) -> list[discord.ChannelType]:
-        return [discord.ChannelType.text, discord.ChannelType.private_thread]
-
-    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
-        return value
-
-
-Where = app_commands.Transform[app_commands.AppCommandChannel, WhereToShow]
+Where = app_commands.Transform[
+    app_commands.AppCommandChannel,
+    ChannelOf(discord.ChannelType.text, discord.ChannelType.private_thread),
+]
+"""A channel in which people write."""
 
 
 class ServerCommands(app_commands.Group):

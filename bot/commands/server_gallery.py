@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
@@ -12,7 +12,7 @@ from discord.app_commands import Choice
 
 from bot.boards import weekday_of
 from bot.card import Card, Tone
-from bot.commands.choices import NO_CHOICE
+from bot.commands.choices import NO_CHOICE, ChannelOf
 from bot.commands.server_web import FOR_ADULTS
 from bot.gallerycards import decision_line
 from bot.governing import acknowledged, change, try_channel
@@ -39,22 +39,9 @@ _DAYS = [
 _HELLO = say("What people share from now on will be shown here.")
 
 
-class WhereToHang(app_commands.Transformer):
-    """A text channel or a forum, as it was chosen."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.channel
-
-    @property
-    def channel_types(self) -> list[discord.ChannelType]:
-        return [discord.ChannelType.text, discord.ChannelType.forum]
-
-    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
-        return value
-
-
-Where = app_commands.Transform[app_commands.AppCommandChannel, WhereToHang]
+Where = app_commands.Transform[
+    app_commands.AppCommandChannel, ChannelOf(discord.ChannelType.text, discord.ChannelType.forum)
+]
 
 
 def gallery_command() -> app_commands.Command[app_commands.Group, ..., None]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 
+from bot.commands.choices import ChannelOf
 from bot.governing import added, change
 from bot.limits import Refused
 from bot.reporting import MAX_BLOCKED
@@ -20,23 +21,17 @@ if TYPE_CHECKING:
 MAX_CHANNELS = 100
 
 
-class WhereToAsk(app_commands.Transformer):
-    """A channel in which people may ask, as it was chosen; threads and posts go with theirs."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.channel
-
-    @property
-    def channel_types(self) -> list[discord.ChannelType]:
-        kinds = discord.ChannelType
-        return [kinds.text, kinds.news, kinds.forum, kinds.voice, kinds.stage_voice]
-
-    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
-        return value
-
-
-Where = app_commands.Transform[app_commands.AppCommandChannel, WhereToAsk]
+Where = app_commands.Transform[
+    app_commands.AppCommandChannel,
+    ChannelOf(
+        discord.ChannelType.text,
+        discord.ChannelType.news,
+        discord.ChannelType.forum,
+        discord.ChannelType.voice,
+        discord.ChannelType.stage_voice,
+    ),
+]
+"""A channel in which people may ask; threads and posts go with theirs."""
 
 
 class ChannelCommands(app_commands.Group):
