@@ -46,7 +46,7 @@ class WorldFileError(CannotStartError):
 
 
 class Keeper:
-    """The folder of one world. Every `keep` is on disk when it returns."""
+    """The folder of one world. What `keep` has kept outlives this process, however that ends."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -78,7 +78,8 @@ def lever_routes(playground: Playground) -> list[web.RouteDef]:
         world = playground.world
         key = Snowflake(int(request.match_info["user"]))
         closed = world.closed_to_messages
-        (closed.discard if body.get("accepts_messages", True) else closed.add)(key)
+        if "accepts_messages" in body:
+            (closed.discard if body["accepts_messages"] else closed.add)(key)
         if "installed" in body:
             if (person := world.users.get(key)) is None or person.bot:
                 raise ValueError("There is no such person.")

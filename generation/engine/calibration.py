@@ -16,6 +16,7 @@ from generation import __version__
 from generation.catalogue import Family
 from generation.engine.memory import free, is_out_of_memory
 from generation.engine.models import Model
+from generation.engine.pacing import finish
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +105,7 @@ def _seconds(model: Model, images: int) -> float:
             model.unet(
                 latents, times, timestep_cond=told, encoder_hidden_states=states, added_cond_kwargs=added
             )
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            finish(device)
             took.append(time.perf_counter() - started)
     finally:
         free(device)

@@ -26,6 +26,7 @@ from generation.engine.failures import CannotDraw
 from generation.engine.hashes import unchanged
 from generation.engine.memory import Memory, footprint
 from generation.engine.models import Model
+from generation.engine.uploads import to_device
 from generation.looks import check_ip_adapter, image_encoder_of
 from generation.messages import Task
 from generation.modelfiles import UnreadableModel, weights_in
@@ -176,12 +177,8 @@ class Looks:
             return
         assert self._adapter is not None
         tokens = filled([each.tokens for each in seen])
-        weights = filled(
-            [
-                torch.full((len(each.tokens), 1, 1), each.weight).to(tokens.device, tokens.dtype)
-                for each in seen
-            ]
-        )
+        weights = filled([torch.full((len(each.tokens), 1, 1), each.weight) for each in seen])
+        weights = to_device(weights, tokens.device, tokens.dtype)
         attentions = [module for _, module in _cross_attentions(self._model.unet)]
         own = [attention.processor for attention in attentions]
         try:

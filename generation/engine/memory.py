@@ -37,6 +37,7 @@ TILED, APART, LAYERED = 1, 2, 3
 _SHORTAGES = (
     "can't allocate memory",  # the CPU's allocator
     "out of memory",  # CUDA outside torch's allocator, and MPS
+    "Invalid buffer size",  # MPS, for a tensor larger than any may be there
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
@@ -283,6 +284,8 @@ def free(device: torch.device) -> None:
     """Give what torch keeps for later back to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def footprint(*modules: Any) -> int:

@@ -12,6 +12,14 @@ AHEAD = 2
 happened, and a cancelled image goes on."""
 
 
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 class Pace:
     """Called after each call of a UNet; waits on a GPU until no more than AHEAD of them are queued."""
 

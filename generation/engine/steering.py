@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from generation.engine.uploads import to_device
 from generation.request import Control
 
 Filled = Callable[[list[torch.Tensor]], torch.Tensor]
@@ -64,7 +65,7 @@ class Steerer:
             more, centre = net(
                 **inputs,
                 controlnet_cond=filled(pictures),
-                conditioning_scale=filled(scales).to(device),
+                conditioning_scale=to_device(filled(scales), device),
                 return_dict=False,
             )
             more, centre = [each.to(dtype) for each in more], centre.to(dtype)

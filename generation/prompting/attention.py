@@ -60,14 +60,18 @@ def parts_of(prompt: str, name: str = PROMPT) -> tuple[Part, ...]:
     opened: list[tuple[re.Match[str], int]] = []
     read = 0
     prompt = without_loras(prompt)
+
+    def write(text: str) -> None:
+        if text:  # else a thousand brackets would weigh each other
+            texts.append(text)
+            weights.append(1.0)
+
     for mark in _MARK.finditer(prompt):
-        texts.append(prompt[read : mark.start()])
-        weights.append(1.0)
+        write(prompt[read : mark.start()])
         read = mark.end()
         match mark.lastgroup:
             case "literal":
-                texts.append(mark["literal"])
-                weights.append(1.0)
+                write(mark["literal"])
             case "opening":
                 opened.append((mark, len(texts)))
             case "closing":
@@ -87,16 +91,14 @@ def parts_of(prompt: str, name: str = PROMPT) -> tuple[Part, ...]:
                             "`{{a|b}}` chooses one of them for each picture."
                         )
                     )
-                texts.append("|")
-                weights.append(1.0)
+                write("|")
             case _:
                 breaks.append(len(texts))
     if opened:
         opening, _ = opened[-1]
         raise _unmatched(name, opening[0], prompt[opening.start() :][:20], say("that is never closed"))
-    texts.append(prompt[read:])
-    weights.append(1.0)
-    if (most := max(weights)) > MAX_WEIGHT:
+    write(prompt[read:])
+    if (most := max(weights, default=1.0)) > MAX_WEIGHT:
         raise InvalidRequest(
             say(
                 "The brackets of the {name} make a weight of {weight:.3g}; {most:g} is the most.",
@@ -172,8 +174,6 @@ def _merged(written: list[tuple[str, float]]) -> Part:
     """Neighbours that count alike become one piece, so that marks cut no word which they do not weigh."""
     pieces: list[Piece] = []
     for text, weight in written:
-        if not text:
-            continue
         if pieces and pieces[-1].weight == weight:
             pieces[-1] = Piece(pieces[-1].text + text, weight)
         else:

@@ -138,7 +138,8 @@ async def test_levers_work_over_http(playground: Playground, bot: Bot, anna: Per
         async with session.delete("/playground/faults") as response:
             assert response.status == 200
         assert (await pull(f"users/{anna.id}", accepts_messages=False))[0] == 200
-        assert playground.world.closed_to_messages == {int(anna.id)}
+        assert (await pull(f"users/{anna.id}", installed=False))[0] == 200
+        assert playground.world.closed_to_messages == {int(anna.id)}, "what is not named stays"
         mistakes: list[tuple[str, dict[str, object], str]] = [
             ("gateway", {"do": "explode"}, "not 'explode'"),
             ("clock", {}, "'advance' is missing"),

@@ -31,6 +31,7 @@ def weighed(prompt: str) -> list[tuple[str, float]]:
         ("([red])", [("red", 1)]),
         ("(red:0) circle", [("red", 0), (" circle", 1)]),
         ("(16:9:1.2)", [("16:9", 1.2)]),
+        ("a ((:9):9)", [("a ", 1)]),
         ("(red: very)", [("red: very", 1.1)]),
         (r"a \(red\) circle", [("a (red) circle", 1)]),
         (r"(\(:1.3)", [("(", 1.3)]),
