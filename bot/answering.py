@@ -158,7 +158,9 @@ async def open_style(interaction: Interaction, job_id: JobId) -> None:
             Text(
                 name=PROMPT,
                 label=say("Prompt"),
-                help=say("{{prompt}} in it is replaced by what somebody types; without it, it is appended"),
+                help=say(
+                    "{{prompt}} stands for what somebody types; without it, this is added after their words"
+                ),
                 value=job.request.prompt,
                 long=True,
                 required=False,

@@ -66,7 +66,7 @@ COMMANDS: Mapping[str, tuple[Callable[..., Any], str]] = {
 ANSWERS: Mapping[str, tuple[Callable[..., Any], str]] = {
     "words": (words, "The extra words that the models have learned"),
     "history": (history, "What you asked me for, with its buttons"),
-    "settings": (settings, "How I am towards you: whether I ping you, and what is private"),
+    "settings": (settings, "How I treat you: whether I ping you, and what is private"),
     "stats": (stats, "How much I drew for you, and in this server"),
     "help": (help_, "What I can do here"),
     "lineage": (lineage, "What a picture comes from, and what came of it"),

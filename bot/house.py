@@ -83,4 +83,4 @@ class House:
     describe: Callable[[bytes], Awaitable[str]] | None = None
     """What is to be seen in a picture; raises CannotDescribe. None: the owner has nothing for that."""
     gallery_address: Callable[[int], str] | None = None
-    """Where the gallery of a server is in the web. None: the owner has not opened it."""
+    """Where the gallery of a server is on the web. None: the owner has not opened it."""

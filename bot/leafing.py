@@ -152,7 +152,7 @@ def heading(query: Query, page: Page, shelf: Shelf) -> list[str]:
         lines.append(joined(" · ", told))
     if page.instead and page.posts:  # a filter may leave nothing of that, too
         words = fitting(" ".join(page.instead), 2 * MAX_TOLD)
-        lines.append(say("Nothing was found of that; this is what there is of: {words}", words=words))
+        lines.append(say("Nothing was found for that; this is what there is for: {words}", words=words))
     if not page.posts:
         lines.append(_nothing(query))
     return lines

@@ -167,7 +167,7 @@ class Typed:
     def typed_size(self, model: ModelInfo) -> Size | None:
         """The size that was typed, or that of the aspect; None if neither was."""
         if self.aspect is not None and self.size is not None:
-            raise InvalidRequest(say("An aspect and a size together do not go; choose one of them."))
+            raise InvalidRequest(say("Choose an aspect or a size, not both."))
         if self.size is not None:
             return Size.parse(self.size)
         return None if self.aspect is None else aspect_size(self.aspect, model)

@@ -124,7 +124,9 @@ async def open_save(interaction: Interaction, job_id: JobId, index: int, *, here
             Text(
                 name=PROMPT,
                 label=say("Prompt"),
-                help=say("{{prompt}} in it is replaced by what somebody types; without it, it is appended"),
+                help=say(
+                    "{{prompt}} stands for what somebody types; without it, this is added after their words"
+                ),
                 value=request.prompt,
                 long=True,
                 required=False,

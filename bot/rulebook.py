@@ -76,7 +76,7 @@ TITLES: Mapping[str, str] = {
     "room": say("Room for pictures"),
     "gallery_channel": say("Gallery"),
     "board": say("Best of the week"),
-    "web_gallery": say("Gallery in the web"),
+    "web_gallery": say("Gallery on the web"),
 }
 """What each setting is called, in the order in which they are told."""
 

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     web_gallery: bool = False
-    """Show what is shared in the web, for servers that want that."""
+    """Show what is shared on the web, for servers that want that."""
     web_host: str = "127.0.0.1"
     """The address at which the web gallery is listened for."""
     web_port: int = Field(default=8090, ge=1, le=65535)
@@ -354,6 +354,8 @@ def _because(kind: str, message: str) -> str:
     """Pydantic's reason without its jargon, and never with the value: it may be a secret."""
     if kind == "string_pattern_mismatch":
         return "it must be an address that begins with http://, https://, ws:// or wss://"
+    if kind == "bool_parsing":
+        return "it must be true or false"
     if kind.startswith("int_"):
         return "it must be a whole number"
     return message.replace("Input should be", "it must be").replace("'", "").removesuffix(".")

@@ -159,7 +159,9 @@ async def share(interaction: Interaction, filled: Filled, job_id: JobId, index: 
         raise Refused(_already(shown))
     told: list[str] = [say("It is in the gallery: {link}. *More…* under it takes it out again.", link=link)]
     if (address := house.gallery_address) is not None and rules.settings.web_gallery and not adults:
-        told.append(say("-# Who has the address sees it in the web, too: {address}", address=address(server)))
+        told.append(
+            say("-# Whoever has the address sees it on the web, too: {address}", address=address(server))
+        )
     await tell(interaction, joined("\n", told))
 
 

@@ -22,7 +22,7 @@ from web.veil import Veil
 
 @asynccontextmanager
 async def shown_in_the_web(settings: Settings, client: Atelier, database: Database) -> AsyncIterator[None]:
-    """In the block what is shared can be seen in the web, of servers that want it.
+    """In the block what is shared can be seen on the web, of servers that want it.
 
     Args:
         client: its house is complete.

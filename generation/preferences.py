@@ -32,7 +32,7 @@ class Preferences:
 
     def __post_init__(self) -> None:
         if self.aspect is not None and self.size is not None:
-            raise InvalidRequest(say("An aspect and a size together do not go; choose one of them."))
+            raise InvalidRequest(say("Choose an aspect or a size, not both."))
         if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
             raise InvalidRequest(
                 say("{steps} steps are not possible; choose 1 to {most}.", steps=self.steps, most=MAX_STEPS)

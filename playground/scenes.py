@@ -252,7 +252,7 @@ async def server(scene: Scene) -> Json:
         "retention": {"days": 90},
     }
     for command, options in changes.items():
-        await scene.mina.command(f"server {command}", options)
+        await scene.mina.answer(await scene.mina.command(f"server {command}", options))
     return await scene.mina.answer(await scene.mina.command("server show"))
 
 

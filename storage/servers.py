@@ -63,7 +63,7 @@ class ServerSettings:
     board: int | None = None
     """The day on which the best of the week is posted there, from 1 for Monday to 7; None: never."""
     web_gallery: bool = False
-    """Whether what is shared here can be seen in the web, by everybody who has the address."""
+    """Whether what is shared here can be seen on the web, by everybody who has the address."""
 
     def plain(self) -> dict[str, Any]:
         """What differs from the default, as data that JSON can hold."""
@@ -230,7 +230,7 @@ class Servers:
         }
 
     def in_the_web(self) -> tuple[int, ...]:
-        """The servers whose galleries can be seen in the web."""
+        """The servers whose galleries can be seen on the web."""
         return tuple(
             server
             for server, settings in self._settings.items()

@@ -14,6 +14,7 @@ from bot.history import show_history
 from bot.markdown import literal
 from bot.options import named
 from bot.policy import rules_here, shelf_here
+from bot.shared import is_visitor
 from generation.job import UserId
 from generation.sentence import count, joined, say
 from generation.shelf import Shelf
@@ -82,8 +83,7 @@ def _time(seconds: float) -> str:
 async def help_(interaction: Interaction) -> None:
     """Say what is possible here."""
     await acknowledge(interaction, thinking=True, ephemeral=True)
-    house, shelf, rules = interaction.client.house, shelf_here(interaction), rules_here(interaction)
-
+    shelf, rules, allowed = shelf_here(interaction), rules_here(interaction), allowance_here(interaction)
     largest = max((model.max_edge for model in shelf.models), default=MAX_EDGE)
 
     def command(name: str) -> str:
@@ -110,15 +110,24 @@ async def help_(interaction: Interaction) -> None:
         ),
         say(
             "A picture may be as large as {edge} × {edge} pixels, and take {steps} steps.",
-            edge=min(allowance_here(interaction).limits.edge, largest),
-            steps=allowance_here(interaction).limits.steps,
+            edge=min(allowed.limits.edge, largest),
+            steps=allowed.limits.steps,
         ),
         count(
             "You may have one request waiting at a time.",
             "You may have {number} requests waiting at a time.",
-            house.limits.waiting_per_person,
+            min(filter(None, (allowed.limits.waiting_per_person, allowed.ceilings.waiting))),
         ),
         say("{queue} says what waits now, and what is left for you today.", queue=command("queue")),
+    ]
+    if is_visitor(interaction):
+        lines.append(
+            say(
+                "{gallery} shows what people share here; *Share* under a picture of yours adds it.",
+                gallery=command("gallery new"),
+            )
+        )
+    lines += [
         say("### Yours"),
         say(
             "{history} has what you asked for, {prefer} what you prefer, {settings} whether I ping you and "

@@ -145,7 +145,7 @@ async def _reports(interaction: Interaction) -> None:
     server = await acknowledged(interaction)
     decided = await interaction.client.house.reports.decided(server, MAX_DECISIONS)
     if not decided:
-        raise Refused(say("Nothing was decided yet."))
+        raise Refused(say("Nothing has been decided yet."))
     lines = tuple(map(decision_line, decided))
     view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
     await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)

@@ -1,4 +1,4 @@
-"""/server web: whether what is shared in a server can be seen in the web."""
+"""/server web: whether what is shared in a server can be seen on the web."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from generation.sentence import say
 if TYPE_CHECKING:
     from bot.house import Interaction
 
-UNOPENED = say("-# The owner of this bot shows no gallery in the web so far, so nothing is to be seen there.")
+UNOPENED = say(
+    "-# The owner of this bot shows no gallery on the web so far, so there is nothing to be seen there."
+)
 
 FOR_ADULTS = say(
     "⚠️ The gallery is age-restricted, and the web asks nobody how old they are: nothing of it is shown there."
@@ -24,7 +26,7 @@ FOR_ADULTS = say(
 def web_command() -> app_commands.Command[app_commands.Group, ..., None]:
     """The command, for the group /server."""
     return app_commands.Command(
-        name="web", description="Whether what is shared here can be seen in the web", callback=_web
+        name="web", description="Whether what is shared here can be seen on the web", callback=_web
     )
 
 

@@ -93,7 +93,7 @@ class StyleCommands(app_commands.Group):
     @app_commands.command(name="save", description="Save a style, or change one")
     @app_commands.describe(
         name="What it is called",
-        prompt="{prompt} in it is replaced by what somebody types; without it, it is appended",
+        prompt="{prompt} stands for what somebody types; without it, this is added after their words",
         negative_prompt="The same for the negative prompt",
     )
     async def save(

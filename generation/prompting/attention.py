@@ -185,8 +185,7 @@ def _unmatched(name: str, bracket: str, near: str, why: str) -> InvalidRequest:
     shown = near.replace("`", "'")
     return InvalidRequest(
         say(
-            "The {name} has a `{bracket}` {why}, at `{shown}`. "
-            "Write `\\{bracket}` for a bracket that shall weigh nothing.",
+            "The {name} has a `{bracket}` {why}, at `{shown}`. Write `\\{bracket}` for the bracket itself.",
             name=name,
             bracket=bracket,
             why=why,

@@ -88,7 +88,7 @@ def test_of_a_long_list_is_told_how_much_more_there_is() -> None:
         (("safety", None, "hold"), "**Flagged pictures**: from nothing to `hold`"),
         (("spoilers", True, None), "**Spoilers**: from on to off"),
         (("log_channel", 5, None), "**Changes**: from <#5> to nothing"),
-        (("web_gallery", None, True), "**Gallery in the web**: from off to on"),
+        (("web_gallery", None, True), "**Gallery on the web**: from off to on"),
         (("room", 1_500, 20_000), "**Room for pictures**: from 1,500 MB to 20 GB"),
         (("retention", 1, 30), "**Pictures are kept**: from 1 day to 30 days"),
         (

@@ -64,6 +64,7 @@ def test_every_variable_stands_in_the_example_and_the_example_is_valid(
     [
         ("MAX_STEPS=many\n", "MAX_STEPS cannot be used: it must be a whole number."),
         ("GUILD_ID=my server\n", "GUILD_ID cannot be used: it must be a whole number."),
+        ("COMPILE=maybe\n", "COMPILE cannot be used: it must be true or false."),
         ("DISCORD_API_URL=discord.com\n", "DISCORD_API_URL cannot be used: it must be an address"),
         ("MAX_WAITING=0\n", "MAX_WAITING cannot be used: it must be greater than or equal to 1."),
         ("LOG_LEVEL=LOUD\n", "LOG_LEVEL cannot be used: it must be DEBUG, INFO, WARNING or ERROR."),

@@ -122,6 +122,7 @@ async def test_other_limits_are_refused_with_what_is_possible(stage: Stage) -> N
     said = await told(stage.anna, await asks(stage.anna, "long", steps=91))
     assert said == "91 steps are more than I may take here; choose 1 to 90."
     await limits(stage.mina, role=regular(stage), waiting=1, pictures=40)
+    assert "may have one request waiting" in await told(stage.anna, await stage.anna.command("help"))
     with stage.bot.holding():
         waits = await asks(stage.anna, "held")
         card = await running(stage.anna, waits)

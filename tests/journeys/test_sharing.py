@@ -57,7 +57,9 @@ async def test_a_picture_is_shared_liked_found_and_remixed_by_somebody_else(stag
     card = await draws(anna, "a *red* circle", steps=3, seed=7)
     assert "Share" not in button_labels(card)  # there is no gallery yet
     assert "has no gallery" in await told(anna, await anna.command("gallery new"))
+    assert "gallery" not in await told(anna, await anna.command("help"))
     place = await opened(stage)
+    assert "</gallery new:" in await told(anna, await anna.command("help"))
     card = await draws(anna, "a *red* <b>circle</b>", steps=3, seed=7)
     assert button_labels(card)[:5] == ["Reroll", "Edit", "Settings", "Share", "Delete"]
     assert await told(bruno, await bruno.press(card, "Share")) == (

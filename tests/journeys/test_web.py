@@ -38,7 +38,7 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
 
         assert await status() == 404
         said = await told(stage.mina, await stage.mina.command("server web", {"open": True}))
-        assert "**Gallery in the web** open" in said
+        assert "**Gallery on the web** open" in said
         assert f"{site}{gallery}" in said.replace("\\", "")
         assert "There is no gallery yet" in said
         assert await status() == 404
@@ -52,7 +52,7 @@ async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Pa
             assert "Hier ist noch nichts geteilt." in await answer.text()
 
         card = await draws(stage.anna, "a red <b>circle</b>", steps=3)
-        assert f"sees it in the web, too: {site}{gallery}" in await shares(
+        assert f"sees it on the web, too: {site}{gallery}" in await shares(
             stage.anna, card, title="Round", tags="warm"
         )
         async with browser.get(gallery) as answer:
@@ -114,7 +114,7 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
         cards = [await draws(anna, f"a dark {number}", channel_id=place) for number in ("one", "two")]
         said = await shares(anna, cards[0])
         assert "It is in the gallery" in said
-        assert "in the web" not in said
+        assert "on the web" not in said
         await in_gallery(anna, place, "a dark one")
         new = await page(anna, await anna.command("gallery new", channel_id=place))
         assert "a dark one" in text_of(new)

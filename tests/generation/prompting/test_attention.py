@@ -82,7 +82,7 @@ def test_any_nonsense_is_read_or_refused_in_words(prompt: str) -> None:
         ("a (red circle", "The prompt has a `(` that is never closed, at `(red circle`."),
         ("a red) circle", "The prompt has a `)` that closes nothing, at `a red)`."),
         ("a [red) circle", "a `)` that closes nothing"),
-        ("a [red", r"Write `\[` for a bracket that shall weigh nothing."),
+        ("a [red", r"Write `\[` for the bracket itself."),
         ("(red:1e9)", "A weight of 1e9 is not possible; choose 0 to 10."),
         ("(red:nan)", "A weight of nan"),
         ("(red:-inf)", "A weight of -inf"),
