@@ -30,7 +30,7 @@ from bot.gallerycards import post_card
 from bot.language import Language, language_of_server
 from bot.letters import noted
 from bot.limits import Refused
-from bot.messages import layout, shrunk
+from bot.messages import fitting, layout
 from bot.noticing import Notices
 from bot.refusals import UNKNOWN_MESSAGE, UNREACHABLE, is_final
 from bot.shared import is_adult
@@ -166,7 +166,7 @@ class Curator:
             channel = await place_of(self._client, place)
             if post.for_adults and not is_adult(channel):  # the gallery has moved since it was shared
                 return None
-            card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+            card = await fitting(card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
             time = await self._hangings.shown_again(post.id)
             return await new_post(channel, post, card, self._language(post.server), time)
         except discord.HTTPException as error:

@@ -20,7 +20,7 @@ from bot.governing import added, logged, spoken_in
 from bot.language import language_of
 from bot.limits import Refused
 from bot.may import may_moderate_in
-from bot.messages import NO_MENTIONS, files, layout, shrunk
+from bot.messages import NO_MENTIONS, files, fitting, layout
 from bot.policy import rules_here
 from bot.refusals import UNREACHABLE
 from bot.shared import check_member, find_post, gallery_channel, post_here
@@ -95,7 +95,7 @@ async def _lay_before_moderators(interaction: Interaction, post: Post) -> None:
     card = await card_of(interaction, post)
     if card is None:
         return
-    card = await asyncio.to_thread(shrunk, card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
+    card = await fitting(card, DEFAULT_FILE_SIZE_LIMIT_BYTES)
     said_in = spoken_in(interaction)
     try:
         async with asyncio.timeout(LOG_PATIENCE):
