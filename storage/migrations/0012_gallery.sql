@@ -181,6 +181,9 @@ CREATE TABLE boards (
     PRIMARY KEY (server, week)
 ) WITHOUT ROWID;
 
+CREATE INDEX boards_unposted ON boards (server, week) WHERE message_id IS NULL;
+CREATE INDEX boards_outdated ON boards (server, week) WHERE outdated > 0;
+
 CREATE TRIGGER boards_of_what_goes BEFORE DELETE ON posts BEGIN
     UPDATE boards SET outdated = outdated + 1
     WHERE server = old.server AND EXISTS (SELECT 1 FROM json_each(boards.posts) WHERE value = old.id);

@@ -438,6 +438,10 @@ CREATE TABLE takedowns (
     PRIMARY KEY (channel_id, message_id)
 ) WITHOUT ROWID;
 
+CREATE INDEX boards_outdated ON boards (server, week) WHERE outdated > 0;
+
+CREATE INDEX boards_unposted ON boards (server, week) WHERE message_id IS NULL;
+
 CREATE INDEX decisions_newest ON decisions (server, id);
 
 CREATE INDEX deliveries_calls_owed ON deliveries (job_id) WHERE call = 'owed';

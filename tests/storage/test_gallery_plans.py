@@ -21,7 +21,8 @@ from storage.reports import Reports
 from tests.storage.things import SERVER, a_post
 
 TABLES = (
-    r"posts|eras|best|likes|reports|jobs|pictures|deliveries|reviews|gallery_words|gallery_tags|galleries"
+    r"posts|eras|best|likes|reports|jobs|pictures|deliveries|reviews|boards|gallery_words|gallery_tags|"
+    r"galleries"
 )
 
 
@@ -85,7 +86,10 @@ async def test_no_question_looks_through_a_table(
         await finder.more_like(post, cursor=cursor)
     await finder.random(SERVER, count=2)
     await lineages.of(post.job_id, server=SERVER, viewer=post.person)
-    await Boards(watched).best(SERVER, week_of(post.shared_at))
+    boards = Boards(watched)
+    await boards.best(SERVER, week_of(post.shared_at))
+    await boards.unposted()
+    await boards.outdated()
     await Reports(watched).waiting(SERVER)
     await Reports(watched).of(post.id)
     await gallery.tags(SERVER)
@@ -94,8 +98,8 @@ async def test_no_question_looks_through_a_table(
     await gallery.without_message()
     await gallery.of_job(post.job_id)
     assert len(watched.plans) > 200
-    # These two are of what lags behind, which is little: an index holds nothing else.
-    partial = {"posts_without_message", "posts_that_say_other_likes"}
+    # These are of what lags behind, which is little: an index holds nothing else.
+    partial = {"posts_without_message", "posts_that_say_other_likes", "boards_unposted", "boards_outdated"}
     found = [each for each in scans(watched.plans) if not any(f"INDEX {name}" in each[0] for name in partial)]
     assert found == []
     asked = re.compile(r"\s*(WITH RECURSIVE days .*)?SELECT (best\.)?(id, likes|likes, )", re.DOTALL)
@@ -123,7 +127,7 @@ async def test_a_person_is_found_and_forgotten_without_looking_through_what_is_s
     database: Database,
 ) -> None:
     for sql in (*_TOLD.values(), *_FORGETTING):
-        if not re.search(r"\b(posts|likes|reports)\b", sql):
+        if not re.search(r"\b(posts|likes|reports|deliveries)\b", sql):
             continue
         named = {name: 1 for name in ("person", "nobody") if f":{name}" in sql}
         rows = await database.fetch_all(f"EXPLAIN QUERY PLAN {sql}", named)
