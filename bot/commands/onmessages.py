@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from bot.forms import at_hand, open_form
 from bot.limits import Refused
 from bot.policy import shelf_here
 from bot.remixing import remix
-from bot.uploaded import fetched, job_of, pictures_in
+from bot.uploaded import Media, fetched, job_of, pictures_in
 from generation import metadata
 from generation.sentence import say
 
@@ -55,22 +56,24 @@ async def _settings_in(message: discord.Message) -> metadata.Settings:
 
     Raises:
         Refused: none does, or not soon enough for a form.
-        UnreadablePicture: the last one says nothing; a sentence for people.
     """
-    files = pictures_in(message)
+    *first, last = pictures_in(message)
     try:
         async with asyncio.timeout(SETTINGS_PATIENCE):
-            for number, file in enumerate(files, start=1):
-                try:
-                    return await bringing.one_by_one(partial(metadata.read, await fetched(file)))
-                except metadata.UnreadablePicture as reason:
-                    if number == len(files):
-                        raise Refused(reason.sentence) from None
+            for file in first:
+                with suppress(metadata.UnreadablePicture):
+                    return await _read(file)
+            return await _read(last)
+    except metadata.UnreadablePicture as reason:
+        raise Refused(reason.sentence) from None
     except TimeoutError:
-        pass
-    raise Refused(
-        say("I could not read that file quickly enough; please try again, or use `/inspect` with it.")
-    )
+        raise Refused(
+            say("I could not read that file quickly enough; please try again, or use `/inspect` with it.")
+        ) from None
+
+
+async def _read(file: Media) -> metadata.Settings:
+    return await bringing.one_by_one(partial(metadata.read, await fetched(file)))
 
 
 @everywhere
