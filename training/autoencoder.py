@@ -93,7 +93,7 @@ def train_autoencoder(
             keep_checkpoint(path, model, optimiser, clock)
             clock.rested()
     keep_checkpoint(path, model, optimiser, clock)
-    standardise(model, _sample(machine, seed=seed + 1, count=512))
+    standardise(model, _sample(machine, seed=seed + 1, count=machine.samples))
     log(
         folder,
         f"autoencoder done: {clock.step} steps, {measure_autoencoder(model, machine):.2f} dB whole, unseen",
@@ -149,6 +149,6 @@ def standardise(model: AutoencoderKL, pictures: Tensor) -> None:
 @torch.no_grad()
 def measure_autoencoder(model: AutoencoderKL, machine: Machine) -> float:
     """Peak signal to noise in dB of whole pictures that were not trained on."""
-    pixels = to_signed(_sample(machine, seed=9_999, count=64))
+    pixels = to_signed(_sample(machine, seed=9_999, count=machine.samples // 8))
     drawn = model.decode(model.encode(pixels).latent_dist.mean).sample.clamp(-1, 1)
     return float(-10 * torch.log10((drawn - pixels).pow(2).mean() / 4))

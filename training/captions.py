@@ -165,7 +165,7 @@ def vocabulary() -> tuple[str, ...]:
     """Every word a caption can hold, nonsense left out: found by writing very many captions."""
     rng = Random(77)
     words: set[str] = set()
-    for _ in range(40_000):
+    for _ in range(10_000):
         scene = random_scene(rng, FULL_MIX, styled=0.5)
         text = _tags(scene, rng) if rng.random() < 0.3 else _sentence(scene, rng)
         words.update(_words(_styled(text, scene.style, rng) if scene.style is not Style.PLAIN else text))

@@ -18,6 +18,7 @@ from training.scenes import Colour, Group, Pair, Position, Scene, Shape, Single,
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
 
 NOT_BACKGROUND = 20.0
 """Distance in CIELAB from which a pixel belongs to a thing."""
@@ -69,7 +70,7 @@ class Sight:
 
 def look(picture: Image.Image) -> Sight:
     """What a square picture shows: its background and every connected thing on it."""
-    rgb = np.asarray(picture.convert("RGB"), np.float64)
+    rgb = np.asarray(picture.convert("RGB"))
     side = rgb.shape[0]
     rim = max(2, side // 32)
     border = np.ones(rgb.shape[:2], bool)
@@ -82,14 +83,14 @@ def look(picture: Image.Image) -> Sight:
     return Sight(background=nearest_colour(ground), things=tuple(_see(mask, rgb) for mask in masks))
 
 
-def judge(scene: Scene, picture: Image.Image) -> Mapping[str, bool]:
-    """Which attributes that the scene's full caption names are right in the picture.
+def judge(scene: Scene, picture: Image.Image | Sight) -> Mapping[str, bool]:
+    """Which attributes that the scene's full caption names are right in the picture, or in what it shows.
 
     Keys: background; colour and shape of every thing; position and size (of single things, where they are not
     the usual ones, which the caption leaves out); count (one for a single thing); pair (both things right,
     apart, and standing as told); and all of them as `all`.
     """
-    sight = look(picture)
+    sight = look(picture) if isinstance(picture, Image.Image) else picture
     things = sight.things
     match scene:
         case Single():
@@ -137,10 +138,9 @@ def nearest_colour(rgb: Floats) -> Colour:
     return tuple(PALETTE)[int(distances.argmin())]
 
 
-def to_lab(rgb: Floats) -> Floats:
+def to_lab(rgb: Floats | Pixels) -> Floats:
     """sRGB (..., 3) in 0..255 to CIELAB under D65 (IEC 61966-2-1, CIE 15)."""
-    share = rgb / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    linear = _linear_bytes()[rgb] if rgb.dtype == np.uint8 else _linear(rgb)
     to_xyz = np.array(
         (
             (0.4124564, 0.3575761, 0.1804375),
@@ -154,17 +154,32 @@ def to_lab(rgb: Floats) -> Floats:
     return np.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), axis=-1)
 
 
+def _linear(rgb: Floats | Pixels) -> Floats:
+    share = rgb / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+@cache
+def _linear_bytes() -> Floats:
+    """Of each value that a pixel may have: a picture has far more pixels than there are values."""
+    return _linear(np.arange(256, dtype=np.float64))
+
+
 @cache
 def _palette_lab() -> Floats:
     return to_lab(np.array(list(PALETTE.values()), np.float64))
 
 
-def _see(mask: Mask, rgb: Floats) -> Seen:
+def _see(mask: Mask, rgb: Pixels) -> Seen:
     side = mask.shape[0]
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     x, y = (left + right) / 2, (top + bottom) / 2
     extent = max(right - left, bottom - top) / 2
+    mask, rgb = (
+        mask[top:bottom, left:right],
+        rgb[top:bottom, left:right],
+    )  # the rest of the picture is not of it
     core = ndimage.binary_erosion(mask, iterations=2)
     colour = nearest_colour(np.median(rgb[core if core.any() else mask], axis=0))
     likeness = _likeness(mask)

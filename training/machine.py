@@ -28,6 +28,8 @@ class Machine:
     unet_batch: int
     pictures: int
     """How many pictures are drawn once and kept as latents."""
+    samples: int = 512
+    """How many pictures tell the mean and the deviation of latents; an eighth of them, how true they are."""
 
     @property
     def parts(self) -> int:

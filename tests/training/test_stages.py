@@ -32,7 +32,9 @@ pytestmark = [
 
 @pytest.fixture
 def machine() -> Machine:
-    return replace(choose_machine("cpu"), autoencoder_batch=4, text_batch=4, unet_batch=8, pictures=24)
+    return replace(
+        choose_machine("cpu"), autoencoder_batch=4, text_batch=4, unet_batch=8, pictures=24, samples=32
+    )
 
 
 def test_the_team_finds_the_gradient_of_the_whole_batch() -> None:
@@ -100,7 +102,7 @@ def test_all_stages_run_one_after_another_and_go_on_from_their_checkpoints(
     tmp_path: Path, machine: Machine
 ) -> None:
     tokenizer = new_tokenizer()
-    minutes = 0.01
+    minutes = 0.001
     autoencoder = train_autoencoder(tmp_path, machine, SMALL, minutes=minutes, seed=1)
     text_encoder = train_text_encoder(tmp_path, machine, SMALL, tokenizer, minutes=minutes, seed=2)
 
