@@ -100,10 +100,10 @@ def spacing(scheduler: Any) -> list[list[float]]:
 def test_no_two_schedules_of_a_sampler_are_spaced_alike(
     config: str, schedulers: dict[str, Schedulers]
 ) -> None:
+    spaced = {name: spacing(schedulers[config].make(name, 20)) for name in SAMPLERS}
     for one, other in combinations(SAMPLERS.values(), 2):
         if one.sampler == other.sampler:
-            first, second = (schedulers[config].make(spec.name, 20) for spec in (one, other))
-            assert spacing(first) != spacing(second), (one.name, other.name)
+            assert spaced[one.name] != spaced[other.name], (one.name, other.name)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -115,7 +115,7 @@ def test_no_two_samplers_go_the_same_way(config: str, schedulers: dict[str, Sche
         ends[end] = name
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4, 20])
+@pytest.mark.parametrize("steps", [1, 2, 4, 9])
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_sampler_takes_every_number_of_steps_as_diffusers_does(
     config: str, steps: int, schedulers: dict[str, Schedulers]
@@ -243,7 +243,7 @@ def test_a_step_moves_nothing_but_its_noise_between_the_cpu_and_the_device(
         return to_device(*args)
 
     monkeypatch.setattr(schedulers_module, "to_device", counted)
-    walk = Walk(Schedulers(CONFIG, torch.device("meta")).make(name, 6), device="meta")
+    walk = Walk(Schedulers(CONFIG, torch.device("meta")).make(name, 5), device="meta")
     assert walk.scheduler.timesteps.device.type == "cpu"
     most, copies = (1 if SAMPLERS[name].sampler in STOCHASTIC else 0), 0
     mask = torch.ones((1, 1, 8, 8), device="meta")
