@@ -44,15 +44,30 @@ def sentence_for(error: BaseException) -> str:
 
 
 async def tell(interaction: discord.Interaction, sentence: str) -> None:
-    """Say a sentence to the person who pressed or typed, in their language, to nobody else. Never raises."""
-    said = shortened(language_of(interaction)(sentence), MAX_SAID)
+    """Say a sentence to the person who pressed or typed, in their language, to nobody else. Never raises.
+
+    What has more lines than a message takes is said in several.
+    """
     try:
-        if is_acknowledged(interaction):
-            await interaction.followup.send(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
-        else:
-            await interaction.response.send_message(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
+        for said in messages_of(language_of(interaction)(sentence)):
+            if is_acknowledged(interaction):
+                await interaction.followup.send(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
+            else:
+                await interaction.response.send_message(said, ephemeral=True, allowed_mentions=NO_MENTIONS)
     except (discord.HTTPException, *UNREACHABLE) as problem:
         log.warning("could not answer an interaction: %s", describe(problem))
+
+
+def messages_of(text: str) -> list[str]:
+    """The text in as few messages as hold it, parted between lines; of a longer line its beginning."""
+    messages: list[str] = []
+    for line in text.split("\n"):
+        line = shortened(line, MAX_SAID)
+        if messages and len(messages[-1]) + 1 + len(line) <= MAX_SAID:
+            messages[-1] += f"\n{line}"
+        else:
+            messages.append(line)
+    return messages
 
 
 def describe(problem: Exception) -> str:

@@ -30,6 +30,7 @@ from bot.gallerycards import post_card
 from bot.language import Language, language_of_server
 from bot.letters import noted
 from bot.limits import Refused
+from bot.markdown import shortened
 from bot.messages import fitting, layout
 from bot.noticing import Notices
 from bot.refusals import UNKNOWN_MESSAGE, UNREACHABLE, is_final
@@ -331,7 +332,7 @@ def with_picture(
     file = message.attachments[0]
     gallery.add_item(
         media=f"attachment://{file.filename}",
-        description=" ".join(job.request.image(post.index).prompt.split())[:MAX_ALT] or None,
+        description=shortened(" ".join(job.request.image(post.index).prompt.split()), MAX_ALT) or None,
         spoiler=file.is_spoiler(),
     )
     parts = list(body.children)

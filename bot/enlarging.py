@@ -106,10 +106,12 @@ def _most(edges: tuple[int, int], pixels: int) -> float:
 def enlarging_card(job: Job, picture: Picture, ways: tuple[Choice, ...]) -> Card:
     """Asks how a picture is to be made larger."""
     edges = f"{picture.size.width} × {picture.size.height}"
+    small = say("More ways have no room here; `/upscale` takes any of my upscalers.")
     return Card(
         tone=Tone.DONE,
         text=(say("It is {size}. How shall I make it larger?", size=edges),),
         pictures=(attached(job, picture),),
+        small=(small,) if len(ways) == MAX_CHOICES else (),
         menu=Menu(
             action=Action.ENLARGE,
             job=job.id,

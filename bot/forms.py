@@ -18,6 +18,7 @@ from bot.limits import Refused
 from bot.markdown import shortened
 from bot.messages import NO_MENTIONS
 from bot.refusals import UNREACHABLE
+from generation.request import MAX_PROMPT
 from generation.sentence import say
 from storage.errors import DatabaseUnusable
 
@@ -45,9 +46,19 @@ class Text:
     value: str = ""
     help: str | None = None
     long: bool = False
+    """A prompt."""
     required: bool = True
     most: int = 40
     """Characters, unless it is long."""
+
+    @property
+    def room(self) -> int:
+        """Characters that may be typed: no more than a prompt may have, unless more stands in it already."""
+        if not self.long:
+            return self.most
+        # Some count a character as two that is one for us, as most emoji.
+        is_longer = len(self.value.encode("utf-16-le", "surrogatepass")) // 2 > MAX_PROMPT
+        return MAX_TYPED if is_longer else MAX_PROMPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +117,7 @@ async def open_form(
                 style=discord.TextStyle.paragraph if field.long else discord.TextStyle.short,
                 default=field.value[:MAX_TYPED] or None,
                 required=field.required,
-                max_length=MAX_TYPED if field.long else field.most,
+                max_length=field.room,
             )
         elif isinstance(field, Choice):
             options = [

@@ -18,7 +18,7 @@ from bot.refusals import UNREACHABLE, is_final
 from bot.rulebook import change_line, setting_line
 from bot.safety import is_server_of_ours
 from generation.job import UserId
-from generation.sentence import joined, say
+from generation.sentence import Sentence, joined, say
 from storage.servers import Change, ServerSettings
 
 if TYPE_CHECKING:
@@ -147,6 +147,11 @@ def is_open(interaction: Interaction, channel: int) -> bool:
     if (guild := interaction.guild) is None or (found := guild.get_channel_or_thread(channel)) is None:
         return False
     return found.permissions_for(guild.default_role).view_channel
+
+
+def newest_only(number: int) -> Sentence:
+    """What is said under a list that is longer."""
+    return say("These are the newest {number}; older ones are not listed.", number=number)
 
 
 def added(values: tuple[T, ...], new: T) -> tuple[T, ...]:

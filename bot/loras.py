@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.markdown import literal
+from bot.markdown import literal, shortened
 from generation.loras import Lora, quoted
 from generation.model import ModelInfo
 from generation.prompting.loras import all_in_force, folded
@@ -74,4 +74,4 @@ def option(adapters: Sequence[Adapter]) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_SUGGESTION else text[: MAX_SUGGESTION - 1] + "…"
+    return shortened(text, MAX_SUGGESTION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from generation.sentence import say
+from generation.sentence import shortened as shortened
 
 
 def literal(text: str) -> str:
@@ -32,8 +33,3 @@ def fitting(text: str, most: int) -> str:
         limit -= 1
         short = shortened(text, limit)
     return literal(short)
-
-
-def shortened(text: str, limit: int) -> str:
-    """The text, or its beginning and an ellipsis, in at most `limit` characters."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

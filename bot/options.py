@@ -24,7 +24,7 @@ from generation.request import (
     new_seed,
 )
 from generation.samplers import SAMPLERS, Schedule, find_sampler, unknown_sampler
-from generation.sentence import joined, say
+from generation.sentence import joined, say, shortened
 from generation.shelf import Shelf
 from generation.upscalers import Upscalers
 
@@ -257,7 +257,7 @@ def some(names: Sequence[str], most: int) -> str:
 
 def code(text: str) -> str:
     """Markdown that shows a name as it is, or the beginning of what somebody took for one."""
-    shown = text[:MAX_NAME].replace("`", "'")
+    shown = shortened(text, MAX_NAME).replace("`", "'")
     return f"`{shown}`"
 
 

@@ -14,7 +14,7 @@ import discord
 from bot.banned import banned
 from bot.limits import Refused
 from bot.markdown import literal, shortened
-from bot.options import MAX_NAMED, code
+from bot.options import MAX_NAMED, code, some
 from bot.safety import OwnerSafety, is_server_of_ours
 from generation.loras import Loras
 from generation.model import ModelInfo
@@ -87,7 +87,7 @@ class Rules:
             return say(
                 "No model may draw here. Whoever manages this server can change that with `/server models`."
             )
-        named = joined(", ", [code(each.name) for each in models[:MAX_NAMED]])
+        named = some([code(each.name) for each in models], MAX_NAMED)
         if not self.age_restricted and replace(self, age_restricted=True).allows(model):
             return say(
                 "{model} draws in age-restricted channels only; in this one there are: {named}.",

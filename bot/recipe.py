@@ -8,7 +8,7 @@ from bot.card import Card, Tone
 from bot.facts import BROUGHT, is_brought, listed, model_name
 from bot.loras import lora_lines, option
 from bot.markdown import literal, shortened
-from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size
+from bot.options import LEAST_HIRES, MAX_NAMED, MOST_HIRES, NOTHING, code, larger_size, some
 from generation.job import Job
 from generation.prompting.attention import words_of
 from generation.request import OWN_SAMPLER, Control, Enlarger, GenerationRequest, Hires, Seed, Wording
@@ -136,7 +136,7 @@ def _learned(request: GenerationRequest, shelf: Shelf) -> list[str]:
     texts = [words_of(text) for words in request.wordings for text in (words.prompt, words.negative_prompt)]
     if not (used := shelf.embeddings.used(texts, model.text_widths)):
         return []
-    return [say("**Learned words** {words}", words=", ".join(code(each.word) for each in used[:MAX_NAMED]))]
+    return [say("**Learned words** {words}", words=some([code(each.word) for each in used], MAX_NAMED))]
 
 
 def _varied(request: GenerationRequest) -> list[str]:

@@ -18,7 +18,7 @@ from generation.job import JobId
 from generation.sentence import say
 
 MAX_PICTURES = 4
-"""Of one message; as many as a request draws."""
+"""Of one message that are looked at for one press; as many as a request draws."""
 
 _OURS = re.compile(r"[a-z]+:(?P<job>[0-9a-z]{16})(?::(?P<index>\d))?")
 
@@ -49,7 +49,7 @@ def pictures_in(message: discord.Message) -> list[Media]:
     Raises:
         Refused: there are none.
     """
-    files = list(_uploaded(message))[:MAX_PICTURES]
+    files = list(_uploaded(message))
     if not files:
         raise Refused(say("There is no picture in that message."))
     return files

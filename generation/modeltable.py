@@ -19,6 +19,7 @@ from generation.prompting.choices import leaves_choices
 from generation.refiner import check_base, check_refiner
 from generation.request import MAX_CLIP_SKIP, MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, InvalidRequest, Size
 from generation.samplers import SAMPLERS, find_sampler, sampler_reason, unknown_sampler
+from generation.sentence import shortened
 from generation.tomllines import Place, line_of
 from generation.unetshape import shape_of
 
@@ -82,7 +83,7 @@ def shown(value: Any) -> str:
     match value:
         case str() | bool() | int() | float():
             written = json.dumps(value, ensure_ascii=False)
-            return written if len(written) <= 60 else written[:59] + "…"
+            return shortened(written, 60)
         case list():
             return "a list"
         case dict():

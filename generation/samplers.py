@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 
-from generation.sentence import enumerated, say
+from generation.sentence import enumerated, say, shortened
 
 _Overrides = Mapping[str, str | bool | int]
 
@@ -210,7 +210,7 @@ def unknown_sampler(text: str) -> str:
                     schedule=schedule,
                     names=enumerated(has),
                 )
-    shown = text[:40].replace("`", "'")
+    shown = shortened(text, 40).replace("`", "'")
     if near := get_close_matches(wanted, _BY_SPELLING, n=1, cutoff=0.6):
         return say(
             "I do not know the sampler `{shown}`; did you mean `{name}`?",

@@ -118,6 +118,11 @@ def first_of(names: Sequence[str], most: int) -> str:
     return say("{names} and {left} more", names=shown, left=left) if left > 0 else shown
 
 
+def shortened(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis, in at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
 class Told(Exception):  # noqa: N818 - its message is a sentence for people
     """What is raised with a sentence as its only argument: ``raise CannotDraw(say("No {x}.", x=x))``."""
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NewType, Self
 
-from generation.sentence import Told, say
+from generation.sentence import Told, say, shortened
 
 Seed = NewType("Seed", int)
 
@@ -64,7 +64,7 @@ class Size:
         """Read "512x768" (also with a star, a multiplication sign or spaces)."""
         match = re.fullmatch(r"\s*(\d{1,5})\s*[xX*×]\s*(\d{1,5})\s*", text)
         if match is None:
-            shown = text[:40].replace("`", "'")
+            shown = shortened(text, 40).replace("`", "'")
             raise InvalidRequest(
                 say("I could not read the size `{shown}`; write it like `512x768`.", shown=shown)
             )

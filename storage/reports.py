@@ -83,10 +83,10 @@ class Reports:
             waiting = "SELECT id FROM reports WHERE post = ? AND decision IS NULL"
             return len(await transaction.fetch_all(waiting, (post_id,))) if is_new else 0
 
-    async def waiting(self, server: int, most: int = 25) -> tuple[Report, ...]:
+    async def waiting(self, server: int) -> tuple[Report, ...]:
         """What moderators of a server have not decided, the oldest first."""
         rows = await self._database.fetch_all(
-            "SELECT * FROM reports WHERE server = ? AND decision IS NULL ORDER BY id LIMIT ?", (server, most)
+            "SELECT * FROM reports WHERE server = ? AND decision IS NULL ORDER BY id", (server,)
         )
         return tuple(map(_report, rows))
 

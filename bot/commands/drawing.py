@@ -147,7 +147,7 @@ async def _controls(interaction: Interaction, typed: str) -> list[Choice[str]]:
     fitting = await asyncio.to_thread(lambda: folders.lately().for_model(model))
     shown = {f"{info.name} ({info.kind})": info.name for info in fitting}
     found = holding(typed, shown)[:MAX_CHOICES]
-    return [Choice(name=told[:MAX_NAME], value=shown[told]) for told in found]
+    return [Choice(name=shortened(told, MAX_NAME), value=shown[told]) for told in found]
 
 
 async def _upscalers(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -20,7 +20,7 @@ from bot.limits import Refused
 from bot.markdown import whole
 from bot.messages import MAX_TEXT, NO_MENTIONS, layout
 from bot.preferring import layers, pinned
-from bot.uploaded import fetched, pictures_in
+from bot.uploaded import MAX_PICTURES, fetched, pictures_in
 from generation import canvas, metadata
 from generation.image import as_jpeg
 from generation.request import InvalidRequest
@@ -51,15 +51,16 @@ def message_menus() -> list[app_commands.ContextMenu]:
 async def _show_settings(interaction: Interaction, message: discord.Message) -> None:
     files = pictures_in(message)
     await acknowledge(interaction, thinking=True, ephemeral=True)
-    for file in files:
+    for file in files[:MAX_PICTURES]:
         await _show(interaction, await fetched(file))
+    await _tell_left_out(interaction, len(files))
 
 
 @everywhere
 async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> None:
     files = pictures_in(message)
     await acknowledge(interaction, thinking=True, ephemeral=True)
-    for file in files:
+    for file in files[:MAX_PICTURES]:
         data = await fetched(file)
         if not data.startswith(b"\x89PNG"):
             raise Refused(say("That is no PNG file; only those have something to gain by that."))
@@ -72,6 +73,17 @@ async def _send_as_jpeg(interaction: Interaction, message: discord.Message) -> N
             ephemeral=True,
             allowed_mentions=NO_MENTIONS,
         )
+    await _tell_left_out(interaction, len(files))
+
+
+async def _tell_left_out(interaction: Interaction, number: int) -> None:
+    if number > MAX_PICTURES:
+        said = say(
+            "Those are the first {most} of its {number} pictures; I take no more at once.",
+            most=MAX_PICTURES,
+            number=number,
+        )
+        await tell(interaction, said)
 
 
 async def jpeg_of(png: bytes) -> bytes:

@@ -20,7 +20,7 @@ from bot.commands.server_models import ModelCommands
 from bot.commands.server_people import ChannelCommands, PeopleCommands
 from bot.commands.server_web import web_command
 from bot.commands.server_words import WordCommands
-from bot.governing import acknowledged, change, is_open, try_channel
+from bot.governing import acknowledged, change, is_open, newest_only, try_channel
 from bot.language import language_of, languages
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout
@@ -102,11 +102,12 @@ class ServerCommands(app_commands.Group):
     @app_commands.command(name="changes", description="Who changed which of these settings when")
     async def changes(self, interaction: Interaction) -> None:
         server = await acknowledged(interaction)
-        changes = await interaction.client.house.servers.changes(server, MAX_CHANGES)
+        changes = await interaction.client.house.servers.changes(server, MAX_CHANGES + 1)
         if not changes:
             raise Refused(say("Nobody has changed anything yet."))
-        lines = tuple(joined(" · ", (change_line(each), by_whom(each))) for each in changes)
-        view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
+        lines = tuple(joined(" · ", (change_line(each), by_whom(each))) for each in changes[:MAX_CHANGES])
+        small = (newest_only(MAX_CHANGES),) if len(changes) > MAX_CHANGES else ()
+        view = layout(Card(tone=Tone.DONE, text=lines, small=small), language_of(interaction))
         await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
     @app_commands.command(name="safety", description="What becomes of pictures that a safety checker flags")

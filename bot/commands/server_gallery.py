@@ -15,7 +15,7 @@ from bot.card import Card, Tone
 from bot.commands.choices import NO_CHOICE, ChannelOf
 from bot.commands.server_web import FOR_ADULTS
 from bot.gallerycards import decision_line
-from bot.governing import acknowledged, change, try_channel
+from bot.governing import acknowledged, change, newest_only, try_channel
 from bot.language import language_of
 from bot.limits import Refused
 from bot.messages import NO_MENTIONS, layout
@@ -143,9 +143,10 @@ def reports_command() -> app_commands.Command[app_commands.Group, ..., None]:
 
 async def _reports(interaction: Interaction) -> None:
     server = await acknowledged(interaction)
-    decided = await interaction.client.house.reports.decided(server, MAX_DECISIONS)
+    decided = await interaction.client.house.reports.decided(server, MAX_DECISIONS + 1)
     if not decided:
         raise Refused(say("Nothing has been decided yet."))
-    lines = tuple(map(decision_line, decided))
-    view = layout(Card(tone=Tone.DONE, text=lines), language_of(interaction))
+    lines = tuple(map(decision_line, decided[:MAX_DECISIONS]))
+    small = (newest_only(MAX_DECISIONS),) if len(decided) > MAX_DECISIONS else ()
+    view = layout(Card(tone=Tone.DONE, text=lines, small=small), language_of(interaction))
     await interaction.followup.send(view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)

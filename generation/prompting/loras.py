@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from generation.guides import MAX_ADAPTERS, Adapter
 from generation.prompting.choices import is_open
 from generation.request import GenerationRequest
-from generation.sentence import say
+from generation.sentence import say, shortened
 from generation.size import InvalidRequest
 
 _TAG = re.compile(r"<lora:([^<>]*)>", re.IGNORECASE)
@@ -117,7 +117,7 @@ def _unwrapped(part: str) -> str:
 
 def _read(text: str) -> Adapter:
     name, *weights = (part.strip() for part in text.split(":"))
-    shown = text[:60].replace("`", "'")
+    shown = shortened(text, 60).replace("`", "'")
     if not name:
         raise InvalidRequest(say("`{shown}` names no LoRA; write it like `name:0.8`.", shown=shown))
     if len(weights) > 1:
@@ -126,7 +126,7 @@ def _read(text: str) -> Adapter:
                 "`{shown}` has more than one weight; one is for all that the LoRA changes, "
                 "like `{name}:0.8`.",
                 shown=shown,
-                name=name[:40],
+                name=shortened(name, 40),
             )
         )
     if not weights:
@@ -136,7 +136,7 @@ def _read(text: str) -> Adapter:
             say(
                 "`{shown}` has a weight that is no number; write it like `{name}:0.8`.",
                 shown=shown,
-                name=name[:40],
+                name=shortened(name, 40),
             )
         )
     return Adapter(name=name, weight=float(weights[0]))

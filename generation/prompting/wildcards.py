@@ -21,7 +21,7 @@ from generation.prompting.choices import (
     read_line,
 )
 from generation.request import NEGATIVE_PROMPT, PROMPT, GenerationRequest, InvalidRequest, Wording
-from generation.sentence import first_of, joined, say
+from generation.sentence import first_of, joined, say, shortened
 
 MAX_DEPTH = 8
 """Lists that lead to other lists."""
@@ -166,7 +166,7 @@ class _Lists:
         return lines
 
     def _unknown(self, name: str) -> str:
-        shown = name[:60]
+        shown = shortened(name, 60)
         known = list(self._files)
         if near := difflib.get_close_matches(_folded(name), known, n=1):
             hint = say(

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.editing import Edited, edit_fields
-from bot.forms import at_hand
+from bot.forms import Text, at_hand
 from bot.limits import Refused
 from generation.request import (
     Adapter,
@@ -96,3 +96,11 @@ async def test_a_form_does_not_wait_for_what_is_slow_or_locked() -> None:
         async with asyncio.timeout(DISCORDS_PATIENCE):
             with pytest.raises(Refused, match="quickly enough"):
                 await at_hand(looking)
+
+
+@pytest.mark.parametrize(
+    ("value", "room"),
+    [("", 2000), ("a" * 2000, 2000), ("🦊" * 1000, 2000), ("🦊" * 1001, 4000), ("a" * 2001, 4000)],
+)
+def test_a_form_takes_as_much_as_a_prompt_may_have_unless_more_stands_in_it(value: str, room: int) -> None:
+    assert Text(name="prompt", label="Prompt", value=value, long=True).room == room

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bot.card import Action, Card
 from bot.cards import card_for
-from bot.enlarging import AGAIN, Choice, brought, choices, enlarged
+from bot.enlarging import AGAIN, Choice, brought, choices, enlarged, enlarging_card
 from bot.options import parse_enlarger
 from bot.recipe import command_line, settings_card
 from generation.image import Picture
@@ -86,6 +86,9 @@ def test_what_can_be_chosen_fits_the_limits() -> None:
     many = choices((64, 64), [str(number) for number in range(40)], 4096 * 4096, again=True)
     assert len(many) == 25
     assert many[-1].said == AGAIN
+    picture = Picture(index=0, seed=Seed(1), size=Size(width=64, height=64), png=b"")
+    assert enlarging_card(job(), picture, many).small
+    assert not enlarging_card(job(), picture, many[1:]).small
     with pytest.raises(InvalidRequest, match="It is as large as I can make it: 4000x4000"):
         choices((4000, 4000), ("a",), 4096 * 4096, again=True)
     with pytest.raises(InvalidRequest, match="I do not know that way"):

@@ -228,6 +228,12 @@ async def test_what_is_reported_moderators_hide_keep_or_block(stage: Stage) -> N
         "**Hidden**",
     ]
     assert all(f"a picture of <@{bruno.id}>" in line for line in lines)
+    columns = "server, post, person, decision, decided_by, decided_at"
+    change(
+        stage, f"INSERT INTO decisions ({columns}) SELECT {columns} FROM decisions, json_each('[1, 2, 3]')"
+    )
+    newest = (await told(mina, await mina.command("server reports"))).splitlines()
+    assert (len(newest), newest[-1]) == (16, "-# These are the newest 15; older ones are not listed.")
     private = await draws(bruno, "a fifth sign", private=True)
     assert "Share" not in button_labels(private)
 
@@ -317,9 +323,9 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     assert "a hidden treasure" in text_of(found)
     assert await bruno.autocomplete("gallery top", "tag", "trea")
     card = await draws(bruno, "something for all to see")
-    menu = next(part for part in components_of(found) if part.get("custom_id") == "gallery:open")
+    [listed] = [part for part in components_of(found) if part.get("custom_id") == "gallery:open"]
     private = await bruno.answer(
-        await bruno.select(found, "gallery:open", [menu["options"][0]["value"]]), pictures_of
+        await bruno.select(found, "gallery:open", [listed["options"][0]["value"]]), pictures_of
     )
 
     view = str(int(Permission.VIEW_CHANNEL))
