@@ -7,6 +7,7 @@ it reads: when the bot's process is gone, however it went, so is this one, in th
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import queue
@@ -294,6 +295,7 @@ def _read(
 def _read_files(
     info: ModelInfo, options: argparse.Namespace, say: Say, upscalers: UpscalerShelf | None
 ) -> Finish:
+    gc.disable()  # all of this stays: to look it through for garbage meanwhile takes a quarter of the time
     from generation.engine.annotators import the_annotators
     from generation.engine.compiling import compiled_in
     from generation.engine.guard import the_guard
@@ -302,6 +304,7 @@ def _read_files(
     from generation.engine.models import fetched, load
     from generation.engine.pipeline import load_pipeline
 
+    gc.enable()
     info = fetched(info, device=options.device, dtype=options.dtype)
     guard = the_guard(options.safety_checker, options.safety_fetch, options.device)
     if info.family is Family.OTHER:

@@ -128,11 +128,13 @@ def measure(ours: Ours, work: Work, rounds: int, say: Callable[[str], None]) -> 
             times[name].append(ours.serve(requests, checked=checked[name]).seconds / TOGETHER)
         against[ENLARGED].append(ours.serve(plain).seconds / TOGETHER)
         times[ENLARGED].append(ours.enlarge(larger) / TOGETHER)
+    of_plain = ours.serve(plain[:1]).most_rows
     told: dict[str, dict[str, Any]] = {
         name: {
             "steps": requests[0].steps_taken,
-            "shares_calls": _shares(ours, plain, requests, checked[name]),
-            "shares_with_its_like": _shares(ours, requests, requests, checked[name]),
+            "shares_calls": _rows(ours, plain[0], requests[1], checked[name]) > of_plain,
+            "shares_with_its_like": _rows(ours, requests[0], requests[1], checked[name])
+            > ours.serve(requests[:1]).most_rows,
         }
         for name, requests in asked.items()
     }
@@ -174,16 +176,9 @@ def _ratio(times: Sequence[float], against: Sequence[float]) -> float:
     return statistics.median(one / other for one, other in zip(times, against, strict=True))
 
 
-def _shares(
-    ours: Ours,
-    plain: Sequence[GenerationRequest],
-    others: Sequence[GenerationRequest],
-    checked: Sequence[bool],
-) -> bool:
-    """Whether two requests and two others, drawn at once, are in one call."""
-    alone = ours.serve(plain[:2]).most_rows
-    together = [False, False, *checked[2:]]
-    return ours.serve([*plain[:2], *others[2:]], checked=together).most_rows > alone
+def _rows(ours: Ours, one: GenerationRequest, other: GenerationRequest, checked: Sequence[bool]) -> int:
+    """Of the largest call when the two are drawn at once: more than of one alone if they are in one call."""
+    return ours.serve([one, other], checked=[False, *checked[:1]]).most_rows
 
 
 def table(figures: Mapping[str, Any]) -> str:
