@@ -17,8 +17,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.engine.report import OURS
-from benchmarks.path import percentile
-from benchmarks.place import ROOT, circumstances, peak_resident, playground, tell
+from benchmarks.place import ROOT, circumstances, peak_resident, percentile, playground, tell
 from playground.nouns import Json
 from playground.person import Asked, Person
 from playground.reading import pictures_of, text_of
@@ -230,7 +229,7 @@ def plot(measured: Measured, path: Path) -> bool:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
-    names = sorted(measured.acknowledged, key=lambda name: percentile(list(measured.acknowledged[name]), 0.5))
+    names = sorted(measured.acknowledged, key=lambda name: percentile(measured.acknowledged[name], 0.5))
     axes.boxplot(
         [list(measured.acknowledged[name]) for name in names],
         tick_labels=names,
@@ -253,7 +252,7 @@ def report(measured: Measured, out: Path) -> None:
         *(
             (
                 f"acknowledged: {way}",
-                f"{percentile(list(took), 0.5):.0f} ms, worst {max(took):.0f} ms, {len(took)}",
+                f"{percentile(took, 0.5):.0f} ms, worst {max(took):.0f} ms, {len(took)}",
             )
             for way, took in measured.acknowledged.items()
         ),

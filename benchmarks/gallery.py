@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.crowd import COMMON, NOW, SERVER, Crowd, build
 from benchmarks.engine.report import OURS
-from benchmarks.place import ROOT, circumstances
+from benchmarks.place import ROOT, circumstances, percentile
 from benchmarks.thumbnails import of_folder, of_photograph
 from generation.job import UserId
 from storage.database import Database
@@ -217,12 +217,6 @@ def _megabytes(path: Path) -> dict[str, float]:
         sizes[part] = sum(size for name, size in rows if begin in name)
     sizes["posts"] = sizes["all"] - sum(sizes[part] for part in parts)
     return sizes
-
-
-def percentile(took: Sequence[float], share: float) -> float:
-    """The time that this share of all stay below, or are at."""
-    ordered = sorted(took)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def report(measured: Sequence[Measured], times: int, out: Path, thumbnails: Mapping[str, float]) -> None:

@@ -19,7 +19,7 @@ import diffusers
 import torch
 
 from benchmarks.engine.report import OURS, THEIRS
-from benchmarks.place import ROOT, circumstances, peak_resident, playground, tell
+from benchmarks.place import ROOT, circumstances, peak_resident, percentile, playground, tell
 from generation.samplers import SAMPLERS
 from playground.person import Person
 from playground.reading import pictures_of, text_of
@@ -127,10 +127,6 @@ async def first_picture(data: Path) -> float:
     finally:
         os.killpg(process.pid, signal.SIGINT)
         await process.wait()
-
-
-def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

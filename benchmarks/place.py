@@ -51,6 +51,12 @@ def circumstances() -> dict[str, Any]:
     }
 
 
+def percentile(took: Sequence[float], share: float) -> float:
+    """The time that this share of all stay below, or are at."""
+    ordered = sorted(took)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def tell(rows: Sequence[tuple[str, str]], figures: Mapping[str, Any], plot: Path, *, is_drawn: bool) -> None:
     """Print a table, where the plot is and, as the last line, the figures as JSON."""
     width = max(len(name) for name, _ in rows)

@@ -16,8 +16,9 @@ import torch
 from PIL import Image, ImageChops, ImageStat
 
 from benchmarks.engine.roofline import arithmetic, known_peak, matmul_flops
-from benchmarks.engine.sides import Ours, Served, Stock, rows_through, wait_for
+from benchmarks.engine.sides import Ours, Served, Stock, rows_through
 from benchmarks.engine.work import Work, first_come_first_served, poisson
+from generation.engine.pacing import finish
 from generation.request import MAX_STEPS, GenerationRequest
 
 LOADS = (0.8, 1.3)
@@ -96,10 +97,10 @@ def throughput(stock: Stock, ours: Ours, work: Work, extent: Extent, say: Say) -
     say(f"our engine draws {batch} at once")
 
     def timed(draw: Callable[..., object], *what: object) -> float:
-        wait_for(device)
+        finish(device)
         start = time.perf_counter()
         draw(*what)
-        wait_for(device)
+        finish(device)
         return count / (time.perf_counter() - start)
 
     rounds: list[dict[str, float]] = []

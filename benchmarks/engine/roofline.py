@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.engine.sides import wait_for
+from generation.engine.pacing import finish
 from generation.request import GenerationRequest
 
 _PEAKS = {"H200": 790e12}
@@ -78,9 +78,9 @@ def matmul_flops(device: torch.device, dtype: torch.dtype, edge: int | None = No
     left, right = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
     best = float("inf")
     for _ in range(6):  # the first warms up
-        wait_for(device)
+        finish(device)
         start = time.perf_counter()
         left @ right
-        wait_for(device)
+        finish(device)
         best = min(best, time.perf_counter() - start)
     return 2 * edge**3 / best

@@ -21,6 +21,7 @@ from generation.catalogue import Family, describe
 from generation.engine.enlarging import EnlargingEngine
 from generation.engine.loop import DiffusionEngine
 from generation.engine.models import Model, load
+from generation.engine.pacing import finish
 from generation.job import JobId
 from generation.messages import Drawn, Report, Stepped, Task, TaskFailed, TaskId
 from generation.metadata import read
@@ -54,14 +55,6 @@ def engine_for(
 def enlarging_for(said: list[tuple[float, Report]], besides: Beside) -> EnlargingEngine:
     """What only makes pictures larger; it says into the same list."""
     return EnlargingEngine(besides.upscalers, lambda report: said.append((time.perf_counter(), report)))
-
-
-def wait_for(device: torch.device) -> None:
-    """Until the device has done all that it was told; a GPU is told far ahead."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 @contextmanager
@@ -119,10 +112,10 @@ class Stock:
 
     def seconds(self, request: GenerationRequest) -> float:
         """How long one takes alone."""
-        wait_for(self.device)
+        finish(self.device)
         start = time.perf_counter()
         self.draw([request])
-        wait_for(self.device)
+        finish(self.device)
         return time.perf_counter() - start
 
     def _scheduler(self, sampler: str) -> Any:
@@ -234,7 +227,7 @@ class Ours:
         times = list(arrivals) if arrivals is not None else [0.0] * len(tasks)
         waiting = deque(zip(times, tasks, strict=True))
         self.said.clear()
-        wait_for(self.model.device)
+        finish(self.model.device)
         start = time.perf_counter()
         while waiting or self.engine.busy:
             while waiting and self.engine.room > 0 and start + waiting[0][0] <= time.perf_counter():
@@ -267,7 +260,7 @@ class Ours:
             self.engine.admit(task)
         for _ in range(after):
             self.engine.tick()
-        wait_for(self.model.device)
+        finish(self.model.device)
         self.said.clear()
         start, ticks, asked = time.perf_counter(), 0, self.task(short)
         admitted = False
@@ -279,7 +272,7 @@ class Ours:
                 raise RuntimeError(f"our engine could not draw one of them: {self.said}")
             self.engine.tick()
             ticks += 1
-        wait_for(self.model.device)
+        finish(self.model.device)
         seconds = time.perf_counter() - start
         for task in [asked, *running]:
             self.engine.cancel(task.id)

@@ -83,6 +83,7 @@ class InSteps:
         except Exception as error:  # noqa: BLE001 - the edge of a thread: raised again where it is waited for
             self._error = error
         finally:
+            del self._work  # it holds what holds this, and a picture with that
             self._ended = True
             self._back.release()
 

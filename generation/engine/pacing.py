@@ -13,7 +13,7 @@ happened, and a cancelled image goes on."""
 
 
 def finish(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was told."""
+    """Wait until a GPU has done all that it was told; it is told far ahead."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

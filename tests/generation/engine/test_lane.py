@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import inspect
+import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -276,6 +278,16 @@ def test_work_that_is_stopped_cannot_hold_on() -> None:
     steps.stop()
     steps.stop()
     assert (cleaned, threads()) == (["finally"], [])
+
+
+def test_work_that_has_ended_holds_nothing_any_more() -> None:
+    def work_on(picture: threading.Event) -> tuple[InSteps, weakref.ref[threading.Event]]:
+        return InSteps(lambda pause: picture.set()), weakref.ref(picture)
+
+    steps, picture = work_on(threading.Event())
+    assert picture() is not None
+    assert steps.advance()
+    assert picture() is None
 
 
 def test_work_that_never_began_can_be_stopped() -> None:
