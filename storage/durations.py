@@ -42,7 +42,8 @@ class Durations:
 
     def note(self, lesson: Lesson) -> None:
         """Keep this; it is written a little later."""
-        self._noted.append(lesson)
+        if lesson.seconds > 0:  # by a coarse clock something may take no time: that teaches nothing
+            self._noted.append(lesson)
 
     async def newest(self) -> list[Lesson]:
         """What is kept, the oldest first."""
@@ -99,3 +100,5 @@ class Durations:
             await self.keep(lessons)
         except DatabaseUnusable as error:  # no picture depends on it
             log.warning("how long %d pictures took is not kept: %s", len(lessons), error)
+        except Exception:  # the edge of the chore: one failure does not end it
+            log.exception("how long %d pictures took is not kept", len(lessons))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from generation.estimating import Lesson
 from storage.database import Database
@@ -39,6 +42,33 @@ async def test_of_those_that_are_alike_only_the_newest_are_kept(database: Databa
 async def test_they_are_written_while_it_runs(database: Database) -> None:
     durations = Durations(database, every=0.01)
     async with durations.writing():
+        durations.note(ONE)
+        while not await durations.newest():
+            pass
+
+
+async def test_what_took_no_time_by_a_coarse_clock_is_not_kept_and_all_else_is(database: Database) -> None:
+    durations = Durations(database)
+    async with durations.writing():
+        durations.note(replace(ONE, seconds=0.0))
+        durations.note(ONE)
+    assert await durations.newest() == [ONE]
+
+
+async def test_a_failure_that_nobody_foresaw_does_not_end_the_writing(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def call(before: str, after: str) -> None:
+        async with database.transaction() as transaction:
+            await transaction.execute(f"ALTER TABLE {before} RENAME TO {after}")
+
+    durations = Durations(database, every=0.001)
+    async with asyncio.timeout(15), durations.writing():
+        await call("durations", "elsewhere")
+        durations.note(ONE)
+        while "no such table" not in caplog.text:
+            await database.fetch_one("SELECT 1")
+        await call("elsewhere", "durations")
         durations.note(ONE)
         while not await durations.newest():
             pass
