@@ -12,6 +12,7 @@ from typing import NoReturn
 from bot.curating import Curator
 from bot.moderation import Desk
 from generation.chores import again_and_again
+from generation.job import JobId
 from storage.database import DatabaseUnusable
 from storage.pictures import EVER, Moment, Pictures
 from storage.privacy import Privacy
@@ -75,19 +76,25 @@ class Retention:
 
     async def _forget(self, server: int, than: Moment, holds: Callable[[], bool]) -> int:
         """Forget what ended before that, for as long as its server wants that; of how many jobs."""
-        # Only later ones are looked for again, so that one whose files a disk keeps holds up nobody.
         after, forgotten = EVER, 0
         while jobs := await self._pictures.older(server, than, after=after, limit=AT_ONCE):
             for job in jobs:
                 if not holds():
                     return forgotten  # somebody has thought better of it
                 async with self._curator.going(job=job.job_id):
-                    await self._pictures.forget(job.job_id)
+                    await self._forget_job(job.job_id)
                 await self._desk.withdrawn(job.job_id)
                 forgotten += 1
                 await asyncio.sleep(PAUSE)
             after = (jobs[-1].settled_at, jobs[-1].job_id)
         return forgotten
+
+    async def _forget_job(self, job_id: JobId) -> None:
+        """Files that a disk keeps hold up nobody: that they are not wanted any more is known by then."""
+        try:
+            await self._pictures.forget(job_id)
+        except OSError as error:
+            log.warning("job %s: files of it stay until the next start: %s", job_id, error)
 
     async def _look(self) -> None:
         await self._privacy.end_days()

@@ -248,13 +248,23 @@ class Pictures:
                 await to_the_end(self._remove_unneeded(paths[start : start + _AT_ONCE]))
 
     async def sweep(self) -> int:
-        """Remove the files that a crash of an earlier run left without a row; how many there were."""
-        removed = 0
+        """Remove the files that a crash of an earlier run left without a row; how many there were.
+
+        Raises:
+            OSError: some could not be removed.
+        """
+        removed, problem = 0, None
         for shard in await asyncio.to_thread(self._shards):
             candidates = await asyncio.to_thread(self._of_earlier_runs, shard)
             for start in range(0, len(candidates), _AT_ONCE):
-                async with self._between:
-                    removed += await to_the_end(self._remove_unneeded(candidates[start : start + _AT_ONCE]))
+                portion = candidates[start : start + _AT_ONCE]
+                try:
+                    async with self._between:
+                        removed += await to_the_end(self._remove_unneeded(portion))
+                except OSError as error:
+                    problem = error
+        if problem is not None:
+            raise problem
         return removed
 
     async def _remove_unneeded(self, paths: Iterable[Path]) -> int:
@@ -370,6 +380,17 @@ def _read(path: Path) -> tuple[bytes, str]:
 
 
 def _remove(paths: Iterable[Path]) -> None:
+    """Remove what can be removed.
+
+    Raises:
+        OSError: not all could.
+    """
+    problem: OSError | None = None
     for path in paths:
-        path.unlink(missing_ok=True)
-        path.with_name(f"{path.name}{THUMBNAIL}").unlink(missing_ok=True)
+        for file in (path, path.with_name(f"{path.name}{THUMBNAIL}")):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                problem = error
+    if problem is not None:
+        raise problem

@@ -255,6 +255,18 @@ async def test_a_sweep_removes_what_has_no_row_and_nothing_else(
     assert await pictures.sweep() == 0
 
 
+async def test_what_cannot_be_swept_keeps_nothing_else_from_it(pictures: Pictures, folder: Path) -> None:
+    for shard in ("00", "77", "ff"):
+        (folder / shard).mkdir(parents=True)
+        (folder / shard / (shard * 32)).write_bytes(b"left behind")
+        (folder / shard / ("0" + shard * 31)).mkdir()  # which is no file
+        for entry in (folder / shard).iterdir():
+            aged(entry)
+    with pytest.raises(OSError, match="pictures"):
+        await pictures.sweep()
+    assert files_in(folder) == []
+
+
 async def test_a_sweep_leaves_alone_what_this_run_is_writing(pictures: Pictures, folder: Path) -> None:
     async with pictures.saved([a_picture(0, b"being written")]):
         async with asyncio.timeout(5):
