@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from PIL.Image import Image as Picture
@@ -11,6 +12,7 @@ from generation.engine.batch import BatchKey, Image
 from generation.engine.compiling import Shape
 from generation.engine.memory import is_out_of_memory
 from generation.engine.tiles import Enlargement
+from generation.engine.upscalers import Upscaler
 from generation.messages import Task
 from generation.request import Enlarger, GenerationRequest
 
@@ -27,6 +29,9 @@ class Entry:
     image: Image | None = None
     first_pass: Image | None = None
     """The image when it was done in a smaller size; `image` is then the larger one."""
+    upscaler: Future[Upscaler] | None = None
+    """What is to make it larger between the two passes, while it is read and works. Pictures of another model
+    may want another one meanwhile, and of those that nobody holds only the last stays."""
     growth: Enlargement | None = None
     """Between the two passes, while an upscaler makes it larger, and what came of that."""
     larger: Picture | None = None

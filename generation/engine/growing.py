@@ -58,7 +58,8 @@ class Growing:
         try:
             # A sign of life, since a tile may take a processor long.
             self._say(Entered(phase=Phase.DRAWING, task=entry.task.id))
-            upscaler = self._upscalers.get(hires.upscaler).result(timeout=LOOK_S)
+            entry.upscaler = entry.upscaler or self._upscalers.get(hires.upscaler)
+            upscaler = entry.upscaler.result(timeout=LOOK_S)
             if entry.growth is None:
                 self._memory.need("vae", "first_decode_tiled")
                 picture = decode(self._model, first.latents)
@@ -77,10 +78,12 @@ class Growing:
             error.__traceback__ = None
             free(self._model.device)
             entry.growth = None if entry.growth is None else entry.growth.smaller()
-            if entry.growth is None and not climb():
-                raise
+            if entry.growth is None:
+                entry.upscaler = None  # perhaps it could not be read
+                if not climb():
+                    raise
             return
         if entry.growth.done:
             entry.larger = entry.growth.result()
             first.record.update(upscaler_record(upscaler, entry.growth.tile))
-            entry.growth = None
+            entry.growth = entry.upscaler = None

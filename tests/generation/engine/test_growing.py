@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
+from generation.engine.building import building
 from generation.engine.loop import DiffusionEngine
 from generation.engine.schedulers import scheduler_class
 from generation.engine.upscalers import UpscalerShelf
@@ -113,6 +115,30 @@ def test_others_draw_on_meanwhile_and_it_can_be_taken_back(sd_bench: Bench, fold
         engine.tick()
     ends = {r.task.job: type(r) for r in said if isinstance(r, Drawn | Stopped | TaskFailed)}
     assert ends == {"grown": Stopped, "other": Drawn}
+
+
+def test_pictures_of_two_models_that_want_two_upscalers_read_each_once(
+    sd_bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for name in ("one", "two"):
+        build_upscaler(tmp_path / f"{name}.safetensors")
+    shelf = UpscalerShelf(Upscalers(tmp_path), torch.device("cpu"), torch.float32)
+    said: list[Report] = []
+    engines = {
+        name: DiffusionEngine(sd_bench.model, said.append, cap=1, upscalers=shelf) for name in ("one", "two")
+    }
+    for name, engine in engines.items():
+        hires = replace(LARGER, upscaler=name)
+        engine.admit(a_task(a_request(sd_bench.source, steps=1, hires=hires), job=name))
+    with building():  # so that neither is read before both have asked some times
+        for engine in (*engines.values(),) * 3:
+            engine.tick()
+    while any(engine.busy for engine in engines.values()):
+        for engine in engines.values():
+            engine.tick()
+    assert [type(report) for report in said if isinstance(report, Drawn | TaskFailed)] == [Drawn] * 2
+    assert caplog.text.count("read the upscaler") == 2
 
 
 def test_it_is_drawn_again_from_its_file(sd_bench: Bench, toy_sd: Path, folder: Path) -> None:
