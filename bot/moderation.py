@@ -73,7 +73,10 @@ class Desk:
 
     async def __aenter__(self) -> Self:
         for job_id in await self._reviews.rejected_but_kept():
-            await self._pictures.forget(job_id)
+            try:
+                await self._pictures.forget(job_id)
+            except OSError as error:  # nobody is shown them, and they are swept at a later start
+                log.warning("job %s: files of it stay: %s", job_id, error)
         for held in await self._reviews.waiting():
             if held.message_id is None:
                 self._begin(held.job_id, partial(self._show_once, held.job_id), resumed=True)

@@ -248,7 +248,9 @@ class UnshareButton(JobButton, template=r"unshare:(?P<job>[0-9a-z]{16}):(?P<inde
             await house.gallery.unshare(post.id, by=moderator)
         card = Card(tone=Tone.CANCELLED, text=(say("It is not in the gallery any more."),))
         try:
-            await interaction.edit_original_response(view=layout(card, language_of(interaction)))
+            await interaction.edit_original_response(
+                view=layout(card, language_of(interaction)), allowed_mentions=NO_MENTIONS
+            )
         except (discord.HTTPException, *UNREACHABLE) as error:
             log.info("a post is taken out, but that was not shown: %s", describe(error))
         if moderator is not None:

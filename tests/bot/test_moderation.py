@@ -24,6 +24,7 @@ from storage.privacy import NOBODY
 from storage.reviews import Held, Reviews
 from storage.servers import Servers
 from tests.storage.test_reviews import held
+from tests.storage.things import files_in
 
 NO_COURIER: Any = None
 """Nothing is decided."""
@@ -61,6 +62,30 @@ async def test_nothing_is_begun_for_moderators_that_does_not_end_with_the_desk(
             assert len(begun) == 2
         assert all(task.done() for task in begun)
         playground.faults.clear()
+
+
+async def test_files_that_the_disk_keeps_do_not_keep_the_desk_from_opening(
+    tmp_path: Path, blank: Path
+) -> None:
+    shutil.copy(blank, tmp_path / "atelier.db")
+    async with Database.open(tmp_path / "atelier.db") as database:
+        pictures, reviews = Pictures(database, tmp_path / "pictures"), Reviews(database)
+        jobs = Jobs(database, pictures)
+        job = await held(jobs)
+        await reviews.decide(job.id, Review.REJECTED, by=UserId(8))  # and the process died here
+        [file, *_] = files_in(tmp_path / "pictures")
+        file.unlink()
+        file.mkdir()
+        desk = Desk(
+            discord.Client(intents=discord.Intents.none()),
+            jobs=jobs,
+            pictures=pictures,
+            reviews=reviews,
+            servers=await Servers.opened(database),
+            courier=NO_COURIER,
+        )
+        async with desk:
+            assert await reviews.rejected_but_kept() == ()
 
 
 def test_who_has_decided_and_is_forgotten_is_not_named() -> None:
