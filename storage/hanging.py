@@ -43,7 +43,7 @@ class Hangings:
     ) -> tuple[PostId, ...]:
         """Posts that may name this job, or something of this person, as what they were remixed from."""
         first = "SELECT ?" if person is None else "SELECT job_id FROM posts WHERE person = ?"
-        rows = await self._database.fetch_all(
+        rows = await self._database.browse(
             f"""
             WITH RECURSIVE family (id) AS (
                 {first} UNION SELECT jobs.id FROM family JOIN jobs ON jobs.parent = family.id

@@ -34,7 +34,7 @@ SIMILAR = 8
 AT_ONCE = 3
 """Pages that are made at once: the bot reads the same database."""
 READ_AT_ONCE = 4
-"""Whole pictures in memory."""
+"""Whole pictures that are read from the disk at once."""
 
 TIMES = {
     Window.ALL: say("Any time"),

@@ -12,6 +12,7 @@ import pytest
 from generation.job import UserId
 from storage.connections import READERS
 from storage.database import Database, DatabaseUnusable
+from storage.hanging import Hangings
 from storage.history import History
 from storage.people import People
 from storage.pictures import END_OF_TIME, Pictures
@@ -58,13 +59,15 @@ async def test_what_is_added_up_over_all_that_is_kept_waits_among_the_long_reads
     kept = asyncio.create_task(privacy.kept(UserId(4)))
     told = asyncio.create_task(privacy.told(UserId(4)))
     older = asyncio.create_task(pictures.older(7, END_OF_TIME, limit=1))
+    family = asyncio.create_task(Hangings(database).descendants(person=UserId(4)))
     for _ in range(50):  # more than these have; the ordinary ones take turns
         await database.fetch_one("SELECT 1")
-    early = [each.done() for each in (tally, kept, told, older)]
+    early = [each.done() for each in (tally, kept, told, older, family)]
     await _cancelled(*endless)
-    assert early == [False] * 4
+    assert early == [False] * 5
     async with asyncio.timeout(20):
-        assert ((await tally).requests, (await kept).requests, await told, await older) == (0, 0, {}, ())
+        assert ((await tally).requests, (await kept).requests, await told) == (0, 0, {})
+        assert (await older, await family) == ((), ())
 
 
 async def test_a_cancelled_read_is_stopped_and_leaves_its_place(database: Database) -> None:
