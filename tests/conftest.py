@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from storage.database import Database
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
     from tests.browser import Kind, Window, Windows
+
+
+# How fast examples come and go says only how busy the machine is.
+settings.register_profile("at any pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("at any pace")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

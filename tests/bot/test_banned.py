@@ -165,9 +165,9 @@ def test_a_long_prompt_of_the_worst_kind_takes_no_time_to_speak_of() -> None:
     import time
 
     words = Banned([f"word{number} other" for number in range(500)])
-    began = time.perf_counter()
+    began = time.thread_time()  # that is not longer where others compute, too
     assert words.find("b̶a̶d̶ 1a!" * 250) is None
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from bot import forms
 from bot.editing import Edited, edit_fields
-from bot.forms import Text, at_hand
+from bot.forms import Text
 from bot.limits import Refused
 from generation.request import (
     Adapter,
@@ -88,14 +89,16 @@ def test_numbers_that_are_none_are_refused(field: str, typed: str) -> None:
         edited(request(), **{field: typed})
 
 
-async def test_a_form_does_not_wait_for_what_is_slow_or_locked() -> None:
+async def test_a_form_does_not_wait_for_what_is_slow_or_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forms.LOOK_PATIENCE < DISCORDS_PATIENCE
+    monkeypatch.setattr(forms, "LOOK_PATIENCE", 0.01)
+
     async def locked() -> None:
         raise DatabaseUnusable("busy")
 
     for looking in (asyncio.Event().wait(), locked()):
-        async with asyncio.timeout(DISCORDS_PATIENCE):
-            with pytest.raises(Refused, match="quickly enough"):
-                await at_hand(looking)
+        with pytest.raises(Refused, match="quickly enough"):
+            await forms.at_hand(looking)
 
 
 @pytest.mark.parametrize(

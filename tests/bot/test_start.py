@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,19 +34,12 @@ def all_said(folder: Path, **variables: str) -> list[str]:
         env={**bare, **USUAL, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 1, done.stderr
     assert done.stdout == ""
     return [line for line in done.stderr.splitlines() if " INFO " not in line]
-
-
-@pytest.fixture
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_no_token(tmp_path: Path) -> None:
@@ -120,8 +110,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert "atelier.db" in start(tmp_path)
 
 
-def test_discord_out_of_reach(tmp_path: Path, closed_port: int) -> None:
-    api = f"http://127.0.0.1:{closed_port}/api/v10"
-    assert start(tmp_path, DISCORD_API_URL=api) == (
-        f"Discord cannot be reached at {api}; check the network, and try again."
+def test_discord_out_of_reach(tmp_path: Path) -> None:
+    assert start(tmp_path) == (
+        f"Discord cannot be reached at {USUAL['DISCORD_API_URL']}; check the network, and try again."
     )

@@ -125,7 +125,7 @@ class Story:
         await self.studio.__aexit__(*why)
 
     async def until(self, happened: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not happened():  # noqa: ASYNC110 - all in memory: one turn of the loop at a time
                 await asyncio.sleep(0)
 

@@ -185,7 +185,7 @@ def test_a_file_cut_anywhere_is_read_or_told_in_a_sentence() -> None:
                 assert read(whole[:end]).steps == 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_file_with_any_byte_changed_raises_nothing_else(data: st.DataObject) -> None:
     whole = bytearray(data.draw(st.sampled_from(DAMAGED)))
@@ -205,7 +205,7 @@ DAMAGED = [
 ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=300), st.sampled_from(["<", ">"]))
 def test_any_bytes_as_exif(content: bytes, order: str) -> None:
     head = (b"MM" if order == ">" else b"II") + struct.pack(f"{order}HI", 42, 8)
@@ -225,7 +225,7 @@ def test_an_exif_folder_that_is_its_own() -> None:
     assert exif_texts(tiff) == {}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=200))
 def test_any_text_is_read(text: str) -> None:
     try:

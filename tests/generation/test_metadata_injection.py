@@ -115,7 +115,7 @@ _attacks = st.lists(_pieces, min_size=1, max_size=6).map("".join)
 _texts = st.one_of(_attacks, st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(prompt=_texts, negative=_texts, model=_texts)
 @example(prompt="a cat\nSteps: 1, Sampler: Heun, Seed: 1", negative="", model="m")
 @example(prompt="xSeed: 1", negative="timeSteps: 2", model='a", Seed: 1, "b')
@@ -134,7 +134,7 @@ def test_nothing_typed_or_named_passes_for_a_setting(prompt: str, negative: str,
     assert (told.size, told.model_hash, told.clip_skip) == (Size(width=64, height=64), "0123456789", None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(name=_texts)
 @example(name="m, Seed: 1")
 def test_nor_does_the_name_of_a_refiner_or_a_scheduler(name: str) -> None:
@@ -211,7 +211,7 @@ _requests = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(request=_requests, model=_texts, made=st.sampled_from([bytes, a_webp, as_jpeg]))
 def test_every_request_comes_back_exactly_from_every_kind_of_file(
     request: GenerationRequest, model: str, made: Callable[[bytes], bytes]

@@ -146,7 +146,7 @@ def test_a_weight_of_two_gets_two_turns_where_others_get_one() -> None:
     assert "".join(line.drain()) == "abcabcaabcbc"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PAST, weights())
 def test_the_order_shown_is_the_order_taken_whatever_the_weights(
     past: list[tuple[str, int, int]], weights: Weights
@@ -156,7 +156,7 @@ def test_the_order_shown_is_the_order_taken_whatever_the_weights(
     assert line.drain() == shown
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PAST, weights(), st.lists(st.sampled_from(PEOPLE), max_size=40))
 def test_a_newcomer_waits_for_one_thing_of_each_other_person_at_most(
     past: list[tuple[str, int, int]], weights: Weights, more: list[str]
@@ -170,7 +170,7 @@ def test_a_newcomer_waits_for_one_thing_of_each_other_person_at_most(
     assert len(before) == len(set(before))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PAST, weights(), st.lists(st.integers(0, 3), max_size=30))
 def test_nobody_starves_whoever_else_keeps_coming(
     past: list[tuple[str, int, int]], weights: Weights, passed_over: list[int]
@@ -189,7 +189,7 @@ def test_nobody_starves_whoever_else_keeps_coming(
     assert all(ahead[person] <= weights[person] + 1 for person in PEOPLE)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(weights(), st.integers(1, 60))
 def test_who_always_has_something_waiting_gets_a_share_by_weight(weights: Weights, turns: int) -> None:
     line = Line(weights)
@@ -204,7 +204,7 @@ def test_who_always_has_something_waiting_gets_a_share_by_weight(weights: Weight
         assert apart <= 1 / weights[one] + 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PAST, weights(), st.sampled_from(PEOPLE))
 def test_who_was_idle_has_saved_up_nothing(
     past: list[tuple[str, int, int]], weights: Weights, idle: str
@@ -223,7 +223,7 @@ def test_who_was_idle_has_saved_up_nothing(
         assert came_back[:turn].count(idle) <= came_new[:turn].count("n")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(weights(), st.integers(1, 40))
 def test_a_newcomer_with_much_to_ask_takes_turns_with_who_was_here(weights: Weights, turns: int) -> None:
     line = Line(weights)

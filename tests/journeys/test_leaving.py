@@ -15,7 +15,7 @@ from tests.journeys.kept import change, rows, until
 from tests.journeys.stage import draws, result, staged, told
 from tests.journeys.test_endurance import QUARTER_OF_AN_HOUR
 from tests.journeys.test_sharing import in_gallery, labels, opened, reports, shares
-from tests.journeys.test_web import free_port
+from tests.ports import free_port
 
 
 async def test_who_leaves_takes_their_things_from_the_gallery_the_board_and_the_web(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from pathlib import Path
 
 import aiohttp
@@ -12,14 +11,9 @@ from playground.reading import components_of, pictures_of, text_of
 from tests.journeys.kept import rows, until
 from tests.journeys.stage import draws, staged, told
 from tests.journeys.test_sharing import in_gallery, opened, page, shares
+from tests.ports import free_port
 
 NOTHING = "Nothing has been shared here yet"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_who_manages_a_server_opens_its_gallery_and_closes_it(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from playground.__main__ import bot_in
 from playground.demo import first_picture, png_text
 from playground.person import Person
 from playground.server import Playground
+from tests.ports import free_port
 from tests.posix import needs_signals
 
 PATIENCE = 100.0
@@ -39,10 +40,10 @@ def settings_in(picture: Path) -> str:
 
 @needs_signals
 async def test_the_demo_asks_for_a_first_picture_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    port = free_port()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         process = await demo(tmp_path, "--port", str(port), "--prompt", "a blue house")
         assert process.stdout is not None
         said = ""

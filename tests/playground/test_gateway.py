@@ -19,6 +19,7 @@ from playground.person import PersonError
 from tests.playground.bots import Bot, person, running
 
 Socket = aiohttp.ClientWebSocketResponse
+PATIENCE = 60.0
 
 
 @asynccontextmanager
@@ -39,13 +40,13 @@ async def send(socket: Socket, op: int, data: object) -> None:
 async def hear(socket: Socket, op: int) -> Any:
     """The data of the next payload with this opcode."""
     while True:
-        payload = await socket.receive_json(timeout=10)
+        payload = await socket.receive_json(timeout=PATIENCE)
         if payload["op"] == op:
             return payload["d"]
 
 
 async def close_code(socket: Socket) -> int | None:
-    while (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.TEXT:
+    while (await socket.receive(timeout=PATIENCE)).type is aiohttp.WSMsgType.TEXT:
         pass
     return socket.close_code
 
@@ -67,15 +68,15 @@ async def test_a_dropped_bot_resumes_and_misses_nothing(
     async with running(bot, playground):
         assert (playground.gateway.drop() if how == "drop" else playground.gateway.cut()) == 1
         await anna.say("while you were away")
-        assert await asyncio.wait_for(heard.get(), 20) == "pictures"
-        await asyncio.wait_for(bot.resumed.wait(), 20)
+        assert await asyncio.wait_for(heard.get(), PATIENCE) == "pictures"
+        await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
     assert heard.empty()
 
 
 async def test_a_bot_asked_to_reconnect_resumes(playground: Playground, bot: Bot) -> None:
     async with running(bot, playground):
         assert playground.gateway.ask_to_reconnect() == 1
-        await asyncio.wait_for(bot.resumed.wait(), 20)
+        await asyncio.wait_for(bot.resumed.wait(), PATIENCE)
 
 
 async def test_a_bot_whose_session_is_gone_identifies_anew(playground: Playground, anna: Person) -> None:
@@ -94,7 +95,7 @@ async def test_a_bot_whose_session_is_gone_identifies_anew(playground: Playgroun
     async with running(bot, playground):
         ready.clear()
         assert playground.gateway.invalidate() == 1
-        await asyncio.wait_for(ready.wait(), 20)
+        await asyncio.wait_for(ready.wait(), PATIENCE)
         message = await anna.answer(await anna.command("hello"))
     assert message["content"] == "hello"
     assert not bot.resumed.is_set()
@@ -211,7 +212,7 @@ async def test_a_resume_replays_and_an_unknown_session_is_invalid(
         assert await close_code(socket) == 4007
     async with connected(playground) as socket:
         await send(socket, 6, resume)
-        heard = [await socket.receive_json(timeout=10) for _ in range(4)]
+        heard = [await socket.receive_json(timeout=PATIENCE) for _ in range(4)]
     assert [payload["t"] for payload in heard] == [None, "MESSAGE_CREATE", "MESSAGE_CREATE", "RESUMED"]
     assert [payload["s"] for payload in heard[1:]] == [2, 3, 4]
     async with connected(playground) as socket:
@@ -235,9 +236,9 @@ async def test_a_bot_without_the_intent_reads_no_content(playground: Playground,
 async def test_zlib_streams_are_one_stream(playground: Playground) -> None:
     decompress = zlib.decompressobj().decompress
     async with connected(playground, "?v=10&encoding=json&compress=zlib-stream") as socket:
-        assert json.loads(decompress(await socket.receive_bytes(timeout=10)))["op"] == 10
+        assert json.loads(decompress(await socket.receive_bytes(timeout=PATIENCE)))["op"] == 10
         await send(socket, 2, identity(playground))
-        names = [json.loads(decompress(await socket.receive_bytes(timeout=10)))["t"] for _ in range(2)]
+        names = [json.loads(decompress(await socket.receive_bytes(timeout=PATIENCE)))["t"] for _ in range(2)]
     assert names == ["READY", "GUILD_CREATE"]
 
 
@@ -287,7 +288,7 @@ async def test_each_shard_hears_its_own_part_only(playground: Playground, anna: 
         await anna.request("POST", f"/channels/{direct['id']}/messages", {"content": "between us"})
         for number, socket in enumerate((first, second)):
             playground.gateway.ask_to_reconnect()
-            while (payload := await socket.receive_json(timeout=10))["op"] != 7:
+            while (payload := await socket.receive_json(timeout=PATIENCE))["op"] != 7:
                 if payload["t"] == "MESSAGE_CREATE":
                     heard[number].append(payload["d"]["content"])
     expected: list[list[str]] = [[], []]

@@ -21,9 +21,10 @@ from tests.playground.bots import png
 def test_snowflakes_grow_and_know_their_time() -> None:
     clock = Clock()
     mint = Mint(clock)
+    before = clock.now()
     made = [mint() for _ in range(1000)]
     assert made == sorted(set(made))
-    assert abs(minted_at(made[0]) - clock.now()) < 1
+    assert before - 0.001 <= minted_at(made[0]) <= clock.now()
     mint.seen(Snowflake(made[-1] + 10**12))
     assert mint() > made[-1] + 10**12
     assert iso(0) == "1970-01-01T00:00:00.000000+00:00"
@@ -42,7 +43,7 @@ async def test_a_moved_clock_rings_what_is_due_in_order() -> None:
     assert rung == ["sooner", "later"]
     done = asyncio.Event()
     clock.ring_in(0.01, done.set)
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), 60)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])

@@ -273,7 +273,7 @@ async def test_a_data_folder_is_used_by_one_bot_at_a_time(path: Path) -> None:
 
 async def test_a_database_can_be_opened_again_after_it_was_closed(path: Path) -> None:
     again = path.with_name("again.db")
-    async with Database.open(again), asyncio.timeout(5):
+    async with Database.open(again), asyncio.timeout(60):
         with pytest.raises(DatabaseUnusable, match="Another bot is running"):
             async with Database.open(again):
                 pytest.fail("opened")

@@ -348,7 +348,7 @@ async def test_what_is_typed_is_never_syntax(jobs: Jobs, gallery: Gallery, finde
     assert len((await finder.search(SERVER, "   ")).posts) == 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(some.one_of(some.text(max_size=60), some.lists(some.sampled_from(AWKWARD), max_size=6).map(" ".join)))
 def test_any_text_can_be_shared_and_is_found_by_its_own_words(kept: Kept, text: str) -> None:
     async def check() -> None:

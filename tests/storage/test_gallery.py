@@ -198,7 +198,7 @@ async def test_tags_are_told_by_how_many_posts_have_them(jobs: Jobs, gallery: Ga
     assert await gallery.tags(77) == ()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     some.lists(
         some.tuples(

@@ -111,10 +111,10 @@ async def test_among_a_hundred_thousand_requests_they_are_found_at_once(
             {"ada": ADA, "bea": BEA},
         )
 
-    began = time.perf_counter()
+    began = time.process_time()  # that is not longer where others compute, too
     assert len(await history.prompts(ADA, "house 9", 24)) == 24
     assert len((await history.page(ADA, 5, before=a_job(id=f"{50_000:016}").id)).entries) == 5
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     for where in ("id < 'x'", "id > 'x'"):
         [plan] = await database.fetch_all(
             f"EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE asker = 4 AND {where} ORDER BY id LIMIT 6"

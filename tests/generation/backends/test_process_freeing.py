@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from generation.backends.process import ProcessBackend
+from generation.engine.noise import HELD
 from generation.messages import Drawn, Entered, Phase, PutAway, Report, Stepped
 from generation.request import Size
 from tests.generation.backends.ears import Ear, is_about, needs_proc, pid_of
@@ -54,8 +55,11 @@ async def test_models_leave_when_there_is_nothing_to_do_for_a_while() -> None:
         await ear.until(is_put_away)
 
 
-async def test_models_are_freed_after_what_is_in_hand_unless_more_comes_first() -> None:
-    first, second = (a_task(a_request(prompt="slow", steps=4), job=job) for job in ("first", "second"))
+async def test_models_are_freed_after_what_is_in_hand_unless_more_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (a_task(a_request(prompt="held"), job=job) for job in ("first", "second"))
+    monkeypatch.chdir(tmp_path)  # where the worker looks whether it is to hold them
     async with ProcessBackend(model=NOISE) as backend:
         ear = Ear(backend)
         await ear.ready()
@@ -63,10 +67,12 @@ async def test_models_are_freed_after_what_is_in_hand_unless_more_comes_first() 
         backend.free()
         await ear.until(is_put_away)
         assert any(isinstance(report, Drawn) for report in ear.heard)
+        (tmp_path / HELD).touch()
         await backend.submit(second)
         await ear.until(is_about(second, Stepped))
         backend.free()
         await backend.submit(first)
+        (tmp_path / HELD).unlink()
         await ear.until(is_about(first, Drawn))
         await ear.until(lambda report: isinstance(report, Entered) and report.phase is Phase.IDLE)
         await backend.submit(second)

@@ -123,7 +123,7 @@ class Racked:
         return a_task(a_request(f"fake:{name}", steps=steps), job=job)
 
     def finish(self) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 100
         while self.rack.busy:
             assert time.monotonic() < until
             self.rack.tick()

@@ -178,8 +178,7 @@ def test_two_rows_that_are_mixed_up_are_noticed(what: str, sd_bench: Bench) -> N
 
 @settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
 )
 @given(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from playground import interactions
 from playground.server import Playground
 from tests.browser import Window, Windows
 from tests.playground.page.bot import PageBot
@@ -61,6 +62,13 @@ async def test_a_button_shows_that_it_was_pressed_until_the_bot_answers(
     await expect(window.last.locator("[aria-busy=true]")).to_have_count(0)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the playground's clock, moved by hand, ends what nobody answers."""
+    monkeypatch.setattr(interactions, "ANSWER_SECONDS", 600.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_press_that_nobody_answers_fails_visibly(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
@@ -69,11 +77,12 @@ async def test_a_press_that_nobody_answers_fails_visibly(
     await expect(window.last).to_contain_text("Press it")
     await window.button("Nothing").click()
     await expect(window.button("Nothing")).to_have_attribute("aria-busy", "true")
-    playground.clock.advance(4)
+    playground.clock.advance(600)
     await expect(window.last.get_by_role("alert")).to_have_text("This interaction failed.")
     await expect(window.button("Nothing")).not_to_have_attribute("aria-busy", "true")
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_command_that_nobody_answers_fails_visibly(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
@@ -83,7 +92,7 @@ async def test_a_command_that_nobody_answers_fails_visibly(
     echo = window.page.locator(".echo")
     await expect(echo).to_contain_text("Sending command…")
     await expect(echo).to_contain_text("Anna used /silent")
-    playground.clock.advance(4)
+    playground.clock.advance(600)
     await expect(echo.get_by_role("alert")).to_have_text("The bot did not respond in time.")
     await echo.get_by_role("button", name="Dismiss message").click()
     await expect(echo).to_have_count(0)

@@ -130,7 +130,7 @@ async def test_no_text_takes_long_or_is_lost(playground: Playground, windows: Wi
             }""",
             text,
         )
-        assert milliseconds < 1000, text[:10]
+        assert milliseconds < 10_000, text[:10]
 
 
 COMMAND: dict[str, Any] = {

@@ -13,6 +13,7 @@ from playground.drafts import Draft, draft
 from playground.server import Playground
 from tests.browser import DESKTOP, PHONE, Windows
 from tests.playground.page.bot import PageBot
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -185,9 +186,10 @@ async def test_a_playground_that_ends_is_noticed(windows: Windows) -> None:
 
 
 async def test_a_playground_that_was_started_again_is_found_again(windows: Windows) -> None:
-    async with Playground() as before:
+    port = free_port()
+    async with Playground(port=port) as before:
         window = await windows.open(before.url)
-    async with Playground(port=before.port) as after:
+    async with Playground(port=port) as after:
         await window.page.get_by_text("Welcome to #pictures").wait_for()
         after.world.post(after.world.people[1], after.world.first_channel, said("a new world"))
         await expect(window.last).to_contain_text("a new world")
