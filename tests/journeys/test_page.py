@@ -23,6 +23,11 @@ async def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 @pytest.fixture
+def tidy() -> None:
+    """Nothing here changes the stage for others."""
+
+
+@pytest.fixture
 def album(tmp_path: Path) -> Path:
     """Where screenshots go: with KEEP_PICTURES=1 among the documents, else away with the test."""
     return ROOT / "docs" / "pictures" if os.environ.get("KEEP_PICTURES") else tmp_path

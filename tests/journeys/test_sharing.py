@@ -340,9 +340,9 @@ async def test_who_cannot_see_the_gallery_finds_nothing_in_it(stage: Stage) -> N
     search = await bruno.command("gallery search", {"words": "treasure"})
     assert await told(bruno, search) == refused
     assert await bruno.autocomplete("gallery top", "tag", "trea") == []
-    for menu in ("gallery:sort", "gallery:open"):
-        part = next(part for part in components_of(found) if part.get("custom_id") == menu)
-        assert await told(bruno, await bruno.select(found, menu, [part["options"][0]["value"]])) == refused
+    for name in ("gallery:sort", "gallery:open"):
+        part = next(part for part in components_of(found) if part.get("custom_id") == name)
+        assert await told(bruno, await bruno.select(found, name, [part["options"][0]["value"]])) == refused
     assert "a hidden treasure" in text_of(await page(mina, await mina.command("gallery new")))
     await mina.manage(place, permission_overwrites=[])
     assert "a hidden treasure" in text_of(await page(bruno, await bruno.command("gallery new")))
