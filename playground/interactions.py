@@ -52,6 +52,8 @@ class Interactions:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.patience = ANSWER_SECONDS
+        """Seconds after which an unanswered interaction fails; tests that measure nothing allow more."""
         self._by_id: dict[Snowflake, Interaction] = {}
         self._by_token: dict[str, Interaction] = {}
         self._alarms: dict[Snowflake, Alarm] = {}
@@ -70,7 +72,7 @@ class Interactions:
         interaction = read_question(self.world, modals, user, body, uploads)
         self._by_id[interaction.id] = interaction
         self._by_token[interaction.token] = interaction
-        alarm = self.world.clock.ring_in(ANSWER_SECONDS, lambda: self._miss(interaction))
+        alarm = self.world.clock.ring_in(self.patience, lambda: self._miss(interaction))
         self._alarms[interaction.id] = alarm
         self._acknowledge("INTERACTION_CREATE", interaction)
         channel = self.world.channels[interaction.channel]

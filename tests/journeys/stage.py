@@ -132,6 +132,7 @@ async def staged(
     """A stage with a running bot, which must end well, keep Discord's rules, and log only expected errors."""
     async with AsyncExitStack() as stack:
         playground = await stack.enter_async_context(Playground())
+        playground.interactions.patience = PATIENCE  # benchmarks/chat.py measures acknowledgements
         bot = Bot(playground, folder, model=model, **variables)
         stack.push_async_callback(bot.close)
         await bot.start()

@@ -40,7 +40,7 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
         ({"steps": 101}, "101 steps are more than I may take here; choose 1 to 100."),
         ({"guidance": -1.5}, "A guidance of -1.5 is not possible; choose 0 to 30."),
         ({"count": 5}, "5 pictures at once are not possible; choose 1 to 4."),
-        ({"size": "128x128", "aspect": "wide 16:9"}, "choose one of them"),
+        ({"size": "128x128", "aspect": "wide 16:9"}, "Choose an aspect or a size, not both."),
     ],
     ids=lambda given: str(given)[:60],
 )

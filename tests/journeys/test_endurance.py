@@ -16,7 +16,18 @@ from playground.nouns import Json
 from playground.person import Person
 from playground.reading import is_ephemeral, pictures_of, text_of
 from tests.journeys.kept import change, rows, until, until_delivered
-from tests.journeys.stage import Stage, asks, draws, own_message, result, running, says, staged, told
+from tests.journeys.stage import (
+    PATIENCE,
+    Stage,
+    asks,
+    draws,
+    own_message,
+    result,
+    running,
+    says,
+    staged,
+    told,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -202,7 +213,7 @@ async def test_an_acknowledgement_that_discord_refuses_leaves_nothing_behind(sta
     with pytest.raises(Exception, match="did not respond"):
         asking = asyncio.ensure_future(asks(stage.anna, "never acknowledged"))
         await until_logged(stage, "a request came to nothing")
-        stage.playground.clock.advance(3.0)
+        stage.playground.clock.advance(PATIENCE)
         await asking
     assert rows(stage, "SELECT count(*) FROM jobs") == jobs
     assert pictures_of(await draws(stage.anna, "acknowledged"))

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from playground import interactions
 from playground.server import Playground
 from tests.browser import Window, Windows
 from tests.playground.page.bot import PageBot
@@ -63,9 +62,9 @@ async def test_a_button_shows_that_it_was_pressed_until_the_bot_answers(
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient(playground: Playground, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the playground's clock, moved by hand, ends what nobody answers."""
-    monkeypatch.setattr(interactions, "ANSWER_SECONDS", 600.0)
+    monkeypatch.setattr(playground.interactions, "patience", 600.0)
 
 
 @pytest.mark.usefixtures("patient")
