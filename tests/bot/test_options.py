@@ -57,7 +57,7 @@ def test_every_aspect_is_a_size_that_the_model_draws(aspect: str) -> None:
         ({"size": "huge"}, "I could not read the size `huge`; write it like `512x768`."),
         ({"size": "100x100"}, "100x100"),
         ({"size": "4096x4096"}, "each edge must be 64 to 256 pixels"),
-        ({"aspect": "square 1:1", "size": "128x128"}, "choose one of them"),
+        ({"aspect": "square 1:1", "size": "128x128"}, "not both"),
         ({"seed": -1}, "The seed -1 is out of range; choose 0 to 4294967295"),
         ({"seed": SEEDS}, "out of range"),
         ({"steps": 0}, "0 steps are not possible; choose 1 to 150."),
