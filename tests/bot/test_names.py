@@ -55,8 +55,9 @@ async def names(client: Atelier, tmp_path: Path, blank: Path) -> AsyncIterator[N
 
 
 async def test_people_are_asked_for_once_and_who_is_nobody_has_no_name(
-    names: Names, playground: Playground
+    names: Names, playground: Playground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(room, "PATIENCE", 60.0)
     server = int(playground.world.guild.id)
     anna, bruno, *_ = (UserId(int(user.id)) for user in playground.world.people)
     known = await names.people(server, [anna, bruno, NOBODY])

@@ -11,6 +11,7 @@ import pytest
 from playground.nouns import Json
 from playground.person import Asked
 from playground.reading import button_labels, is_ephemeral, pictures_of, text_of
+from tests.journeys.kept import until
 from tests.journeys.stage import Stage, asks, draws, result, running, says, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,7 +87,7 @@ async def test_delete_removes_the_message_and_forgets_the_picture(stage: Stage) 
     kept = files(stage)
     await stage.anna.press(card, "Delete")
     await stage.anna.until(lambda: card["id"] in stage.anna.deleted)
-    await stage.anna.until(lambda: files(stage) < kept)
+    await until(lambda: files(stage) < kept)
     assert len(files(stage)) == len(kept) - 1
 
 
