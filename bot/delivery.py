@@ -196,7 +196,11 @@ class Courier:
 
     async def _look(self, round_: Round) -> None:
         """Have a look at the pictures now that they are to be shown; a slow one is shown the next time."""
-        if self._watch is None or not isinstance(round_.newest, Progressed) or round_.blind >= 2:
+        if self._watch is None or not isinstance(round_.newest, Progressed):
+            return
+        if round_.looks:  # also since the last time was given up, where steps take long
+            round_.blind = 0
+        if round_.blind >= 2:
             return
         round_.looks = 0
         wanted = self._watch(round_.job_id, round_.see)
@@ -207,7 +211,7 @@ class Courier:
                     await round_.changed.wait()
         except TimeoutError:
             pass
-        round_.blind = 0 if round_.looks else round_.blind + 1
+        round_.blind += not round_.looks
 
     async def _take_leave(self, round_: Round, event: Queued | Progressed) -> None:
         """Say, while it can be said, that its end comes in another message."""
