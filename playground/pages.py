@@ -29,10 +29,16 @@ def page_routes(playground: Playground) -> list[web.RouteDef]:
         if request.host.startswith("localhost"):
             # Everything the page is told has the numeric address; under two names it would be two origins.
             raise web.HTTPFound(playground.url)
-        return _file(playground.static, "index.html")
+        page = _found(playground.static, "index.html").read_text("utf-8")
+        # Browsers keep a version for good: else they ask for each of its files again when the page is opened.
+        page = page.replace('="/static/', f'="/static/{_version(playground.static)}/')
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-cache"})
 
     async def static(request: web.Request) -> web.StreamResponse:
-        return _file(playground.static, request.match_info["path"])
+        response = web.FileResponse(_found(playground.static, request.match_info["path"]))
+        is_kept = "version" in request.match_info
+        response.headers["Cache-Control"] = "max-age=31536000, immutable" if is_kept else "no-cache"
+        return response
 
     async def attachment(request: web.Request) -> web.StreamResponse:
         numbers = [request.match_info[name] for name in ("channel", "attachment")]
@@ -57,19 +63,23 @@ def page_routes(playground: Playground) -> list[web.RouteDef]:
 
     return [
         web.get("/", front),
+        web.get("/static/{version:@[0-9a-f]+}/{path:.+}", static),
         web.get("/static/{path:.+}", static),
         web.get(r"/attachments/{channel:[0-9]{1,20}}/{attachment:[0-9]{1,20}}/{filename}", attachment),
         web.get(r"/avatars/{user:[0-9]{1,20}}.svg", avatar),
     ]
 
 
-def _file(folder: Path, name: str) -> web.StreamResponse:
+def _found(folder: Path, name: str) -> Path:
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise web.HTTPNotFound(text=NOT_BUILT if name == "index.html" else "There is no such file.\n")
-    response = web.FileResponse(path)
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return path
+
+
+def _version(folder: Path) -> str:
+    """Another one as soon as a file of the page is another, also while the playground runs."""
+    return f"@{max(file.stat().st_mtime_ns for file in folder.rglob('*')):x}"
 
 
 def _face(user: User) -> str:

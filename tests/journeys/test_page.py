@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with staged(tmp_path_factory.mktemp("bot"), model=MINI) as stage:
+    async with staged(tmp_path_factory.mktemp("bot"), model=MINI, BATCH="4") as stage:
         yield stage
 
 
@@ -90,7 +90,9 @@ async def test_a_first_visit_ends_with_a_picture_and_another(
 
 async def test_settings_give_a_line_that_draws_the_same_again(stage: Stage, windows: Windows) -> None:
     window = await windows.open(stage.playground.url)
-    await window.writing.fill("/imagine prompt:a red circle on a blue background sampler:Euler seed:7")
+    await window.writing.fill(
+        "/imagine prompt:a red circle on a blue background sampler:Euler seed:7 steps:10"
+    )
     await window.page.keyboard.press("Enter")
     picture = await shows(window, "a red circle on a blue background")
     red, _, blue = await colour(picture, 0.5, 0.5)

@@ -34,7 +34,8 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
     folder = tmp_path_factory.mktemp("bot")
     (folder / "embeddings").mkdir()
     write_safetensors(folder / "embeddings" / "zorp.safetensors", {"emb_params": [2, 128]})
-    async with staged(folder, model=MINI, DESCRIBER=str(make_describer(folder / "blip"))) as stage:
+    describer = str(make_describer(folder / "blip"))
+    async with staged(folder, model=MINI, DESCRIBER=describer, BATCH="4") as stage:  # else that is measured
         yield stage
 
 
@@ -73,7 +74,12 @@ def a_circle() -> Image.Image:
 
 async def test_a_picture_that_somebody_brings_is_gone_on_from(stage: Stage) -> None:
     card = await draws(
-        stage.anna, "a blue circle on a white background", image=a_file(a_circle()), strength=0.8, seed=3
+        stage.anna,
+        "a blue circle on a white background",
+        image=a_file(a_circle()),
+        strength=0.8,
+        steps=10,
+        seed=3,
     )
     assert "from a picture, strength 0.8" in text_of(card)
     (png,) = await files_of(stage.anna, card)
@@ -103,6 +109,7 @@ async def test_only_what_is_masked_is_drawn_anew(stage: Stage) -> None:
         image=a_file(photo),
         mask=a_file(mask, "mask.png"),
         strength=1.0,
+        steps=8,
         seed=5,
     )
     (png,) = await files_of(stage.anna, card)
@@ -126,7 +133,12 @@ def a_hole() -> Image.Image:
 async def test_what_is_transparent_is_a_mask_too(stage: Stage) -> None:
     photo = a_hole()
     card = await drawn_by(
-        stage.anna, "inpaint", prompt="a blue circle on a white background", image=a_file(photo), seed=5
+        stage.anna,
+        "inpaint",
+        prompt="a blue circle on a white background",
+        image=a_file(photo),
+        steps=8,
+        seed=5,
     )
     image = pixels((await files_of(stage.anna, card))[0])
     opaque = photo.convert("RGB")
@@ -142,6 +154,7 @@ async def test_a_picture_is_given_room(stage: Stage) -> None:
         prompt="a red circle on a white background",
         image=a_file(photo),
         way="pan right",
+        steps=8,
     )
     (png,) = await files_of(stage.anna, card)
     image = pixels(png)
@@ -177,7 +190,7 @@ async def test_a_variation_of_a_variation_keeps_both(stage: Stage) -> None:
 
 
 async def test_an_upscaled_picture_is_the_same_as_large_as_the_model_can(stage: Stage) -> None:
-    card = await draws(stage.anna, "a red circle on a white background", seed=11)
+    card = await draws(stage.anna, "a red circle on a white background", seed=11, steps=8)
     (small,) = await files_of(stage.anna, card)
     larger = await result(stage.bruno, await stage.bruno.press(card, "Upscale"))
     assert "made larger by a second pass of the model (a hires pass), not by an upscaler" in text_of(larger)
@@ -338,7 +351,7 @@ async def test_a_learned_word_is_known_and_drawn_again_from_its_file(stage: Stag
 
 async def test_a_second_pass_draws_it_larger(stage: Stage) -> None:
     card = await draws(
-        stage.anna, "a red circle on a white background", seed=11, hires=1.5, hires_strength=0.4
+        stage.anna, "a red circle on a white background", seed=11, steps=8, hires=1.5, hires_strength=0.4
     )
     assert "then 192 × 192" in text_of(card)
     (png,) = await files_of(stage.anna, card)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import aiohttp
@@ -79,16 +81,29 @@ async def test_world_json_tells_the_page_where_everything_is(playground: Playgro
 async def test_the_page_and_nothing_else_is_served_from_its_folder(tmp_path: Path) -> None:
     static = tmp_path / "static"
     static.mkdir()
-    (static / "index.html").write_text("<title>Hello</title>")
+    (static / "index.html").write_text('<title>Hello</title><script src="/static/main.js"></script>')
     (static / "main.js").write_text("1")
     (tmp_path / "secret").write_text("secret")
     async with Playground(static=static) as playground, aiohttp.ClientSession(playground.url) as session:
         async with session.get("/") as response:
             assert response.content_type == "text/html"
-            assert await response.text() == "<title>Hello</title>"
-        async with session.get("/static/main.js") as response:
-            assert response.content_type in ("text/javascript", "application/javascript")
-        for path in ("/static/%2e%2e/secret", "/static/../secret", "/static/nothing", "/nothing"):
+            page = await response.text()
+            assert page.startswith("<title>Hello</title>")
+            assert response.headers["Cache-Control"] == "no-cache"
+        versioned = page.split('"')[1]
+        for path, kept in (("/static/main.js", "no-cache"), (versioned, "max-age=31536000, immutable")):
+            async with session.get(path) as response:
+                assert response.content_type in ("text/javascript", "application/javascript")
+                assert response.headers["Cache-Control"] == kept
+                assert await response.text() == "1"
+        os.utime(static / "main.js", ns=(0, time.time_ns() + 10**9))
+        async with session.get("/") as response:
+            assert versioned not in await response.text(), "a file that was changed is asked for"
+        within = versioned.removesuffix("main.js")
+        for path in (
+            *("/static/%2e%2e/secret", "/static/../secret", "/static/nothing", "/nothing"),
+            *(f"{within}%2e%2e/secret", f"{within}../../secret", f"{within}nothing"),
+        ):
             async with session.get(path) as response:
                 assert response.status == 404
         (static / "index.html").unlink()
