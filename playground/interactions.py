@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from playground import components as parts
 from playground.asking import read_question
@@ -26,6 +26,7 @@ from playground.nouns import (
     Message,
     MessageFlag,
     MessageKind,
+    OptionKind,
     Snowflake,
     Upload,
     User,
@@ -210,7 +211,7 @@ class Interactions:
             about["command"] = {
                 "id": str(interaction.id),
                 "type": int(interaction.kind),
-                "name": command.name,
+                "name": " ".join((command.name, *_chosen(interaction.data))),
                 "user": metadata["user"],
             }
             if reply_to is None:
@@ -290,6 +291,14 @@ class Interactions:
         limit = self.world.clock.now() - REMEMBERED_SECONDS
         for old in [i for i in self._by_id.values() if i.asked_at < limit]:
             del self._by_id[old.id], self._by_token[old.token]
+
+
+def _chosen(data: Json) -> Iterator[str]:
+    """The subcommand that was used, if the command has any, with its group."""
+    for option in data.get("options") or ():
+        if option["type"] in (OptionKind.SUBCOMMAND, OptionKind.GROUP):
+            yield option["name"]
+            yield from _chosen(option)
 
 
 def _answer_kind(interaction: Interaction, body: Json) -> AnswerKind:

@@ -71,9 +71,14 @@ export function makeActions(context, user) {
     return commands.map((command) => ({ label: command.shown ?? command.name, icon: icon("slash", 18), act: act(command) }));
   }
 
-  function textEntries({ id, content }) {
+  function textEntries({ id, channel_id: channel, content }) {
     const entry = (label, text) => ({ label, icon: icon("copy", 18), act: () => actions.copy(text) });
-    return [...(content ? [entry("Copy text", content)] : []), entry("Copy message ID", id)];
+    const server = state.channels.get(channel)?.guild_id ?? "@me";
+    return [
+      ...(content ? [entry("Copy text", content)] : []),
+      entry("Copy message link", `https://discord.com/channels/${server}/${channel}/${id}`),
+      entry("Copy message ID", id),
+    ];
   }
 
   function deleteEntries(message) {

@@ -88,6 +88,13 @@ export class Composer {
     return entries(this.context.state.commands);
   }
 
+  /** The same, but first what was used last, or else what there is to try. */
+  get likely() {
+    const { entries } = this;
+    const name = this.last?.name ?? exampleCommand(entries)?.entry.name;
+    return [...entries.filter((one) => one.name === name), ...entries.filter((one) => one.name !== name)];
+  }
+
   /** Each channel has its own unfinished text. */
   opened() {
     const { state } = this.context;
@@ -152,7 +159,7 @@ export class Composer {
     this.count(value);
     this.sayTyping(value);
     const wanted =
-      value.startsWith("/") && !value.includes("\n") ? search(this.entries, value.slice(1)) : null;
+      value.startsWith("/") && !value.includes("\n") ? search(this.likely, value.slice(1)) : null;
     if (!wanted) {
       this.hidePanel();
       return;

@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { components } from "./components.js";
 import { embed } from "./embeds.js";
-import { Flag } from "./flags.js";
+import { CommandType, Flag } from "./flags.js";
 import { clock, fullTime, when } from "./format.js";
 import { icon } from "./icons.js";
 import { parse, plain } from "./markdown.js";
@@ -96,7 +96,7 @@ function origin(message, { state, names, actions }) {
       avatar(state, user.id, 16),
       h("span.origin-name", {}, state.name(user.id)),
       h("span", {}, " used "),
-      h("span.mention", {}, `/${name}`.replace(/^\/\//, "/")),
+      h("span.mention", {}, used.command_type > CommandType.slash ? name : `/${name}`),
     );
   }
   if (!message.message_reference?.message_id && !message.referenced_message) return null;

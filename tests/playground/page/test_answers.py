@@ -231,6 +231,7 @@ async def test_a_messages_menu_opens_by_a_right_click_and_a_touch(
     await window.last.get_by_text("words for a menu").click(button="right")
     await window.page.get_by_role("menuitem", name="Repeat this").click()
     await expect(window.last).to_contain_text("It said: words for a menu")
+    await expect(window.last.locator(".origin")).to_contain_text("Anna used Repeat this")
 
     phone = await windows.open(playground.url, size=(390, 844), touch=True)
     more = phone.last.get_by_role("button", name="More about this message")

@@ -246,12 +246,17 @@ async def test_an_address_of_a_message_leads_to_it(
 async def test_code_can_be_copied(playground: Playground, bot: PageBot, windows: Windows) -> None:
     window = await windows.open(playground.url)
     await window.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    playground.world.post(
-        playground.world.people[1], playground.world.first_channel, said("```\n/imagine a cat\n```")
-    )
+    place = playground.world.first_channel
+    message = playground.world.post(playground.world.people[1], place, said("```\n/imagine a cat\n```"))
+    link = f"https://discord.com/channels/{place.guild}/{place.id}/{message.id}"
     await window.last.get_by_role("button", name="Copy", exact=True).click()
     await expect(window.page.get_by_text("Copied.")).to_be_visible()
     assert await window.page.evaluate("navigator.clipboard.readText()") == "/imagine a cat"
+    await window.last.get_by_text("/imagine a cat").click(button="right")
+    await window.page.get_by_role("menuitem", name="Copy message link").click()
+    await window.page.wait_for_function(
+        "link => navigator.clipboard.readText().then(copied => copied === link)", arg=link
+    )
 
 
 async def test_another_server_and_a_thread_can_be_gone_to(
