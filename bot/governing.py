@@ -146,7 +146,8 @@ def is_open(interaction: Interaction, channel: int) -> bool:
     """Whether whoever is in the server sees what stands in this channel, as far as we know."""
     if (guild := interaction.guild) is None or (found := guild.get_channel_or_thread(channel)) is None:
         return False
-    return found.permissions_for(guild.default_role).view_channel
+    is_private = isinstance(found, discord.Thread) and found.is_private()
+    return not is_private and found.permissions_for(guild.default_role).view_channel
 
 
 def newest_only(number: int) -> Sentence:

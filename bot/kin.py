@@ -67,7 +67,10 @@ def may_see(interaction: Interaction, node: Node) -> bool:
     try:
         if channel is None or (standing(channel)[1] and not rules_here(interaction).age_restricted):
             return False
-        return channel.permissions_for(member).view_channel
+        held = channel.permissions_for(member)
+        if isinstance(channel, discord.Thread) and channel.is_private():  # what holds is that of its channel
+            return held.manage_threads or channel.id == interaction.channel_id
+        return held.view_channel
     except discord.ClientException:  # a thread of a channel that we do not know
         return False
 

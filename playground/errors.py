@@ -71,6 +71,10 @@ def thread_archived() -> ApiError:
     return ApiError(400, 50083, "Thread is archived")
 
 
+def thread_begun() -> ApiError:
+    return ApiError(400, 160004, "A thread has already been created for this message")
+
+
 def thread_locked() -> ApiError:
     return ApiError(403, 160005, "Thread is locked")
 

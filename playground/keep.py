@@ -32,7 +32,7 @@ Noun = Guild | User | Role | Channel | Message | Command
 VERSION = 1
 T = TypeVar("T", Guild, User, Role, Channel, Message, Command)
 
-_TUPLES = ("roles", "recipients", "strangers", "embeds", "components", "mentions", "mention_roles")
+_TUPLES = ("roles", "recipients", "members", "strangers", "embeds", "components", "mentions", "mention_roles")
 _NESTED: dict[str, Callable[[Any], Any]] = {
     "attachments": lambda rows: tuple(Attachment(**row) for row in rows),
     "overwrites": lambda rows: tuple(Overwrite(**row) for row in rows),

@@ -30,6 +30,8 @@ class ChannelKind(IntEnum):
     GROUP = 3
     """A conversation of more than two."""
     THREAD = 11
+    PRIVATE_THREAD = 12
+    """Seen by its members, and by who manages threads."""
     FORUM = 15
 
 
@@ -42,6 +44,7 @@ class MessageKind(IntEnum):
 
 class MessageFlag(IntFlag):
     SUPPRESS_EMBEDS = 1 << 2
+    HAS_THREAD = 1 << 5
     EPHEMERAL = 1 << 6
     LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
@@ -176,6 +179,8 @@ class Channel:
     nsfw: bool = False
     parent: Snowflake | None = None
     owner: Snowflake | None = None
+    members: tuple[Snowflake, ...] = ()
+    """Of a private thread; of others nobody counts them."""
     archived: bool = False
     locked: bool = False
     archive_changed_at: float = 0.0
@@ -187,7 +192,7 @@ class Channel:
 
     @property
     def thread(self) -> bool:
-        return self.kind is ChannelKind.THREAD
+        return self.kind in (ChannelKind.THREAD, ChannelKind.PRIVATE_THREAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntFlag
 
-from playground.nouns import Channel, ChannelKind, Role, Snowflake, User
+from playground.nouns import Channel, Role, Snowflake, User
 
 
 class Permission(IntFlag):
@@ -24,6 +24,7 @@ class Permission(IntFlag):
     USE_APPLICATION_COMMANDS = 1 << 31
     MANAGE_THREADS = 1 << 34
     CREATE_PUBLIC_THREADS = 1 << 35
+    CREATE_PRIVATE_THREADS = 1 << 36
     SEND_MESSAGES_IN_THREADS = 1 << 38
     USE_EXTERNAL_APPS = 1 << 50
 
@@ -39,6 +40,7 @@ ORDINARY = (
     | Permission.USE_EXTERNAL_EMOJIS
     | Permission.USE_APPLICATION_COMMANDS
     | Permission.CREATE_PUBLIC_THREADS
+    | Permission.CREATE_PRIVATE_THREADS
     | Permission.SEND_MESSAGES_IN_THREADS
     | Permission.USE_EXTERNAL_APPS
 )
@@ -81,6 +83,6 @@ def in_server(user: User, roles: Mapping[Snowflake, Role], *, everyone: Snowflak
 
 def as_said_of(channel: Channel, need: Permission) -> Permission:
     """The permission that is needed in this kind of channel: threads have one of their own for writing."""
-    if channel.kind is ChannelKind.THREAD and need is Permission.SEND_MESSAGES:
+    if channel.thread and need is Permission.SEND_MESSAGES:
         return Permission.SEND_MESSAGES_IN_THREADS
     return need

@@ -151,7 +151,7 @@ class Surroundings:
             "last_message_id": str(thread.last_message) if thread.last_message else None,
             "message_count": count,
             "total_message_sent": count,
-            "member_count": 1,
+            "member_count": max(1, len(thread.members)),
             "thread_metadata": {
                 "archived": thread.archived,
                 "archive_timestamp": iso(thread.archive_changed_at),
@@ -160,6 +160,8 @@ class Surroundings:
                 "create_timestamp": iso(minted_at(thread.id)),
             },
         }
+        if thread.kind is ChannelKind.PRIVATE_THREAD:
+            shown["thread_metadata"]["invitable"] = True
         if thread.parent is not None and self.world.channels[thread.parent].kind is ChannelKind.FORUM:
             shown["applied_tags"] = []
         return shown

@@ -13,11 +13,24 @@ if TYPE_CHECKING:
     from playground.world import World
 
 
-def begin(world: World, author: User, parent: Channel, name: str) -> Channel:
-    """A new thread in a channel; of a forum, the post whose first message has its id."""
+def begin(
+    world: World,
+    author: User,
+    parent: Channel,
+    name: str,
+    kind: ChannelKind = ChannelKind.THREAD,
+    *,
+    number: Snowflake | None = None,
+) -> Channel:
+    """A new thread in a channel; of a forum, the post whose first message has its id.
+
+    Args:
+        number: its id: that of the message of the channel from which it is begun.
+    """
     thread = Channel(
-        id=world.mint(),
-        kind=ChannelKind.THREAD,
+        id=number or world.mint(),
+        kind=kind,
+        members=(author.id,) if kind is ChannelKind.PRIVATE_THREAD else (),
         name=name,
         guild=parent.guild,
         parent=parent.id,
@@ -35,6 +48,14 @@ def put(world: World, thread: Channel, *, fresh: bool = False) -> Channel:
     name = "THREAD_CREATE" if fresh else "THREAD_UPDATE"
     world.tell(name, world.wire.thread(thread), world.audience(thread))
     return thread
+
+
+def add(world: World, thread: Channel, member: User) -> None:
+    """Let somebody into a private thread, who hears of it as of a new one."""
+    if thread.kind is ChannelKind.PRIVATE_THREAD and member.id not in thread.members:
+        thread = replace(thread, members=(*thread.members, member.id))
+        world.put_channel(thread)
+        world.tell("THREAD_CREATE", world.wire.thread(thread), frozenset({member.id}))
 
 
 def change(world: World, user: User, thread: Channel, *, name: str, archived: bool, locked: bool) -> Channel:

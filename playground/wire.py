@@ -16,6 +16,7 @@ from playground.nouns import (
     InteractionKind,
     Json,
     Message,
+    MessageFlag,
     Snowflake,
 )
 from playground.surroundings import Surroundings
@@ -132,6 +133,9 @@ class Wire(Surroundings):
             "pinned": False,
             "tts": False,
         }
+        begun = world.channels.get(message.id)
+        if begun is not None and begun.parent == message.channel:
+            wire |= {"flags": int(message.flags | MessageFlag.HAS_THREAD), "thread": self.thread(begun)}
         if message.nonce is not None:
             wire["nonce"] = message.nonce
         if message.interaction is not None:

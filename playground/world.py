@@ -117,7 +117,9 @@ class World:
         rules = channel if channel.parent is None else self.channels[channel.parent]
         place, owner = (Snowflake(0), Snowflake(0)) if guild is None else (guild.id, guild.owner)
         roles = {} if guild is None else self.roles_of(guild)
-        return permissions.in_channel(user, rules, roles, everyone=place, owner=owner)
+        held = permissions.in_channel(user, rules, roles, everyone=place, owner=owner)
+        is_outside = channel.kind is ChannelKind.PRIVATE_THREAD and user.id not in channel.members
+        return 0 if is_outside and not held & Permission.MANAGE_THREADS else held
 
     def may_see(self, user: User, channel: Channel) -> bool:
         return bool(self.permissions(user, channel) & Permission.VIEW_CHANNEL)

@@ -8,7 +8,16 @@ export const Flag = {
   componentsV2: 1 << 15,
 };
 
-export const ChannelType = { text: 0, direct: 1, group: 3, category: 4, announcement: 5, thread: 11, forum: 15 };
+export const ChannelType = {
+  text: 0,
+  direct: 1,
+  group: 3,
+  category: 4,
+  announcement: 5,
+  thread: 11,
+  privateThread: 12,
+  forum: 15,
+};
 
 export const CommandType = { slash: 1, user: 2, message: 3 };
 

@@ -15,6 +15,7 @@ const LANGUAGES = [
   ["fr", "Français"],
   ["ja", "日本語"],
 ];
+const THREADS = [ChannelType.thread, ChannelType.privateThread];
 const SHOWN = [ChannelType.text, ChannelType.announcement];
 
 export class Sidebar {
@@ -63,7 +64,7 @@ export class Sidebar {
     const forums = here.filter(({ type }) => type === ChannelType.forum);
     const threads = (parent) =>
       here
-        .filter(({ type, parent_id: id }) => type === ChannelType.thread && id === parent.id)
+        .filter(({ type, parent_id: id }) => THREADS.includes(type) && id === parent.id)
         .map((thread) => this.row(thread, icon("hash", 14), thread.name, "thread"));
     const direct = all.filter(isDirect);
     fill(

@@ -13,7 +13,7 @@ import pytest
 from bot.rounds import TAKING_LEAVE
 from playground.faults import Fault
 from playground.nouns import Json, Snowflake
-from playground.person import Person
+from playground.person import Person, RefusedError
 from playground.reading import button_labels, is_ephemeral, pictures_of, text_of
 from tests.journeys.kept import change
 from tests.journeys.stage import Stage, asks, draws, own_message, result, running, says, staged, told
@@ -36,8 +36,8 @@ async def history(person: Person, channel_id: str) -> Json:
     return await person.answer(await person.command("history", channel_id=channel_id), pictures_of)
 
 
-async def begins(person: Person, channel_id: str, name: str) -> str:
-    thread = await person.request("POST", f"/channels/{channel_id}/threads", {"name": name, "type": 11})
+async def begins(person: Person, channel_id: str, name: str, kind: int = 11) -> str:
+    thread = await person.request("POST", f"/channels/{channel_id}/threads", {"name": name, "type": kind})
     return str(thread["id"])
 
 
@@ -221,6 +221,15 @@ async def test_it_draws_in_threads_and_comes_back_into_archived_ones(stage: Stag
     assert card["channel_id"] == thread
     assert pictures_of(await result(anna, await anna.press(card, "Reroll")))
 
+    first = await result(anna, await asks(anna, "of which people talk", channel_id=pictures))
+    path = f"/channels/{pictures}/messages/{first['id']}/threads"
+    aside = str((await anna.request("POST", path, {"name": "below it"}))["id"])
+    assert aside == first["id"]
+    card = await result(anna, await asks(anna, "in the talk", channel_id=aside))
+    await anna.press(first, "Delete")  # what people said below it stays
+    await anna.until(lambda: first["id"] in anna.deleted)
+    assert pictures_of(await result(anna, await anna.press(card, "Reroll")))
+
     with stage.bot.holding():
         await running(anna, await asks(anna, "held in a thread", channel_id=thread))
         await anna.request("PATCH", f"/channels/{thread}", {"archived": True})
@@ -240,6 +249,27 @@ async def test_it_draws_in_threads_and_comes_back_into_archived_ones(stage: Stag
         await mina.request("PATCH", f"/channels/{thread}", {"archived": True, "locked": True})
     found = await late_one(anna, "held and locked out")
     assert found["channel_id"] == await anna.direct_messages()
+
+
+async def test_what_was_asked_in_a_private_thread_is_told_in_it_and_to_who_manages_threads(
+    stage: Stage,
+) -> None:
+    anna, bruno, mina = stage.anna, stage.bruno, stage.mina
+    thread = await begins(anna, anna.channel("pictures"), "between us", kind=12)
+    members = f"/channels/{thread}/thread-members"
+    with pytest.raises(RefusedError, match="50001"):
+        await bruno.request("PUT", f"{members}/{bruno.id}")
+    await anna.request("PUT", f"{members}/{stage.playground.world.bot.id}")
+    card = await result(anna, await asks(anna, "a gift for Bruno", channel_id=thread))
+    link = {"message": f"https://discord.com/channels/{anna.guild['id']}/{thread}/{card['id']}"}
+    assert "gift" not in await told(bruno, await bruno.command("lineage", link))
+    assert "gift" in await told(mina, await mina.command("lineage", link))
+    said = await told(mina, await mina.command("server moderators", {"channel": thread}))
+    assert f"<#{thread}>" in said
+    assert "Everybody in this server can see" not in said
+    await told(mina, await mina.command("server moderators"))
+    await anna.request("PUT", f"{members}/{bruno.id}")
+    assert "gift" in await told(bruno, await bruno.command("lineage", link, channel_id=thread))
 
 
 async def test_the_rules_of_a_channel_hold_in_its_threads(stage: Stage) -> None:
