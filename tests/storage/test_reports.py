@@ -122,13 +122,23 @@ async def test_a_notice_that_names_somebody_who_is_forgotten_is_told_anew(
         await reports.shown(
             Notice(channel_id=8, message_id=post.id, server=SERVER, post=post.id, job_id=post.job_id, index=0)
         )
-    await Privacy(database, pictures, await People.opened(database)).forget(BEA)
+    privacy = Privacy(database, pictures, await People.opened(database))
+    await privacy.forget(BEA)
     [notice] = await reports.outdated()
     assert (notice.post, notice.waits) == (posts[0].id, True)
     await reports.told(notice)
     assert await reports.outdated() == ()
     await reports.decide(posts[0].id, Decision.KEPT, by=MOD)
     assert await reports.outdated() == (replace(notice, waits=False),)
+    await reports.closed(notice)
+
+    await reports.decide(posts[1].id, Decision.HIDDEN, by=MOD)
+    [notice] = await reports.outdated()
+    await reports.told(notice)
+    await privacy.forget(MOD)
+    assert await reports.outdated() == (replace(notice, said_hidden=True),)
+    await reports.told(notice)
+    assert await reports.outdated() == ()
 
 
 async def test_what_is_hidden_with_another_of_the_same_file_is_decided_with_it(
