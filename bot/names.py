@@ -66,13 +66,13 @@ class Names:
             self._servers[server] = guild.name
         return self._servers.get(server, NAMELESS)
 
-    def is_for_adults(self, server: int, channel: int | None) -> bool:
+    def is_for_adults(self, server: int, channel: int) -> bool:
         """See :class:`web.names.Names`."""
         guild = self._client.get_guild(server)
         if guild is None or guild.nsfw_level in ADULT_SERVERS:
             return True
-        found = None if channel is None else guild.get_channel(channel)
-        return channel is not None and (found is None or is_adult(found))
+        found = guild.get_channel(channel)
+        return found is None or is_adult(found)
 
     async def people(self, server: int, people: Collection[UserId]) -> Mapping[UserId, str]:
         """See :class:`web.names.Names`."""

@@ -19,12 +19,8 @@ class Names(Protocol):
         """What a server is called; None if we are no member of it, and then it is not shown."""
         ...
 
-    def is_for_adults(self, server: int, channel: int | None) -> bool:
-        """Whether only adults may see what is in a channel of a server, or nobody knows that.
-
-        Args:
-            channel: None: there is none, and it is asked about the server.
-        """
+    def is_for_adults(self, server: int, channel: int) -> bool:
+        """Whether only adults may see what is in a channel of a server, or nobody knows that."""
         ...
 
     async def people(self, server: int, people: Collection[UserId]) -> Mapping[UserId, str]:

@@ -111,14 +111,13 @@ async def test_only_adults_see_a_channel_that_is_restricted_or_unknown_and_a_ser
     channels = [{**channel, "id": "7", "name": "a"}, {**channel, "id": "8", "name": "b", "nsfw": True}]
     data: Any = {"id": "6", "name": "Six", "channels": channels}
     state._add_guild(discord.Guild(data=data, state=state))
-    told = {channel: names.is_for_adults(6, channel) for channel in (7, 8, 9, None)}
-    assert told == {7: False, 8: True, 9: True, None: False}
-    assert names.is_for_adults(5, None)
+    told = {channel: names.is_for_adults(6, channel) for channel in (7, 8, 9)}
+    assert told == {7: False, 8: True, 9: True}
+    assert names.is_for_adults(5, 7)
     for level in (1, 3):
         data["nsfw_level"] = level
         state._add_guild(discord.Guild(data=data, state=state))
         assert names.is_for_adults(6, 7)
-        assert names.is_for_adults(6, None)
 
 
 async def test_models_and_styles_go_by_their_names(names: Names) -> None:

@@ -57,7 +57,7 @@ class Known:
     def server(self, server: int) -> str | None:
         return self.servers.get(server)
 
-    def is_for_adults(self, server: int, channel: int | None) -> bool:
+    def is_for_adults(self, server: int, channel: int) -> bool:
         return channel in self.adult_channels
 
     async def people(self, server: int, people: Collection[UserId]) -> Mapping[UserId, str]:
