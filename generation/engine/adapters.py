@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +39,7 @@ Fitted = tuple[tuple[Lora, float], ...]
 PATIENCE_S = 20.0
 """So long everybody's pictures may wait for the reading of other weights, before the LoRA is refused."""
 SHARE = 2
-"""Those that are not in force may stay as long as all need at most one in SHARE of the UNet's own bytes."""
+"""Those that nobody draws with may stay as long as all need at most one in SHARE of the UNet's own bytes."""
 _numbers = itertools.count()
 """Of the names that PEFT has for them."""
 
@@ -80,7 +80,15 @@ class Adapters:
     LoRA has the same bits, whatever is loaded. Switching from one set to another touches no weight.
     """
 
-    def __init__(self, model: Model, memory: Memory, loras: Loras | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        memory: Memory,
+        loras: Loras | None = None,
+        begun: Callable[[], Collection[Lora]] = tuple,
+    ) -> None:
+        """`begun` tells the LoRAs of pictures that have begun: these are not read anew for each turn."""
+        self._begun = begun
         self._model = model
         self._memory = memory
         self._loras = loras or Loras()
@@ -163,11 +171,20 @@ class Adapters:
         }
 
     def shed(self, needed: set[Lora]) -> bool:
-        """Let go of all but these, since memory is short; whether there were any."""
+        """Let go of all but these, since memory is short; whether there were any.
+
+        If they are all, but more than have room, of those that are not in force.
+        """
         needless = self._loaded.keys() - needed
+        if not needless and self._bytes > self._room:
+            needless = self._loaded.keys() - dict(self._unet.state.in_force).keys()
         for lora in needless:
             self._unload(lora)
         return bool(needless)
+
+    @property
+    def _bytes(self) -> int:
+        return sum(each.bytes for each in self._loaded.values())
 
     # In force -----------------------------------------------------------------------------------------------
 
@@ -204,9 +221,9 @@ class Adapters:
             raise CannotDraw(_busy(lora)) from error
 
     def _make_room(self, wanted: int, fitted: Fitted) -> None:
-        staying = {lora for lora, _ in fitted}
+        staying = {*self._begun(), *dict(fitted)}
         for lora in list(self._loaded):
-            if sum(each.bytes for each in self._loaded.values()) + wanted <= self._room:
+            if self._bytes + wanted <= self._room:
                 return
             if lora not in staying:
                 self._unload(lora)

@@ -13,6 +13,7 @@ from generation.engine.compiling import Shape
 from generation.engine.memory import is_out_of_memory
 from generation.engine.tiles import Enlargement
 from generation.engine.upscalers import Upscaler
+from generation.loras import Lora
 from generation.messages import Task
 from generation.request import Enlarger, GenerationRequest
 
@@ -102,3 +103,9 @@ def drawn(entries: Iterable[Entry], *, or_ready: bool = False) -> list[Generatio
     """What is in flight, and, if so said, what may be with its next turn."""
     flying = [e for e in entries if e.image or e.first_pass or (or_ready and not e.waits)]
     return [entry.task.request for entry in flying]
+
+
+def loras_of(entries: Iterable[Entry], *, begun: bool = False) -> set[Lora]:
+    """Of all of these, or, if so said, of those that have begun."""
+    counted = (e for e in entries if e.image or e.first_pass or not begun)
+    return {lora for entry in counted for lora, _ in entry.admitted_as.loras}

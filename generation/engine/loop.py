@@ -25,7 +25,7 @@ from generation.engine.compiling import Compiled
 from generation.engine.controls import Controls
 from generation.engine.decoding import decode
 from generation.engine.engine import Say
-from generation.engine.entry import Entry, drawn
+from generation.engine.entry import Entry, drawn, loras_of
 from generation.engine.failures import RAN_AWAY, CannotDraw, check, sentence
 from generation.engine.finishing import finished
 from generation.engine.growing import Growing
@@ -95,7 +95,7 @@ class DiffusionEngine:
         self._say = say
         self._memory = Memory(model, replayed=tiled)
         self._twin = Twin(model, self._memory, compiled, compiled_calls)
-        self._adapters = Adapters(model, self._memory, loras)
+        self._adapters = Adapters(model, self._memory, loras, lambda: loras_of(self._entries, begun=True))
         self._controls = Controls(model, self._memory, controlnets, annotators)
         self._prepare = Preparation(model, self._memory, embeddings, self._adapters, self._controls)
         self._growing = Growing(model, self._memory, upscalers, say)
@@ -364,8 +364,8 @@ class DiffusionEngine:
     def _climb(self) -> bool:
         self._short_with = None
         make_room(self._guard)
-        in_hand = {lora for entry in self._entries for lora, _ in entry.admitted_as.loras}
-        made_room = self._controls.make_room(drawn(self._entries)), self._adapters.shed(in_hand)
+        shed = self._adapters.shed(loras_of(self._entries))
+        made_room = self._controls.make_room(drawn(self._entries)), shed
         return any(made_room) or self._memory.climb()
 
     def _take_memory_back(self) -> None:

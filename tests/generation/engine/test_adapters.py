@@ -212,11 +212,32 @@ def test_loras_leave_when_others_need_their_room(toy_sd: Path, sd_loras: Loras) 
     assert not any("lora" in name for name, _ in bench.model.unet.named_modules())
 
 
+def test_those_of_pictures_in_turn_stay_though_there_is_no_room_and_leave_when_memory_is_short(
+    sd: LoraBench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    engine, adapters = sd.engine, sd.engine._adapters
+    adapters.shed(set())
+    monkeypatch.setattr(adapters, "_room", 1)
+    for name in ("peft", "kohya"):
+        engine.admit(a_task(a_request(sd.source, adapters=(Adapter(name=name),)), job=name))
+    while not all(entry.image and entry.image.calls > 1 for entry in engine._entries):
+        engine.tick()
+    assert caplog.text.count("loaded the LoRA") == 2, "each once"
+    rung = engine._memory.rung
+    assert engine._climb()
+    assert len(adapters.loaded) == 1
+    assert engine._memory.rung == rung
+    for entry in engine._entries:
+        assert engine.cancel(entry.task.id)
+
+
 def test_short_of_memory_those_go_first_that_nobody_in_hand_has(sd: LoraBench) -> None:
     engine = sd.engine
     sd.draw(adapters=(Adapter(name="kohya"),))
     engine.admit(a_task(a_request(sd.source, adapters=(Adapter(name="peft"),))))
-    engine.tick()
+    while engine._entries[0].image is None:
+        engine.tick()
     rung = engine._memory.rung
     assert engine._climb()
     assert list(engine._adapters.loaded) == ["peft"]
