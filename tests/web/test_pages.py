@@ -170,6 +170,9 @@ async def test_what_is_taken_back_is_gone_at_the_next_look(closing: str, site: W
     else:
         assert shown(grid.content.decode()) == ["stays"]
         assert ">gone<" not in grid.content.decode()
+    if closing == "hide":
+        assert await site.rooms.gallery.unhide(post.id, by=ADMIN)
+        assert [(await site.get(place)).status for place in places] == [200] * len(places)
 
 
 async def test_of_servers_that_did_not_open_it_nothing_is_seen(site: WebGallery) -> None:
