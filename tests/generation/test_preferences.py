@@ -49,7 +49,7 @@ def test_an_aspect_takes_the_place_of_a_size_and_the_other_way_round() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"aspect": "square 1:1", "size": Size(width=64, height=64)}, "choose one of them"),
+        ({"aspect": "square 1:1", "size": Size(width=64, height=64)}, "not both"),
         ({"steps": 0}, "choose 1 to 150"),
         ({"guidance": -1.0}, "choose 0 to 30"),
         ({"guidance": float("nan")}, "choose 0 to 30"),
