@@ -15,9 +15,6 @@ from storage.database import Database
 from storage.exhibits import Exhibits
 from storage.finding import Finder
 from storage.thumbnails import Thumbnails
-from web.opening import addresses, opened
-from web.site import Rooms
-from web.veil import Veil
 
 
 @asynccontextmanager
@@ -28,11 +25,16 @@ async def shown_in_the_web(settings: Settings, client: Atelier, database: Databa
         client: its house is complete.
 
     Raises:
-        CannotOpen, SettingsError: a sentence says why.
+        SettingsError: a sentence says why.
     """
     if not settings.web_gallery:
         yield
         return
+    # Only now: whose pictures are not on the web need not wait for what makes pages.
+    from web.opening import CannotOpen, addresses, opened
+    from web.site import Rooms
+    from web.veil import Veil
+
     house, key = client.house, settings.data_dir / "web.key"
     address = settings.web_address
     try:
@@ -51,6 +53,9 @@ async def shown_in_the_web(settings: Settings, client: Atelier, database: Databa
             names=names,
             tongues=languages(),
         )
-        async with opened(rooms, places, host=settings.web_host, port=settings.web_port):
-            client.house = replace(client.house, gallery_address=lambda server: f"{address}/{server}")
-            yield
+        try:
+            async with opened(rooms, places, host=settings.web_host, port=settings.web_port):
+                client.house = replace(client.house, gallery_address=lambda server: f"{address}/{server}")
+                yield
+        except CannotOpen as error:
+            raise SettingsError(str(error)) from error
