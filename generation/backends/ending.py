@@ -26,14 +26,19 @@ async def put_down(process: asyncio.subprocess.Process) -> None:
                 async with asyncio.timeout(_LEAVE_S):
                     await process.wait()
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            end_at_once(process)
         await process.wait()
         into.close()
         with contextlib.suppress(ConnectionError):
             await into.wait_closed()
     finally:
         await rest
+
+
+def end_at_once(process: asyncio.subprocess.Process) -> None:
+    """Leave a worker no time; it may have ended by itself this moment."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def stdin(process: asyncio.subprocess.Process) -> asyncio.StreamWriter:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, assert_never
 
-from generation.backends.ending import how_it_ended, put_down, stdin, stdout
+from generation.backends.ending import end_at_once, how_it_ended, put_down, stdin, stdout
 from generation.backends.questions import CannotDescribe, Questions
 from generation.messages import (
     Cancel,
@@ -277,7 +277,7 @@ class ProcessBackend:
         except OSError as error:
             return None, say("the drawing process could not be started ({error})", error=error), False
         self._process = process
-        was_ready, unavailable, hung = False, None, None
+        was_ready, unavailable, broken = False, None, None
         self._achieved, self._batches = False, {}
         self._due = self._deadline()
         try:
@@ -286,8 +286,7 @@ class ProcessBackend:
                     async with asyncio.timeout_at(self._due) as self._watch:
                         report = await read_report(stdout(process))
                 except TimeoutError:
-                    hung = self._phase
-                    process.kill()
+                    broken = self._hung()
                     break
                 if report is None:
                     break
@@ -296,25 +295,30 @@ class ProcessBackend:
                     continue
                 if isinstance(report, Unavailable):
                     unavailable = report.reason
-                else:
+                elif self._is_known(report):
                     self._take_in(report)
                     was_ready = was_ready or self._ready
+                else:
+                    broken = say("the drawing process told of a picture that it does not have")
+                    break
                 # A download that goes on says nothing about the drawing beside it.
                 if not (isinstance(report, Loading) and any(held.drawn for held in self._held.values())):
                     self._due = self._deadline()
+            if broken is not None:
+                end_at_once(process)
         finally:
             self._watch, self._process, self._ready = None, None, False
             self._questions.lose()
             await put_down(process)
-        if hung is not None:
-            seconds = self._patience[Phase.DRAWING if hung is Phase.IDLE else hung]
-            reason = say(
-                "the drawing process hung ({phase}: no sign of life for {seconds:g} s)",
-                phase=hung,
-                seconds=seconds,
-            )
-            return None, reason, was_ready
-        return unavailable, how_it_ended(process.returncode), was_ready
+        return unavailable, broken or how_it_ended(process.returncode), was_ready
+
+    def _hung(self) -> str:
+        seconds = self._patience[Phase.DRAWING if self._phase is Phase.IDLE else self._phase]
+        return say(
+            "the drawing process hung ({phase}: no sign of life for {seconds:g} s)",
+            phase=self._phase,
+            seconds=seconds,
+        )
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         # A program of its own rather than multiprocessing's child, which would import the bot's __main__.
@@ -332,6 +336,13 @@ class ProcessBackend:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             **own_group,
         )
+
+    def _is_known(self, report: Report) -> bool:
+        """Whether it is about no picture, or about one that the worker has."""
+        match report:
+            case Loading() | NotLoaded() | Ready() | PutAway() | Previewed() | Unavailable() | Lost():
+                return True  # a last preview may come when its picture is done
+        return report.task is None or report.task in self._held
 
     def _take_in(self, report: Report) -> None:
         match report:

@@ -45,8 +45,9 @@ class NoiseEngine:
     """See :class:`generation.engine.engine.Engine`. One task at a time.
 
     Words in a prompt: "crash" ends the process in the middle of the picture, "hang" never comes back from a
-    step ("crash-once", "hang-once": at the first attempt only), "fail" says that it cannot be drawn, "slow"
-    takes 50 ms for each step, "held" waits behind its first step (see HELD).
+    step ("crash-once", "hang-once": at the first attempt only), "twice" is told as drawn two times, "fail"
+    says that it cannot be drawn, "slow" takes 50 ms for each step, "held" waits behind its first step (see
+    HELD).
 
     The sources: "fake:noise" works; "fake:unreadable" (in the end) cannot be loaded; "fake:crash" ends;
     "fake:hang" hangs while loading; "fake:fetched" (slowly) takes as long as FETCH_S and tells of a download;
@@ -147,7 +148,9 @@ class NoiseEngine:
             verdict = Verdict.CLEAN if task.checked else Verdict.UNASKED
             if task.checked:
                 verdict = next((VERDICTS[word] for word in VERDICTS if word in words), verdict)
-            self._say(Drawn(task=task.id, png=self._draw(task), verdict=verdict))
+            drawn = Drawn(task=task.id, png=self._draw(task), verdict=verdict)
+            for _ in range(2 if "twice" in words else 1):
+                self._say(drawn)
 
     def _tell(self, task: Task) -> None:
         steps = task.request.steps_taken

@@ -56,6 +56,24 @@ async def test_a_task_that_comes_between_two_workers_is_given_back_at_once() -> 
         await ear.until(is_about(task, Drawn))
 
 
+async def test_a_worker_that_tells_of_a_picture_it_does_not_have_is_replaced() -> None:
+    twice, waits = a_task(a_request(prompt="twice")), a_task(a_request(prompt="slow", steps=150), index=1)
+    async with ProcessBackend(model=NOISE, restart=AT_ONCE) as backend:
+        ear = Ear(backend)
+        await ear.ready()
+        first = pid_of(backend)
+        await backend.submit(twice)
+        await backend.submit(waits)
+        await ear.until(is_about(twice, Drawn))
+        lost = await ear.until(lambda report: isinstance(report, Lost))
+        assert isinstance(lost, Lost)
+        assert waits.id in lost.suspects + lost.bystanders
+        assert twice.id not in lost.suspects + lost.bystanders
+        assert lost.reason == "the drawing process told of a picture that it does not have"
+        await ear.ready()
+        assert backend.pid != first
+
+
 async def test_a_picture_that_ends_the_process_is_lost_and_drawn_at_the_next_attempt() -> None:
     request = a_request(prompt="crash-once")
     async with ProcessBackend(model=NOISE) as backend:
