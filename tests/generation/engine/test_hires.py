@@ -11,14 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
-from generation.engine.schedulers import scheduler_class
 from generation.messages import Drawn, Report, Stepped
 from generation.metadata import read
 from generation.request import Enlarger, GenerationRequest, Hires, InvalidRequest, Seed, Size, Start
-from generation.samplers import SAMPLERS
 from tests.generation.engine.test_batch import largest_difference, recorded_calls, replayed, run_all
 from tests.generation.engine.test_loop import stock_pipeline
-from tests.generation.toys import Bench, a_request, a_task, picture
+from tests.generation.toys import Bench, a_request, a_task, picture, stock_scheduler
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
@@ -29,7 +27,6 @@ def stock_hires(pipe: Any, bench: Bench, request: GenerationRequest) -> Image.Im
     """Text to image, scaled, image to image: with one generator, as the engine does it."""
     hires = request.hires
     assert hires is not None
-    spec = SAMPLERS[request.sampler]
     config = dict(bench.model.scheduler_config)
     generator = torch.Generator("cpu").manual_seed(request.seed)
     asked = {
@@ -38,7 +35,7 @@ def stock_hires(pipe: Any, bench: Bench, request: GenerationRequest) -> Image.Im
         "generator": generator,
     }
     pipe.set_progress_bar_config(disable=True)
-    pipe.scheduler = scheduler_class(spec).from_config(config, **spec.overrides)
+    pipe.scheduler = stock_scheduler(request.sampler, config)
     by_latents = hires.enlarger is Enlarger.LATENTS
     small = pipe(
         **asked,
@@ -56,7 +53,7 @@ def stock_hires(pipe: Any, bench: Bench, request: GenerationRequest) -> Image.Im
         start = small[0].resize(size, Image.Resampling.LANCZOS)
     again = diffusers.StableDiffusionImg2ImgPipeline(**pipe.components, requires_safety_checker=False)
     again.set_progress_bar_config(disable=True)
-    again.scheduler = scheduler_class(spec).from_config(config, **spec.overrides)
+    again.scheduler = stock_scheduler(request.sampler, config)
     prepare = again.prepare_latents
     again.prepare_latents = lambda *args, **kwargs: prepare(*args, **kwargs).contiguous()
     image: Image.Image = again(

@@ -17,7 +17,6 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from generation.engine.inputs import eroded, feathered
 from generation.engine.preparing import slerp
-from generation.engine.schedulers import scheduler_class
 from generation.job import JobId
 from generation.messages import Drawn, Stepped, Task, TaskFailed, TaskId
 from generation.metadata import read
@@ -25,7 +24,7 @@ from generation.request import MAX_BLUR, Digest, GenerationRequest, Seed, Size, 
 from generation.samplers import SAMPLERS
 from tests.generation.engine.test_batch import largest_difference, recorded_calls, replayed, run_all
 from tests.generation.engine.test_loop import stock_pipeline
-from tests.generation.toys import Bench, a_request, a_task, picture
+from tests.generation.toys import Bench, a_request, a_task, picture, stock_scheduler
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")
 
@@ -82,10 +81,9 @@ def pipeline_of(kind: str, parts: dict[str, Any], bench: Bench, request: Generat
     """diffusers' own pipeline of this kind, with the request's sampler."""
     import diffusers
 
-    spec = SAMPLERS[request.sampler]
     more = {} if "XL" in kind else {"requires_safety_checker": False}
     made = getattr(diffusers, kind)(**parts, **more)
-    made.scheduler = scheduler_class(spec).from_config(dict(bench.model.scheduler_config), **spec.overrides)
+    made.scheduler = stock_scheduler(request.sampler, dict(bench.model.scheduler_config))
     made.set_progress_bar_config(disable=True)
     # The pipeline's latents are in the memory order of the photo, and the UNet's last bits depend on that.
     prepare = made.prepare_latents

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import ImageChops
+from PIL import Image, ImageChops
 
 from generation.messages import Drawn, Entered, Phase, Stepped, Stopped, TaskFailed
 from generation.metadata import read
-from generation.request import Seed, Size
+from generation.request import GenerationRequest, Seed, Size
 from generation.samplers import SAMPLERS
 from tests.generation.toys import Bench, a_request, a_task, picture, stock_picture
 
@@ -37,12 +38,19 @@ def stock_mini(mini_bench: Bench) -> Any:
 
 
 def assert_equals_stock(bench: Bench, pipe: Any, **changes: Any) -> None:
-    request = a_request(bench.source, **changes)
-    ours = picture(bench.draw(**changes))
+    assert_is_stock(picture(bench.draw(**changes)), a_request(bench.source, **changes), bench, pipe)
+
+
+def assert_is_stock(ours: Image.Image, request: GenerationRequest, bench: Bench, pipe: Any) -> None:
     stock = stock_picture(pipe, request, dict(bench.model.scheduler_config))
     assert ImageChops.difference(ours, stock).getbbox() is None, request
     assert ours.getextrema() != ((0, 0),) * 3
     assert len(set(ours.get_flattened_data())) > 100, "a picture of one colour proves nothing"
+
+
+@functools.cache
+def drawn_by(bench: Bench, sampler: str, steps: int) -> Image.Image:
+    return picture(bench.draw(sampler=sampler, steps=steps, negative_prompt="blue"))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +63,8 @@ def assert_equals_stock(bench: Bench, pipe: Any, **changes: Any) -> None:
 def test_every_sampler_draws_what_the_stock_pipeline_draws(
     sampler: str, steps: int, sd_bench: Bench, stock_sd: Any
 ) -> None:
-    assert_equals_stock(sd_bench, stock_sd, sampler=sampler, steps=steps, negative_prompt="blue")
+    request = a_request(sd_bench.source, sampler=sampler, steps=steps, negative_prompt="blue")
+    assert_is_stock(drawn_by(sd_bench, sampler, steps), request, sd_bench, stock_sd)
 
 
 @pytest.mark.parametrize("sampler", ["DPM++ 2M Karras", "Euler a", "UniPC", "DDPM"])
@@ -88,7 +97,6 @@ def test_each_setting_changes_the_picture(sd_bench: Bench) -> None:
         {"seed": Seed(8)},
         {"steps": 6},
         {"guidance": 5.5},
-        *({"sampler": name} for name in sorted({spec.sampler for spec in SAMPLERS.values()} - {"Euler"})),
     ]
     for changes in every:
         other = picture(sd_bench.draw(**{"steps": 5, **changes}))
@@ -96,7 +104,7 @@ def test_each_setting_changes_the_picture(sd_bench: Bench) -> None:
 
 
 def test_no_two_samplers_draw_the_same(sd_bench: Bench) -> None:
-    drawn = {picture(sd_bench.draw(sampler=sampler, steps=4)).tobytes() for sampler in SAMPLERS}
+    drawn = {drawn_by(sd_bench, sampler, 5).tobytes() for sampler in SAMPLERS}
     assert len(drawn) == len(SAMPLERS)
 
 
