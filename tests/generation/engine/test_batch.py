@@ -71,13 +71,15 @@ def replayed(bench: Bench, task: Task, png: bytes) -> bytes:
     return last.png
 
 
-@pytest.mark.parametrize("padded", [False, True], ids=["as many rows as needed", "padded"])
-def test_twenty_mixed_requests_in_one_batch_equal_their_solo_runs(padded: bool, sd_bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("padded", "count"), [(False, 20), (True, 10)], ids=["as many rows as needed", "padded"]
+)
+def test_mixed_requests_in_one_batch_equal_their_solo_runs(padded: bool, count: int, sd_bench: Bench) -> None:
     bench = sd_bench.again(cap=8, padded=padded)
     rng = Random(5)
-    arrivals = [(rng.randrange(12), mixed_task(bench, index, rng)) for index in range(20)]
+    arrivals = [(rng.randrange(count // 2), mixed_task(bench, index, rng)) for index in range(count)]
     pngs = run_all(bench, arrivals)
-    assert len(pngs) == 20
+    assert len(pngs) == count
     shared = 0
     for _, task in arrivals:
         png = pngs[task.id.job]
@@ -86,7 +88,7 @@ def test_twenty_mixed_requests_in_one_batch_equal_their_solo_runs(padded: bool, 
         assert isinstance(alone, Drawn)
         assert largest_difference(picture(alone.png), picture(png)) <= 1
         shared += any(rows > 2 for rows, _, _ in recorded_calls(png))
-    assert shared >= 15, "this proves something only if they shared calls"
+    assert shared >= 0.75 * count, "this proves something only if they shared calls"
     assert largest_difference(picture(pngs["job1"]), picture(pngs["job2"])) > 20, "and if they differ"
 
 
@@ -177,7 +179,7 @@ def test_two_rows_that_are_mixed_up_are_noticed(what: str, sd_bench: Bench) -> N
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
 )
@@ -270,7 +272,7 @@ def test_a_short_request_has_its_first_step_in_two_ticks_though_long_ones_fill_t
 ) -> None:
     sd_bench.said.clear()
     for index in range(6):  # two more than fit into a call
-        sd_bench.engine.admit(a_task(a_request(sd_bench.source, steps=50), job=f"long{index}"))
+        sd_bench.engine.admit(a_task(a_request(sd_bench.source, steps=20), job=f"long{index}"))
     for _ in range(5):
         sd_bench.engine.tick()
     sd_bench.engine.admit(a_task(a_request(sd_bench.source, steps=4), job="short"))
@@ -283,8 +285,8 @@ def test_a_short_request_has_its_first_step_in_two_ticks_though_long_ones_fill_t
 
 def test_a_long_request_is_not_starved_by_a_stream_of_short_ones(sd_bench: Bench) -> None:
     bench = sd_bench.again(cap=1)
-    bench.engine.admit(a_task(a_request(bench.source, steps=20), job="long"))
-    for tick in range(80):
+    bench.engine.admit(a_task(a_request(bench.source, steps=10), job="long"))
+    for tick in range(40):
         if tick % 2 == 0:
             bench.engine.admit(a_task(a_request(bench.source, steps=2, seed=Seed(tick)), job=f"s{tick}"))
         bench.engine.tick()
