@@ -56,7 +56,7 @@ def test_the_previews_of_the_embedded_model_come_closer_to_the_picture(
         mini_bench,
         prompt="a red circle on a blue background",
         size=size,
-        steps=12,
+        steps=8,
         guidance=2.5,
         sampler=sampler,
         seed=Seed(3),
@@ -65,7 +65,7 @@ def test_the_previews_of_the_embedded_model_come_closer_to_the_picture(
     last = said[-1]
     assert isinstance(last, Drawn)
     final = picture(last.png)
-    assert len(shown) == 10, "the first call cannot be watched, and the last shows the picture itself"
+    assert len(shown) == 6, "the first call cannot be watched, and the last shows the picture itself"
     assert distance(shown[-1], final) < 20
     assert distance(shown[-1], final) < distance(shown[0], final)
 
