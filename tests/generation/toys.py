@@ -128,6 +128,8 @@ def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16, per_
 
     `width` is that of the text encoder; checkpoint files are known by theirs, 768. With 1024, and layers
     where published ones have some (`per_block` 2), it is a Stable Diffusion 2.
+
+    On the way up only those of a published width have attention, which is a third of the work of a call.
     """
     import torch
     from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -143,8 +145,14 @@ def build_sd(folder: Path, *, prediction: str = "epsilon", width: int = 16, per_
         use_linear_projection=width == 1024,
         cross_attention_dim=width,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        up_block_types=("UpBlock2D", "UpBlock2D" if width == 16 else "CrossAttnUpBlock2D"),
     )
+    if width == 16:
+        with torch.no_grad():  # with so little attention random weights hardly hear what is asked for
+            unet.conv_out.weight.mul_(3)
+            for name, part in unet.named_modules():
+                if name.endswith("attn2.to_out.0"):
+                    part.weight.mul_(4)
     pipe = StableDiffusionPipeline(
         vae=_vae(),
         text_encoder=CLIPTextModel(_text_config(width)),

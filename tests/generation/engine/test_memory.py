@@ -279,7 +279,7 @@ def test_weights_kept_in_eight_bits_draw_nearly_the_same(sd_bench: Bench) -> Non
     kept = {parameter.dtype for parameter in frugal.model.unet.parameters()}
     assert torch.float8_e4m3fn in kept
     difference = largest_difference(picture(frugal.draw()), picture(sd_bench.draw()))
-    assert 0 < difference < 80
+    assert 0 < difference < 100
 
 
 def test_another_vae_draws_and_is_recorded(sd_bench: Bench, tmp_path: Path) -> None:
