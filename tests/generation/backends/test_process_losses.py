@@ -90,14 +90,14 @@ async def test_a_picture_that_ends_the_process_is_lost_and_drawn_at_the_next_att
 
 async def test_a_worker_that_hangs_in_a_step_is_replaced() -> None:
     task = a_task(a_request(prompt="hang"))
-    async with ProcessBackend(model=NOISE, patience={Phase.DRAWING: 1.0}) as backend:
+    async with ProcessBackend(model=NOISE, patience={Phase.DRAWING: 3.0}) as backend:
         ear = Ear(backend)
         await ear.ready()
         await backend.submit(task)
         lost = await ear.until(lambda report: isinstance(report, Lost))
         assert isinstance(lost, Lost)
         assert lost.suspects == (task.id,)
-        assert "hung (drawing: no sign of life for 1 s)" in lost.reason
+        assert "hung (drawing: no sign of life for 3 s)" in lost.reason
         await ear.ready()
 
 
