@@ -176,10 +176,8 @@ def _see(mask: Mask, rgb: Pixels) -> Seen:
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     x, y = (left + right) / 2, (top + bottom) / 2
     extent = max(right - left, bottom - top) / 2
-    mask, rgb = (
-        mask[top:bottom, left:right],
-        rgb[top:bottom, left:right],
-    )  # the rest of the picture is not of it
+    box = slice(top, bottom), slice(left, right)
+    mask, rgb = mask[box], rgb[box]
     core = ndimage.binary_erosion(mask, iterations=2)
     colour = nearest_colour(np.median(rgb[core if core.any() else mask], axis=0))
     likeness = _likeness(mask)
