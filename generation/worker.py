@@ -295,6 +295,7 @@ def _read(
 def _read_files(
     info: ModelInfo, options: argparse.Namespace, say: Say, upscalers: UpscalerShelf | None
 ) -> Finish:
+    is_first = "generation.engine.loop" not in sys.modules
     gc.disable()  # all of this stays: to look it through for garbage meanwhile takes a quarter of the time
     from generation.engine.annotators import the_annotators
     from generation.engine.compiling import compiled_in
@@ -304,6 +305,8 @@ def _read_files(
     from generation.engine.models import fetched, load
     from generation.engine.pipeline import load_pipeline
 
+    if is_first:
+        gc.freeze()  # no model is among it yet
     gc.enable()
     info = fetched(info, device=options.device, dtype=options.dtype)
     guard = the_guard(options.safety_checker, options.safety_fetch, options.device)
