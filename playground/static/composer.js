@@ -341,5 +341,5 @@ export class Composer {
 
 /** On a narrow screen an example must still be readable where it stands as a placeholder. */
 function shortEnough(example) {
-  return matchMedia("(max-width: 500px)").matches ? example.split(" ").slice(0, 3).join(" ") : example;
+  return matchMedia("(max-width: 500px)").matches ? example.split(" ").slice(0, 2).join(" ") : example;
 }
