@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,14 +81,13 @@ class Adapters:
     """
 
     def __init__(
-        self,
-        model: Model,
-        memory: Memory,
-        loras: Loras | None = None,
-        begun: Callable[[], Collection[Lora]] = tuple,
+        self, model: Model, memory: Memory, loras: Loras | None = None, begun: Callable[[], set[Lora]] = set
     ) -> None:
         """`begun` tells the LoRAs of pictures that have begun: these are not read anew for each turn."""
         self._begun = begun
+        self._short_with: set[Lora] = set()
+        """Memory was short: while a picture with one of these goes on, they are read anew for each turn."""
+        self._needed: Fitted = ()  # by what is drawn just now, or was last
         self._model = model
         self._memory = memory
         self._loras = loras or Loras()
@@ -173,14 +172,18 @@ class Adapters:
     def shed(self, needed: set[Lora]) -> bool:
         """Let go of all but these, since memory is short; whether there were any.
 
-        If they are all, but more than have room, of those that are not in force.
+        If they are all, but more than have room: once, of those that what is drawn just now does not have.
         """
         needless = self._loaded.keys() - needed
-        if not needless and self._bytes > self._room:
-            needless = self._loaded.keys() - dict(self._unet.state.in_force).keys()
+        if not needless and self._bytes > self._room and (staying := self._staying()):
+            self._short_with, needless = staying, self._loaded.keys() - dict(self._needed).keys()
         for lora in needless:
             self._unload(lora)
         return bool(needless)
+
+    def _staying(self) -> set[Lora]:
+        begun = self._begun()
+        return begun if begun.isdisjoint(self._short_with) else set()
 
     @property
     def _bytes(self) -> int:
@@ -204,6 +207,7 @@ class Adapters:
     # They come and go ---------------------------------------------------------------------------------------
 
     def _need(self, fitted: Fitted) -> None:
+        self._needed = fitted
         for lora, _ in fitted:
             if lora not in self._loaded:
                 self._make_room(lora.version[1], fitted)
@@ -221,7 +225,7 @@ class Adapters:
             raise CannotDraw(_busy(lora)) from error
 
     def _make_room(self, wanted: int, fitted: Fitted) -> None:
-        staying = {*self._begun(), *dict(fitted)}
+        staying = {*self._staying(), *dict(fitted)}
         for lora in list(self._loaded):
             if self._bytes + wanted <= self._room:
                 return

@@ -228,8 +228,31 @@ def test_those_of_pictures_in_turn_stay_though_there_is_no_room_and_leave_when_m
     assert engine._climb()
     assert len(adapters.loaded) == 1
     assert engine._memory.rung == rung
+    while not all(entry.image and entry.image.calls > 2 for entry in engine._entries):
+        engine.tick()
+    assert engine._climb()
+    assert engine._memory.rung == rung + 1, "else they would come and go for ever, and one never be drawn"
     for entry in engine._entries:
         assert engine.cancel(entry.task.id)
+    engine._memory.descend()
+
+
+def test_what_a_picture_needs_stays_when_memory_is_short_for_it_alone(
+    sd: LoraBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, adapters = sd.engine, sd.engine._adapters
+    monkeypatch.setattr(adapters, "_room", 1)
+    both = a_request(sd.source, adapters=(Adapter(name="peft"), Adapter(name="kohya")))
+    engine.admit(a_task(both))
+    while engine._entries[0].image is None:
+        engine.tick()
+    adapters.shed(set())
+    adapters.for_texts(adapters.asked(both))
+    rung = engine._memory.rung
+    assert engine._climb()
+    assert (len(adapters.loaded), engine._memory.rung) == (2, rung + 1)
+    assert engine.cancel(engine._entries[0].task.id)
+    engine._memory.descend()
 
 
 def test_short_of_memory_those_go_first_that_nobody_in_hand_has(sd: LoraBench) -> None:
