@@ -43,7 +43,7 @@ class Notices:
     async def _tell_anew(self, notice: Notice) -> None:
         if notice.waits:
             card = reported_card()
-        elif notice.said_hidden or await self._reports.of(notice.post):
+        elif notice.said_hidden or notice.is_there:  # it was decided, though who reported it may be forgotten
             last = await self._reports.last(notice.server, notice.post)
             card = decided_report_card(last, notice.job_id if notice.is_hidden else None, notice.index)
         else:

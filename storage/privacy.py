@@ -99,8 +99,9 @@ _FORGETTING = (
     "DELETE FROM styles WHERE kind = 'person' AND owner = :person",
     "DELETE FROM person_settings WHERE person = :person",
     # What they did for others stays, without their name.
-    "UPDATE notices SET outdated = 1 WHERE post IN "
-    "(SELECT post FROM reports WHERE person = :person OR decided_by = :person)",
+    "UPDATE notices SET outdated = outdated + 1 WHERE post IN "
+    "(SELECT post FROM reports WHERE person = :person UNION "
+    "SELECT post FROM decisions WHERE decided_by = :person)",
     "UPDATE reports SET person = :nobody WHERE person = :person",
     "UPDATE reports SET decided_by = :nobody WHERE decided_by = :person",
     "UPDATE posts SET hidden_by = :nobody WHERE hidden_by = :person",

@@ -46,10 +46,14 @@ class Notice:
     index: int
     waits: bool = False
     """For a decision, still."""
+    is_there: bool = True
+    """The post."""
     is_hidden: bool = False
-    """The post is there, and out of sight."""
+    """It is there, and out of sight."""
     said_hidden: bool = False
     """The message says so."""
+    outdated: int = 0
+    """How often somebody whom it may name was forgotten."""
 
 
 class Reports:
@@ -151,10 +155,11 @@ class Reports:
         somebody who is forgotten. And those that say it is hidden, once it is not.
         """
         waits = "EXISTS (SELECT 1 FROM reports WHERE reports.post = notices.post AND decision IS NULL)"
+        there = "EXISTS (SELECT 1 FROM posts WHERE posts.id = notices.post)"
         hidden = "EXISTS (SELECT 1 FROM posts WHERE posts.id = notices.post AND hidden_at IS NOT NULL)"
         rows = await self._database.fetch_all(
             f"""
-            SELECT *, {waits} AS waits, {hidden} AS is_hidden FROM notices
+            SELECT *, {waits} AS waits, {there} AS is_there, {hidden} AS is_hidden FROM notices
             WHERE outdated OR NOT iif(says_hidden, {hidden}, {waits})
             """
         )
@@ -167,18 +172,23 @@ class Reports:
                 job_id=JobId(row["job_id"]),
                 index=row["position"],
                 waits=bool(row["waits"]),
+                is_there=bool(row["is_there"]),
                 is_hidden=bool(row["is_hidden"]),
                 said_hidden=bool(row["says_hidden"]),
+                outdated=row["outdated"],
             )
             for row in rows
         )
 
     async def told(self, notice: Notice) -> None:
-        """Its message names nobody any more, and says whether the post is hidden."""
+        """Its message names nobody who was forgotten before this was known, and says whether it is hidden."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
-                "UPDATE notices SET outdated = 0, says_hidden = ? WHERE channel_id = ? AND message_id = ?",
-                (notice.is_hidden, notice.channel_id, notice.message_id),
+                """
+                UPDATE notices SET outdated = outdated - ?, says_hidden = ?
+                WHERE channel_id = ? AND message_id = ?
+                """,
+                (notice.outdated, notice.is_hidden, notice.channel_id, notice.message_id),
             )
 
     async def closed(self, notice: Notice) -> None:

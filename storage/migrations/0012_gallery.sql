@@ -141,7 +141,7 @@ CREATE TABLE notices (
     post INTEGER NOT NULL,
     job_id TEXT NOT NULL,
     position INTEGER NOT NULL,
-    -- Whether it names somebody who was forgotten since.
+    -- How often somebody whom it may name was forgotten since it was last told anew.
     outdated INTEGER NOT NULL DEFAULT 0,
     -- Whether it says that the post is hidden, which can be undone in it.
     says_hidden INTEGER NOT NULL DEFAULT 0,
