@@ -22,7 +22,7 @@ from bot.may import check
 from bot.options import MAX_CHOICES
 from bot.refusals import UNREACHABLE
 from bot.reporting import NOT_YOURS, log_decision, may_decide, show_decided
-from bot.shared import find_post, gallery_channel, has_gallery
+from bot.shared import find_post, gallery_channel, has_gallery, shows_all
 from generation.job import JobId, UserId
 from generation.sentence import say
 from storage.decisions import Decision
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NOT_HIDDEN = say("It is in the gallery already.")
+FOR_ADULTS = say("It was shared in an age-restricted channel, and the gallery is not one now.")
 
 
 async def hidden_menu(interaction: Interaction) -> ui.ActionRow[ui.LayoutView] | None:
@@ -94,6 +95,8 @@ class RestoreButton(JobButton, template=rf"{Action.RESTORE}:(?P<job>[0-9a-z]{{16
         if post is None:
             raise Refused(GONE)
         _check_decider(interaction, post)
+        if post.is_hidden and post.for_adults and not shows_all(interaction):  # it could not be hung
+            raise Refused(FOR_ADULTS)
         async with house.curator.going(job=post.job_id):  # what was made from it may name it again
             is_new = await house.gallery.unhide(post.id, by=UserId(interaction.user.id))
         await show_decided(interaction, post)

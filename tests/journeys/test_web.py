@@ -7,10 +7,10 @@ from pathlib import Path
 
 import aiohttp
 
-from playground.reading import components_of, pictures_of, text_of
+from playground.reading import button_labels, components_of, pictures_of, text_of
 from tests.journeys.kept import rows, until
 from tests.journeys.stage import draws, staged, told
-from tests.journeys.test_sharing import in_gallery, opened, page, shares
+from tests.journeys.test_sharing import in_gallery, opened, page, reports, shares
 from tests.ports import free_port
 
 NOTHING = "Nothing has been shared here yet"
@@ -109,7 +109,7 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
         said = await shares(anna, cards[0])
         assert "It is in the gallery" in said
         assert "on the web" not in said
-        await in_gallery(anna, place, "a dark one")
+        dark = await in_gallery(anna, place, "a dark one")
         new = await page(anna, await anna.command("gallery new", channel_id=place))
         assert "a dark one" in text_of(new)
         assert "a bright thing" in text_of(new)
@@ -123,12 +123,20 @@ async def test_what_only_adults_may_see_is_neither_in_the_web_nor_found_elsewher
         old = await anna.select(new, "gallery:open", [menu["options"][0]["value"]])
         assert pictures_of(await anna.answer(old)), "one's own"
         assert "asked for in an age-restricted channel" in await shares(anna, cards[1])
+        await reports(stage.bruno, dark, "too dark")
+        held = await mina.answer(await mina.command("moderate"))
+        await mina.press(held, "Hide")
+        held = await mina.message(lambda m: m["id"] == held["id"] and button_labels(m) == ["Show it again"])
+        assert "shared in an age-restricted channel" in await told(
+            mina, await mina.press(held, "Show it again")
+        )
 
         assert await stage.bot.stop() == 0
         await mina.manage(place, nsfw=False)  # which the bot finds out at its next start
         await stage.bot.start()
         await until(lambda: rows(stage, f"SELECT 1 FROM eras WHERE channel = {place} AND NOT adults"))
         assert "a bright thing" in await new_ones()
+        assert "in the gallery again" in await told(mina, await mina.press(held, "Show it again"))
         assert "a dark one" in (await shown() or "")
         # Deleted, it cannot be asked any more; what is known of it stays.
         await restrict(place, True)
