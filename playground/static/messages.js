@@ -72,22 +72,24 @@ export class MessageList {
     const channel = this.context.state.active;
     if (!channel || (channel.loaded && channel.complete)) return;
     // Whoever asks while a page is on its way waits for that one.
-    channel.loading ??= this.load(channel).finally(() => (channel.loading = null));
+    channel.loading ??= this.load(channel);
     await channel.loading;
   }
 
   async load(channel) {
     const { state, api } = this.context;
+    const { forgotten } = state;
     const before = channel.loaded
       ? (channel.messages.find((message) => !(message.flags & Flag.ephemeral))?.id ?? null)
       : null;
     try {
       const page = await api.messages(channel.id, { before, limit: PAGE });
+      if (state.forgotten !== forgotten) return;
       const anchor = this.anchor();
       state.addHistory(channel.id, page, page.length < PAGE);
       if (before) this.restore(anchor);
     } catch (error) {
-      if (channel === state.active)
+      if (channel === state.active && state.forgotten === forgotten)
         fill(
           this.head,
           h(
@@ -97,6 +99,8 @@ export class MessageList {
             h("button.text-button", { type: "button", onclick: () => this.loadOlder() }, "Try again"),
           ),
         );
+    } finally {
+      if (state.forgotten === forgotten) channel.loading = null;
     }
   }
 

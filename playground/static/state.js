@@ -8,6 +8,7 @@ import { mayManage, maySpeak, nameColour } from "./permissions.js";
 import { snowflakeTime } from "./api.js";
 
 const TYPING_MS = 9000;
+const FRESH = { loaded: false, complete: false, loading: null, unread: 0 };
 
 export class State extends EventTarget {
   constructor(world) {
@@ -27,6 +28,8 @@ export class State extends EventTarget {
     /** Done once the commands have been read for the first time. */
     this.commandsRead = new Promise((resolve) => (this.commandsAreRead = resolve));
     this.activeId = null;
+    /** How often the history was; a page that was asked for before is of no use after. */
+    this.forgotten = 0;
   }
 
   tell(topic, detail = null) {
@@ -264,10 +267,12 @@ export class State extends EventTarget {
 
   /** After a new session: what is in memory may have holes, so it is read again. Ephemeral ones exist only here. */
   forgetHistory() {
+    this.forgotten += 1;
     for (const channel of this.channels.values()) {
       channel.messages = channel.messages.filter((message) => message.flags & Flag.ephemeral);
       channel.loaded = false;
       channel.complete = false;
+      channel.loading = null;
     }
   }
 
@@ -313,8 +318,10 @@ export class State extends EventTarget {
 
   addChannel(channel) {
     (channel.recipients ?? []).forEach((user) => this.learn(user));
-    const fresh = { messages: [], loaded: false, complete: false, unread: 0, typing: new Map() };
-    this.channels.set(channel.id, { ...fresh, ...this.channels.get(channel.id), ...channel });
+    const known = this.channels.get(channel.id);
+    // It stays the same object: who reads its history just then notes in it when that is done.
+    if (known) Object.assign(known, channel);
+    else this.channels.set(channel.id, { ...FRESH, messages: [], typing: new Map(), ...channel });
   }
 }
 

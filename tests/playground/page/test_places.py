@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from playground import threads
 from playground.drafts import Draft, draft
@@ -152,18 +153,31 @@ async def test_who_reads_the_newest_keeps_seeing_it(
 async def test_a_dropped_connection_is_said_calmly_and_nothing_is_missed(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
+    world = playground.world
+    for text in ("long before", *("and then",) * 50):
+        world.post(world.people[1], world.first_channel, said(text))
     window = await windows.open(playground.url)
     await expect(window.messages.first).to_be_visible()
     playground.gateway.drop(people=True)
-    playground.world.post(
-        playground.world.people[1], playground.world.first_channel, said("while you were away")
-    )
+    world.post(world.people[1], world.first_channel, said("while you were away"))
     await expect(window.last).to_contain_text("while you were away")
+
+    may_go, older = asyncio.Event(), "**/messages?*before=*"
+
+    async def held(route: Route) -> None:
+        await may_go.wait()
+        await route.continue_()
+
+    await window.page.route(older, held)
+    to_the_top = "(scroller) => scroller.scrollTo(0, 0)"
+    async with window.page.expect_request(older):
+        await window.page.locator(".scroller").evaluate(to_the_top)
     playground.gateway.invalidate(people=True)
-    playground.world.post(
-        playground.world.people[1], playground.world.first_channel, said("in a new session")
-    )
+    world.post(world.people[1], world.first_channel, said("in a new session"))
     await expect(window.last).to_contain_text("in a new session")
+    may_go.set()  # what was asked for in the lost session comes now
+    await window.page.locator(".scroller").evaluate(to_the_top)
+    await window.page.get_by_text("long before", exact=True).wait_for()
     await expect(window.page.get_by_text("Reconnecting")).to_have_count(0)
 
 
