@@ -74,7 +74,7 @@ class Choice:
 def choices(
     edges: tuple[int, int], upscalers: Sequence[str], pixels: int, *, again: bool
 ) -> tuple[Choice, ...]:
-    """What the menu under a picture of this size offers, as many as Discord shows.
+    """The ways to make a picture of this size larger; to have it drawn again is the last.
 
     Args:
         pixels: the most that the owner allows.
@@ -88,9 +88,7 @@ def choices(
     if factors[-1] < LEAST_UPSCALE:
         raise InvalidRequest(as_large_as_can_be(f"{edges[0]}x{edges[1]}"))
     last = [Choice(1.0, None)] if again else []
-    room = MAX_CHOICES - len(last)
-    ways = [Choice(factor, name) for name in upscalers for factor in factors]
-    return (*ways[:room], *last)
+    return (*(Choice(factor, name) for name in upscalers for factor in factors), *last)
 
 
 def as_large_as_can_be(size: Size | str) -> str:
@@ -104,14 +102,18 @@ def _most(edges: tuple[int, int], pixels: int) -> float:
 
 
 def enlarging_card(job: Job, picture: Picture, ways: tuple[Choice, ...]) -> Card:
-    """Asks how a picture is to be made larger."""
+    """Asks how a picture is to be made larger, in as many ways as Discord shows."""
     edges = f"{picture.size.width} × {picture.size.height}"
-    small = say("More ways have no room here; `/upscale` takes any of my upscalers.")
+    small: tuple[str, ...] = ()
+    if len(ways) > MAX_CHOICES:
+        last = ways[-1:] if ways[-1].upscaler is None else ()
+        ways = (*ways[: MAX_CHOICES - len(last)], *last)
+        small = (say("More ways have no room here; `/upscale` takes any of my upscalers."),)
     return Card(
         tone=Tone.DONE,
         text=(say("It is {size}. How shall I make it larger?", size=edges),),
         pictures=(attached(job, picture),),
-        small=(small,) if len(ways) == MAX_CHOICES else (),
+        small=small,
         menu=Menu(
             action=Action.ENLARGE,
             job=job.id,

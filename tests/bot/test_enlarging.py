@@ -83,12 +83,14 @@ def test_what_can_be_chosen_fits_the_limits() -> None:
     )
     assert choices((2048, 512), ("a",), 4096 * 4096, again=False) == (Choice(2.0, "a"),)
     assert choices((3000, 3000), ("a",), 4096 * 4096, again=False) == (Choice(1.3, "a"),)
-    many = choices((64, 64), [str(number) for number in range(40)], 4096 * 4096, again=True)
-    assert len(many) == 25
-    assert many[-1].said == AGAIN
     picture = Picture(index=0, seed=Seed(1), size=Size(width=64, height=64), png=b"")
-    assert enlarging_card(job(), picture, many).small
-    assert not enlarging_card(job(), picture, many[1:]).small
+    for upscalers, are_all in ((8, True), (9, False)):
+        many = choices((64, 64), list(map(str, range(upscalers))), 4096 * 4096, again=True)
+        card = enlarging_card(job(), picture, many)
+        assert card.menu is not None
+        assert len(card.menu.entries) == 25
+        assert card.menu.entries[-1].value == AGAIN
+        assert (not card.small) is are_all
     with pytest.raises(InvalidRequest, match="It is as large as I can make it: 4000x4000"):
         choices((4000, 4000), ("a",), 4096 * 4096, again=True)
     with pytest.raises(InvalidRequest, match="I do not know that way"):
