@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import hashlib
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,8 +79,9 @@ def _found(folder: Path, name: str) -> Path:
 
 
 def _version(folder: Path) -> str:
-    """Another one as soon as a file of the page is another, also while the playground runs."""
-    return f"@{max(file.stat().st_mtime_ns for file in folder.rglob('*')):x}"
+    """Another one as soon as a file of the page is another, be it an older one, also while this runs."""
+    files = sorted((file.name, file.stat().st_mtime_ns) for file in folder.rglob("*"))
+    return f"@{hashlib.sha256(repr(files).encode()).hexdigest()[:16]}"
 
 
 def _face(user: User) -> str:
