@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import warnings
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -80,6 +82,16 @@ def test_every_way_to_hold_a_camera_is_turned_as_pillow_does(orientation: int) -
 @pytest.mark.parametrize("notes", [b"Exif\0\0no notes", b"\0" * 10, b"Exif\0\0II*\0\xff\xff\xff\xff"])
 def test_notes_that_nobody_can_read_do_not_make_a_picture_unreadable(kind: str, notes: bytes) -> None:
     assert canvas.open_picture(a_file(spotted(64, 32), kind, exif=notes)).size == (64, 32)
+
+
+def test_two_who_open_pictures_at_once_leave_the_warnings_of_others_heard() -> None:
+    with warnings.catch_warnings(), ExitStack() as one, ExitStack() as other:
+        for thread in (one, other):
+            thread.enter_context(canvas._unheard())
+        for thread in (one, other):
+            thread.close()
+        with pytest.raises(RuntimeWarning):
+            warnings.warn("never awaited", RuntimeWarning, stacklevel=1)
 
 
 def cut(data: bytes) -> bytes:
