@@ -67,7 +67,7 @@ function container(component, context) {
 
 function cover(element) {
   const uncover = (event) => {
-    element.classList.remove("covered");
+    element.classList.replace("covered", "uncovered");
     event.currentTarget.remove();
   };
   return h(

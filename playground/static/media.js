@@ -135,7 +135,7 @@ function badge(item) {
 
 function cover(frame, item) {
   const uncover = (event) => {
-    frame.classList.remove("covered");
+    frame.classList.replace("covered", "uncovered");
     event.currentTarget.remove();
   };
   return h(

@@ -281,6 +281,10 @@ function settle(list, wanted) {
 
 /** A row built anew keeps what the old one had: loaded pictures (no flicker), the focus, uncovered spoilers. */
 function carryOver(before, after) {
+  const inside = (cover) => cover.querySelector("img")?.getAttribute("src") ?? cover.textContent;
+  const shown = new Set([...before.querySelectorAll(".spoiler.shown, .uncovered")].map(inside));
+  for (const cover of after.querySelectorAll(".spoiler, .covered"))
+    if (shown.has(inside(cover))) (cover.querySelector(":scope > .cover") ?? cover).click();
   const pictures = new Map(
     [...before.querySelectorAll("img")].map((picture) => [picture.getAttribute("src"), picture]),
   );

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from playground.drafts import draft
+from playground.nouns import Upload
 from playground.server import Playground
 from tests.browser import Window, Windows
+from tests.playground.bots import png
 from tests.playground.page.bot import PageBot
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -256,10 +259,19 @@ async def test_buttons_fit_the_card_on_a_phone(
 async def test_a_spoiler_is_covered_until_it_is_pressed(
     playground: Playground, bot: PageBot, windows: Windows
 ) -> None:
-    window = await windows.open(playground.url)
-    await ask(window, "/say text:it ends ||well||")
-    cover = window.last.get_by_role("button", name="Spoiler, press to show")
+    window, world = await windows.open(playground.url), playground.world
+    file = Upload(key=0, filename="SPOILER_end.png", content=png(9, 9))
+    secret = draft({"content": "it ends ||well||"}, [file])
+    message = world.post(world.people[1], world.first_channel, secret)
+    text = window.last.get_by_role("button", name="Spoiler, press to show")
     await expect(window.last.get_by_text("well")).to_be_hidden()
-    await cover.focus()
+    await text.focus()
     await window.page.keyboard.press("Enter")
     await expect(window.last.get_by_text("well")).to_be_visible()
+    message = world.edit(message, draft({"content": "it ||all|| ends ||well||"}, (), message))
+    await expect(text).to_have_text("all")
+    await expect(window.last.get_by_text("well")).to_be_visible()
+    await window.last.get_by_role("button", name="Spoiler: show").click()
+    world.edit(message, draft({"content": "so it ends"}, (), message))
+    await expect(window.last).to_contain_text("so it ends")
+    await expect(window.last.locator(".cover")).to_have_count(0)
