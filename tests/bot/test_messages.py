@@ -145,12 +145,15 @@ async def test_many_large_pictures_keep_nobody_from_an_acknowledgement() -> None
 
     may_begin = threading.Event()
     messages._PRESS.submit(may_begin.wait)
-    async with asyncio.TaskGroup() as group:
-        for _ in range(2 * min(32, (os.cpu_count() or 1) + 4)):  # twice as many as there are threads for all
-            group.create_task(one())
-        await asyncio.sleep(0)
-        await asyncio.to_thread(over.append, "something else")
-        assert over == ["something else"]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2 * min(32, (os.cpu_count() or 1) + 4)):  # twice as many as all have threads
+                group.create_task(one())
+            await asyncio.sleep(0)
+            await asyncio.to_thread(over.append, "something else")
+            assert over == ["something else"]
+            may_begin.set()
+    finally:
         may_begin.set()
 
 

@@ -14,7 +14,7 @@ from playground.person import Person
 from playground.reading import is_loading, pictures_of
 from playground.server import Playground
 from tests.journeys.kept import rows, until, until_delivered
-from tests.journeys.stage import NOISE, Bot, Stage, asks, own_message, result, running, says, told
+from tests.journeys.stage import NOISE, Bot, Stage, asks, draws, own_message, result, running, says, told
 from tests.journeys.test_buttons import files
 from tests.journeys.test_starting import refusal
 
@@ -92,6 +92,26 @@ async def test_what_is_refused_everywhere_is_abandoned_with_the_reason(stage: St
     state, delivery, reason = await outcome(stage, "refused everywhere")
     assert (state, delivery) == ("done", "abandoned")
     assert reason == "neither the channel nor a direct message takes it: Discord answered 400 (error code 0)"
+
+
+# Acknowledgements ------------------------------------------------------------------------------------------
+
+
+async def test_no_acknowledgement_waits_for_anything_else_of_discords(stage: Stage) -> None:
+    """Discord allows three seconds, and none of its other answers is sure to be there by then."""
+    anna, mina = stage.anna, stage.mina
+    before = await draws(anna, "before")
+    stage.playground.faults.add(Fault(path="/[!i]*", times=1000, held=True))  # all but /interactions
+    drawn = await asyncio.gather(asks(anna, "meanwhile"), anna.press(before, "Reroll"))
+    commands = ("queue", "help", "history", "settings", "gallery new")
+    told_anna = await asyncio.gather(anna.press(before, "Settings"), *map(anna.command, commands))
+    told_mina = await asyncio.gather(*map(mina.command, ("server show", "admin status", "moderate")))
+    await anna.autocomplete("imagine", "sampler", "dpm")
+    await anna.press(before, "Edit")
+    stage.playground.faults.clear()
+    for person, asked in ((anna, drawn), (anna, told_anna), (mina, told_mina)):
+        await asyncio.gather(*map(person.answer, asked))
+    await asyncio.gather(*(result(anna, each) for each in drawn))
 
 
 # Acknowledgements that Discord took without saying so ------------------------------------------------------

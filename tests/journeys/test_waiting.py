@@ -29,8 +29,8 @@ async def test_what_was_learned_before_a_restart_tells_how_long_it_will_take(tmp
             told = re.search(r"It should be there <t:(\d+):R>", text_of(card))
             assert told is not None
             asked_at = (int(card["id"]) >> 22) / 1000 + 1_420_070_400
-            # 15 seconds of steps, on a machine that may be busy
-            assert 8 <= int(told[1]) - asked_at <= 60
+            # 15 seconds of steps at least: more on a machine that is busy
+            assert 8 <= int(told[1]) - asked_at <= 600
             await stage.anna.press(await stage.anna.answer(drawn, says("about", "left")), "Cancel")
             await stage.bruno.press(await running(stage.bruno, waiting), "Cancel")
             await stage.bruno.answer(waiting, says("Cancelled"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -79,16 +80,17 @@ def test_a_changed_attribute_is_the_one_that_is_reported() -> None:
         background=Colour.WHITE,
         style=Style.PLAIN,
     )
-    picture = draw(scene, Random(5))
-    blue_ground = Single(
-        thing=RED_STAR,
-        size=Size.SMALL,
-        position=Position.TOP_LEFT,
-        background=Colour.BLUE,
-        style=Style.PLAIN,
-    )
-    verdict = judge(blue_ground, picture)
-    assert {name for name, good in verdict.items() if not good} == {"background", "all"}
+    sight = look(draw(scene, Random(5)))
+    changed = {
+        "background": replace(scene, background=Colour.BLUE),
+        "colour": replace(scene, thing=replace(RED_STAR, colour=Colour.GREEN)),
+        "shape": replace(scene, thing=replace(RED_STAR, shape=Shape.SQUARE)),
+        "position": replace(scene, position=Position.TOP_RIGHT),
+        "size": replace(scene, size=Size.BIG),
+    }
+    for attribute, told in changed.items():
+        verdict = judge(told, sight)
+        assert {name for name, good in verdict.items() if not good} == {attribute, "all"}
 
 
 def test_a_pair_the_wrong_way_round_is_wrong() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from generation.engine import controlmodels
 from generation.engine.awaited import Awaited
 from generation.engine.controlmodels import KEPT, ControlNet
-from generation.engine.loop import LOOK_S
 from generation.messages import Drawn, Entered, Phase, Report, Task, TaskFailed
 from generation.request import Control
 from tests.generation.controlled import build_controlnet, controlled, drawn, steered
@@ -136,15 +136,25 @@ def test_none_leaves_that_a_picture_is_about_to_be_steered_by(
     assert sorted(each.task.job for each in bench.said if isinstance(each, Drawn)) == sorted(names)
 
 
-def test_who_waits_for_a_reading_hardly_keeps_other_models_waiting(sd_bench: Bench, toy_nets: Path) -> None:
+def test_who_waits_for_a_reading_hardly_keeps_other_models_waiting(
+    sd_bench: Bench, toy_nets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = steered(sd_bench, toy_nets)
+    waited: list[float] = []
+
+    def counted(futures: list[Future[ControlNet]], timeout: float) -> None:
+        waited.append(timeout)
+        wait(futures, timeout)
+
+    monkeypatch.setattr(controlmodels, "wait", counted)
     task = controlled(bench.source, ("toy-canny", {}))
     bench.engine.admit(task)
     stuck: Future[ControlNet] = Future()
     bench.engine._controls._pool._readings["toy-canny"] = Awaited(stuck, "it")
-    assert LOOK_S <= 0.05
     for _ in range(10):
         bench.engine.tick()
+    assert len(waited) > 5
+    assert max(waited) <= 0.05
     assert bench.engine.cancel(task.id)
 
 
