@@ -187,7 +187,7 @@ class Api:
             await asyncio.sleep(fault.delay)
         if fault is not None and fault.held and fault.status is None:
             let_go = asyncio.Event()
-            self.house.faults.hold(let_go.set)
+            self.house.faults.hold(fault, let_go.set)
             await let_go.wait()
         if endpoint.login and call.user is None:
             raise unauthorized()
@@ -195,7 +195,7 @@ class Api:
             raise RateLimitedError(verdict.reset_after, everywhere=verdict.everywhere)
         if fault is not None and fault.status is not None and not fault.after:
             if fault.held:
-                self.house.faults.hold(functools.partial(_carried_out, endpoint, call))
+                self.house.faults.hold(fault, functools.partial(_carried_out, endpoint, call))
             raise _failed(fault.status, fault.retry_after)
         if self.house.openapi is not None and call.by_bot:
             self.house.openapi.check_request(endpoint.method, endpoint.path, call.body)

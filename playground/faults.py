@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Fault:
     """What shall happen to the next `times` requests of the bot that match.
 
@@ -31,6 +31,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._pending: list[Fault] = []
+        self._holding: set[Fault] = set()
         self._held: list[Callable[[], None]] = []
 
     def add(self, fault: Fault) -> None:
@@ -40,13 +41,17 @@ class Faults:
             raise ValueError("The status of a fault is from 400 to 599.")
         self._pending.append(fault)
 
-    def hold(self, deed: Callable[[], None]) -> None:
-        """Have this done when what is held is let go."""
-        self._held.append(deed)
+    def hold(self, fault: Fault, deed: Callable[[], None]) -> None:
+        """Have this done when what the fault holds is let go; at once if that was after it was taken."""
+        if fault in self._holding:
+            self._held.append(deed)
+        else:
+            deed()
 
     def clear(self) -> None:
         """Forget what has not happened yet, and let go what is held."""
         self._pending.clear()
+        self._holding.clear()
         held, self._held = self._held, []
         for deed in held:
             deed()
@@ -58,5 +63,7 @@ class Faults:
                 fault.times -= 1
                 if fault.times == 0:
                     self._pending.remove(fault)
+                if fault.held:
+                    self._holding.add(fault)
                 return fault
         return None

@@ -114,6 +114,16 @@ async def test_what_was_refused_can_be_done_nevertheless(
         assert len(await anna.messages()) == 1
 
 
+def test_what_is_let_go_while_a_request_is_still_read_is_not_held_any_more() -> None:
+    faults, done = Faults(), []
+    faults.add(Fault(held=True))
+    fault = faults.take("PATCH", "/webhooks/1")
+    assert fault is not None
+    faults.clear()
+    faults.hold(fault, lambda: done.append("at once"))
+    assert done == ["at once"]
+
+
 def test_a_fault_must_be_an_error() -> None:
     with pytest.raises(ValueError, match="from 400 to 599"):
         Faults().add(Fault(status=200))
