@@ -12,7 +12,7 @@ from bot.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 ROOMS = "bot|web|storage|generation|playground|training|benchmarks|tests|docs|models"
-FOLDERS = ["docs/**/*.md", "*/README.md", "models/**/README.md"]
+FOLDERS = ["docs/**/*.md", "[!.]*/README.md", "models/**/README.md"]
 PAGES = [
     *(ROOT / page for page in ("README.md", "CHANGELOG.md")),
     *sorted({page for folder in FOLDERS for page in ROOT.glob(folder)}),
