@@ -66,8 +66,15 @@ class Modes:
                             model=model.name,
                         )
                     ) from error
-                error.__traceback__ = None  # it holds the frames, and those what was read
+                forget_frames(error)
             gc.collect()
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of the frames through which it went, and what it was raised from: they hold what was read."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def is_shortage(error: BaseException | None) -> bool:

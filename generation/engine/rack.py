@@ -14,7 +14,7 @@ from generation.catalogue import ModelInfo, UnreadableModel
 from generation.engine.beside import Besides
 from generation.engine.engine import ModelEngine, OneOfSeveral
 from generation.engine.giving import give_back
-from generation.engine.modes import Modes, is_shortage
+from generation.engine.modes import Modes, forget_frames, is_shortage
 from generation.engine.reading import Alive, Finish, Reading, Tell, duration
 from generation.engine.turns import Turns, evened
 from generation.messages import (
@@ -312,19 +312,19 @@ class Rack:
         except Exception as error:  # the edge: the others draw on
             model = self._shelf.by_source(source)
             if is_shortage(error):
-                error.__traceback__ = None  # it holds the frames, and those what was read
                 idle = next((s for s, e in self._engines.items() if not (e.busy or self._must_stay(s))), None)
                 if idle is not None:
                     log.warning("%s", error)
-                    self._put_away(idle)  # and it is read again
-                    return
-                if model is not None and self._modes.spares(model):
-                    return  # likewise
+                if idle is not None or (model is not None and self._modes.spares(model)):
+                    forget_frames(error)
+                    if idle is not None:
+                        self._put_away(idle)
+                    return  # and it is read again
             if isinstance(error, UnreadableModel):
                 log.error("%s", error)
             else:
                 log.error("could not begin to draw with %s", source, exc_info=error)
-            error.__traceback__ = None
+            forget_frames(error)
             self._broken[source] = self._now()
             self._say(NotLoaded(model=source))
             self._refuse(source)

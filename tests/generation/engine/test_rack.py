@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from generation.catalogue import ModelInfo, UnreadableModel, describe
+from generation.catalogue import MemoryMode, ModelInfo, UnreadableModel, describe
 from generation.engine.footprints import weight_on_disk
 from generation.engine.noise import NoiseEngine
 from generation.engine.rack import BROKEN_S, Rack
@@ -144,6 +144,17 @@ def test_when_memory_runs_out_while_reading_an_idle_model_makes_room() -> None:
     assert racked.gone == ["one"]
 
 
+def test_a_shortage_that_nothing_helps_is_logged_with_where_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    racked = Racked()
+    busy = racked.task("one", "busy", steps=60)
+    racked.rack.admit(busy)
+    racked.too_large["two"] = tuple(MemoryMode)
+    racked.rack.admit(racked.task("two", "large"))
+    racked.finish()
+    assert [r.task.job for r in racked.said if isinstance(r, TaskFailed)] == ["large"]
+    assert "Traceback" in caplog.text
+
+
 def test_what_was_read_when_memory_ran_out_is_gone_before_it_is_read_again() -> None:
     racked = Racked()
     read_model = racked.rack._read
@@ -155,7 +166,10 @@ def test_what_was_read_when_memory_ran_out_is_gone_before_it_is_read_again() -> 
         half = threading.Event()
         halves.append(weakref.ref(half))
         if len(halves) < 3:
-            raise UnreadableModel("It does not fit.") from MemoryError()
+            try:
+                raise MemoryError
+            except MemoryError as error:  # as where a model is loaded
+                raise UnreadableModel("It does not fit.") from error
         return read_model(model, tell)
 
     racked.rack._read = run_short
